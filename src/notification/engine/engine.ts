@@ -1,0 +1,306 @@
+/**
+ * The engine: where prompts, decisions, tasks, messages and positions live, and how nodes hear of them.
+ *
+ * An engine knows no socket, no connection and no Nest. It is called through `Engine` and speaks upward only
+ * through `EngineHandler`. One suite of tests (test/contract) runs against every engine.
+ *
+ * Guarantees, to which the code of every engine refers by number:
+ *  E1  Stored before told: a call that changes something resolves, and its event is emitted, only after the change
+ *      would survive `kill -9` of this process.
+ *  E2  One decision: a prompt leaves `pending` once, in one atomic step under the engine's own clock. A deadline that
+ *      has passed wins over whatever comes later, even if its expiry has not run yet: the late comer settles it.
+ *  E3  Everything repeats safely: the same `open` (by callback id or key), `decide`, `withdraw`, `cancelTask`, `ack`
+ *      or `sendAcknowledged` (by message id) again changes nothing and gets the same answer.
+ *  E4  Order: events of one prompt and of one channel reach the handler in the order in which they were stored.
+ *  E5  At least once: a decision whose event this node may not have seen is emitted again after the next start.
+ *      `onGap` says that events may have been lost; the handler then re-reads what it waits for.
+ *  E6  Failing safe: a call that cannot be carried out rejects with `EngineUnavailableError` (or `StoreFullError` when
+ *      only new things are refused). No fault decides anything.
+ *
+ * Times are Unix milliseconds by the engine's clock; durations milliseconds.
+ */
+import type { Answer, Choice, ConfirmationState, InputSchema, JsonObject, OnTimeout, Outcome, StepResult } from '../../protocol/confirmation.js';
+import type { StreamPosition } from '../../protocol/messages.js';
+
+export type { StreamPosition };
+
+/* ---- confirmations ---- */
+
+/** What a prompt shows. It never changes after `open`. */
+export interface Prompt {
+  stepResult: StepResult;
+  title?: string;
+  metadata?: JsonObject;
+  choices?: Choice[];
+  inputSchema?: InputSchema;
+  risk?: 'irreversible';
+  digest?: string;
+}
+
+export interface OpenRequest {
+  /** Proposed by the caller; stays unless `key` finds an earlier prompt. */
+  callbackId: string;
+  userId: string;
+  taskId: string;
+  step: number;
+  prompt: Prompt;
+  /** `null`: waits for ever. */
+  timeoutMs: number | null;
+  onTimeout: OnTimeout;
+  /** Who said `onTimeout`: a default that only a setting gave never becomes *proceed* for a deadline missed while nothing ran. */
+  onTimeoutBy: 'caller' | 'setting';
+  /** Unique per user. */
+  key?: string;
+  /** What must be equal for `key` to mean the same prompt. */
+  fingerprint?: string;
+}
+
+export interface Decision {
+  callbackId: string;
+  userId: string;
+  taskId: string;
+  outcome: Outcome;
+  proceed: boolean;
+  feedback?: string;
+  choice?: string;
+  values?: JsonObject;
+  /** The user who answered or cancelled; absent for anonymous connections and for the clock. */
+  answeredBy?: string;
+  /** When the outcome was fixed. */
+  decidedAt: number;
+  /** Why a task was cancelled or a prompt withdrawn. */
+  reason?: string;
+}
+
+export interface Confirmation {
+  callbackId: string;
+  userId: string;
+  taskId: string;
+  step: number;
+  prompt: Prompt;
+  createdAt: number;
+  /** `null`: no deadline. */
+  expiresAt: number | null;
+  onTimeout: OnTimeout;
+  state: ConfirmationState;
+  /** Present exactly when `state` is not `pending`. */
+  decision?: Decision;
+}
+
+/**
+ * Whose things a call may touch: `all` (back-end code, anonymous connections of open mode) or the named users'.
+ * What lies outside is `not_found`, exactly like what does not exist.
+ */
+export type Scope = 'all' | readonly string[];
+
+export interface DecideRequest {
+  callbackId: string;
+  scope: Scope;
+  /** `null`: anonymous; all anonymous answerers count as one. */
+  answeredBy: string | null;
+  answer: Answer;
+}
+
+/** `accepted`: this call decided. `repeated`: the same answerer gave the same answer before. */
+export type DecideResult =
+  | { status: 'accepted' | 'repeated' | 'already_resolved'; confirmation: Confirmation }
+  | { status: 'not_found' };
+
+export interface ConfirmationQuery {
+  scope: Scope;
+  taskId?: string;
+  state?: ConfirmationState;
+  /** At most this many, oldest first. */
+  limit: number;
+  /** From an earlier page; opaque. */
+  cursor?: string;
+}
+
+export interface Page<T> {
+  items: T[];
+  /** Present when there is more. */
+  cursor?: string;
+}
+
+/* ---- tasks ---- */
+
+export interface Task {
+  taskId: string;
+  /** The user with whom back-end code first named it; `null` while only a client has. */
+  userId: string | null;
+  cancelled: boolean;
+  cancelledAt?: number;
+  reason?: string;
+}
+
+export interface CancelRequest {
+  taskId: string;
+  scope: Scope;
+  /** Who cancels; `null`: anonymous or back-end code. */
+  cancelledBy: string | null;
+  reason?: string;
+  /** Whether a task that nobody has named yet is remembered as cancelled (open mode, back-end code) or not found. */
+  allowUnknown: boolean;
+}
+
+export type CancelResult = { status: 'cancelled' | 'already_cancelled'; task: Task } | { status: 'not_found' };
+
+/* ---- messages ---- */
+
+/** A message on a channel, at most once live. With `recoverable` it gets an offset and stands in history. */
+export interface PublishRequest {
+  channel: string;
+  message: JsonObject;
+  recoverable: boolean;
+}
+
+export interface Publication {
+  channel: string;
+  message: JsonObject;
+  /** Present on recoverable publications. */
+  position?: StreamPosition;
+  /** For `task:` channels: the task's user, whose connections are part of the audience. */
+  audienceUserId?: string;
+}
+
+export interface PublishResult {
+  /** Connections reached over all nodes; an estimate. */
+  deliveredTo: number;
+  position?: StreamPosition;
+}
+
+export interface HistoryRequest {
+  channel: string;
+  /** Exclusive. */
+  since: StreamPosition;
+  /** At most this many publications. */
+  limit: number;
+}
+
+export type HistoryResult =
+  /** Every publication after `since`, up to `limit`; `head` is the channel's position at the time of reading. */
+  | { complete: true; publications: { message: JsonObject; offset: number }[]; head: StreamPosition }
+  /** The epoch is another, or something after `since` is gone. */
+  | { complete: false; head: StreamPosition };
+
+/** A message kept until one of the user's devices acknowledges it or its time to live ends. */
+export interface AcknowledgedMessage {
+  messageId: string;
+  userId: string;
+  message: JsonObject;
+  expiresAt: number;
+}
+
+export type AckResult = 'acknowledged' | 'repeated' | 'not_found';
+
+/* ---- presence ---- */
+
+export interface Presence {
+  /** Connections of the user on all nodes. */
+  connections: number;
+}
+
+export interface Counts {
+  pendingConfirmations: number;
+  unacknowledgedMessages: number;
+}
+
+export interface ClusterStatus {
+  engine: string;
+  nodes: number;
+  activeConnections: number;
+}
+
+/* ---- the two interfaces ---- */
+
+/** What an engine tells this node. Implemented by the dispatcher; must not throw. */
+export interface EngineHandler {
+  /** A prompt was opened: show it. */
+  onOpened(confirmation: Confirmation): void;
+  /** A prompt was decided: settle who waits, tell the other devices. */
+  onDecided(confirmation: Confirmation): void;
+  /** 80 % of the prompt's time has passed. */
+  onExpiring(confirmation: Confirmation): void;
+  /** A task was cancelled, or resumed (`cancelled: false`). */
+  onTask(task: Task): void;
+  /** @returns how many of this node's connections were reached */
+  onPublication(publication: Publication): number;
+  /** @returns how many of this node's connections were reached */
+  onAcknowledgedMessage(message: AcknowledgedMessage): number;
+  onAcknowledged(messageId: string, userId: string): void;
+  /** The per-user limit was passed: close this connection of this node. */
+  onEvicted(connectionId: string): void;
+  /** Events may have been lost: re-read. */
+  onGap(): void;
+}
+
+/** Resolved settings that every engine takes. */
+export interface EngineSettings {
+  /** How long decisions, cancellations and unacknowledged messages are kept. */
+  retentionMs: number;
+  historySize: number;
+  historyTtlMs: number;
+  maxConnectionsPerUser: number;
+}
+
+export interface Engine {
+  readonly name: 'embedded' | 'redis';
+
+  /**
+   * Opens the store, applies deadlines that passed while nothing ran (a default of `proceed` only where the caller
+   * itself gave it), then begins to emit events.
+   * @throws ConfigurationError when the store cannot be used (locked by another process, corrupt, not writable)
+   */
+  start(handler: EngineHandler): Promise<void>;
+  /** Emits the decisions that may not have been told before the last stop (E5). Called once, when listeners are in place. */
+  replayDecisions(): Promise<void>;
+  /** Finishes calls in flight and closes the store. Calls afterwards reject with `EngineUnavailableError`. */
+  close(): Promise<void>;
+  /** @throws EngineUnavailableError when the store does not answer within 2 s */
+  ping(): Promise<void>;
+
+  /**
+   * Stores a pending prompt and emits `onOpened`. Claims an unclaimed task for the user. For a cancelled task the
+   * prompt is stored as already `cancelled` (and emits `onDecided` only).
+   * @returns `created: false` when `callbackId` or `key` named a prompt that exists, decided or not
+   * @throws ConfirmationConflictError when `key` exists with another fingerprint
+   */
+  open(request: OpenRequest): Promise<{ created: boolean; confirmation: Confirmation }>;
+  /** The one atomic step (E2). The answer has been validated against the prompt by the caller. Emits `onDecided`. */
+  decide(request: DecideRequest): Promise<DecideResult>;
+  /** Like `decide`, with outcome `withdrawn`. A prompt that is withdrawn already is `repeated`. */
+  withdraw(callbackId: string, scope: Scope, reason?: string): Promise<DecideResult>;
+  /** Reading a prompt whose deadline has passed settles it (E2). */
+  get(callbackId: string): Promise<Confirmation | undefined>;
+  list(query: ConfirmationQuery): Promise<Page<Confirmation>>;
+  /** The ids of all of a user's pending prompts, oldest first. */
+  pendingIds(userId: string): Promise<string[]>;
+
+  /** Names a task as a user's, unless somebody's already. */
+  claimTask(taskId: string, userId: string): Promise<Task>;
+  /** Remembers the cancellation and resolves the task's pending prompts in the same step. Emits `onTask`, then `onDecided` for each. */
+  cancelTask(request: CancelRequest): Promise<CancelResult>;
+  /** Forgets a cancellation. Emits `onTask` when there was one. */
+  resumeTask(taskId: string): Promise<Task | undefined>;
+  getTask(taskId: string): Promise<Task | undefined>;
+
+  publish(request: PublishRequest): Promise<PublishResult>;
+  /** The channel's current position. A channel that nothing was published to has an epoch all the same. */
+  position(channel: string): Promise<StreamPosition>;
+  history(request: HistoryRequest): Promise<HistoryResult>;
+
+  sendAcknowledged(message: AcknowledgedMessage): Promise<PublishResult>;
+  ack(messageId: string, scope: Scope): Promise<AckResult>;
+  unacknowledged(userId: string, limit: number, cursor?: string): Promise<Page<AcknowledgedMessage>>;
+
+  /** Counts a connection as the user's; emits `onEvicted` for the user's oldest ones over the limit, wherever they are. */
+  connect(connectionId: string, userId: string): Promise<void>;
+  disconnect(connectionId: string, userId: string): Promise<void>;
+  presence(userId: string): Promise<Presence>;
+  /** This node's connections, anonymous ones included, for the cluster's count. */
+  cluster(localConnections: number): Promise<ClusterStatus>;
+  counts(): Promise<Counts>;
+}
+
+/** DI token of the engine, of the same name as the interface. */
+export const Engine = Symbol('Engine');

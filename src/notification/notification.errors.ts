@@ -1,0 +1,114 @@
+/**
+ * Every error the module throws at its callers, each with the code under which a client sees it.
+ * What is not one of these is a fault of ours: clients get `INTERNAL` and nothing of its contents.
+ */
+import { ERROR_STATUS, type ErrorCode } from '../protocol/codes.js';
+import type { ConfirmationView, FieldErrors } from '../protocol/messages.js';
+
+export interface ErrorDetails {
+  fields?: FieldErrors;
+  callbackId?: string;
+  /** For `ALREADY_RESOLVED`: the decision that stands. */
+  confirmation?: ConfirmationView;
+  cause?: unknown;
+}
+
+/** An error with a code of the protocol. */
+export class NotificationError extends Error {
+  readonly fields?: FieldErrors;
+  readonly callbackId?: string;
+  readonly confirmation?: ConfirmationView;
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    details: ErrorDetails = {},
+  ) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = new.target.name;
+    this.fields = details.fields;
+    this.callbackId = details.callbackId;
+    this.confirmation = details.confirmation;
+  }
+
+  /** The HTTP status that carries this error in REST. */
+  get status(): number {
+    return ERROR_STATUS[this.code];
+  }
+}
+
+/** Bad input; `fields` names what is wrong. */
+export class InvalidMessageError extends NotificationError {
+  constructor(fields: FieldErrors, message?: string) {
+    super('INVALID_MESSAGE', message ?? describe(fields), { fields });
+  }
+}
+
+/** An answer that does not fit its prompt; the prompt stays pending. */
+export class InvalidAnswerError extends NotificationError {
+  constructor(fields: FieldErrors, callbackId: string) {
+    super('INVALID_ANSWER', describe(fields), { fields, callbackId });
+  }
+}
+
+export class NotFoundError extends NotificationError {
+  constructor(what: string, callbackId?: string) {
+    super('NOT_FOUND', `${what} not found`, { callbackId });
+  }
+}
+
+/** The prompt was decided before; `confirmation` tells how. */
+export class AlreadyResolvedError extends NotificationError {
+  constructor(confirmation: ConfirmationView) {
+    super('ALREADY_RESOLVED', 'confirmation already resolved', { confirmation, callbackId: confirmation.callback_id });
+  }
+}
+
+/** The same `key` was used for a prompt with other contents. */
+export class ConfirmationConflictError extends NotificationError {
+  constructor(key: string) {
+    super('CONFLICT', `key ${JSON.stringify(key)} is taken by a prompt with other contents`, { fields: { key: 'already used with other contents' } });
+  }
+}
+
+/** The deadline passed and the prompt said `onTimeout: 'error'`. State `timed_out`, `proceed: false`. */
+export class ConfirmationTimeoutError extends Error {
+  override readonly name = 'ConfirmationTimeoutError';
+  readonly outcome = 'timed_out';
+  readonly proceed = false;
+  constructor(readonly callbackId: string) {
+    super(`confirmation ${callbackId} timed out`);
+  }
+}
+
+/** The service is stopping; the prompt stays pending and can be re-attached to by its `key`. */
+export class ServiceClosedError extends NotificationError {
+  constructor() {
+    super('UNAVAILABLE', 'the notification service is closed');
+  }
+}
+
+/** The engine cannot be reached, or failed at a step it could not repeat. Nothing was decided. */
+export class EngineUnavailableError extends NotificationError {
+  constructor(message = 'the engine is unavailable', cause?: unknown) {
+    super('UNAVAILABLE', message, { cause });
+  }
+}
+
+/** The store has no room for anything new. Answers and cancels still work. */
+export class StoreFullError extends NotificationError {
+  constructor(cause?: unknown) {
+    super('STORE_FULL', 'the store is full: nothing new is taken until there is room', { cause });
+  }
+}
+
+/** A setting or option that cannot be used; stops the start with its one line. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError';
+}
+
+function describe(fields: FieldErrors): string {
+  return Object.entries(fields)
+    .map(([name, problem]) => `${name}: ${problem}`)
+    .join('; ');
+}

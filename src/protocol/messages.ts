@@ -1,0 +1,151 @@
+/**
+ * The wire: every frame in either direction, as discriminated unions. PROTOCOL.md is the same in words.
+ *
+ * Names are `snake_case`, times Unix seconds, durations seconds.
+ */
+import type { ErrorCode } from './codes.js';
+import type { Choice, ConfirmationState, InputSchema, JsonObject, OnTimeout, Outcome } from './confirmation.js';
+
+export interface StreamPosition {
+  /** Names one unbroken life of a channel's history. */
+  epoch: string;
+  /** The number of the last plain message in it; the first has 1. */
+  offset: number;
+}
+
+/* ---- client -> server ---- */
+
+export const ACTIONS = ['ping', 'subscribe', 'unsubscribe', 'confirm', 'cancel', 'ack', 'authenticate', 'pending'] as const;
+export type Action = (typeof ACTIONS)[number];
+
+export type RequestId = string | number;
+
+/** A frame after the border: an object with a known-to-be-string action. Its fields are checked by the handler's DTO. */
+export interface ClientFrame {
+  action: string;
+  request_id?: RequestId;
+  [field: string]: unknown;
+}
+
+/* ---- server -> client ---- */
+
+/** A confirmation as REST and the inbox show it. */
+export interface ConfirmationView {
+  callback_id: string;
+  state: ConfirmationState;
+  user_id: string;
+  task_id: string;
+  step: number;
+  expires_at: number | null;
+  proceed?: boolean;
+  feedback?: string;
+  choice?: string;
+  values?: JsonObject;
+  answered_by?: string;
+  answered_at?: number;
+}
+
+export interface TaskStepResult {
+  type: 'task_step_result';
+  callback_id: string;
+  user_id: string;
+  task_id: string;
+  /** The number of the step. */
+  step: number;
+  /** The step result's own name for the step. */
+  step_name: string | null;
+  message: string | null;
+  result: unknown;
+  status: string | null;
+  completed: boolean | null;
+  error_code: string | number | null;
+  error_message: string | null;
+  timestamp: number;
+  expires_at: number | null;
+  /** What happens at the deadline; `null` where there is none. */
+  default: OnTimeout | null;
+  redelivered: boolean;
+  title?: string;
+  metadata?: JsonObject;
+  choices?: Choice[];
+  input_schema?: InputSchema;
+  risk?: 'irreversible';
+  digest?: string;
+}
+
+export interface ConfirmationResolved {
+  type: 'confirmation_resolved';
+  callback_id: string;
+  outcome: Outcome;
+  proceed: boolean;
+  answered_by?: string;
+  choice?: string;
+}
+
+export interface ConfirmationExpiring {
+  type: 'confirmation_expiring';
+  callback_id: string;
+  expires_at: number;
+}
+
+export interface TaskCancelled {
+  type: 'task_cancelled';
+  user_id: string | null;
+  task_id: string;
+  reason?: string;
+  timestamp: number;
+  request_id?: RequestId;
+}
+
+export interface Heartbeat {
+  type: 'heartbeat';
+  status: 'heartbeat';
+  message: 'Task is still executing...';
+  user_id: string;
+  task_id: string;
+  timestamp: number;
+}
+
+export interface Recovered {
+  type: 'recovered';
+  channel: string;
+  recovered: boolean;
+  epoch: string;
+  offset: number;
+}
+
+export interface ErrorFrame {
+  type: 'error';
+  code: ErrorCode;
+  message: string;
+  timestamp: number;
+  request_id?: RequestId;
+  callback_id?: string;
+  fields?: FieldErrors;
+  confirmation?: ConfirmationView;
+}
+
+/** Field name (dotted where nested) -> what is wrong with it. */
+export type FieldErrors = Record<string, string>;
+
+export type Reply =
+  | { type: 'pong'; timestamp: number; original_data: ClientFrame }
+  | ({ type: 'subscription_confirmed'; user_id?: string; task_id?: string; channel: string; pending: string[] } & StreamPosition)
+  | { type: 'unsubscribed'; user_id?: string; task_id?: string; channel: string }
+  | { type: 'confirmation_accepted'; callback_id: string }
+  | { type: 'acknowledged'; message_id: string }
+  | { type: 'authenticated'; user_id: string; expires_at: number | null }
+  | { type: 'pending'; confirmations: TaskStepResult[]; cursor?: string }
+  | TaskCancelled;
+
+/** The application's own message: any `type`, passed through as given. */
+export interface ApplicationMessage {
+  type: string;
+  [field: string]: unknown;
+}
+
+/** Names the product adds to messages itself; a message that brings one is refused. */
+export const RESERVED_FIELDS = ['channel', 'offset', 'epoch', 'message_id', 'requires_ack', 'target_user_id'] as const;
+
+/** Types of which a slow reader gets the newest of a task instead of a backlog; they have no offset and no history. */
+export const CONFLATED_TYPES: ReadonlySet<string> = new Set(['task_progress', 'heartbeat']);
