@@ -36,6 +36,8 @@ export const CLOSE = {
   SERVICE_RESTART: { code: 1012, reason: 'service restart' },
   /** The node has all the connections it takes; come back later. */
   CONNECTION_LIMIT: { code: 1013, reason: 'Server connection limit reached' },
+  /** A fault of the server's; come back. */
+  INTERNAL: { code: 1011, reason: 'internal error' },
   /** The client keeps sending faster than its limit allows. */
   RATE_LIMITED: { code: 1008, reason: 'rate limit exceeded' },
   /** No token came within the time allowed, or it has expired: come back with a new one. */

@@ -131,6 +131,8 @@ export interface Task {
   cancelled: boolean;
   cancelledAt?: number;
   reason?: string;
+  /** In events of a task that is nobody's yet: the user whom the canceller named. */
+  namedUserId?: string;
 }
 
 export interface CancelRequest {
@@ -139,6 +141,8 @@ export interface CancelRequest {
   /** Who cancels; `null`: anonymous or back-end code. */
   cancelledBy: string | null;
   reason?: string;
+  /** Whom the canceller says it belongs to; only passed on in the event while the task is nobody's. */
+  namedUserId?: string;
   /** Whether a task that nobody has named yet is remembered as cancelled (open mode, back-end code) or not found. */
   allowUnknown: boolean;
 }

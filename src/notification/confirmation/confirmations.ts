@@ -1,0 +1,186 @@
+/**
+ * Asking, deciding, settling: the life of a question on this node. The engine decides; this waits and translates.
+ *
+ *  1. A waiter stands before the prompt is stored, so that no decision can slip past it.
+ *  2. Whatever goes wrong here, nobody is told "proceed": a fault is an error, and the prompt stays as it is.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
+import type { Confirmation, ConfirmationQuery, Engine, Page, Scope } from '../engine/engine.js';
+import {
+  AlreadyResolvedError,
+  ConfirmationTimeoutError,
+  EngineUnavailableError,
+  NotFoundError,
+  ServiceClosedError,
+} from '../notification.errors.js';
+import { checkAnswer, type GivenAnswer } from './answer.js';
+import { prepare, type AskDefaults, type AskRequest } from './request.js';
+import { confirmationResult, confirmationView, isDecided, type ConfirmationResult, type Decided } from './view.js';
+import { Waiters, type Waiter } from './waiters.js';
+
+/** Who answers, and whose prompts they may touch. */
+export interface Answerer {
+  /** `null`: anonymous. */
+  userId: string | null;
+  scope: Scope;
+}
+
+/** Between attempts to withdraw while the engine is away. */
+const WITHDRAW_RETRY_MS = 500;
+
+export class Confirmations {
+  private readonly waiters = new Waiters();
+  private readonly logger = new Logger('Confirmations');
+  private closed = false;
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly defaults: AskDefaults,
+  ) {}
+
+  /** Asks, and waits for the decision. See `NotificationService.notifyUser`. */
+  async ask(request: AskRequest): Promise<ConfirmationResult> {
+    request.signal?.throwIfAborted();
+    const { confirmation, waiter } = await this.begin(request);
+    const withdrawOnAbort = (): void => void this.withdrawUntilDecided(confirmation.callbackId, request.signal, waiter);
+    request.signal?.addEventListener('abort', withdrawOnAbort, { once: true });
+    if (request.signal?.aborted) withdrawOnAbort();
+    try {
+      const decided = isDecided(confirmation) ? confirmation : await waiter.decided;
+      // Only `leave` resolves without a decision, and nobody but us holds this waiter.
+      if (!decided) throw new ServiceClosedError();
+      if (decided.decision.outcome === 'timed_out' && decided.onTimeout === 'error') throw new ConfirmationTimeoutError(decided.callbackId);
+      return confirmationResult(decided);
+    } finally {
+      request.signal?.removeEventListener('abort', withdrawOnAbort);
+      waiter.leave();
+    }
+  }
+
+  /** Asks without waiting. `created: false`: the key has led to an earlier prompt. */
+  async open(request: AskRequest): Promise<{ created: boolean; confirmation: Confirmation }> {
+    const { created, confirmation, waiter } = await this.begin(request);
+    waiter.leave();
+    return { created, confirmation };
+  }
+
+  /**
+   * Waits until the prompt is decided, `waitMs` have passed or `signal` aborts; then tells its state.
+   * @throws NotFoundError
+   */
+  async wait(callbackId: string, scope: Scope, waitMs: number, signal?: AbortSignal): Promise<Confirmation> {
+    const waiter = this.waiters.wait(callbackId);
+    const timer = setTimeout(() => waiter.leave(), waitMs);
+    const leave = (): void => waiter.leave();
+    signal?.addEventListener('abort', leave, { once: true });
+    try {
+      const confirmation = await this.get(callbackId, scope);
+      if (isDecided(confirmation) || waitMs <= 0) return confirmation;
+      return (await waiter.decided) ?? (await this.get(callbackId, scope));
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', leave);
+      waiter.leave();
+    }
+  }
+
+  /**
+   * The one decision (E2). Resolves with the decided confirmation when this answer decided, or repeats the one that did.
+   * @throws NotFoundError, InvalidAnswerError, AlreadyResolvedError, EngineUnavailableError
+   */
+  async decide(callbackId: string, by: Answerer, given: GivenAnswer): Promise<Decided> {
+    const prompt = await this.get(callbackId, by.scope);
+    const answer = isDecided(prompt) ? lenientAnswer(prompt, given) : checkAnswer(callbackId, prompt.prompt, given);
+    const result = await this.engine.decide({ callbackId, scope: by.scope, answeredBy: by.userId, answer });
+    return outcomeOf(result, callbackId);
+  }
+
+  /** @throws NotFoundError, AlreadyResolvedError, EngineUnavailableError */
+  async withdraw(callbackId: string, scope: Scope): Promise<Decided> {
+    return outcomeOf(await this.engine.withdraw(callbackId, scope), callbackId);
+  }
+
+  /** @throws NotFoundError for what does not exist or lies outside the scope */
+  async get(callbackId: string, scope: Scope): Promise<Confirmation> {
+    const confirmation = await this.engine.get(callbackId);
+    if (!confirmation || (scope !== 'all' && !scope.includes(confirmation.userId))) throw new NotFoundError('confirmation', callbackId);
+    return confirmation;
+  }
+
+  list(query: ConfirmationQuery): Promise<Page<Confirmation>> {
+    return this.engine.list(query);
+  }
+
+  /** A decision has come: whoever waits for it on this node gets it. */
+  settle(confirmation: Decided): void {
+    this.waiters.settle(confirmation);
+  }
+
+  /** Events may have been lost: reads what is waited for. Rejects when that cannot be read. */
+  async reread(): Promise<void> {
+    for (const callbackId of this.waiters.callbackIds) {
+      const confirmation = await this.engine.get(callbackId);
+      if (confirmation && isDecided(confirmation)) this.settle(confirmation);
+    }
+  }
+
+  /** Every waiting call rejects with `ServiceClosedError`; the prompts stay pending. */
+  close(): void {
+    this.closed = true;
+    this.waiters.rejectAll(new ServiceClosedError());
+  }
+
+  private async begin(request: AskRequest): Promise<{ created: boolean; confirmation: Confirmation; waiter: Waiter }> {
+    if (this.closed) throw new ServiceClosedError();
+    const opening = prepare(request, this.defaults);
+    const waiter = this.waiters.wait(opening.callbackId);
+    try {
+      const { created, confirmation } = await this.engine.open(opening);
+      if (created || isDecided(confirmation)) return { created, confirmation, waiter };
+      waiter.moveTo(confirmation.callbackId);
+      // It may have been decided between the engine's look and our waiting.
+      return { created, confirmation: await this.get(confirmation.callbackId, 'all'), waiter };
+    } catch (error) {
+      waiter.leave();
+      throw error;
+    }
+  }
+
+  /** An abort must not get lost because the engine is away for a moment; it ends with the decision or the service. */
+  private async withdrawUntilDecided(callbackId: string, signal: AbortSignal | undefined, waiter: Waiter): Promise<void> {
+    let waiting = true;
+    const stopWaiting = (): void => void (waiting = false);
+    waiter.decided.then(stopWaiting, stopWaiting);
+    const reason = signal?.reason instanceof Error ? signal.reason.message : undefined;
+    while (waiting && !this.closed) {
+      try {
+        await this.engine.withdraw(callbackId, 'all', reason);
+        return;
+      } catch (error) {
+        if (!(error instanceof EngineUnavailableError)) {
+          this.logger.error(`withdrawing ${callbackId} failed: ${String(error)}`);
+          return;
+        }
+        await delay(WITHDRAW_RETRY_MS, undefined, { ref: false });
+      }
+    }
+  }
+}
+
+function outcomeOf(result: Awaited<ReturnType<Engine['decide']>>, callbackId: string): Decided {
+  if (result.status === 'not_found') throw new NotFoundError('confirmation', callbackId);
+  const { confirmation } = result;
+  if (!isDecided(confirmation)) throw new EngineUnavailableError('the engine reported a decision and gave none');
+  if (result.status === 'already_resolved') throw new AlreadyResolvedError(confirmationView(confirmation));
+  return confirmation;
+}
+
+/** For a decided prompt the answer only serves to recognise a repetition: a wrong one is told the decision, not its faults. */
+function lenientAnswer(prompt: Decided, given: GivenAnswer): ReturnType<typeof checkAnswer> {
+  try {
+    return checkAnswer(prompt.callbackId, prompt.prompt, given);
+  } catch {
+    throw new AlreadyResolvedError(confirmationView(prompt));
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * What back-end code asks, checked and made complete: `notifyUser`'s arguments become an engine's `OpenRequest`.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import { z } from 'zod';
+import type { Choice, InputSchema, JsonObject, OnTimeout, StepResult } from '../../protocol/confirmation.js';
+import type { FieldErrors } from '../../protocol/messages.js';
+import type { OpenRequest, Prompt } from '../engine/engine.js';
+import { InvalidMessageError } from '../notification.errors.js';
+import { compileForm } from './form.js';
+
+/** Options of `notifyUser`. */
+export interface NotifyUserOptions {
+  /** How long the prompt waits, in milliseconds; `null`: for ever. @default the setting `callbackTimeoutMs` (300 000) */
+  timeoutMs?: number | null;
+  /** What the deadline decides; `error` rejects the call with `ConfirmationTimeoutError`. @default the setting `timeoutDecision` ('proceed') */
+  onTimeout?: OnTimeout;
+  /** Something that cannot be undone: no deadline may answer it with yes. */
+  risk?: 'irreversible';
+  choices?: Choice[];
+  /** A form; the answer's `values` are checked against it. */
+  inputSchema?: InputSchema;
+  title?: string;
+  /** Carried through to the client, at most 8 KiB. */
+  metadata?: JsonObject;
+  /** Unique per user: a second call with the same key waits for the same prompt, or returns its decision. */
+  key?: string;
+  /** Aborting withdraws the prompt, for every caller that waits on it. One that is aborted already throws its reason. */
+  signal?: AbortSignal;
+}
+
+export interface AskRequest extends NotifyUserOptions {
+  stepResult: StepResult;
+  userId: string;
+  taskId: string;
+  step: number;
+}
+
+export interface AskDefaults {
+  callbackTimeoutMs: number;
+  timeoutDecision: OnTimeout;
+}
+
+const MAX_METADATA_BYTES = 8192;
+const MAX_PROMPT_BYTES = 1_048_576;
+/** Some 31 years; beyond it a sum with the clock may lose its milliseconds' meaning. */
+const MAX_TIMEOUT_MS = 1_000_000_000_000;
+
+/** Names of users, tasks, keys and channels. */
+export const identifier = z.string().min(1, 'must not be empty').max(256, 'must have at most 256 characters');
+
+const choice = z.strictObject({ id: identifier, label: z.string(), proceed: z.boolean() });
+
+const jsonObject = z.record(z.string(), z.json());
+
+const field = z.looseObject({
+  type: z.enum(['string', 'number', 'integer', 'boolean', 'array']),
+});
+
+const inputSchema = z.looseObject({
+  type: z.literal('object'),
+  properties: z.record(z.string(), field),
+  required: z.array(z.string()).optional(),
+});
+
+const text = z.string().nullish();
+
+const stepResult = z.object({
+  step: text,
+  message: text,
+  status: text,
+  result: z.unknown().optional(),
+  completed: z.boolean().nullish(),
+  error_code: z.union([z.string(), z.number()]).nullish(),
+  error_message: text,
+});
+
+const schema = z.strictObject({
+  stepResult,
+  userId: identifier,
+  taskId: identifier,
+  step: z.int(),
+  timeoutMs: z.number().positive().max(MAX_TIMEOUT_MS).nullish(),
+  onTimeout: z.enum(['proceed', 'abort', 'error']).optional(),
+  risk: z.literal('irreversible').optional(),
+  choices: z.array(choice).min(1).max(100).optional(),
+  inputSchema: inputSchema.optional(),
+  title: z.string().max(1024).optional(),
+  metadata: jsonObject.optional(),
+  key: identifier.optional(),
+});
+
+/**
+ * @throws InvalidMessageError naming the fields, in TypeScript's spelling
+ */
+export function prepare(request: AskRequest, defaults: AskDefaults): OpenRequest {
+  const { signal: _signal, ...contents } = request;
+  const parsed = schema.safeParse(toJson(contents));
+  if (!parsed.success) throw new InvalidMessageError(fieldErrors(parsed.error));
+  const { userId, taskId, step, timeoutMs, onTimeout, key, ...shown } = parsed.data;
+  const prompt = shown as Prompt;
+  check(prompt, onTimeout);
+  // `risk` means that only the caller could have said yes beforehand, and `check` has just refused that.
+  const bySetting = prompt.risk === 'irreversible' && defaults.timeoutDecision === 'proceed' ? 'abort' : defaults.timeoutDecision;
+  return {
+    callbackId: randomUUID(),
+    userId,
+    taskId,
+    step,
+    prompt,
+    timeoutMs: timeoutMs === undefined ? defaults.callbackTimeoutMs : timeoutMs,
+    onTimeout: onTimeout ?? bySetting,
+    onTimeoutBy: onTimeout === undefined ? 'setting' : 'caller',
+    key,
+    fingerprint: key === undefined ? undefined : fingerprint({ userId, taskId, step, onTimeout, ...prompt }),
+  };
+}
+
+function check(prompt: Prompt, onTimeout: OnTimeout | undefined): void {
+  const fields: FieldErrors = {};
+  if (prompt.risk === 'irreversible' && onTimeout === 'proceed') {
+    fields['onTimeout'] = "must not be 'proceed' for a prompt with risk 'irreversible'";
+  }
+  const ids = prompt.choices?.map(({ id }) => id) ?? [];
+  if (new Set(ids).size < ids.length) fields['choices'] = 'ids must be unique';
+  if (prompt.metadata && byteLength(prompt.metadata) > MAX_METADATA_BYTES) fields['metadata'] = `must have at most ${MAX_METADATA_BYTES} bytes`;
+  if (byteLength(prompt) > MAX_PROMPT_BYTES) fields['stepResult'] = `the prompt must have at most ${MAX_PROMPT_BYTES} bytes`;
+  if (prompt.inputSchema) {
+    const problem = compileForm(prompt.inputSchema).problem;
+    if (problem) fields['inputSchema'] = problem;
+  }
+  if (Object.keys(fields).length > 0) throw new InvalidMessageError(fields);
+}
+
+/** What JSON makes of a value: the form in which it is stored, shown and compared. */
+function toJson(contents: object): unknown {
+  try {
+    return JSON.parse(JSON.stringify(contents));
+  } catch (cause) {
+    throw new InvalidMessageError({ stepResult: `cannot be written as JSON (${cause instanceof Error ? cause.message : String(cause)})` });
+  }
+}
+
+function fingerprint(contents: object): string {
+  return createHash('sha256')
+    .update(canonicalize(contents) ?? '')
+    .digest('base64url');
+}
+
+const byteLength = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
+
+/** The fields that a schema has found fault with, dotted. */
+export function fieldErrors(error: z.ZodError): FieldErrors {
+  return Object.fromEntries(error.issues.map((issue) => [issue.path.join('.') || '(root)', issue.message]));
+}

@@ -1,0 +1,82 @@
+/**
+ * The callback registry: who on this node waits for which prompt. Nothing here decides anything.
+ */
+import type { Decided } from './view.js';
+
+export interface Waiter {
+  /** Resolves with the decided confirmation, `undefined` when the waiting time is over; rejects when the registry closes. */
+  readonly decided: Promise<Decided | undefined>;
+  /** Waits for another prompt instead: a key has led to an earlier one. */
+  moveTo(callbackId: string): void;
+  /** Waits no more; `decided` resolves with `undefined`. */
+  leave(): void;
+}
+
+interface Entry {
+  resolve(confirmation: Decided | undefined): void;
+  reject(error: Error): void;
+}
+
+export class Waiters {
+  private readonly byPrompt = new Map<string, Set<Entry>>();
+
+  /** Prompts that somebody on this node waits for. */
+  get callbackIds(): string[] {
+    return [...this.byPrompt.keys()];
+  }
+
+  wait(callbackId: string): Waiter {
+    let current = callbackId;
+    const { promise, resolve, reject } = withResolvers<Decided | undefined>();
+    const entry: Entry = { resolve, reject };
+    this.add(current, entry);
+    return {
+      decided: promise,
+      moveTo: (other) => {
+        this.remove(current, entry);
+        current = other;
+        this.add(current, entry);
+      },
+      leave: () => {
+        this.remove(current, entry);
+        resolve(undefined);
+      },
+    };
+  }
+
+  settle(confirmation: Decided): void {
+    const entries = this.byPrompt.get(confirmation.callbackId);
+    this.byPrompt.delete(confirmation.callbackId);
+    for (const entry of entries ?? []) entry.resolve(confirmation);
+  }
+
+  rejectAll(error: Error): void {
+    const entries = [...this.byPrompt.values()];
+    this.byPrompt.clear();
+    for (const set of entries) for (const entry of set) entry.reject(error);
+  }
+
+  private add(callbackId: string, entry: Entry): void {
+    const entries = this.byPrompt.get(callbackId);
+    if (entries) entries.add(entry);
+    else this.byPrompt.set(callbackId, new Set([entry]));
+  }
+
+  private remove(callbackId: string, entry: Entry): void {
+    const entries = this.byPrompt.get(callbackId);
+    if (entries?.delete(entry) && entries.size === 0) this.byPrompt.delete(callbackId);
+  }
+}
+
+/** `Promise.withResolvers`, which Node has from 22 on. */
+function withResolvers<T>(): { promise: Promise<T>; resolve(value: T): void; reject(error: Error): void } {
+  let resolve!: (value: T) => void;
+  let reject!: (error: Error) => void;
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  // Whoever awaits it gets the rejection; a waiter whose `open` failed first is not awaited any more.
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,225 @@
+/**
+ * One live WebSocket: who it is, what it is subscribed to, what it still has to be sent.
+ *
+ * It knows its socket only by `ConnectionSocket`; frames come in through the adapter, out through `send` and `reply`.
+ *  1. A connection that is `closing` or `closed` takes nothing more; whoever closes names a code of `CLOSE`.
+ *  2. A subscription that is recovering gets no live publication: its source reads history until it has caught up with
+ *     what was published meanwhile, and switches over in one step (`recovery.ts`).
+ *  3. Closing lets the frame in work be answered and what waits be sent, but only for so long.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { CloseReason } from '../../protocol/codes.js';
+import type { StreamPosition } from '../../protocol/messages.js';
+import { OutboundFrame } from './frame.js';
+import { Inbox } from './inbox.js';
+import { Outbox, type FrameSource, type Write } from './outbox.js';
+
+/** What a connection needs of a WebSocket. */
+export interface ConnectionSocket {
+  write: Write;
+  /** Sends a close frame and waits for the peer's, not for ever. */
+  close(code: number, reason: string): void;
+  /** Sends a protocol-level ping. */
+  ping(): void;
+  /** Stops and resumes reading. */
+  pause(): void;
+  resume(): void;
+  terminate(): void;
+}
+
+export type Identity =
+  /** Secure mode, before a valid token. */
+  | { kind: 'unauthenticated' }
+  /** Open mode, before `subscribe {user_id}`. */
+  | { kind: 'anonymous' }
+  | { kind: 'user'; userId: string; expiresAt?: number };
+
+export type Subscription =
+  /** Gets publications as they come; `position` is the last one it was given, where that is known. */
+  | { phase: 'live'; position?: StreamPosition }
+  /** Reads history; `seen` is the newest publication that came meanwhile. */
+  | { phase: 'recovering'; seen: number };
+
+export interface ConnectionLimits {
+  maxOutbox: number;
+  maxFramesInWork: number;
+}
+
+/** Text as it came; what it means is the adapter's business. */
+export type FrameHandler = (text: string) => Promise<void>;
+
+/** What of the handshake is remembered. */
+export interface Handshake {
+  identity: Identity;
+  /** The peer's address. */
+  address: string;
+  /** permessage-deflate was negotiated. */
+  compress: boolean;
+}
+
+export class Connection {
+  readonly id = randomUUID();
+  readonly connectedAt = Date.now();
+  readonly address: string;
+  readonly subscriptions = new Map<string, Subscription>();
+  identity: Identity;
+  /** The prompt or task this connection is deciding on right now: it gets the reply, not the notice. */
+  answering: string | undefined;
+  cancelling: string | undefined;
+  /** Of the last protocol-level ping, in milliseconds; `undefined` before the first pong. */
+  roundTripMs: number | undefined;
+  private phase: 'open' | 'closing' | 'closed' = 'open';
+  private readonly outbox: Outbox;
+  private inbox: Inbox<string> | undefined;
+  private replied = 0;
+  private readonly followUp: FrameSource[] = [];
+  private readonly farewells: (() => void)[] = [];
+  /** While pending prompts are being shown again: those that need not be, having come live or been decided. */
+  private settledPrompts: Set<string> | undefined;
+
+  constructor(
+    private readonly socket: ConnectionSocket,
+    handshake: Handshake,
+    private readonly limits: ConnectionLimits,
+    private readonly events: { onOverflow(connection: Connection): void; onSourceError(connection: Connection, error: unknown): void },
+  ) {
+    this.identity = handshake.identity;
+    this.address = handshake.address;
+    this.outbox = new Outbox(
+      limits.maxOutbox,
+      handshake.compress,
+      (bytes, written) => socket.write(bytes, written),
+      () => this.events.onOverflow(this),
+      (error) => this.events.onSourceError(this, error),
+    );
+  }
+
+  get isOpen(): boolean {
+    return this.phase === 'open';
+  }
+
+  /** The identified user, or `undefined`. */
+  get userId(): string | undefined {
+    return this.identity.kind === 'user' ? this.identity.userId : undefined;
+  }
+
+  /** How many replies and errors this connection was sent. */
+  get replies(): number {
+    return this.replied;
+  }
+
+  get waitingBytes(): number {
+    return this.outbox.waitingBytes;
+  }
+
+  /** Queues a frame shared with other receivers. `conflationKey`: it replaces a waiting one of the same key. */
+  send(frame: OutboundFrame, conflationKey?: string): void {
+    if (this.phase === 'open') this.outbox.push(frame, conflationKey);
+  }
+
+  /** Shows a prompt that was just opened, unless redelivery has shown it. */
+  showPrompt(callbackId: string, frame: OutboundFrame): void {
+    if (this.settledPrompts?.has(callbackId)) return;
+    this.settledPrompts?.add(callbackId);
+    this.send(frame);
+  }
+
+  /** A prompt was decided: redelivery shall not show it any more. */
+  forgetPrompt(callbackId: string): void {
+    this.settledPrompts?.add(callbackId);
+  }
+
+  /** From now on prompts are noted that redelivery is to leave out. */
+  beginRedelivery(): Set<string> {
+    this.settledPrompts = new Set();
+    return this.settledPrompts;
+  }
+
+  endRedelivery(settled: Set<string>): void {
+    if (this.settledPrompts === settled) this.settledPrompts = undefined;
+  }
+
+  /** Queues the answer to a frame of this connection, then starts what was to follow it. */
+  reply(message: object): void {
+    this.replied += 1;
+    if (this.phase !== 'closed') this.outbox.push(new OutboundFrame(message));
+    this.startFollowing();
+  }
+
+  /** Starts what was to follow a reply, where there is none. */
+  startFollowing(): void {
+    for (const source of this.followUp.splice(0)) this.outbox.follow(source);
+  }
+
+  /** Lets `source` be read as the socket drains, after the next reply. */
+  followReplyWith(source: FrameSource): void {
+    this.followUp.push(source);
+  }
+
+  ping(): void {
+    this.socket.ping();
+  }
+
+  /** Names who handles this connection's frames, one at a time. */
+  handleWith(handle: FrameHandler): void {
+    this.inbox = new Inbox(this.limits.maxFramesInWork, handle, this.socket);
+  }
+
+  /** Takes a frame in. */
+  receive(text: string): void {
+    if (this.phase === 'open') this.inbox?.push(text);
+  }
+
+  /** Answers the frame in work, sends what waits, then closes with a code. */
+  async close({ code, reason }: CloseReason): Promise<void> {
+    if (this.phase !== 'open') return;
+    this.phase = 'closing';
+    this.inbox?.discard();
+    const patience = new AbortController();
+    await Promise.race([this.finish(), delay(CLOSE_PATIENCE_MS, undefined, { ref: false, signal: patience.signal }).catch(ignoreAbort)]);
+    patience.abort();
+    this.cut({ code, reason });
+  }
+
+  /** Drops what waits and closes with a code: for peers that do not read. */
+  cut({ code, reason }: CloseReason): void {
+    if (this.phase === 'closed') return;
+    this.phase = 'closing';
+    this.inbox?.discard();
+    this.outbox.discard();
+    this.socket.close(code, reason);
+  }
+
+  /** Drops the socket without a close frame: for peers that do not answer. */
+  terminate(): void {
+    this.socket.terminate();
+  }
+
+  /** Calls back once the socket is gone. */
+  onClosed(callback: () => void): void {
+    this.farewells.push(callback);
+  }
+
+  /** The socket is gone. */
+  closed(): void {
+    this.phase = 'closed';
+    this.inbox?.discard();
+    this.outbox.discard();
+    for (const source of this.followUp.splice(0)) void source.return?.();
+    for (const callback of this.farewells.splice(0)) callback();
+  }
+
+  private async finish(): Promise<void> {
+    await this.inbox?.idle();
+    this.outbox.flush();
+    await this.outbox.drained();
+  }
+}
+
+/** How long closing waits for a frame in work and a slow reader. */
+const CLOSE_PATIENCE_MS = 2000;
+
+function ignoreAbort(error: unknown): void {
+  if (!(error instanceof Error && error.name === 'AbortError')) throw error;
+}

@@ -1,0 +1,145 @@
+/**
+ * This node's connections: by user, by channel, anonymous, all. It answers "who is to be sent this?" and sends it.
+ *
+ * Audiences: a `user:` channel is that user's connections; a `task:` channel its subscribers and the task's user;
+ * a named channel its subscribers; `broadcast` everybody. Anonymous connections see every user's and every task's.
+ * An unauthenticated connection is in no audience.
+ */
+import { parseChannel } from '../../protocol/channels.js';
+import type { StreamPosition } from '../../protocol/messages.js';
+import type { Connection, Identity } from './connection.js';
+import type { OutboundFrame } from './frame.js';
+
+export class Hub {
+  private readonly all = new Map<string, Connection>();
+  private readonly anonymous = new Set<Connection>();
+  private readonly users = new Map<string, Set<Connection>>();
+  private readonly channels = new Map<string, Set<Connection>>();
+
+  get size(): number {
+    return this.all.size;
+  }
+
+  /** All of them, unauthenticated ones included. */
+  get connections(): IterableIterator<Connection> {
+    return this.all.values();
+  }
+
+  byId(connectionId: string): Connection | undefined {
+    return this.all.get(connectionId);
+  }
+
+  ofUser(userId: string): ReadonlySet<Connection> {
+    return this.users.get(userId) ?? NOBODY;
+  }
+
+  add(connection: Connection): void {
+    this.all.set(connection.id, connection);
+    this.enter(connection);
+  }
+
+  remove(connection: Connection): void {
+    if (!this.all.delete(connection.id)) return;
+    this.leave(connection);
+    for (const channel of connection.subscriptions.keys()) deleteFrom(this.channels, channel, connection);
+    connection.subscriptions.clear();
+  }
+
+  /** Makes the connection somebody else. */
+  identify(connection: Connection, identity: Identity): void {
+    this.leave(connection);
+    connection.identity = identity;
+    if (this.all.has(connection.id)) this.enter(connection);
+  }
+
+  subscribe(connection: Connection, channel: string): void {
+    if (!this.all.has(connection.id)) return;
+    if (!connection.subscriptions.has(channel)) connection.subscriptions.set(channel, { phase: 'live' });
+    addTo(this.channels, channel, connection);
+  }
+
+  unsubscribe(connection: Connection, channel: string): void {
+    connection.subscriptions.delete(channel);
+    deleteFrom(this.channels, channel, connection);
+  }
+
+  /** Everybody who is to see what concerns a user: the user's connections, and anonymous ones. */
+  *watching(userId: string): Generator<Connection> {
+    yield* this.ofUser(userId);
+    yield* this.anonymous;
+  }
+
+  /**
+   * Delivers a publication.
+   * @returns how many connections it reached
+   */
+  publish(channel: string, frame: OutboundFrame, position?: StreamPosition, audienceUserId?: string, conflationKey?: string): number {
+    let reached = 0;
+    for (const connection of this.audience(channel, audienceUserId)) {
+      if (!connection.isOpen) continue;
+      reached += 1;
+      if (admits(connection, channel, position)) connection.send(frame, conflationKey);
+    }
+    return reached;
+  }
+
+  /** Who a message on a channel is for; each connection once. */
+  audience(channel: string, audienceUserId?: string): Iterable<Connection> {
+    const parsed = parseChannel(channel);
+    switch (parsed.kind) {
+      case 'broadcast':
+        return [...this.all.values()].filter((connection) => connection.identity.kind !== 'unauthenticated');
+      case 'user':
+        return new Set([...this.ofUser(parsed.userId), ...this.anonymous]);
+      case 'task': {
+        const owners = audienceUserId === undefined ? NOBODY : this.ofUser(audienceUserId);
+        return new Set([...(this.channels.get(channel) ?? NOBODY), ...owners, ...this.anonymous]);
+      }
+      case 'named':
+        return [...(this.channels.get(channel) ?? NOBODY)];
+      default:
+        return parsed satisfies never;
+    }
+  }
+
+  private enter(connection: Connection): void {
+    if (connection.identity.kind === 'anonymous') this.anonymous.add(connection);
+    else if (connection.identity.kind === 'user') addTo(this.users, connection.identity.userId, connection);
+  }
+
+  private leave(connection: Connection): void {
+    this.anonymous.delete(connection);
+    if (connection.identity.kind === 'user') deleteFrom(this.users, connection.identity.userId, connection);
+  }
+}
+
+const NOBODY: ReadonlySet<Connection> = new Set();
+
+/** Whether a subscription takes a publication now: one that recovers reads it from history, one that has it does not need it again. */
+function admits(connection: Connection, channel: string, position?: StreamPosition): boolean {
+  const subscription = connection.subscriptions.get(channel);
+  if (!subscription || !position) return true;
+  switch (subscription.phase) {
+    case 'recovering':
+      subscription.seen = position.offset;
+      return false;
+    case 'live':
+      if (subscription.position?.epoch === position.epoch && position.offset <= subscription.position.offset) return false;
+      subscription.position = position;
+      return true;
+    default:
+      return subscription satisfies never;
+  }
+}
+
+function addTo(index: Map<string, Set<Connection>>, key: string, connection: Connection): void {
+  const members = index.get(key);
+  if (members) members.add(connection);
+  else index.set(key, new Set([connection]));
+}
+
+function deleteFrom(index: Map<string, Set<Connection>>, key: string, connection: Connection): void {
+  const members = index.get(key);
+  if (members?.delete(connection) && members.size === 0) index.delete(key);
+}
+

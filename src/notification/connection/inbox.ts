@@ -1,0 +1,55 @@
+/**
+ * The frames a connection has sent and that are not answered yet: handled one after the other, in order.
+ * When `bound` of them wait the socket is not read any more, until half of them are done.
+ */
+export class Inbox<Frame> {
+  private readonly waiting: Frame[] = [];
+  private working = false;
+  private paused = false;
+  private closed = false;
+  private finished: (() => void)[] = [];
+
+  constructor(
+    private readonly bound: number,
+    /** Handles one frame; must not reject. */
+    private readonly handle: (frame: Frame) => Promise<void>,
+    private readonly socket: { pause(): void; resume(): void },
+  ) {}
+
+  push(frame: Frame): void {
+    if (this.closed) return;
+    this.waiting.push(frame);
+    if (!this.paused && this.waiting.length >= this.bound) {
+      this.paused = true;
+      this.socket.pause();
+    }
+    if (!this.working) void this.work();
+  }
+
+  /** Resolves when the frames that came so far are answered. */
+  idle(): Promise<void> {
+    return this.working ? new Promise((resolve) => this.finished.push(resolve)) : Promise.resolve();
+  }
+
+  /** Drops the frames that nobody has begun to handle. */
+  discard(): void {
+    this.closed = true;
+    this.waiting.length = 0;
+  }
+
+  private async work(): Promise<void> {
+    this.working = true;
+    while (this.waiting.length > 0) {
+      for (const frame of this.waiting.splice(0, this.bound)) {
+        if (this.closed) break;
+        await this.handle(frame);
+      }
+      if (this.paused && this.waiting.length < this.bound / 2) {
+        this.paused = false;
+        this.socket.resume();
+      }
+    }
+    this.working = false;
+    for (const resolve of this.finished.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Finds peers that are gone without saying so: a protocol-level ping every interval, the pong within the time-out,
+ * or the connection is terminated. The round-trip time is measured on the way.
+ */
+import type { Connection } from './connection.js';
+import type { TimerWheel, WheelTimer } from './timer-wheel.js';
+
+export interface LivenessSettings {
+  pingIntervalMs: number;
+  pingTimeoutMs: number;
+}
+
+export class Liveness {
+  private timer: WheelTimer;
+  private pingedAt: number | undefined;
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly wheel: TimerWheel,
+    private readonly settings: LivenessSettings,
+    private readonly onDead: (connection: Connection) => void,
+  ) {
+    this.timer = wheel.schedule(settings.pingIntervalMs, () => this.ping());
+  }
+
+  /** The peer has answered the ping. */
+  pong(): void {
+    if (this.pingedAt === undefined) return;
+    this.connection.roundTripMs = performance.now() - this.pingedAt;
+    this.pingedAt = undefined;
+    this.timer.cancel();
+    this.timer = this.wheel.schedule(this.settings.pingIntervalMs, () => this.ping());
+  }
+
+  stop(): void {
+    this.timer.cancel();
+  }
+
+  private ping(): void {
+    this.pingedAt = performance.now();
+    this.connection.ping();
+    this.timer = this.wheel.schedule(this.settings.pingTimeoutMs, () => this.onDead(this.connection));
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * What one connection still has to be sent, bounded in bytes.
+ *
+ *  1. One write is in flight at a time; the next one joins what has gathered meanwhile. All frames queued within one
+ *     turn of the event loop leave in one write.
+ *  2. A conflated frame replaces the queued one of the same key, in its place: a slow reader gets the newest.
+ *  3. When what waits passes the limit all the same, `onOverflow` is called, once, and nothing more is taken.
+ *     A frame that meets an empty outbox is taken whatever its size: the limit is on the backlog.
+ *  4. Sources (redelivery, recovery) are pulled one frame at a time while little waits; they never overflow.
+ */
+import type { OutboundFrame } from './frame.js';
+
+/** Writes bytes; calls back when the socket has taken them. */
+export type Write = (bytes: Buffer, written: (error?: Error | null) => void) => void;
+
+/** Frames produced as the socket drains. */
+export type FrameSource = AsyncIterator<OutboundFrame, void>;
+
+interface Entry {
+  bytes: Buffer;
+  key?: string;
+}
+
+/** As much is joined into one write, and sources are pulled while less than this waits. */
+const WRITE_SIZE = 65_536;
+
+export class Outbox {
+  private queue: Entry[] = [];
+  private readonly conflated = new Map<string, Entry>();
+  private readonly sources: FrameSource[] = [];
+  private queuedBytes = 0;
+  private bytesInFlight = 0;
+  private pulling = false;
+  private closed = false;
+  private idle: (() => void)[] = [];
+
+  constructor(
+    private readonly limit: number,
+    private readonly compress: boolean,
+    private readonly write: Write,
+    private readonly onOverflow: () => void,
+    private readonly onSourceError: (error: unknown) => void,
+  ) {}
+
+  /** Bytes that wait or are on their way into the socket. */
+  get waitingBytes(): number {
+    return this.queuedBytes + this.bytesInFlight;
+  }
+
+  push(frame: OutboundFrame, key?: string): void {
+    if (this.closed) return;
+    const bytes = frame.wire(this.compress);
+    const earlier = key === undefined ? undefined : this.conflated.get(key);
+    if (earlier) {
+      this.queuedBytes += bytes.length - earlier.bytes.length;
+      earlier.bytes = bytes;
+      return;
+    }
+    const backlog = this.waitingBytes;
+    this.enqueue(bytes, key);
+    if (backlog > 0 && backlog + bytes.length > this.limit) {
+      this.discard();
+      this.onOverflow();
+    }
+  }
+
+  /** Lets `source` be read at the pace at which the socket drains. Sources follow one another in order. */
+  follow(source: FrameSource): void {
+    if (this.closed) return;
+    this.sources.push(source);
+    this.pull();
+  }
+
+  /** Resolves when everything that waits, sources aside, is in the socket. */
+  drained(): Promise<void> {
+    if (this.closed || this.waitingBytes === 0) return Promise.resolve();
+    return new Promise((resolve) => this.idle.push(resolve));
+  }
+
+  /** Drops what waits and takes nothing more. */
+  discard(): void {
+    this.closed = true;
+    this.queue = [];
+    this.conflated.clear();
+    this.queuedBytes = 0;
+    for (const source of this.sources.splice(0)) void source.return?.();
+    this.settleIdle();
+  }
+
+  /** Called by the shared flush, once a turn. */
+  flush(): void {
+    if (this.closed || this.bytesInFlight > 0 || this.queue.length === 0) return;
+    let count = 0;
+    let size = 0;
+    while (count < this.queue.length && (size === 0 || size < WRITE_SIZE)) size += this.queue[count++]?.bytes.length ?? 0;
+    const batch = this.queue.splice(0, count);
+    for (const { key } of batch) if (key !== undefined) this.conflated.delete(key);
+    this.queuedBytes -= size;
+    this.bytesInFlight = size;
+    const [only] = batch;
+    const bytes = batch.length === 1 && only ? only.bytes : Buffer.concat(batch.map((entry) => entry.bytes), size);
+    this.write(bytes, () => {
+      // A failed write is followed by the socket's close, which discards the outbox.
+      this.bytesInFlight = 0;
+      if (this.queue.length > 0) this.flush();
+      else this.settleIdle();
+      this.pull();
+    });
+  }
+
+  private enqueue(bytes: Buffer, key?: string): void {
+    const entry: Entry = { bytes, key };
+    this.queue.push(entry);
+    if (key !== undefined) this.conflated.set(key, entry);
+    this.queuedBytes += bytes.length;
+    scheduleFlush(this);
+  }
+
+  private pull(): void {
+    const [source] = this.sources;
+    if (!source || this.pulling || this.closed || this.waitingBytes >= WRITE_SIZE) return;
+    this.pulling = true;
+    source.next().then(
+      (result) => {
+        this.pulling = false;
+        if (this.closed) return;
+        if (result.done) this.sources.shift();
+        else this.enqueue(result.value.wire(this.compress));
+        this.pull();
+      },
+      (error: unknown) => {
+        this.pulling = false;
+        this.onSourceError(error);
+      },
+    );
+  }
+
+  private settleIdle(): void {
+    for (const resolve of this.idle.splice(0)) resolve();
+  }
+}
+
+let dirty: Outbox[] = [];
+
+/** One immediate flushes every outbox that was pushed to in this turn. */
+function scheduleFlush(outbox: Outbox): void {
+  if (dirty.length === 0) setImmediate(flushAll);
+  if (dirty.at(-1) !== outbox) dirty.push(outbox);
+}
+
+function flushAll(): void {
+  const outboxes = dirty;
+  dirty = [];
+  for (const outbox of outboxes) outbox.flush();
+}

@@ -1,0 +1,18 @@
+/** Reads of the engine that a connection depends on: repeated while the engine is away and the connection lives. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { EngineUnavailableError } from '../notification.errors.js';
+
+const PAUSE_MS = 500;
+
+/** @returns `undefined` when `wanted` became false before the read succeeded */
+export async function readWhenAvailable<T>(wanted: () => boolean, read: () => Promise<T>): Promise<T | undefined> {
+  while (wanted()) {
+    try {
+      return await read();
+    } catch (error) {
+      if (!(error instanceof EngineUnavailableError)) throw error;
+      await delay(PAUSE_MS, undefined, { ref: false });
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,162 @@
+/**
+ * The one meeting point: what the engine tells this node becomes frames for its connections and answers for its callers.
+ * There is no other road; a local user or caller gets no short cut.
+ */
+import { Logger } from '@nestjs/common';
+import { Subject, type Observable } from 'rxjs';
+import { userChannel } from '../protocol/channels.js';
+import { CLOSE } from '../protocol/codes.js';
+import { CONFLATED_TYPES, type TaskCancelled } from '../protocol/messages.js';
+import type { Confirmations } from './confirmation/confirmations.js';
+import { acknowledgedFrame } from './confirmation/redelivery.js';
+import { confirmationResult, expiringFrame, isDecided, promptFrame, resolvedFrame, toSeconds, type ConfirmationResult } from './confirmation/view.js';
+import { OutboundFrame } from './connection/frame.js';
+import type { Hub } from './connection/hub.js';
+import { publicationFrame } from './connection/recovery.js';
+import type { AcknowledgedMessage, Confirmation, EngineHandler, Publication, Task } from './engine/engine.js';
+import type { NotificationMetrics } from './metrics.js';
+import type { Cancellations } from './task/cancellations.js';
+import type { Heartbeats } from './task/heartbeats.js';
+
+/** A decision as every node hears of it. */
+export interface DecisionEvent extends ConfirmationResult {
+  userId: string;
+  taskId: string;
+  step: number;
+  /** Unix milliseconds. */
+  decidedAt: number;
+}
+
+export class Dispatcher implements EngineHandler {
+  private readonly logger = new Logger('Dispatcher');
+  private readonly decisions = new Subject<DecisionEvent>();
+  /** Who on this node waits for which message's acknowledgement. */
+  private readonly acknowledgements = new Map<string, Set<(acknowledged: boolean) => void>>();
+
+  constructor(
+    private readonly hub: Hub,
+    private readonly confirmations: Confirmations,
+    private readonly cancellations: Cancellations,
+    private readonly heartbeats: Heartbeats,
+    private readonly metrics: NotificationMetrics,
+  ) {}
+
+  get decisions$(): Observable<DecisionEvent> {
+    return this.decisions.asObservable();
+  }
+
+  onOpened(confirmation: Confirmation): void {
+    const frame = new OutboundFrame(promptFrame(confirmation, false));
+    let reached = 0;
+    for (const connection of this.hub.watching(confirmation.userId)) {
+      connection.showPrompt(confirmation.callbackId, frame);
+      reached += 1;
+    }
+    this.metrics.messagesSent.inc(reached);
+  }
+
+  onDecided(confirmation: Confirmation): void {
+    if (!isDecided(confirmation)) throw new TypeError(`decision event without a decision: ${confirmation.callbackId}`);
+    const { callbackId, decision } = confirmation;
+    this.metrics.confirmationsDecided.inc({ outcome: decision.outcome });
+    if (decision.outcome === 'answered') this.metrics.responseTime.observe(toSeconds(decision.decidedAt - confirmation.createdAt));
+    this.confirmations.settle(confirmation);
+    const frame = new OutboundFrame(resolvedFrame(confirmation));
+    for (const connection of this.hub.watching(confirmation.userId)) {
+      connection.forgetPrompt(callbackId);
+      if (connection.answering !== callbackId) connection.send(frame);
+    }
+    this.decisions.next({
+      ...confirmationResult(confirmation),
+      userId: confirmation.userId,
+      taskId: confirmation.taskId,
+      step: confirmation.step,
+      decidedAt: decision.decidedAt,
+    });
+  }
+
+  onExpiring(confirmation: Confirmation): void {
+    const frame = new OutboundFrame(expiringFrame(confirmation));
+    for (const connection of this.hub.watching(confirmation.userId)) connection.send(frame);
+  }
+
+  onTask(task: Task): void {
+    this.cancellations.onTask(task);
+    if (!task.cancelled) return;
+    this.heartbeats.stopTask(task.taskId);
+    const frame = new OutboundFrame(taskCancelledFrame(task));
+    for (const connection of this.hub.audience(`task:${task.taskId}`, task.userId ?? task.namedUserId)) {
+      if (connection.cancelling !== task.taskId) connection.send(frame);
+    }
+  }
+
+  onPublication({ channel, message, position, audienceUserId }: Publication): number {
+    const frame = position ? publicationFrame(message, channel, position) : new OutboundFrame(message);
+    const reached = this.hub.publish(channel, frame, position, audienceUserId, conflationKey(channel, message));
+    this.metrics.messagesSent.inc(reached);
+    return reached;
+  }
+
+  onAcknowledgedMessage(message: AcknowledgedMessage): number {
+    const frame = acknowledgedFrame(message);
+    let reached = 0;
+    for (const connection of this.hub.audience(userChannel(message.userId))) {
+      connection.send(frame);
+      reached += 1;
+    }
+    this.metrics.messagesSent.inc(reached);
+    return reached;
+  }
+
+  onAcknowledged(messageId: string): void {
+    for (const finish of [...(this.acknowledgements.get(messageId) ?? [])]) finish(true);
+  }
+
+  /** Waits for a message's acknowledgement, at most `timeoutMs`. To be called before the message is sent. */
+  expectAcknowledgement(messageId: string, timeoutMs: number): { acknowledged: Promise<boolean>; stop(): void } {
+    let settle!: (acknowledged: boolean) => void;
+    const acknowledged = new Promise<boolean>((resolve) => (settle = resolve));
+    const waiting = this.acknowledgements.get(messageId) ?? new Set();
+    this.acknowledgements.set(messageId, waiting);
+    const finish = (result: boolean): void => {
+      clearTimeout(timer);
+      if (waiting.delete(finish) && waiting.size === 0) this.acknowledgements.delete(messageId);
+      settle(result);
+    };
+    const timer = setTimeout(() => finish(false), timeoutMs);
+    waiting.add(finish);
+    return { acknowledged, stop: () => finish(false) };
+  }
+
+  onEvicted(connectionId: string): void {
+    void this.hub.byId(connectionId)?.close(CLOSE.REPLACED);
+  }
+
+  onGap(): void {
+    Promise.all([this.confirmations.reread(), this.cancellations.reread()]).catch((error: unknown) => {
+      this.logger.error(`re-reading after a gap failed: ${String(error)}`);
+    });
+  }
+
+  /** Nothing more will come. */
+  close(): void {
+    for (const waiting of [...this.acknowledgements.values()]) for (const finish of [...waiting]) finish(false);
+    this.decisions.complete();
+  }
+}
+
+export function taskCancelledFrame(task: Task): TaskCancelled {
+  return {
+    type: 'task_cancelled',
+    user_id: task.userId ?? task.namedUserId ?? null,
+    task_id: task.taskId,
+    reason: task.reason,
+    timestamp: toSeconds(task.cancelledAt ?? Date.now()),
+  };
+}
+
+/** Progress and heartbeats: of these a slow reader gets the newest of a task. */
+function conflationKey(channel: string, message: Record<string, unknown>): string | undefined {
+  const type = String(message['type']);
+  return CONFLATED_TYPES.has(type) ? `${type} ${channel} ${String(message['task_id'])}` : undefined;
+}

@@ -1,0 +1,111 @@
+/**
+ * The fields of each action's frame, checked by class-validator. Unknown fields are ignored: old clients send some.
+ */
+import { Type } from 'class-transformer';
+import { IsBoolean, IsInt, IsNotEmpty, IsObject, IsOptional, IsString, Max, MaxLength, Min, ValidateNested } from 'class-validator';
+import type { JsonObject } from '../../protocol/confirmation.js';
+
+export class PositionFields {
+  @IsString()
+  epoch!: string;
+
+  @IsInt()
+  @Min(0)
+  offset!: number;
+}
+
+/** `subscribe` and `unsubscribe`: exactly one of the three targets. */
+export class SubscribeFrame {
+  @IsOptional()
+  @IsString()
+  @IsNotEmpty()
+  @MaxLength(256)
+  user_id?: string;
+
+  @IsOptional()
+  @IsString()
+  @IsNotEmpty()
+  @MaxLength(256)
+  task_id?: string;
+
+  @IsOptional()
+  @IsString()
+  @IsNotEmpty()
+  @MaxLength(256)
+  channel?: string;
+
+  @IsOptional()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => PositionFields)
+  recover?: PositionFields;
+}
+
+export class ConfirmFrame {
+  @IsString()
+  @IsNotEmpty()
+  @MaxLength(256)
+  callback_id!: string;
+
+  @IsOptional()
+  @IsBoolean()
+  proceed?: boolean | null;
+
+  @IsOptional()
+  @IsString()
+  feedback?: string | null;
+
+  @IsOptional()
+  @IsString()
+  choice?: string | null;
+
+  @IsOptional()
+  @IsObject()
+  values?: JsonObject | null;
+
+  @IsOptional()
+  @IsString()
+  digest?: string | null;
+}
+
+export class CancelFrame {
+  @IsString()
+  @IsNotEmpty()
+  @MaxLength(256)
+  user_id!: string;
+
+  @IsString()
+  @IsNotEmpty()
+  @MaxLength(256)
+  task_id!: string;
+
+  @IsOptional()
+  @IsString()
+  @MaxLength(1024)
+  reason?: string | null;
+}
+
+export class AckFrame {
+  @IsString()
+  @IsNotEmpty()
+  @MaxLength(256)
+  message_id!: string;
+}
+
+export class AuthenticateFrame {
+  @IsString()
+  @IsNotEmpty()
+  token!: string;
+}
+
+export class PendingFrame {
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(1000)
+  limit?: number;
+
+  @IsOptional()
+  @IsString()
+  cursor?: string;
+}

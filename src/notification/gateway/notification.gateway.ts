@@ -1,0 +1,245 @@
+/**
+ * The actions of the protocol, as idiomatic Nest message handlers: pipes, guards, filters and interceptors that an app
+ * adds work on them. What a handler returns is the reply.
+ */
+import type { IncomingMessage } from 'node:http';
+import { Inject, Logger, UseFilters, UsePipes } from '@nestjs/common';
+import {
+  ConnectedSocket,
+  MessageBody,
+  SubscribeMessage,
+  WebSocketGateway,
+  type OnGatewayConnection,
+  type OnGatewayDisconnect,
+  type OnGatewayInit,
+} from '@nestjs/websockets';
+import { BROADCAST_CHANNEL, parseChannel, taskChannel, userChannel, type ParsedChannel } from '../../protocol/channels.js';
+import { CLOSE } from '../../protocol/codes.js';
+import type { ClientFrame, Reply, StreamPosition } from '../../protocol/messages.js';
+import { promptFrame, toSeconds } from '../confirmation/view.js';
+import type { Connection } from '../connection/connection.js';
+import { Hub } from '../connection/hub.js';
+import { TimerWheel, type WheelTimer } from '../connection/timer-wheel.js';
+import { taskCancelledFrame } from '../dispatcher.js';
+import { NotificationMetrics } from '../metrics.js';
+import { ConfigurationError, InvalidMessageError, NotFoundError, NotificationError } from '../notification.errors.js';
+import { ResolvedOptions, type AuthenticatedUser } from '../notification.options.js';
+import { NotificationService } from '../notification.service.js';
+import { framePipe } from '../validation.js';
+import { Endpoint } from './endpoint.js';
+import { AckFrame, AuthenticateFrame, CancelFrame, ConfirmFrame, PendingFrame, SubscribeFrame } from './frames.js';
+import { Sessions, scopeOf, type Subscribed } from './session.js';
+import { NOTIFICATION_GATEWAY } from './ws-adapter.js';
+import { WsErrorFilter } from './ws-error.filter.js';
+
+const DEFAULT_PAGE = 100;
+
+@WebSocketGateway({ [NOTIFICATION_GATEWAY]: true })
+@UseFilters(WsErrorFilter)
+@UsePipes(framePipe())
+export class NotificationGateway implements OnGatewayInit<Endpoint>, OnGatewayConnection<Connection>, OnGatewayDisconnect<Connection> {
+  private readonly logger = new Logger(NotificationGateway.name);
+  /** Secure mode: what closes a connection that does not authenticate in time, or whose token expires. */
+  private readonly tokenDeadlines = new WeakMap<Connection, WheelTimer>();
+  private readonly requests = new WeakMap<Connection, IncomingMessage>();
+
+  constructor(
+    @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
+    private readonly service: NotificationService,
+    private readonly sessions: Sessions,
+    private readonly hub: Hub,
+    private readonly wheel: TimerWheel,
+    private readonly metrics: NotificationMetrics,
+  ) {}
+
+  afterInit(endpoint: unknown): void {
+    if (!(endpoint instanceof Endpoint)) {
+      throw new ConfigurationError('the notification gateway needs its adapter: app.useWebSocketAdapter(new NotificationWsAdapter(app)) before listen()');
+    }
+    const { hub, metrics, options, wheel } = this;
+    endpoint.open({ options, hub, wheel, metrics, accepting: () => this.service.accepting });
+  }
+
+  handleConnection(connection: Connection, request: IncomingMessage): void {
+    if (!this.options.authenticator) return;
+    this.requests.set(connection, request);
+    const { identity } = connection;
+    if (identity.kind === 'unauthenticated') {
+      this.closeUnauthenticatedIn(connection, this.options.authenticationTimeoutMs);
+      return;
+    }
+    // A token in the handshake: the user is subscribed without being told so, as nobody asked.
+    void this.welcome(connection);
+  }
+
+  async handleDisconnect(connection: Connection): Promise<void> {
+    this.tokenDeadlines.get(connection)?.cancel();
+    try {
+      await this.sessions.end(connection);
+    } catch (error) {
+      // The engine counts connections by lease; a farewell it did not hear costs a late number, nothing else.
+      this.logger.warn(`telling the engine of a closed connection failed: ${String(error)}`);
+    }
+  }
+
+  @SubscribeMessage('ping')
+  ping(@MessageBody() frame: object): Reply {
+    return { type: 'pong', timestamp: toSeconds(Date.now()), original_data: frame as ClientFrame };
+  }
+
+  @SubscribeMessage('subscribe')
+  async subscribe(@ConnectedSocket() connection: Connection, @MessageBody() frame: SubscribeFrame): Promise<Reply> {
+    const target = targetOf(frame);
+    switch (target.kind) {
+      case 'user':
+        return confirmed({ user_id: target.userId }, await this.subscribeUser(connection, target.userId, frame.recover));
+      case 'task':
+        await this.mustSeeTask(connection, target.taskId);
+        return confirmed({ task_id: target.taskId }, await this.sessions.subscribeTask(connection, target.taskId, frame.recover));
+      case 'named':
+        this.mustBeAllowed(!this.options.authenticator, 'this channel is not open to you');
+        return confirmed({}, await this.sessions.subscribeChannel(connection, target.name, frame.recover));
+      case 'broadcast':
+        return confirmed({}, await this.sessions.subscribeChannel(connection, BROADCAST_CHANNEL, frame.recover));
+      default:
+        return target satisfies never;
+    }
+  }
+
+  @SubscribeMessage('unsubscribe')
+  async unsubscribe(@ConnectedSocket() connection: Connection, @MessageBody() frame: SubscribeFrame): Promise<Reply> {
+    const target = targetOf(frame);
+    switch (target.kind) {
+      case 'user':
+        this.mustBeAllowed(!this.options.authenticator, 'the identity that a token gave stays');
+        if (connection.userId === target.userId) await this.sessions.becomeAnonymous(connection);
+        return { type: 'unsubscribed', user_id: target.userId, channel: userChannel(target.userId) };
+      case 'task':
+        this.sessions.unsubscribe(connection, taskChannel(target.taskId));
+        return { type: 'unsubscribed', task_id: target.taskId, channel: taskChannel(target.taskId) };
+      case 'named':
+        this.sessions.unsubscribe(connection, target.name);
+        return { type: 'unsubscribed', channel: target.name };
+      case 'broadcast':
+        throw new InvalidMessageError({ channel: 'everybody has broadcast' });
+      default:
+        return target satisfies never;
+    }
+  }
+
+  @SubscribeMessage('confirm')
+  async confirm(@ConnectedSocket() connection: Connection, @MessageBody() frame: ConfirmFrame): Promise<Reply> {
+    const by = { userId: connection.userId ?? null, scope: scopeOf(connection.identity) };
+    connection.answering = frame.callback_id;
+    try {
+      await this.service.answer(frame.callback_id, by, frame);
+    } finally {
+      connection.answering = undefined;
+    }
+    return { type: 'confirmation_accepted', callback_id: frame.callback_id };
+  }
+
+  @SubscribeMessage('cancel')
+  async cancel(@ConnectedSocket() connection: Connection, @MessageBody() frame: CancelFrame): Promise<Reply> {
+    const { identity } = connection;
+    if (identity.kind === 'user' && frame.user_id !== identity.userId) throw new NotFoundError('task');
+    connection.cancelling = frame.task_id;
+    try {
+      const task = await this.service.cancel({
+        taskId: frame.task_id,
+        scope: scopeOf(identity),
+        cancelledBy: connection.userId ?? null,
+        reason: frame.reason ?? undefined,
+        namedUserId: frame.user_id,
+        allowUnknown: !this.options.authenticator,
+      });
+      return taskCancelledFrame(task);
+    } finally {
+      connection.cancelling = undefined;
+    }
+  }
+
+  @SubscribeMessage('ack')
+  async ack(@ConnectedSocket() connection: Connection, @MessageBody() frame: AckFrame): Promise<Reply> {
+    await this.service.acknowledge(frame.message_id, scopeOf(connection.identity));
+    return { type: 'acknowledged', message_id: frame.message_id };
+  }
+
+  @SubscribeMessage('authenticate')
+  async authenticate(@ConnectedSocket() connection: Connection, @MessageBody() frame: AuthenticateFrame): Promise<Reply> {
+    const { authenticator } = this.options;
+    const request = this.requests.get(connection);
+    if (!authenticator || !request) throw new NotificationError('INVALID_MESSAGE', 'this server has no authentication: name yourself with subscribe');
+    const user = await authenticator.authenticate(frame.token, request);
+    if (!user) throw new NotificationError('UNAUTHENTICATED', 'invalid token');
+    this.mustBeAllowed(connection.userId === undefined || connection.userId === user.userId, 'this connection is somebody else');
+    if (connection.userId === undefined) await this.sessions.becomeUser(connection, { kind: 'user', ...user });
+    else connection.identity = { kind: 'user', ...user };
+    this.watchExpiry(connection, user);
+    return { type: 'authenticated', user_id: user.userId, expires_at: user.expiresAt === undefined ? null : toSeconds(user.expiresAt) };
+  }
+
+  @SubscribeMessage('pending')
+  async pending(@ConnectedSocket() connection: Connection, @MessageBody() frame: PendingFrame): Promise<Reply> {
+    const { items, cursor } = await this.service.listConfirmations({
+      scope: scopeOf(connection.identity),
+      state: 'pending',
+      limit: frame.limit ?? DEFAULT_PAGE,
+      cursor: frame.cursor,
+    });
+    return { type: 'pending', confirmations: items.map((confirmation) => promptFrame(confirmation, true)), cursor };
+  }
+
+  private async welcome(connection: Connection): Promise<void> {
+    const { identity } = connection;
+    if (identity.kind !== 'user') return;
+    try {
+      await this.sessions.becomeUser(connection, identity);
+      connection.startFollowing();
+      this.watchExpiry(connection, identity);
+    } catch (error) {
+      this.logger.error(`subscribing the user of a new connection failed: ${String(error)}`);
+      await connection.close(CLOSE.INTERNAL);
+    }
+  }
+
+  private async subscribeUser(connection: Connection, userId: string, since?: StreamPosition): Promise<Subscribed> {
+    if (!this.options.authenticator) return this.sessions.becomeUser(connection, { kind: 'user', userId }, since);
+    this.mustBeAllowed(connection.userId === userId, 'this is another user');
+    return this.sessions.becomeUser(connection, connection.identity as Connection['identity'] & { kind: 'user' }, since);
+  }
+
+  /** Secure mode: a task that is somebody else's does not exist. */
+  private async mustSeeTask(connection: Connection, taskId: string): Promise<void> {
+    if (!this.options.authenticator) return;
+    const task = await this.service.getTask(taskId);
+    if (!task || task.userId !== connection.userId) throw new NotFoundError('task');
+  }
+
+  private mustBeAllowed(allowed: boolean, message: string): void {
+    if (!allowed) throw new NotificationError('FORBIDDEN', message);
+  }
+
+  private watchExpiry(connection: Connection, user: AuthenticatedUser): void {
+    this.tokenDeadlines.get(connection)?.cancel();
+    if (user.expiresAt !== undefined) this.closeUnauthenticatedIn(connection, user.expiresAt - Date.now());
+  }
+
+  private closeUnauthenticatedIn(connection: Connection, delayMs: number): void {
+    const close = (): void => void connection.close(CLOSE.UNAUTHENTICATED);
+    this.tokenDeadlines.set(connection, this.wheel.schedule(delayMs, close));
+  }
+}
+
+/** What a `subscribe` or `unsubscribe` names; a channel's name may name a user or a task as well. */
+function targetOf(frame: SubscribeFrame): ParsedChannel {
+  const given = (['user_id', 'task_id', 'channel'] as const).filter((name) => frame[name] != null);
+  if (given.length !== 1) throw new InvalidMessageError({ user_id: 'exactly one of user_id, task_id and channel must be given' });
+  if (frame.user_id != null) return { kind: 'user', userId: frame.user_id };
+  if (frame.task_id != null) return { kind: 'task', taskId: frame.task_id };
+  return parseChannel(frame.channel ?? '');
+}
+
+function confirmed(target: { user_id?: string; task_id?: string }, subscribed: Subscribed): Reply {
+  return { type: 'subscription_confirmed', ...target, ...subscribed };
+}

@@ -1,0 +1,110 @@
+/**
+ * Our WebSocket adapter: the only file that knows Nest's socket plumbing.
+ *
+ * Install it in `main.ts`: `app.useWebSocketAdapter(new NotificationWsAdapter(app))`. It serves the notification gateway
+ * through an `Endpoint`; other gateways of the app are served by Nest's stock adapter as before.
+ *  1. Frames of one connection are handled one after the other; every frame is answered.
+ *  2. What a handler returns is the reply; it carries the frame's `request_id`.
+ */
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { Logger, type INestApplicationContext } from '@nestjs/common';
+import { WsAdapter } from '@nestjs/platform-ws';
+import type { WsMessageHandler } from '@nestjs/common';
+import { isObservable, type Observable } from 'rxjs';
+import { DecodeError, decodeFrame, isObject } from '../../protocol/decode.js';
+import type { ClientFrame, RequestId } from '../../protocol/messages.js';
+import { Connection } from '../connection/connection.js';
+import { NotificationError } from '../notification.errors.js';
+import { Endpoint, refuse } from './endpoint.js';
+import { errorFrame, isFault } from './error-frame.js';
+
+/** Marks a gateway's options as the notification gateway's. */
+export const NOTIFICATION_GATEWAY = 'notificationGateway';
+
+type StockServer = Parameters<WsAdapter['close']>[0];
+type StockClient = Parameters<WsAdapter['bindClientDisconnect']>[0];
+type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+export class NotificationWsAdapter extends WsAdapter {
+  private readonly log = new Logger(NotificationWsAdapter.name);
+  private readonly endpoints = new Map<Endpoint, () => void>();
+  private stockListener: UpgradeListener | undefined;
+
+  constructor(app: INestApplicationContext) {
+    super(app);
+  }
+
+  override create(port: number, options: Record<string, unknown> = {}): ReturnType<WsAdapter['create']> {
+    if (!options[NOTIFICATION_GATEWAY]) return super.create(port, options);
+    const endpoint = new Endpoint();
+    const server = this.httpServer as Server;
+    const onUpgrade: UpgradeListener = (request, socket, head) => {
+      if (endpoint.serves(request)) void endpoint.upgrade(request, socket, head);
+      else if (this.stockListener) this.stockListener(request, socket, head);
+      else if (server.listenerCount('upgrade') === 1) refuse(socket, { status: 404, message: 'not found' });
+    };
+    server.on('upgrade', onUpgrade);
+    this.endpoints.set(endpoint, () => server.off('upgrade', onUpgrade));
+    return endpoint as unknown as ReturnType<WsAdapter['create']>;
+  }
+
+  override bindClientConnect(server: Endpoint | StockServer, callback: (...args: unknown[]) => void): void {
+    if (server instanceof Endpoint) server.listen(callback);
+    else super.bindClientConnect(server, callback);
+  }
+
+  override bindClientDisconnect(client: Connection | StockClient, callback: () => void): void {
+    if (client instanceof Connection) client.onClosed(callback);
+    else super.bindClientDisconnect(client, callback);
+  }
+
+  override bindMessageHandlers(client: Connection | StockClient, handlers: WsMessageHandler[], transform: (data: unknown) => Observable<unknown>): void {
+    if (!(client instanceof Connection)) return super.bindMessageHandlers(client, handlers as never, transform);
+    const byAction = new Map(handlers.map((handler) => [handler.message, handler]));
+    client.handleWith((text) => this.handle(client, byAction, text));
+  }
+
+  override async close(server: Endpoint | StockServer): Promise<void> {
+    if (!(server instanceof Endpoint)) return super.close(server);
+    this.endpoints.get(server)?.();
+    this.endpoints.delete(server);
+  }
+
+  /** The stock adapter cuts every upgrade that is none of its own; here it is asked only for what is not ours. */
+  protected override ensureHttpServerExists(port: number, httpServer?: Server): Server | undefined {
+    const earlier = httpServer?.listeners('upgrade') ?? [];
+    const server = super.ensureHttpServerExists(port, httpServer);
+    const added = httpServer?.listeners('upgrade').find((listener) => !earlier.includes(listener)) as UpgradeListener | undefined;
+    if (httpServer && added && httpServer === this.httpServer) {
+      httpServer.off('upgrade', added);
+      this.stockListener = added;
+    }
+    return server;
+  }
+
+  private async handle(connection: Connection, handlers: ReadonlyMap<string, WsMessageHandler>, text: string): Promise<void> {
+    const repliesBefore = connection.replies;
+    let frame: ClientFrame | undefined;
+    try {
+      frame = decodeFrame(text);
+      const { action, request_id: requestId } = frame;
+      if (connection.identity.kind === 'unauthenticated' && action !== 'authenticate') {
+        throw new NotificationError('UNAUTHENTICATED', 'authenticate first');
+      }
+      const handler = handlers.get(action);
+      if (!handler) throw new NotificationError('UNKNOWN_ACTION', `Unknown action: ${action}`);
+      const result: unknown = await handler.callback(frame, action);
+      if (isObservable(result)) await result.forEach((reply) => send(connection, reply, requestId));
+      else send(connection, result, requestId);
+      if (connection.replies === repliesBefore) throw new Error(`the handler of ${action} answered nothing`);
+    } catch (error) {
+      if (isFault(error)) this.log.error(error);
+      connection.reply(errorFrame(error, frame?.request_id ?? (error instanceof DecodeError ? error.requestId : undefined)));
+    }
+  }
+}
+
+function send(connection: Connection, reply: unknown, requestId: RequestId | undefined): void {
+  if (isObject(reply)) connection.reply({ ...reply, request_id: requestId });
+}

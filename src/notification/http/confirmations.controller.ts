@@ -1,0 +1,93 @@
+/** `notifyUser` for a worker in any language, and answers by HTTP. */
+import type { Request, Response } from 'express';
+import { Body, Delete, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import type { ConfirmationView } from '../../protocol/messages.js';
+import { confirmationView } from '../confirmation/view.js';
+import { InvalidMessageError } from '../notification.errors.js';
+import { NotificationService } from '../notification.service.js';
+import { AnswerBody, OpenConfirmationBody, WaitQuery } from './bodies.js';
+import { Calling, OwnUser, type Caller } from './caller.js';
+import { RestController } from './rest.js';
+
+@RestController('ws/confirmations')
+export class ConfirmationsController {
+  constructor(private readonly service: NotificationService) {}
+
+  @Post()
+  async open(
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+    @Headers('idempotency-key') key: string | undefined,
+    @Query() { wait }: WaitQuery,
+    @Body() body: OpenConfirmationBody,
+  ): Promise<ConfirmationView> {
+    const { created, confirmation } = await inWireNames(() =>
+      this.service.openConfirmation({
+        userId: body.user_id,
+        taskId: body.task_id,
+        step: body.step,
+        stepResult: body.step_result,
+        timeoutMs: body.timeout == null ? body.timeout : body.timeout * 1000,
+        onTimeout: body.on_timeout,
+        risk: body.risk,
+        choices: body.choices,
+        inputSchema: body.input_schema,
+        title: body.title,
+        metadata: body.metadata,
+        key,
+      }),
+    );
+    response.status(created ? 201 : 200);
+    if (!wait || confirmation.state !== 'pending') return confirmationView(confirmation);
+    return this.read(confirmation.callbackId, 'all', wait, request);
+  }
+
+  @Get(':callback_id')
+  @OwnUser()
+  get(@Req() request: Request, @Calling() caller: Caller, @Param('callback_id') callbackId: string, @Query() { wait }: WaitQuery): Promise<ConfirmationView> {
+    return this.read(callbackId, caller.scope, wait ?? 0, request);
+  }
+
+  @Post(':callback_id/answer')
+  @HttpCode(200)
+  @OwnUser()
+  async answer(@Calling() caller: Caller, @Param('callback_id') callbackId: string, @Body() body: AnswerBody): Promise<ConfirmationView> {
+    return confirmationView(await this.service.answer(callbackId, caller, body));
+  }
+
+  @Delete(':callback_id')
+  async withdraw(@Calling() caller: Caller, @Param('callback_id') callbackId: string): Promise<ConfirmationView> {
+    return confirmationView(await this.service.withdraw(callbackId, caller.scope));
+  }
+
+  /** A client that goes away is not waited for. */
+  private async read(callbackId: string, scope: Caller['scope'], waitSeconds: number, request: Request): Promise<ConfirmationView> {
+    const gone = new AbortController();
+    request.res?.once('close', () => gone.abort());
+    return confirmationView(await this.service.getConfirmation(callbackId, scope, waitSeconds * 1000, gone.signal));
+  }
+}
+
+const WIRE_NAMES: Record<string, string> = {
+  userId: 'user_id',
+  taskId: 'task_id',
+  stepResult: 'step_result',
+  timeoutMs: 'timeout',
+  onTimeout: 'on_timeout',
+  inputSchema: 'input_schema',
+  key: 'Idempotency-Key',
+};
+
+/** The service names faulty options in TypeScript's spelling; here they are a body's fields. */
+async function inWireNames<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (!(error instanceof InvalidMessageError) || !error.fields) throw error;
+    const renamed = Object.entries(error.fields).map(([name, problem]): [string, string] => {
+      const [first = '', ...rest] = name.split('.');
+      return [[WIRE_NAMES[first] ?? first, ...rest].join('.'), problem];
+    });
+    throw new InvalidMessageError(Object.fromEntries(renamed));
+  }
+}

@@ -1,0 +1,69 @@
+/** `GET /ws/status`, `POST /ws/broadcast`, and what concerns one user: messages, presence, inbox. */
+import { Body, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { inboxEntry } from '../confirmation/view.js';
+import type { ApplicationMessage } from '../../protocol/messages.js';
+import { InvalidMessageError } from '../notification.errors.js';
+import { NotificationService } from '../notification.service.js';
+import { InboxQuery, SendQuery } from './bodies.js';
+import { Calling, mustBeOwn, OwnUser, type Caller } from './caller.js';
+import { RestController } from './rest.js';
+
+const DEFAULT_PAGE = 100;
+
+@RestController('ws')
+export class MessagesController {
+  constructor(private readonly service: NotificationService) {}
+
+  @Get('status')
+  async status(): Promise<object> {
+    const { cluster, ...status } = await this.service.getStatus();
+    return {
+      running: status.running,
+      host: status.host,
+      port: status.port,
+      active_connections: status.activeConnections,
+      pending_callbacks: status.pendingCallbacks,
+      unacknowledged_messages: status.unacknowledgedMessages,
+      cluster: { engine: cluster.engine, nodes: cluster.nodes, active_connections: cluster.activeConnections },
+    };
+  }
+
+  @Post('broadcast')
+  @HttpCode(202)
+  async broadcast(@Body() message: object): Promise<object> {
+    const { deliveredTo } = await this.service.broadcastMessage(message as ApplicationMessage);
+    return { delivered_to: deliveredTo };
+  }
+
+  @Post('users/:user_id/messages')
+  @HttpCode(202)
+  async send(@Param('user_id') userId: string, @Query() query: SendQuery, @Body() message: object): Promise<object> {
+    const requiresAck = query.requires_ack === 'true';
+    if (query.wait !== undefined && !requiresAck) throw new InvalidMessageError({ wait: 'needs requires_ack=true' });
+    const ackTimeoutMs = query.wait === undefined ? undefined : query.wait * 1000;
+    const delivery = await this.service.sendToUser(userId, message as ApplicationMessage, { requiresAck, ackTimeoutMs });
+    return { delivered_to: delivery.deliveredTo, message_id: delivery.messageId, acknowledged: delivery.acknowledged };
+  }
+
+  @Get('users/:user_id')
+  @OwnUser()
+  async presence(@Calling() caller: Caller, @Param('user_id') userId: string): Promise<object> {
+    mustBeOwn(caller, userId);
+    const { connections } = await this.service.presence(userId);
+    return { user_id: userId, online: connections > 0, connections };
+  }
+
+  @Get('users/:user_id/confirmations')
+  @OwnUser()
+  async inbox(@Calling() caller: Caller, @Param('user_id') userId: string, @Query() query: InboxQuery): Promise<object> {
+    mustBeOwn(caller, userId);
+    const { items, cursor } = await this.service.listConfirmations({
+      scope: [userId],
+      state: query.state,
+      taskId: query.task_id,
+      limit: query.limit ?? DEFAULT_PAGE,
+      cursor: query.cursor,
+    });
+    return { confirmations: items.map(inboxEntry), cursor };
+  }
+}

@@ -1,0 +1,76 @@
+/** Tasks, for workers: progress and other messages, heartbeats by lease, cancellation. */
+import { Body, Delete, Get, HttpCode, Param, Post } from '@nestjs/common';
+import type { ApplicationMessage } from '../../protocol/messages.js';
+import { toSeconds } from '../confirmation/view.js';
+import type { Task } from '../engine/engine.js';
+import { NotFoundError } from '../notification.errors.js';
+import { NotificationService } from '../notification.service.js';
+import { CancelBody, HeartbeatBody } from './bodies.js';
+import { Calling, OwnUser, type Caller } from './caller.js';
+import { RestController } from './rest.js';
+
+@RestController('ws/tasks')
+export class TasksController {
+  constructor(private readonly service: NotificationService) {}
+
+  @Get(':task_id')
+  @OwnUser()
+  async get(@Calling() caller: Caller, @Param('task_id') taskId: string): Promise<object> {
+    const task = await this.service.getTask(taskId);
+    if (!task || (caller.userId !== null && task.userId !== caller.userId)) throw new NotFoundError('task');
+    return taskView(task);
+  }
+
+  @Post(':task_id/messages')
+  @HttpCode(202)
+  async send(@Param('task_id') taskId: string, @Body() message: object): Promise<object> {
+    const { deliveredTo } = await this.service.sendToTask(taskId, message as ApplicationMessage);
+    return { delivered_to: deliveredTo };
+  }
+
+  @Post(':task_id/heartbeat')
+  @HttpCode(202)
+  heartbeat(@Param('task_id') taskId: string, @Body() { user_id: userId, interval = 30, ttl = 300 }: HeartbeatBody): object {
+    this.service.leaseHeartbeat(userId, taskId, interval, ttl);
+    return { user_id: userId, task_id: taskId, interval, ttl };
+  }
+
+  @Delete(':task_id/heartbeat')
+  @HttpCode(204)
+  stopHeartbeat(@Param('task_id') taskId: string): void {
+    this.service.stopHeartbeats(taskId);
+  }
+
+  @Post(':task_id/cancel')
+  @HttpCode(200)
+  @OwnUser()
+  async cancel(@Calling() caller: Caller, @Param('task_id') taskId: string, @Body() { user_id: userId, reason }: CancelBody): Promise<object> {
+    const isService = caller.userId === null;
+    const task = await this.service.cancel({
+      taskId,
+      scope: caller.scope,
+      cancelledBy: caller.userId,
+      reason,
+      namedUserId: userId,
+      allowUnknown: isService,
+    });
+    return taskView(task);
+  }
+
+  @Delete(':task_id/cancel')
+  async resume(@Param('task_id') taskId: string): Promise<object> {
+    const task = await this.service.resumeTask(taskId);
+    if (!task) throw new NotFoundError('task');
+    return taskView(task);
+  }
+}
+
+function taskView(task: Task): object {
+  return {
+    task_id: task.taskId,
+    user_id: task.userId,
+    cancelled: task.cancelled,
+    cancelled_at: task.cancelledAt === undefined ? undefined : toSeconds(task.cancelledAt),
+    reason: task.reason,
+  };
+}

@@ -1,0 +1,14 @@
+/** The public names of the reusable module; nothing else leaves. */
+export type { GivenAnswer } from './confirmation/answer.js';
+export type { Answerer } from './confirmation/confirmations.js';
+export type { AskRequest, NotifyUserOptions } from './confirmation/request.js';
+export type { ConfirmationResult } from './confirmation/view.js';
+export type { DecisionEvent } from './dispatcher.js';
+export type { CancelRequest, ClusterStatus, Confirmation, ConfirmationQuery, Decision, Page, Presence, Scope, Task } from './engine/engine.js';
+export { NotificationWsAdapter } from './gateway/ws-adapter.js';
+export { NotificationMetrics } from './metrics.js';
+export * from './notification.errors.js';
+export { NotificationModule } from './notification.module.js';
+export type { AuthenticatedUser, Authenticator, NotificationOptions } from './notification.options.js';
+export { NotificationService, type Delivery, type SendOptions, type Status } from './notification.service.js';
+export type { HeartbeatHandle } from './task/heartbeats.js';

@@ -1,0 +1,71 @@
+/**
+ * What is counted, under Prometheus names, in a registry of this module's own (so that a host app's stays clean).
+ */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** Gauges that are read when somebody looks. */
+export interface Readings {
+  connections(): number;
+  running(): boolean;
+  pendingConfirmations(): Promise<number>;
+}
+
+export class NotificationMetrics {
+  readonly registry = new Registry();
+
+  readonly connectionsTotal = this.counter('websocket_connections_total', 'Connections accepted since the start');
+  readonly connectionsFailed = this.counter('websocket_connections_failed_total', 'Handshakes refused and connections over the limit');
+  readonly closes = new Counter({ name: 'websocket_closes_total', help: 'Closed connections, by close code', labelNames: ['code'], registers: [this.registry] });
+  readonly framesReceived = this.counter('websocket_frames_received_total', 'Frames received from clients');
+  readonly messagesSent = this.counter('websocket_messages_sent_total', 'Messages delivered to connections');
+  readonly messagesFailed = this.counter('websocket_messages_failed_total', 'Messages dropped with a connection that was too slow or gone');
+  readonly errors = new Counter({ name: 'websocket_errors_total', help: 'Errors sent to clients, by code', labelNames: ['code'], registers: [this.registry] });
+  readonly confirmationsOpened = this.counter('confirmations_opened_total', 'Prompts opened by this node');
+  readonly confirmationsDecided = new Counter({ name: 'confirmations_decided_total', help: 'Decisions seen by this node, by outcome', labelNames: ['outcome'], registers: [this.registry] });
+  readonly responseTime = new Histogram({
+    name: 'confirmation_response_seconds',
+    help: 'From a prompt to its answer',
+    buckets: [0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 86_400],
+    registers: [this.registry],
+  });
+
+  /** Registers the gauges whose values live elsewhere. */
+  observe(readings: Readings): void {
+    this.gauge('websocket_connections', 'Live connections', () => readings.connections());
+    this.gauge('websocket_running', '1 while the service takes connections', () => (readings.running() ? 1 : 0));
+    this.gauge('pending_callbacks', 'Prompts that wait for a decision', () => readings.pendingConfirmations());
+  }
+
+  /** The old health object's numbers. `avg_response_time` is in seconds, 0 before the first answer. */
+  async totals(): Promise<{ total_connections: number; failed_connections: number; messages_sent: number; messages_failed: number; avg_response_time: number }> {
+    const histogram = (await this.responseTime.get()).values;
+    const answers = histogram.find(({ metricName }) => metricName?.endsWith('_count'))?.value ?? 0;
+    const seconds = histogram.find(({ metricName }) => metricName?.endsWith('_sum'))?.value ?? 0;
+    return {
+      total_connections: await valueOf(this.connectionsTotal),
+      failed_connections: await valueOf(this.connectionsFailed),
+      messages_sent: await valueOf(this.messagesSent),
+      messages_failed: await valueOf(this.messagesFailed),
+      avg_response_time: answers === 0 ? 0 : seconds / answers,
+    };
+  }
+
+  private counter(name: string, help: string): Counter {
+    return new Counter({ name, help, registers: [this.registry] });
+  }
+
+  private gauge(name: string, help: string, read: () => number | Promise<number>): void {
+    new Gauge({
+      name,
+      help,
+      registers: [this.registry],
+      async collect() {
+        this.set(await read());
+      },
+    });
+  }
+}
+
+async function valueOf(counter: Counter): Promise<number> {
+  return (await counter.get()).values[0]?.value ?? 0;
+}

@@ -1,0 +1,79 @@
+/**
+ * The reusable module: `NotificationModule.forRoot(options)` or `forRootAsync({ useFactory, inject, imports })`.
+ * The one place that chooses an engine.
+ */
+import { ConfigurableModuleBuilder, Logger, Module, type Provider } from '@nestjs/common';
+import { Confirmations } from './confirmation/confirmations.js';
+import { Hub } from './connection/hub.js';
+import { TimerWheel } from './connection/timer-wheel.js';
+import { Dispatcher } from './dispatcher.js';
+import { EmbeddedEngine } from './engine/embedded/embedded-engine.js';
+import { Engine } from './engine/engine.js';
+import { NotificationGateway } from './gateway/notification.gateway.js';
+import { Sessions } from './gateway/session.js';
+import { RestGuard } from './http/caller.js';
+import { ConfirmationsController } from './http/confirmations.controller.js';
+import { MessagesController } from './http/messages.controller.js';
+import { TasksController } from './http/tasks.controller.js';
+import { NotificationMetrics } from './metrics.js';
+import { ResolvedOptions, resolveOptions, type NotificationOptions } from './notification.options.js';
+import { NotificationService } from './notification.service.js';
+import { Cancellations } from './task/cancellations.js';
+import { Heartbeats, heartbeatMessage } from './task/heartbeats.js';
+import { userChannel } from '../protocol/channels.js';
+
+const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<NotificationOptions>()
+  .setClassMethodName('forRoot')
+  .setExtras({ isGlobal: false }, (definition, { isGlobal }) => ({ ...definition, global: isGlobal }))
+  .build();
+
+const providers: Provider[] = [
+  { provide: ResolvedOptions, useFactory: resolveOptions, inject: [MODULE_OPTIONS_TOKEN] },
+  {
+    provide: Engine,
+    useFactory: (options: ResolvedOptions): Engine =>
+      new EmbeddedEngine({ dataDir: options.dataDir, settings: options, logger: new Logger('EmbeddedEngine') }),
+    inject: [ResolvedOptions],
+  },
+  Hub,
+  { provide: TimerWheel, useFactory: () => new TimerWheel() },
+  NotificationMetrics,
+  {
+    provide: Confirmations,
+    useFactory: (engine: Engine, options: ResolvedOptions) => new Confirmations(engine, options),
+    inject: [Engine, ResolvedOptions],
+  },
+  {
+    provide: Cancellations,
+    useFactory: (engine: Engine, options: ResolvedOptions) => new Cancellations(engine, options.retentionMs),
+    inject: [Engine, ResolvedOptions],
+  },
+  {
+    provide: Heartbeats,
+    useFactory: (engine: Engine, wheel: TimerWheel) => {
+      const logger = new Logger('Heartbeats');
+      return new Heartbeats(wheel, (userId, taskId) => {
+        engine
+          .publish({ channel: userChannel(userId), message: { ...heartbeatMessage(userId, taskId) }, recoverable: false })
+          .catch((error: unknown) => logger.warn(`a heartbeat of task ${taskId} was lost: ${String(error)}`));
+      });
+    },
+    inject: [Engine, TimerWheel],
+  },
+  {
+    provide: Dispatcher,
+    useFactory: (...parts: ConstructorParameters<typeof Dispatcher>) => new Dispatcher(...parts),
+    inject: [Hub, Confirmations, Cancellations, Heartbeats, NotificationMetrics],
+  },
+  NotificationService,
+  Sessions,
+  NotificationGateway,
+  RestGuard,
+];
+
+@Module({
+  providers,
+  controllers: [MessagesController, ConfirmationsController, TasksController],
+  exports: [NotificationService, NotificationMetrics],
+})
+export class NotificationModule extends ConfigurableModuleClass {}

@@ -1,0 +1,133 @@
+/**
+ * The module's options: optional and documented outside, resolved and complete inside.
+ * A wrong one stops the start with one line that names it (`ConfigurationError`).
+ */
+import type { IncomingMessage } from 'node:http';
+import { z } from 'zod';
+import type { OnTimeout } from '../protocol/confirmation.js';
+import { ConfigurationError } from './notification.errors.js';
+
+/** Who a connection or a caller is. */
+export interface AuthenticatedUser {
+  userId: string;
+  /** Unix milliseconds; the connection is closed then unless it authenticates anew. Absent: never. */
+  expiresAt?: number;
+}
+
+/**
+ * Checks tokens: the hook of secure mode. Give one and nothing is served before it has said yes.
+ * Returning `undefined` means "this token is not valid"; throwing means the check itself failed, and refuses as well.
+ */
+export interface Authenticator {
+  authenticate(token: string, request: IncomingMessage): Promise<AuthenticatedUser | undefined>;
+}
+
+/** Options of `NotificationModule.forRoot()`. Durations are milliseconds, sizes bytes. */
+export interface NotificationOptions {
+  /** Where the WebSocket endpoint is. A trailing slash is the same. @default ['/ws'] */
+  paths?: string[];
+  /** Where the embedded engine keeps its data; `:memory:` keeps nothing. @default './data' */
+  dataDir?: string;
+  /** Connections this node takes. @default 1000 */
+  maxConnections?: number;
+  /** Connections one user may have, over all nodes; the oldest is closed. @default 20 */
+  maxConnectionsPerUser?: number;
+  /** Between protocol-level pings. @default 30 000 */
+  pingIntervalMs?: number;
+  /** How long a pong may take. @default 10 000 */
+  pingTimeoutMs?: number;
+  /** How long a prompt waits when the call does not say. @default 300 000 */
+  callbackTimeoutMs?: number;
+  /** What a deadline decides when the call does not say. @default 'proceed' */
+  timeoutDecision?: OnTimeout;
+  /** Largest frame a client may send. @default 65 536 */
+  maxPayload?: number;
+  /** What may wait to be sent to one connection. @default 1 048 576 */
+  maxOutbox?: number;
+  /** Frames of one connection that may be queued before its socket is not read any more. @default 64 */
+  maxFramesInWork?: number;
+  /** Frames per second and connection. @default 200 */
+  rateLimit?: number;
+  /** Frames a connection may send at once before `rateLimit` counts. @default 10 000 */
+  rateBurst?: number;
+  /** Over how long a stopping node sends its clients away. @default 10 000 */
+  drainTimeoutMs?: number;
+  /** How long decisions, cancellations and unacknowledged messages are kept. @default 86 400 000 */
+  retentionMs?: number;
+  /** Messages a channel's history keeps. @default 1000 */
+  historySize?: number;
+  /** How long they stay there. @default 300 000 */
+  historyTtlMs?: number;
+  /** Negotiate permessage-deflate with clients that offer it. @default true */
+  compression?: boolean;
+  /** Secure mode: checks tokens. Absent: open mode. */
+  authenticator?: Authenticator;
+  /** Secure mode: keys with which services call the REST routes. With keys and no authenticator only REST is guarded. @default [] */
+  apiKeys?: string[];
+  /** Required for open mode under `NODE_ENV=production`. @default false */
+  allowOpenMode?: boolean;
+  /** Secure mode: how long a connection may take to authenticate. @default 3000 */
+  authenticationTimeoutMs?: number;
+  /** How long one call of the engine may take. @default 2000 */
+  engineTimeoutMs?: number;
+  /** What `/ws/status` and `getStatus()` report. @default '0.0.0.0' */
+  host?: string;
+  /** What `/ws/status` and `getStatus()` report. @default 8765 */
+  port?: number;
+}
+
+export interface ResolvedOptions extends Required<Omit<NotificationOptions, 'authenticator'>> {
+  authenticator?: Authenticator;
+}
+
+/** DI token of the resolved options. */
+export const ResolvedOptions = Symbol('ResolvedOptions');
+
+const positive = z.int().min(1);
+const duration = z.number().min(1).max(365 * 86_400_000);
+
+const schema = z.strictObject({
+  paths: z.array(z.string().regex(/^\//, 'must begin with /')).min(1).default(['/ws']),
+  dataDir: z.string().min(1).default('./data'),
+  maxConnections: positive.default(1000),
+  maxConnectionsPerUser: positive.default(20),
+  pingIntervalMs: duration.default(30_000),
+  pingTimeoutMs: duration.default(10_000),
+  callbackTimeoutMs: duration.default(300_000),
+  timeoutDecision: z.enum(['proceed', 'abort', 'error']).default('proceed'),
+  maxPayload: z.int().min(1024).default(65_536),
+  maxOutbox: z.int().min(1024).default(1_048_576),
+  maxFramesInWork: positive.default(64),
+  rateLimit: positive.default(200),
+  rateBurst: positive.default(10_000),
+  drainTimeoutMs: z.number().min(0).default(10_000),
+  retentionMs: duration.default(86_400_000),
+  historySize: z.int().min(0).default(1000),
+  historyTtlMs: duration.default(300_000),
+  compression: z.boolean().default(true),
+  authenticator: z.custom<Authenticator>((value) => typeof (value as Authenticator | null)?.authenticate === 'function', 'must have an authenticate() method').optional(),
+  apiKeys: z.array(z.string().min(16, 'must have at least 16 characters')).default([]),
+  allowOpenMode: z.boolean().default(false),
+  authenticationTimeoutMs: duration.default(3000),
+  engineTimeoutMs: duration.default(2000),
+  host: z.string().default('0.0.0.0'),
+  port: z.int().min(0).max(65_535).default(8765),
+});
+
+/**
+ * @throws ConfigurationError naming the first option that cannot be used
+ */
+export function resolveOptions(options: NotificationOptions = {}): ResolvedOptions {
+  const parsed = schema.safeParse(options);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new ConfigurationError(`option ${issue?.path.join('.') || '(root)'}: ${issue?.message ?? 'invalid'}`);
+  }
+  const resolved = parsed.data;
+  if (!resolved.authenticator && process.env['NODE_ENV'] === 'production' && !resolved.allowOpenMode) {
+    throw new ConfigurationError(
+      'no authentication is configured, which NODE_ENV=production does not take: configure it, or set WEBSOCKET_AUTH=none (option allowOpenMode) to run open',
+    );
+  }
+  return Object.freeze(resolved);
+}

@@ -1,0 +1,367 @@
+/**
+ * `NotificationService`: what back-end code injects. It owns the callback registry (through `Confirmations`) and the
+ * user-connection map (through `Hub`), and turns calls into calls of the engine; what comes back arrives through the
+ * dispatcher.
+ *
+ * Its life is one of: `idle` -> `running` -> `draining` -> `stopped`, and from `stopped` to `running` again.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
+import type { Observable } from 'rxjs';
+import { BROADCAST_CHANNEL, parseChannel, taskChannel, userChannel } from '../protocol/channels.js';
+import { CLOSE } from '../protocol/codes.js';
+import { findStructuralProblem, isObject } from '../protocol/decode.js';
+import type { JsonObject, StepResult } from '../protocol/confirmation.js';
+import { CONFLATED_TYPES, RESERVED_FIELDS, type ApplicationMessage } from '../protocol/messages.js';
+import type { GivenAnswer } from './confirmation/answer.js';
+import { Confirmations, type Answerer } from './confirmation/confirmations.js';
+import { identifier, type AskRequest, type NotifyUserOptions } from './confirmation/request.js';
+import type { ConfirmationResult } from './confirmation/view.js';
+import { Hub } from './connection/hub.js';
+import { TimerWheel } from './connection/timer-wheel.js';
+import { Dispatcher, type DecisionEvent } from './dispatcher.js';
+import { Engine, type CancelRequest, type ClusterStatus, type Confirmation, type ConfirmationQuery, type Page, type Presence, type Scope, type Task } from './engine/engine.js';
+import { NotificationMetrics } from './metrics.js';
+import { InvalidMessageError, NotFoundError, ServiceClosedError } from './notification.errors.js';
+import { ResolvedOptions } from './notification.options.js';
+import { Cancellations } from './task/cancellations.js';
+import { Heartbeats, type HeartbeatHandle } from './task/heartbeats.js';
+
+export interface SendOptions {
+  /** Keep the message until one of the user's devices acknowledges it. @default false */
+  requiresAck?: boolean;
+  /** Wait so long for the acknowledgement, in milliseconds; needs `requiresAck`. */
+  ackTimeoutMs?: number;
+  /** How long an unacknowledged message is kept, in milliseconds. @default the setting `retentionMs` */
+  ttlMs?: number;
+}
+
+export interface Delivery {
+  /** Connections reached, over all nodes; an estimate. */
+  deliveredTo: number;
+  /** With `requiresAck`. */
+  messageId?: string;
+  /** With `ackTimeoutMs`: whether one of the user's devices acknowledged in time. */
+  acknowledged?: boolean;
+}
+
+export interface Status {
+  running: boolean;
+  host: string;
+  port: number;
+  activeConnections: number;
+  pendingCallbacks: number;
+  unacknowledgedMessages: number;
+  cluster: ClusterStatus;
+}
+
+type Phase = 'idle' | 'running' | 'draining' | 'stopped';
+
+@Injectable()
+export class NotificationService implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
+  private readonly logger = new Logger(NotificationService.name);
+  private phase: Phase = 'idle';
+
+  constructor(
+    @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
+    @Inject(Engine) private readonly engine: Engine,
+    private readonly hub: Hub,
+    private readonly confirmations: Confirmations,
+    private readonly cancellations: Cancellations,
+    private readonly heartbeats: Heartbeats,
+    private readonly dispatcher: Dispatcher,
+    private readonly wheel: TimerWheel,
+    metrics: NotificationMetrics,
+  ) {
+    metrics.observe({
+      connections: () => hub.size,
+      running: () => this.accepting,
+      pendingConfirmations: async () => (await engine.counts()).pendingConfirmations,
+    });
+  }
+
+  /* ---- life ---- */
+
+  async onModuleInit(): Promise<void> {
+    await this.engine.start(this.dispatcher);
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.startServer();
+    await this.engine.replayDecisions();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.stopServer();
+    this.confirmations.close();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.heartbeats.close();
+    this.wheel.close();
+    this.cancellations.close();
+    this.dispatcher.close();
+    await this.engine.close();
+  }
+
+  /** Whether new connections are taken. */
+  get accepting(): boolean {
+    return this.phase === 'running';
+  }
+
+  /** Takes connections. Nest does this at start; it is for those who have called `stopServer()`. */
+  startServer(): Promise<void> {
+    this.phase = 'running';
+    return Promise.resolve();
+  }
+
+  /**
+   * Takes no more connections and sends everybody away with 1012 `service restart`, spread over `drainTimeoutMs`; each
+   * connection first gets the reply to the frame in work. Prompts stay pending, calls go on waiting.
+   */
+  async stopServer(): Promise<void> {
+    if (this.phase !== 'running') return;
+    this.phase = 'draining';
+    const leaving = [...this.hub.connections];
+    const pauseMs = this.options.drainTimeoutMs / Math.max(leaving.length, 1);
+    await Promise.all(
+      leaving.map(async (connection, index) => {
+        if (index > 0) await delay(index * pauseMs);
+        await connection.close(CLOSE.SERVICE_RESTART);
+      }),
+    );
+    this.phase = 'stopped';
+  }
+
+  /* ---- asking ---- */
+
+  /**
+   * Asks a user and waits for the decision, however long it takes, over restarts of whoever answers.
+   *
+   * @param stepResult what is shown: `{ step, message, status, result?, completed?, error_code?, error_message? }`
+   * @param userId whom to ask, on all devices, now and whenever they connect
+   * @param taskId the task the step belongs to; the first user it is named with owns it
+   * @param step the number of the step
+   * @throws InvalidMessageError (naming the option), ConfirmationConflictError (`key` was used for another prompt),
+   *   ConfirmationTimeoutError (`onTimeout: 'error'`), EngineUnavailableError, StoreFullError (nothing was asked),
+   *   ServiceClosedError (the service stopped; the prompt stays pending)
+   */
+  notifyUser(stepResult: StepResult, userId: string, taskId: string, step: number, options: NotifyUserOptions = {}): Promise<ConfirmationResult> {
+    return this.confirmations.ask({ ...options, stepResult, userId, taskId, step });
+  }
+
+  /** Asks without waiting: the prompt's state, and whether this call created it (`false`: `key` found an earlier one). */
+  openConfirmation(request: AskRequest): Promise<{ created: boolean; confirmation: Confirmation }> {
+    return this.confirmations.open(request);
+  }
+
+  /** A prompt's state, at once or when it is decided, `waitMs` have passed or `signal` aborts. @throws NotFoundError */
+  getConfirmation(callbackId: string, scope: Scope = 'all', waitMs = 0, signal?: AbortSignal): Promise<Confirmation> {
+    return this.confirmations.wait(callbackId, scope, waitMs, signal);
+  }
+
+  listConfirmations(query: ConfirmationQuery): Promise<Page<Confirmation>> {
+    return this.confirmations.list(query);
+  }
+
+  /** Answers for a user. @throws NotFoundError, InvalidAnswerError, AlreadyResolvedError */
+  answer(callbackId: string, by: Answerer, given: GivenAnswer): Promise<Confirmation> {
+    return this.confirmations.decide(callbackId, by, given);
+  }
+
+  /** Takes a prompt back. @throws NotFoundError, AlreadyResolvedError */
+  withdraw(callbackId: string, scope: Scope = 'all'): Promise<Confirmation> {
+    return this.confirmations.withdraw(callbackId, scope);
+  }
+
+  /** Every decision on every node, at least once: to resume work that nobody waits for any more. */
+  get decisions$(): Observable<DecisionEvent> {
+    return this.dispatcher.decisions$;
+  }
+
+  /* ---- tasks ---- */
+
+  /** Cancels a task for back-end code: its pending prompts resolve as `cancelled`, its signal aborts on every node. */
+  cancelTask(taskId: string, reason?: string): Promise<Task> {
+    return this.cancel({ taskId, scope: 'all', cancelledBy: null, reason, allowUnknown: true });
+  }
+
+  /** Cancels a task for whoever `request` says. @throws NotFoundError */
+  async cancel(request: CancelRequest): Promise<Task> {
+    const result = await this.engine.cancelTask(request);
+    if (result.status === 'not_found') throw new NotFoundError('task');
+    return { ...result.task, namedUserId: result.task.userId ?? request.namedUserId };
+  }
+
+  /** Forgets a cancellation: later prompts of the task are asked again. */
+  resumeTask(taskId: string): Promise<Task | undefined> {
+    return this.engine.resumeTask(taskId);
+  }
+
+  getTask(taskId: string): Promise<Task | undefined> {
+    return this.engine.getTask(taskId);
+  }
+
+  /** Aborts when the task is cancelled, on whichever node. */
+  cancellationSignal(taskId: string): AbortSignal {
+    return this.cancellations.signal(taskId);
+  }
+
+  /** Every cancellation of a task, on every node. */
+  get cancellations$(): Observable<Task> {
+    return this.cancellations.cancellations$;
+  }
+
+  /* ---- messages ---- */
+
+  /** To everybody. @throws InvalidMessageError */
+  broadcastMessage(message: ApplicationMessage): Promise<Delivery> {
+    return this.publishTo(BROADCAST_CHANNEL, message);
+  }
+
+  /** To a user's connections, on all nodes; adds `target_user_id` [old]. @throws InvalidMessageError, StoreFullError */
+  async sendToUser(userId: string, message: ApplicationMessage, options: SendOptions = {}): Promise<Delivery> {
+    checkIdentifier('userId', userId);
+    const checked = checkMessage(message);
+    if (!options.requiresAck) {
+      if (options.ackTimeoutMs !== undefined) throw new InvalidMessageError({ ackTimeoutMs: 'needs requiresAck' });
+      return this.publishChecked(userChannel(userId), { ...checked, target_user_id: userId });
+    }
+    const messageId = randomUUID();
+    const expiresAt = Date.now() + (options.ttlMs ?? this.options.retentionMs);
+    const expected = options.ackTimeoutMs === undefined ? undefined : this.dispatcher.expectAcknowledgement(messageId, options.ackTimeoutMs);
+    try {
+      const { deliveredTo } = await this.engine.sendAcknowledged({ messageId, userId, message: checked, expiresAt });
+      return { deliveredTo, messageId, acknowledged: await expected?.acknowledged };
+    } finally {
+      expected?.stop();
+    }
+  }
+
+  /** To a task's subscribers and its user. @throws InvalidMessageError */
+  sendToTask(taskId: string, message: ApplicationMessage): Promise<Delivery> {
+    checkIdentifier('taskId', taskId);
+    return this.publishTo(taskChannel(taskId), message);
+  }
+
+  /** To the subscribers of a channel of the application's own. @throws InvalidMessageError */
+  publish(channel: string, message: ApplicationMessage): Promise<Delivery> {
+    checkIdentifier('channel', channel);
+    const parsed = parseChannel(channel);
+    return parsed.kind === 'user' ? this.sendToUser(parsed.userId, message) : this.publishTo(channel, message);
+  }
+
+  /** A device has a message. @throws NotFoundError */
+  async acknowledge(messageId: string, scope: Scope = 'all'): Promise<void> {
+    if ((await this.engine.ack(messageId, scope)) === 'not_found') throw new NotFoundError('message');
+  }
+
+  /**
+   * Tells the user every `interval` seconds [old] that the task is still executing; ends with the handle, the task's
+   * cancellation or the service.
+   */
+  sendHeartbeat(userId: string, taskId: string, interval = 30): HeartbeatHandle {
+    checkHeartbeat(userId, taskId, { interval });
+    const handle = this.heartbeats.start(userId, taskId, interval * 1000);
+    void this.claimBeating(userId, taskId);
+    return handle;
+  }
+
+  /** A heartbeat that ends by itself after `ttl` seconds unless it is renewed by the same call. */
+  leaseHeartbeat(userId: string, taskId: string, interval = 30, ttl = 300): void {
+    checkHeartbeat(userId, taskId, { interval, ttl });
+    this.heartbeats.lease(userId, taskId, interval * 1000, ttl * 1000);
+    void this.claimBeating(userId, taskId);
+  }
+
+  stopHeartbeats(taskId: string): void {
+    this.heartbeats.stopTask(taskId);
+  }
+
+  /* ---- state ---- */
+
+  /** Live connections of this node. */
+  getConnectionCount(): number {
+    return this.hub.size;
+  }
+
+  async getStatus(): Promise<Status> {
+    const [counts, cluster] = await Promise.all([this.engine.counts(), this.engine.cluster(this.hub.size)]);
+    return {
+      running: this.accepting,
+      host: this.options.host,
+      port: this.options.port,
+      activeConnections: this.hub.size,
+      pendingCallbacks: counts.pendingConfirmations,
+      unacknowledgedMessages: counts.unacknowledgedMessages,
+      cluster,
+    };
+  }
+
+  presence(userId: string): Promise<Presence> {
+    return this.engine.presence(userId);
+  }
+
+  /** Whether the node can do its work. @throws ServiceClosedError while it drains, EngineUnavailableError */
+  async checkReady(): Promise<void> {
+    if (!this.accepting) throw new ServiceClosedError();
+    await this.engine.ping();
+  }
+
+  /** A task that beats is the user's; one that was cancelled does not beat. */
+  private async claimBeating(userId: string, taskId: string): Promise<void> {
+    try {
+      const task = await this.engine.claimTask(taskId, userId);
+      if (task.cancelled) this.heartbeats.stopTask(taskId);
+    } catch (error) {
+      this.logger.warn(`the heartbeat of task ${taskId} could not claim it: ${String(error)}`);
+    }
+  }
+
+  private publishTo(channel: string, message: ApplicationMessage): Promise<Delivery> {
+    return this.publishChecked(channel, checkMessage(message));
+  }
+
+  private async publishChecked(channel: string, message: JsonObject): Promise<Delivery> {
+    const recoverable = !CONFLATED_TYPES.has(String(message['type']));
+    const { deliveredTo } = await this.engine.publish({ channel, message, recoverable });
+    return { deliveredTo };
+  }
+}
+
+/** @throws InvalidMessageError for what JSON cannot carry, what has no type, and what brings a reserved field */
+function checkMessage(message: unknown): JsonObject {
+  if (!isObject(message)) throw new InvalidMessageError({ message: 'must be an object' });
+  if (typeof message['type'] !== 'string' || message['type'] === '') throw new InvalidMessageError({ type: 'must be a non-empty string' });
+  const reserved = RESERVED_FIELDS.find((name) => Object.hasOwn(message, name));
+  if (reserved !== undefined) throw new InvalidMessageError({ [reserved]: 'is reserved: the product adds it itself' });
+  const problem = findStructuralProblem(message);
+  if (problem !== undefined) throw new InvalidMessageError({ message: problem });
+  try {
+    return JSON.parse(JSON.stringify(message)) as JsonObject;
+  } catch (cause) {
+    throw new InvalidMessageError({ message: `cannot be written as JSON (${cause instanceof Error ? cause.message : String(cause)})` });
+  }
+}
+
+function checkIdentifier(name: string, value: unknown): void {
+  const parsed = identifier.safeParse(value);
+  if (!parsed.success) throw new InvalidMessageError({ [name]: parsed.error.issues[0]?.message ?? 'invalid' });
+}
+
+function checkHeartbeat(userId: string, taskId: string, seconds: Record<string, number>): void {
+  checkIdentifier('userId', userId);
+  checkIdentifier('taskId', taskId);
+  for (const [name, value] of Object.entries(seconds)) {
+    if (!Number.isFinite(value) || value <= 0) throw new InvalidMessageError({ [name]: 'must be a positive number of seconds' });
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * "Task is still executing...", again and again, for any number of running tasks on one timer wheel. A heartbeat ends
+ * with its handle, its lease, its task's cancellation or the service.
+ */
+import { toSeconds } from '../confirmation/view.js';
+import type { Heartbeat } from '../../protocol/messages.js';
+import type { TimerWheel, WheelTimer } from '../connection/timer-wheel.js';
+
+export interface HeartbeatHandle {
+  stop(): void;
+}
+
+interface Beating {
+  userId: string;
+  taskId: string;
+  intervalMs: number;
+  timer: WheelTimer;
+  /** Unix milliseconds; `undefined`: no lease. */
+  until?: number;
+}
+
+export class Heartbeats {
+  private readonly byTask = new Map<string, Set<Beating>>();
+  /** By user and task: what REST has leased. */
+  private readonly leases = new Map<string, Beating>();
+
+  constructor(
+    private readonly wheel: TimerWheel,
+    private readonly beat: (userId: string, taskId: string) => void,
+  ) {}
+
+  /** Beats at once, then every `intervalMs`. */
+  start(userId: string, taskId: string, intervalMs: number): HeartbeatHandle {
+    const beating = this.begin(userId, taskId, intervalMs);
+    return { stop: () => this.end(beating) };
+  }
+
+  /** Starts or renews a heartbeat that ends by itself after `ttlMs`. */
+  lease(userId: string, taskId: string, intervalMs: number, ttlMs: number): void {
+    const name = leaseName(userId, taskId);
+    const earlier = this.leases.get(name);
+    const until = Date.now() + ttlMs;
+    if (earlier && earlier.intervalMs === intervalMs) {
+      earlier.until = until;
+      return;
+    }
+    if (earlier) this.end(earlier);
+    this.leases.set(name, this.begin(userId, taskId, intervalMs, until));
+  }
+
+  /** Ends all of a task's heartbeats. */
+  stopTask(taskId: string): void {
+    for (const beating of this.byTask.get(taskId) ?? []) this.end(beating);
+  }
+
+  close(): void {
+    for (const taskId of [...this.byTask.keys()]) this.stopTask(taskId);
+  }
+
+  private begin(userId: string, taskId: string, intervalMs: number, until?: number): Beating {
+    const beating: Beating = { userId, taskId, intervalMs, until, timer: this.wheel.schedule(intervalMs, () => this.tick(beating)) };
+    const running = this.byTask.get(taskId);
+    if (running) running.add(beating);
+    else this.byTask.set(taskId, new Set([beating]));
+    this.beat(userId, taskId);
+    return beating;
+  }
+
+  private tick(beating: Beating): void {
+    if (beating.until !== undefined && Date.now() >= beating.until) return this.end(beating);
+    beating.timer = this.wheel.schedule(beating.intervalMs, () => this.tick(beating));
+    this.beat(beating.userId, beating.taskId);
+  }
+
+  private end(beating: Beating): void {
+    beating.timer.cancel();
+    const running = this.byTask.get(beating.taskId);
+    if (running?.delete(beating) && running.size === 0) this.byTask.delete(beating.taskId);
+    const name = leaseName(beating.userId, beating.taskId);
+    if (this.leases.get(name) === beating) this.leases.delete(name);
+  }
+}
+
+const leaseName = (userId: string, taskId: string): string => JSON.stringify([userId, taskId]);
+
+export function heartbeatMessage(userId: string, taskId: string): Heartbeat {
+  return {
+    type: 'heartbeat',
+    status: 'heartbeat',
+    message: 'Task is still executing...',
+    user_id: userId,
+    task_id: taskId,
+    timestamp: toSeconds(Date.now()),
+  };
+}

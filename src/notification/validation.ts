@@ -1,0 +1,30 @@
+/** One way to check what comes in, for frames and for REST bodies: class-validator, with the faulty fields named. */
+import { ValidationPipe, type ValidationError } from '@nestjs/common';
+import type { FieldErrors } from '../protocol/messages.js';
+import { InvalidMessageError } from './notification.errors.js';
+
+/** For frames: unknown fields are ignored, as old clients send some. */
+export const framePipe = (): ValidationPipe => pipe(false);
+
+/** For REST bodies: an unknown field is refused, since a misspelt option must not fall back to a default. */
+export const bodyPipe = (): ValidationPipe => pipe(true);
+
+function pipe(forbidUnknown: boolean): ValidationPipe {
+  return new ValidationPipe({
+    transform: true,
+    whitelist: true,
+    forbidNonWhitelisted: forbidUnknown,
+    validationError: { target: false, value: false },
+    exceptionFactory: (errors) => new InvalidMessageError(fieldErrors(errors)),
+  });
+}
+
+function fieldErrors(errors: ValidationError[], prefix = ''): FieldErrors {
+  const fields: FieldErrors = {};
+  for (const { property, constraints, children } of errors) {
+    const name = prefix + property;
+    if (constraints) fields[name] = Object.values(constraints).join(', ').replaceAll(`${property} `, '');
+    Object.assign(fields, fieldErrors(children ?? [], `${name}.`));
+  }
+  return fields;
+}

@@ -1,0 +1,6 @@
+/** The wire contract, for clients and tools: types, codes, and the decoder. Imports nothing of Nest or Node. */
+export * from './channels.js';
+export * from './codes.js';
+export * from './confirmation.js';
+export * from './decode.js';
+export * from './messages.js';
