@@ -6,6 +6,7 @@ export type { ConfirmationResult } from './confirmation/view.js';
 export type { DecisionEvent } from './dispatcher.js';
 export type { CancelRequest, ClusterStatus, Confirmation, ConfirmationQuery, Decision, Page, Presence, Scope, Task } from './engine/engine.js';
 export { NotificationWsAdapter } from './gateway/ws-adapter.js';
+export { RestController } from './http/rest.js';
 export { NotificationMetrics } from './metrics.js';
 export * from './notification.errors.js';
 export { NotificationModule } from './notification.module.js';

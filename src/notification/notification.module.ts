@@ -74,6 +74,6 @@ const providers: Provider[] = [
 @Module({
   providers,
   controllers: [MessagesController, ConfirmationsController, TasksController],
-  exports: [NotificationService, NotificationMetrics],
+  exports: [NotificationService, NotificationMetrics, RestGuard, ResolvedOptions],
 })
 export class NotificationModule extends ConfigurableModuleClass {}

@@ -1,0 +1,135 @@
+/**
+ * The environment becomes one validated, typed, frozen configuration, read once at boot.
+ *
+ * A wrong value stops the start with one line that names the variable, what it got and what it takes; an unknown
+ * `WEBSOCKET_…` name is warned of. The settings table of the README and `.env.example` list the same names.
+ */
+import { z } from 'zod';
+import { ConfigurationError } from './notification/index.js';
+import type { NotificationOptions } from './notification/index.js';
+
+const integer = (min: number, max = Number.MAX_SAFE_INTEGER): z.ZodType<number> =>
+  z
+    .string()
+    .regex(/^-?\d+$/)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max);
+
+const seconds = z
+  .string()
+  .regex(/^\d+(\.\d+)?$/)
+  .transform((text) => Number(text) * 1000);
+
+const positiveSeconds = seconds.refine((ms) => ms > 0);
+const onOff = z.enum(['on', 'off']).transform((value) => value === 'on');
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
+
+interface Setting<T> {
+  schema: z.ZodType<T>;
+  default: string | undefined;
+  takes: string;
+}
+
+function setting<T>(schema: z.ZodType<T>, fallback: string, takes: string): Setting<T> {
+  return { schema, default: fallback, takes };
+}
+
+function optional<T>(schema: z.ZodType<T>, takes: string): Setting<T | undefined> {
+  return { schema, default: undefined, takes };
+}
+
+/** Every setting: how it is read, its default, what it takes in words. */
+export const SETTINGS = {
+  WEBSOCKET_HOST: setting(z.string().min(1), '0.0.0.0', 'an address to listen on'),
+  WEBSOCKET_PORT: setting(integer(0, 65_535), '8765', 'a port, 0 to 65535'),
+  WEBSOCKET_MAX_CONNECTIONS: setting(integer(1), '1000', 'a whole number from 1'),
+  WEBSOCKET_PING_INTERVAL: setting(positiveSeconds, '30', 'seconds, more than 0'),
+  WEBSOCKET_PING_TIMEOUT: setting(positiveSeconds, '10', 'seconds, more than 0'),
+  WEBSOCKET_CALLBACK_TIMEOUT: setting(positiveSeconds, '300', 'seconds, more than 0'),
+  WEBSOCKET_ENGINE: setting(z.enum(['embedded']), 'embedded', 'embedded'),
+  WEBSOCKET_DATA_DIR: setting(z.string().min(1), './data', 'a folder, or :memory:'),
+  WEBSOCKET_TIMEOUT_DECISION: setting(z.enum(['proceed', 'abort', 'error']), 'proceed', 'proceed, abort or error'),
+  WEBSOCKET_MAX_CONNECTIONS_PER_USER: setting(integer(1), '20', 'a whole number from 1'),
+  WEBSOCKET_MAX_PAYLOAD: setting(integer(1024), '65536', 'bytes, from 1024'),
+  WEBSOCKET_MAX_OUTBOX: setting(integer(1024), '1048576', 'bytes, from 1024'),
+  WEBSOCKET_RATE_LIMIT: setting(integer(1), '200', 'frames a second, from 1'),
+  WEBSOCKET_RATE_BURST: setting(integer(1), '10000', 'frames, from 1'),
+  WEBSOCKET_DRAIN_TIMEOUT: setting(seconds, '10', 'seconds, from 0'),
+  WEBSOCKET_RETENTION: setting(positiveSeconds, '86400', 'seconds, more than 0'),
+  WEBSOCKET_HISTORY_SIZE: setting(integer(0), '1000', 'messages, from 0'),
+  WEBSOCKET_HISTORY_TTL: setting(positiveSeconds, '300', 'seconds, more than 0'),
+  WEBSOCKET_AUTH: optional(z.enum(['none']), 'none'),
+  WEBSOCKET_API_KEYS: setting(list, '', 'keys of at least 16 characters, separated by commas'),
+  WEBSOCKET_LOG_LEVEL: setting(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']), 'info', 'fatal, error, warn, info, debug, trace or silent'),
+  WEBSOCKET_LOG_FILE: optional(z.string().min(1), 'a file'),
+  WEBSOCKET_COMPRESSION: setting(onOff, 'on', 'on or off'),
+} as const;
+
+export type SettingName = keyof typeof SETTINGS;
+type Settings = { readonly [N in SettingName]: z.output<(typeof SETTINGS)[N]['schema']> };
+
+export interface AppConfig {
+  host: string;
+  port: number;
+  logLevel: string;
+  logFile?: string;
+  openMode: boolean;
+  notification: NotificationOptions;
+  /** Lines to warn with once logging stands. */
+  warnings: string[];
+}
+
+/**
+ * @throws ConfigurationError naming the first setting that cannot be used
+ */
+export function readConfig(environment: NodeJS.ProcessEnv): Readonly<AppConfig> {
+  const names = Object.keys(SETTINGS) as SettingName[];
+  const settings = Object.fromEntries(names.map((name) => [name, read(name, environment[name])])) as Settings;
+  const unknown = Object.keys(environment).filter((name) => name.startsWith('WEBSOCKET_') && !Object.hasOwn(SETTINGS, name));
+  return Object.freeze({
+    host: settings.WEBSOCKET_HOST,
+    port: settings.WEBSOCKET_PORT,
+    logLevel: settings.WEBSOCKET_LOG_LEVEL,
+    logFile: settings.WEBSOCKET_LOG_FILE,
+    openMode: true,
+    warnings: unknown.map((name) => `unknown setting ${name} is ignored`),
+    notification: {
+      paths: ['/ws', '/'],
+      host: settings.WEBSOCKET_HOST,
+      port: settings.WEBSOCKET_PORT,
+      dataDir: settings.WEBSOCKET_DATA_DIR,
+      maxConnections: settings.WEBSOCKET_MAX_CONNECTIONS,
+      maxConnectionsPerUser: settings.WEBSOCKET_MAX_CONNECTIONS_PER_USER,
+      pingIntervalMs: settings.WEBSOCKET_PING_INTERVAL,
+      pingTimeoutMs: settings.WEBSOCKET_PING_TIMEOUT,
+      callbackTimeoutMs: settings.WEBSOCKET_CALLBACK_TIMEOUT,
+      timeoutDecision: settings.WEBSOCKET_TIMEOUT_DECISION,
+      maxPayload: settings.WEBSOCKET_MAX_PAYLOAD,
+      maxOutbox: settings.WEBSOCKET_MAX_OUTBOX,
+      rateLimit: settings.WEBSOCKET_RATE_LIMIT,
+      rateBurst: settings.WEBSOCKET_RATE_BURST,
+      drainTimeoutMs: settings.WEBSOCKET_DRAIN_TIMEOUT,
+      retentionMs: settings.WEBSOCKET_RETENTION,
+      historySize: settings.WEBSOCKET_HISTORY_SIZE,
+      historyTtlMs: settings.WEBSOCKET_HISTORY_TTL,
+      compression: settings.WEBSOCKET_COMPRESSION,
+      apiKeys: settings.WEBSOCKET_API_KEYS,
+      allowOpenMode: settings.WEBSOCKET_AUTH === 'none',
+    },
+  });
+}
+
+function read(name: SettingName, given: string | undefined): unknown {
+  const { schema, default: fallback, takes } = SETTINGS[name];
+  // Compose files pass settings that are not set as empty strings.
+  const text = given === undefined || given === '' ? fallback : given;
+  if (text === undefined) return undefined;
+  const parsed = schema.safeParse(text);
+  if (!parsed.success) throw new ConfigurationError(`${name} is ${JSON.stringify(text)}, but takes ${takes}`);
+  return parsed.data;
+}

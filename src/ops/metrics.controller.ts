@@ -1,0 +1,18 @@
+/** `GET /metrics` in Prometheus' text format: the module's registry and the process's own figures. */
+import { Get, Res } from '@nestjs/common';
+import type { Response } from 'express';
+import { collectDefaultMetrics } from 'prom-client';
+import { NotificationMetrics, RestController } from '../notification/index.js';
+
+@RestController('metrics')
+export class MetricsController {
+  constructor(private readonly metrics: NotificationMetrics) {
+    collectDefaultMetrics({ register: metrics.registry });
+  }
+
+  @Get()
+  async read(@Res() response: Response): Promise<void> {
+    const { registry } = this.metrics;
+    response.setHeader('Content-Type', registry.contentType).send(await registry.metrics());
+  }
+}
