@@ -1,0 +1,147 @@
+/** What nobody should send, sent: each gets the contract's answer, and the service goes on. */
+import { connect as connectTcp } from 'node:net';
+import { once } from 'node:events';
+import { randomBytes } from 'node:crypto';
+import { startService, type TestService } from '../support/service.js';
+import type { TestClient } from '../support/client.js';
+
+let service: TestService;
+let client: TestClient;
+beforeAll(async () => {
+  service = await startService();
+});
+afterAll(() => service.stop());
+beforeEach(async () => {
+  client = await service.connect();
+});
+afterEach(() => client.close());
+
+const nested = (depth: number, open: string, close: string): string => open.repeat(depth) + close.repeat(depth);
+
+describe('a bad frame', () => {
+  it.each([
+    ['no JSON', '{"action": ', 'INVALID_JSON'],
+    ['nothing', '', 'INVALID_JSON'],
+    ['an array', '[1,2]', 'INVALID_MESSAGE'],
+    ['null', 'null', 'INVALID_MESSAGE'],
+    ['a number', '42', 'INVALID_MESSAGE'],
+    ['no action', '{}', 'INVALID_MESSAGE'],
+    ['an action of another type', '{"action": 5}', 'INVALID_MESSAGE'],
+    ['a request_id of another type', '{"action": "ping", "request_id": {}}', 'INVALID_MESSAGE'],
+    ['an unknown action', '{"action": "dance"}', 'UNKNOWN_ACTION'],
+    ['an action that is a method name', '{"action": "constructor"}', 'UNKNOWN_ACTION'],
+    ['10 000 nested arrays', `{"action": "ping", "x": ${nested(10_000, '[', ']')}}`, 'INVALID_MESSAGE'],
+    ['10 000 nested objects', `{"action": "ping", "x": ${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}}`, 'INVALID_MESSAGE'],
+    ['__proto__', '{"action": "confirm", "__proto__": {"proceed": true}, "callback_id": "x"}', 'INVALID_MESSAGE'],
+    ['a nested __proto__', '{"action": "ping", "x": {"__proto__": {"polluted": true}}}', 'INVALID_MESSAGE'],
+    ['a confirm without callback_id', '{"action": "confirm", "proceed": true}', 'INVALID_MESSAGE'],
+    ['a confirm with a proceed of another type', '{"action": "confirm", "callback_id": "x", "proceed": "yes"}', 'INVALID_MESSAGE'],
+    ['a recover of another type', '{"action": "subscribe", "user_id": "x", "recover": []}', 'INVALID_MESSAGE'],
+    ['a recover with a negative offset', '{"action": "subscribe", "user_id": "x", "recover": {"epoch": "e", "offset": -1}}', 'INVALID_MESSAGE'],
+    ['a user_id of another type', '{"action": "subscribe", "user_id": {"a": 1}}', 'INVALID_MESSAGE'],
+    ['a cancel without task_id', '{"action": "cancel", "user_id": "x"}', 'INVALID_MESSAGE'],
+    ['an ack of nothing', '{"action": "ack"}', 'INVALID_MESSAGE'],
+    ['a limit too large', '{"action": "pending", "limit": 1e9}', 'INVALID_MESSAGE'],
+    ['a cursor that is none', '{"action": "pending", "cursor": "not a cursor"}', 'INVALID_MESSAGE'],
+  ])('with %s is answered and leaves the connection open', async (_what, text, code) => {
+    client.send(text);
+    const error = await client.next('error');
+    expect(error).toMatchObject({ code, message: expect.any(String), timestamp: expect.any(Number) });
+    await client.settled();
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+  });
+
+  it('has the old component’s exact words for bad JSON and unknown actions', async () => {
+    client.send('nonsense');
+    expect((await client.next('error'))['message']).toBe('Invalid JSON format');
+    client.send({ action: 'jump', request_id: 'r' });
+    expect(await client.next('error')).toMatchObject({ message: 'Unknown action: jump', request_id: 'r' });
+  });
+
+  it('names the faulty field', async () => {
+    expect(await client.request({ action: 'confirm', callback_id: 3 })).toMatchObject({ fields: { callback_id: expect.any(String) } });
+  });
+});
+
+describe('binary frames', () => {
+  it('are decoded as UTF-8 JSON', async () => {
+    client.socket.send(Buffer.from('{"action":"ping","x":"ü"}'));
+    expect((await client.next('pong'))['original_data']).toEqual({ action: 'ping', x: 'ü' });
+  });
+
+  it('that are garbage are answered', async () => {
+    client.socket.send(randomBytes(512));
+    expect(await client.next('error')).toMatchObject({ code: 'INVALID_JSON' });
+    await client.settled();
+  });
+});
+
+describe('a frame over the limit', () => {
+  it('of 64 KiB is taken, of one byte more closes with 1009', async () => {
+    const frame = (size: number): string => `{"action":"ping","x":"${'x'.repeat(size - 24)}"}`;
+    client.send(frame(65_536));
+    await client.next('pong');
+    const other = await service.connect();
+    other.send(frame(65_537));
+    expect((await other.closed()).code).toBe(1009);
+  });
+
+  it('is refused when it only unpacks to that much', async () => {
+    const bomb = await service.connect({ perMessageDeflate: { threshold: 0 } });
+    bomb.send(`{"action":"ping","x":"${'x'.repeat(1_000_000)}"}`);
+    expect((await bomb.closed()).code).toBe(1009);
+  });
+});
+
+describe('many frames at once', () => {
+  it('5 000 pipelined ones are all answered, in order', async () => {
+    for (let request_id = 0; request_id < 5000; request_id += 1) client.send({ action: 'ping', request_id });
+    for (let request_id = 0; request_id < 5000; request_id += 1) expect((await client.next())['request_id']).toBe(request_id);
+  });
+
+  it('over the rate are answered RATE_LIMITED, then closed with 1008', async () => {
+    const strict = await startService({ environment: { WEBSOCKET_RATE_LIMIT: '5', WEBSOCKET_RATE_BURST: '5' } });
+    const fast = await strict.connect();
+    for (let count = 0; count < 30; count += 1) fast.send({ action: 'ping' });
+    expect(await fast.next('error')).toMatchObject({ code: 'RATE_LIMITED' });
+    expect((await fast.closed()).code).toBe(1008);
+    await strict.stop();
+  });
+});
+
+describe('raw bytes', () => {
+  const handshake = (path: string): string =>
+    `GET ${path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`;
+
+  /** An empty mask leaves the payload readable. */
+  const maskedFrame = (text: string): Buffer => Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]);
+
+  it('a frame in the segment of the handshake is answered', async () => {
+    const socket = connectTcp(service.port, '127.0.0.1');
+    socket.write(Buffer.concat([Buffer.from(handshake('/ws')), maskedFrame('{"action":"ping","request_id":1}')]));
+    let received = '';
+    for await (const chunk of socket) {
+      received += (chunk as Buffer).toString();
+      if (received.includes('"type":"pong"')) break;
+    }
+    expect(received).toMatch(/^HTTP\/1\.1 101/);
+    socket.destroy();
+  });
+
+  it('an unmasked frame closes with 1002', async () => {
+    const socket = connectTcp(service.port, '127.0.0.1');
+    socket.write(Buffer.concat([Buffer.from(handshake('/ws')), Buffer.from([0x81, 0x02, 0x7b, 0x7d])]));
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+    await once(socket, 'close');
+    expect(Buffer.concat(chunks).includes(Buffer.from([0x03, 0xea]))).toBe(true);
+  });
+
+  it('a reset in the middle of the handshake harms nobody', async () => {
+    const socket = connectTcp(service.port, '127.0.0.1');
+    socket.write(handshake('/ws').slice(0, 40));
+    await once(socket, 'connect');
+    socket.resetAndDestroy();
+    await client.settled();
+  });
+});

@@ -1,0 +1,61 @@
+/** Runs the conversations of PROTOCOL.md, frame by frame, against the real service. */
+import { readFileSync } from 'node:fs';
+import { startService, type TestService } from '../support/service.js';
+import type { Frame } from '../support/client.js';
+
+const document = readFileSync(new URL('../../../PROTOCOL.md', import.meta.url), 'utf8');
+const conversations = [...document.matchAll(/\n([^\n]+):\n\n```conversation\n([\s\S]*?)```/g)].map(([, title = '', text = '']) => ({ title, lines: text.trim().split('\n') }));
+
+let service: TestService;
+beforeAll(async () => {
+  service = await startService();
+});
+afterAll(() => service.stop());
+
+it('PROTOCOL.md has conversations', () => {
+  expect(conversations.length).toBeGreaterThanOrEqual(3);
+});
+
+it.each(conversations)('“$title” goes as written', async ({ lines }) => {
+  const client = await service.connect();
+  const known = new Map<string, unknown>();
+  for (const line of lines) {
+    const text = line.slice(2);
+    switch (line[0]) {
+      case '>':
+        client.send(JSON.stringify(fill(JSON.parse(text), known)));
+        break;
+      case '<':
+        expectFrame(await client.next(), JSON.parse(text) as Frame, known);
+        break;
+      case '!':
+        call(text);
+        break;
+      default:
+        throw new Error(`cannot read: ${line}`);
+    }
+  }
+  await client.settled();
+  expect(client.pendingFrames()).toEqual([]);
+});
+
+/** Back-end code's part: a method of the service with JSON arguments. */
+function call(text: string): void {
+  const [, name = '', args = ''] = /^(\w+)\((.*)\)$/.exec(text) ?? [];
+  const methods = service.notifications as unknown as Record<string, (...given: unknown[]) => Promise<unknown>>;
+  void methods[name]?.apply(service.notifications, JSON.parse(`[${args}]`) as unknown[]);
+}
+
+function expectFrame(frame: Frame, expected: Frame, known: Map<string, unknown>): void {
+  for (const [name, value] of Object.entries(frame)) if (expected[name] === '*') known.set(name, value);
+  const masked = Object.fromEntries(Object.entries(frame).map(([name, value]) => [name, expected[name] === '*' ? '*' : value]));
+  expect(masked).toEqual(fill(expected, known));
+}
+
+/** Puts earlier values in the place of `$name`. */
+function fill(value: unknown, known: ReadonlyMap<string, unknown>): unknown {
+  if (typeof value === 'string' && value.startsWith('$')) return known.get(value.slice(1));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, Array.isArray(inner) ? inner : fill(inner, known)]));
+}
+
