@@ -1,0 +1,122 @@
+/**
+ * Who may import whom. Type imports count like any other.
+ *
+ * The layers, lowest first: a file may import from its own layer and from those below it, never from above.
+ */
+const LAYERS = [
+  { name: 'protocol', path: '^src/protocol/' },
+  { name: 'options, errors, metrics', path: '^src/notification/(notification\\.(options|errors)|metrics|validation)\\.ts$' },
+  { name: 'engine', path: '^src/notification/engine/' },
+  { name: 'connection, confirmation, task', path: '^src/notification/(connection|confirmation|task)/' },
+  { name: 'dispatcher, service, gateway', path: '^src/notification/(dispatcher\\.ts$|notification\\.service\\.ts$|gateway/)' },
+  { name: 'http', path: '^src/notification/http/' },
+  { name: 'module', path: '^src/notification/notification\\.module\\.ts$' },
+  { name: 'index', path: '^src/notification/index\\.ts$' },
+  { name: 'app, ops', path: '^src/([^/]+\\.ts$|ops/)' },
+];
+
+const NEST = '(^|node_modules/)@nestjs/';
+const WS = '(^|node_modules/)(ws|@types/ws)(/|$)';
+const NEST_SOCKETS = '(^|node_modules/)@nestjs/(platform-ws|websockets)(/|$)';
+
+const forbid = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to });
+
+const upward = LAYERS.slice(0, -1).map(({ name, path }, index) => {
+  const above = LAYERS.slice(index + 1);
+  return forbid(
+    `upward from ${name}`,
+    'a lower layer knows nothing of those above it',
+    { path },
+    { path: above.map((layer) => layer.path) },
+  );
+});
+
+module.exports = {
+  forbidden: [
+    ...upward,
+    forbid('no circles', 'nobody can be read, or tested, alone', {}, { circular: true }),
+    forbid(
+      'protocol imports nothing',
+      'clients and browsers use it too',
+      { path: '^src/protocol/' },
+      { pathNot: '^src/protocol/' },
+    ),
+    forbid(
+      'client imports only protocol',
+      'it runs where no server is',
+      { path: '^src/client/' },
+      { pathNot: '^src/(client|protocol)/' },
+    ),
+    forbid(
+      'the server knows no client',
+      'neither SDK nor web page is part of it',
+      { path: '^src/', pathNot: '^src/(client|console)/' },
+      { path: '^src/client/' },
+    ),
+    forbid(
+      'index.ts is the door, for others',
+      'inside, import the file itself',
+      { path: '^src/notification/' },
+      { path: '^src/notification/index\\.ts$' },
+    ),
+    forbid(
+      'others use the door',
+      'what index.ts does not export is nobody else’s',
+      { path: '^(src|examples)/', pathNot: '^src/notification/' },
+      { path: '^src/notification/', pathNot: '^src/notification/index\\.ts$' },
+    ),
+    forbid(
+      'only the module chooses an engine',
+      'everybody else knows the interface',
+      { path: '^src/', pathNot: '^src/notification/(notification\\.module\\.ts$|engine/(embedded|redis)/)' },
+      { path: '^src/notification/engine/(embedded|redis)/' },
+    ),
+    forbid(
+      'engines do not know each other',
+      'one can be read, or removed, without the other',
+      { path: '^src/notification/engine/(embedded|redis)/' },
+      { path: '^src/notification/engine/(embedded|redis)/', pathNot: '^src/notification/engine/$1/' },
+    ),
+    forbid(
+      'an engine knows no Nest and no socket',
+      'engine.ts says so',
+      { path: '^src/notification/engine/' },
+      { path: [NEST, WS] },
+    ),
+    forbid(
+      'a connection knows no Nest and no ws',
+      'it knows a socket by a small interface',
+      { path: '^src/notification/connection/' },
+      { path: [NEST, WS] },
+    ),
+    forbid(
+      'sockets of Nest are the gateway’s',
+      'gateways and their adapter are its only users',
+      { path: '^src/notification/', pathNot: '^src/notification/gateway/' },
+      { path: NEST_SOCKETS },
+    ),
+    forbid(
+      'only the adapter knows platform-ws',
+      'it is the one file that knows Nest’s socket plumbing',
+      { path: '^src/', pathNot: '^src/notification/gateway/ws-adapter\\.ts$' },
+      { path: '(^|node_modules/)@nestjs/platform-ws(/|$)' },
+    ),
+    forbid('what is imported exists', 'a typo, or a file that is gone', {}, { couldNotResolve: true }),
+    forbid(
+      'what runs is a dependency',
+      'a development dependency, or one that somebody else happens to bring, is not there in production',
+      { path: '^src/' },
+      {
+        dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
+        dependencyTypesNot: ['type-only'],
+        pathNot: 'node_modules/@types/',
+      },
+    ),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.test.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+  },
+};

@@ -1,0 +1,92 @@
+/**
+ * Compiles with `tsc`, and copies what is no TypeScript (scripts for Redis, test data) beside the result.
+ *
+ *   node scripts/build.mjs           src -> dist
+ *   node scripts/build.mjs --tests   src, test, examples -> .build
+ *
+ * `buildIfNeeded` is for the commands that set up by themselves: it compiles only when a source is newer than the last
+ * successful build, or when something of that build is missing. The compiler's whole output is for developers; who only
+ * starts the service gets one line.
+ */
+import { copyFileSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { main, ROOT, run, say, SetupError } from './tools.mjs';
+
+const PROJECTS = {
+  service: { config: 'tsconfig.json', out: 'dist', base: 'src', sources: ['src'] },
+  tests: { config: 'tsconfig.test.json', out: '.build', base: '.', sources: ['src', 'test', 'examples'] },
+};
+const CONFIGURATION = ['tsconfig.json', 'tsconfig.test.json', 'node_modules/.package-lock.json'];
+const EMITTED = /(\.d)?\.ts$|\.js(\.map)?$/;
+
+export const projectOf = (args) => (args.includes('--tests') ? 'tests' : 'service');
+
+export async function build(name, { verbose }) {
+  const project = PROJECTS[name];
+  const started = new Date();
+  const sources = sourcesOf(project);
+  removeOrphans(project, sources);
+  if (sources.some(({ output }) => !modified(output))) rmSync(join(ROOT, project.out, '.tsbuildinfo'), { force: true });
+  const { code, output } = await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project.config], {
+    quiet: true,
+  });
+  if (code !== 0) {
+    if (verbose) process.stderr.write(output);
+    const [first, ...more] = output.split('\n').filter((line) => line.includes('error TS'));
+    throw new SetupError(
+      `the source does not compile: ${first ?? `tsc ended with ${code}`}${more.length ? ` (and ${more.length} more)` : ''}`,
+    );
+  }
+  for (const { file, output: copy, isCode } of sources) {
+    if (isCode || modified(copy) >= modified(file)) continue;
+    mkdirSync(dirname(copy), { recursive: true });
+    copyFileSync(file, copy);
+  }
+  const stamp = stampOf(project);
+  writeFileSync(stamp, '');
+  utimesSync(stamp, started, started);
+}
+
+export async function buildIfNeeded(name) {
+  const project = PROJECTS[name];
+  const sources = sourcesOf(project);
+  const built = modified(stampOf(project));
+  const inputs = [...sources.map(({ file }) => file), ...CONFIGURATION.map((path) => join(ROOT, path))];
+  const fresh = inputs.every((file) => modified(file) <= built) && sources.every(({ output }) => modified(output));
+  if (fresh) return removeOrphans(project, sources);
+  say('compiling');
+  await build(name, { verbose: name === 'tests' });
+}
+
+const stampOf = ({ out }) => join(ROOT, out, '.built');
+const modified = (file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+
+function sourcesOf({ out, base, sources }) {
+  return sources
+    .flatMap((folder) => filesIn(join(ROOT, folder)))
+    .filter((file) => !file.endsWith('.d.ts'))
+    .map((file) => {
+      const isCode = file.endsWith('.ts');
+      const output = join(ROOT, out, relative(join(ROOT, base), file));
+      return { file, isCode, output: isCode ? output.replace(/\.ts$/, '.js') : output };
+    });
+}
+
+/** What was emitted for a source that is gone would still be run, a deleted test for example. */
+function removeOrphans({ out }, sources) {
+  const wanted = new Set(sources.map(({ output }) => output));
+  for (const file of filesIn(join(ROOT, out))) {
+    if (EMITTED.test(file) && !wanted.has(file.replace(EMITTED, '.js')) && !wanted.has(file)) rmSync(file);
+  }
+}
+
+function filesIn(folder) {
+  if (!modified(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    if (entry.name === 'node_modules') return [];
+    const path = join(folder, entry.name);
+    return entry.isDirectory() ? filesIn(path) : [path];
+  });
+}
+
+await main(import.meta.url, (args) => build(projectOf(args), { verbose: true }));

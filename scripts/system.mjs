@@ -1,0 +1,58 @@
+/**
+ * Programs beyond npm that tests start. On Debian as root they are installed; elsewhere they are named, and the tests
+ * that need them are skipped loudly (test/support/system.ts). Under CI=true a missing one is a failure.
+ */
+import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { run, say, SetupError } from './tools.mjs';
+
+/** binary -> Debian package. To come: redis-server, chromium. */
+const NEEDED = { nginx: 'nginx-light' };
+
+const POLICY = '/usr/sbin/policy-rc.d';
+const APT = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+
+export async function installSystemPackages() {
+  const missing = missingBinaries();
+  if (missing.length === 0) return;
+  const packages = missing.map((binary) => NEEDED[binary]);
+  const canInstall = existsSync('/etc/debian_version') && process.getuid?.() === 0;
+  const problem = canInstall ? await aptInstall(packages) : undefined;
+  const still = missingBinaries();
+  if (still.length === 0) return;
+  const hint = `install ${still.map((binary) => `${binary} (Debian: ${NEEDED[binary]})`).join(', ')}`;
+  if (process.env.CI === 'true')
+    throw new SetupError(`the tests need more than npm has: ${hint}${problem ? `; apt-get: ${problem}` : ''}`);
+  say(`*** TESTS WILL BE SKIPPED: ${hint} ***${problem ? ` apt-get: ${problem}` : ''}`);
+}
+
+function missingBinaries() {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'];
+  return Object.keys(NEEDED).filter((binary) => !folders.some((folder) => isExecutable(join(folder, binary))));
+}
+
+function isExecutable(file) {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @returns what went wrong, if anything */
+async function aptInstall(packages) {
+  say(`installing ${packages.join(', ')} (apt-get)`);
+  // Debian starts a service as soon as it is installed, unless this says no.
+  const ownPolicy = !existsSync(POLICY);
+  if (ownPolicy) writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    for (const args of [['update'], ['install', '-y', '--no-install-recommends', ...packages]]) {
+      const { code, output } = await run('apt-get', ['-qq', '-o', 'DPkg::Lock::Timeout=120', ...args], { quiet: true, env: APT });
+      if (code !== 0) return output.split('\n').find((line) => line.startsWith('E:')) ?? `exit code ${code}`;
+    }
+    return undefined;
+  } finally {
+    if (ownPolicy) rmSync(POLICY, { force: true });
+  }
+}
