@@ -3,7 +3,7 @@
  *
  *   node scripts/test.mjs [--suite=soak|fault] [jest arguments…]
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setUp } from './setup.mjs';
@@ -33,17 +33,40 @@ await main(import.meta.url, async (args) => {
       ...(suite ? suiteArguments(suite) : []),
       ...given,
     ];
-    const { code } = await run(process.execPath, jest, { env });
+    const inCi = process.env.CI === 'true';
+    const { code, pid } = await run(process.execPath, jest, { env, session: inCi });
     const { passed, failed, skipped } = readCounts(report);
+    const complaints = inCi ? leftBehind(pid).map((command) => `a test left a process behind: ${command}`) : [];
     // With arguments it is the caller who leaves tests out.
-    const skippedInCi = process.env.CI === 'true' && skipped > 0 && given.length === 0;
-    if (skippedInCi) process.stderr.write('CI=true: a skipped test is a failure\n');
+    if (inCi && skipped > 0 && given.length === 0) complaints.push('CI=true: a skipped test is a failure');
+    for (const complaint of complaints) process.stderr.write(`${complaint}\n`);
     process.stdout.write(`${passed} passed, ${failed} failed, ${skipped} skipped\n`);
-    return code === 0 && skippedInCi ? 1 : code;
+    return code || (complaints.length > 0 ? 1 : 0);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 });
+
+/** The processes of a session that are still there, each of which is ended. */
+function leftBehind(session) {
+  if (!existsSync('/proc/self/stat')) return [];
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        // pid (name) state parent group session …
+        const [state, , , its] = readFileSync(`/proc/${pid}/stat`, 'utf8')
+          .replace(/^.*\) /s, '')
+          .split(' ');
+        if (Number(its) !== session || state === 'Z') return [];
+        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+        process.kill(Number(pid), 'SIGKILL');
+        return [command];
+      } catch {
+        return []; // it has ended meanwhile
+      }
+    });
+}
 
 function readCounts(report) {
   try {

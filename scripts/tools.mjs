@@ -12,18 +12,26 @@ export function say(line) {
   process.stderr.write(`setup: ${line}\n`);
 }
 
-/** Runs a program to its end; `quiet` keeps its output for the caller, who decides what of it matters. */
-export function run(command, args, { quiet = false, env = process.env } = {}) {
+/**
+ * Runs a program to its end. `quiet` keeps its output for the caller, who decides what of it matters; `session` gives it a
+ * session of its own, by which whatever it leaves behind is found.
+ */
+export function run(command, args, { quiet = false, session = false, env = process.env } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: ROOT, env, stdio: quiet ? ['ignore', 'pipe', 'pipe'] : 'inherit' });
+    const child = spawn(command, args, {
+      cwd: ROOT,
+      env,
+      detached: session,
+      stdio: quiet ? ['ignore', 'pipe', 'pipe'] : 'inherit',
+    });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text) => (output += text));
-    const stop = (signal) => child.kill(signal);
+    const stop = (signal) => process.kill(session ? -child.pid : child.pid, signal);
     process.once('SIGTERM', stop).once('SIGINT', stop);
     child.once('error', reject);
     child.once('close', (code, signal) => {
       process.off('SIGTERM', stop).off('SIGINT', stop);
-      resolve({ code: code ?? 1, signal, output });
+      resolve({ code: code ?? 1, pid: child.pid, output });
     });
   });
 }
