@@ -1,5 +1,6 @@
 /** What the scripts share. They use nothing but Node, since they run before anything is installed. */
 import { spawn } from 'node:child_process';
+import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -26,10 +27,12 @@ export function run(command, args, { quiet = false, session = false, env = proce
     });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text) => (output += text));
-    const stop = (signal) => process.kill(session ? -child.pid : child.pid, signal);
+    const stop = (signal) => {
+      if (child.exitCode === null) process.kill(session ? -child.pid : child.pid, signal);
+    };
     process.once('SIGTERM', stop).once('SIGINT', stop);
     child.once('error', reject);
-    child.once('close', (code, signal) => {
+    child.once('close', (code) => {
       process.off('SIGTERM', stop).off('SIGINT', stop);
       resolve({ code: code ?? 1, pid: child.pid, output });
     });
@@ -38,7 +41,7 @@ export function run(command, args, { quiet = false, session = false, env = proce
 
 /** Runs a script's body when the script is what Node was started with; an explained failure is one line and exit code 1. */
 export async function main(moduleUrl, body) {
-  if (process.argv[1] !== fileURLToPath(moduleUrl)) return;
+  if (realpathSync(process.argv[1]) !== fileURLToPath(moduleUrl)) return;
   try {
     process.exitCode = (await body(process.argv.slice(2))) ?? 0;
   } catch (error) {
