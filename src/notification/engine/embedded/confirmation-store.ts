@@ -1,0 +1,263 @@
+/**
+ * Prompts and decisions, in the worker. Every method is one step of a transaction that the store opened around it.
+ *
+ *  1. Whatever touches a pending prompt asks the clock first: a deadline that has passed settles it (E2).
+ *  2. `settle` is the only way out of `pending`.
+ *  3. A method that throws a domain error has written nothing.
+ */
+import { ConfirmationConflictError } from '../../notification.errors.js';
+import type { ConfirmationQuery, Scope } from '../engine.js';
+import type { Outcome } from '../../../protocol/confirmation.js';
+import type { Ledger } from './ledger.js';
+import type { AnswerRecord, ConfirmationRecord, OpenRecord, TaskRecord } from './records.js';
+import type { Sqlite, SqlValue, Statement } from './sqlite.js';
+import type { TaskStore } from './task-store.js';
+
+const COLUMNS = `seq, callback_id, user_id, task_id, step, prompt, created_at, expires_at, on_timeout, on_timeout_by, fingerprint,
+  state, decision_seq, decided_at, proceed, feedback, choice, form_values, answered_by, reason`;
+
+/** When, of a prompt's time, `expiring` is told. */
+const EXPIRING_SHARE = 0.8;
+const STEP_ROWS = 500;
+
+export type DecideRecord =
+  { status: 'accepted' | 'repeated' | 'already_resolved'; record: ConfirmationRecord } | { status: 'not_found' };
+
+interface Settlement extends Partial<AnswerRecord> {
+  outcome: Outcome;
+  proceed: boolean;
+  answeredBy?: string | null;
+  reason?: string | null;
+}
+
+export class ConfirmationStore {
+  private readonly byId: Statement<ConfirmationRecord>;
+  private readonly byKey: Statement<ConfirmationRecord>;
+  private readonly insert: Statement<ConfirmationRecord>;
+  private readonly update: Statement<never>;
+  private readonly expired: Statement<ConfirmationRecord>;
+  private readonly expiring: Statement<ConfirmationRecord>;
+  private readonly clearExpiring: Statement<never>;
+  private readonly nextDue: Statement<{ moment: number | null }>;
+  private readonly ofTask: Statement<ConfirmationRecord>;
+  private readonly pendingOfUser: Statement<{ callback_id: string }>;
+  private readonly decided: Statement<ConfirmationRecord>;
+  private readonly outdated: Statement<{ seq: number; decided_at: number }>;
+  private readonly remove: Statement<never>;
+  private readonly queries = new Map<string, Statement<ConfirmationRecord>>();
+
+  constructor(
+    private readonly database: Sqlite,
+    private readonly ledger: Ledger,
+    private readonly tasks: TaskStore,
+  ) {
+    const select = `SELECT ${COLUMNS} FROM confirmation`;
+    this.byId = database.prepare(`${select} WHERE callback_id = ?`);
+    this.byKey = database.prepare(`${select} WHERE user_id = ? AND key = ?`);
+    this.insert = database.prepare(`INSERT INTO confirmation
+      (callback_id, user_id, task_id, step, prompt, created_at, expires_at, expiring_at, on_timeout, on_timeout_by, key, fingerprint, state)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending') RETURNING ${COLUMNS}`);
+    this.update =
+      database.prepare(`UPDATE confirmation SET state = ?, decision_seq = ?, decided_at = ?, proceed = ?, feedback = ?, choice = ?,
+      form_values = ?, answered_by = ?, reason = ? WHERE seq = ? AND state = 'pending'`);
+    this.expired = database.prepare(`${select} INDEXED BY confirmation_expires
+      WHERE state = 'pending' AND expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ${STEP_ROWS}`);
+    this.expiring = database.prepare(`${select} INDEXED BY confirmation_expiring
+      WHERE state = 'pending' AND expiring_at IS NOT NULL AND expiring_at <= ? ORDER BY expiring_at LIMIT ${STEP_ROWS}`);
+    this.clearExpiring = database.prepare(`UPDATE confirmation SET expiring_at = NULL WHERE seq = ?`);
+    this.nextDue = database.prepare(`SELECT min(moment) AS moment FROM (
+      SELECT min(expires_at) AS moment FROM confirmation INDEXED BY confirmation_expires WHERE state = 'pending' AND expires_at IS NOT NULL
+      UNION ALL
+      SELECT min(expiring_at) FROM confirmation INDEXED BY confirmation_expiring WHERE state = 'pending' AND expiring_at IS NOT NULL)`);
+    this.ofTask = database.prepare(
+      `${select} INDEXED BY confirmation_task_pending WHERE state = 'pending' AND task_id = ? ORDER BY seq`,
+    );
+    this.pendingOfUser = database.prepare(`SELECT callback_id FROM confirmation INDEXED BY confirmation_user_pending
+      WHERE state = 'pending' AND user_id = ? AND (expires_at IS NULL OR expires_at > ?) ORDER BY seq`);
+    this.decided = database.prepare(`${select} INDEXED BY confirmation_decided
+      WHERE decision_seq IS NOT NULL AND decision_seq > ? AND decision_seq <= ? ORDER BY decision_seq LIMIT ${STEP_ROWS}`);
+    this.outdated = database.prepare(`SELECT seq, decided_at FROM confirmation INDEXED BY confirmation_decided
+      WHERE decision_seq IS NOT NULL ORDER BY decision_seq LIMIT ${STEP_ROWS}`);
+    this.remove = database.prepare(`DELETE FROM confirmation WHERE seq = ?`);
+  }
+
+  open(request: OpenRecord): { created: boolean; record: ConfirmationRecord } {
+    const existing = this.byId.get(request.callbackId) ?? this.sameKey(request);
+    if (existing) return { created: false, record: this.current(existing) };
+    const now = this.ledger.now();
+    const task = this.tasks.use(request.taskId, request.userId);
+    const expiresAt = request.timeoutMs === null ? null : now + request.timeoutMs;
+    const expiringAt = request.timeoutMs === null ? null : now + Math.floor(request.timeoutMs * EXPIRING_SHARE);
+    const { callbackId, userId, taskId, step, prompt, onTimeout, onTimeoutBy, key = null, fingerprint = null } = request;
+    const record = this.insert.get(
+      callbackId,
+      userId,
+      taskId,
+      step,
+      prompt,
+      now,
+      expiresAt,
+      expiringAt,
+      onTimeout,
+      onTimeoutBy,
+      key,
+      fingerprint,
+    );
+    if (!record) throw new Error('an inserted prompt returned no row');
+    this.ledger.counters.pending += 1;
+    if (task.cancelled_at !== null) return { created: true, record: this.cancel(record, task) };
+    this.ledger.expect(expiringAt);
+    this.ledger.tell({ kind: 'opened', record });
+    return { created: true, record };
+  }
+
+  decide(callbackId: string, scope: Scope, answeredBy: string | null, answer: AnswerRecord): DecideRecord {
+    const found = this.inScope(callbackId, scope);
+    if (!found) return { status: 'not_found' };
+    const record = this.current(found);
+    if (record.state === 'pending')
+      return { status: 'accepted', record: this.settle(record, { outcome: 'answered', answeredBy, ...answer }) };
+    const same =
+      record.state === 'answered' &&
+      record.answered_by === answeredBy &&
+      (record.proceed === 1) === answer.proceed &&
+      record.feedback === answer.feedback &&
+      record.choice === answer.choice &&
+      record.form_values === answer.values;
+    return { status: same ? 'repeated' : 'already_resolved', record };
+  }
+
+  withdraw(callbackId: string, scope: Scope, reason: string | null): DecideRecord {
+    const found = this.inScope(callbackId, scope);
+    if (!found) return { status: 'not_found' };
+    const record = this.current(found);
+    if (record.state === 'pending')
+      return { status: 'accepted', record: this.settle(record, { outcome: 'withdrawn', proceed: false, reason }) };
+    return { status: record.state === 'withdrawn' ? 'repeated' : 'already_resolved', record };
+  }
+
+  cancelPendingOf(task: TaskRecord): void {
+    for (const record of this.ofTask.all(task.task_id)) {
+      if (this.current(record).state === 'pending') this.cancel(record, task);
+    }
+  }
+
+  get(callbackId: string): ConfirmationRecord | undefined {
+    const record = this.byId.get(callbackId);
+    return record && this.current(record);
+  }
+
+  list({ scope, taskId, state, limit, cursor }: ConfirmationQuery): { records: ConfirmationRecord[]; cursor?: string } {
+    if (scope !== 'all' && scope.length === 0) return { records: [] };
+    const where = ['seq > ?'];
+    const params: SqlValue[] = [Number(cursor ?? 0)];
+    const and = (condition: string, ...values: SqlValue[]): void => {
+      where.push(condition);
+      params.push(...values);
+    };
+    if (scope !== 'all') and(`user_id IN (${scope.map(() => '?').join()})`, ...scope);
+    if (taskId !== undefined) and('task_id = ?', taskId);
+    if (state === 'pending') and(`state = 'pending' AND (expires_at IS NULL OR expires_at > ?)`, this.ledger.now());
+    else if (state !== undefined) and('state = ?', state);
+    const subject = taskId !== undefined ? '_task' : scope !== 'all' ? '_user' : '';
+    const index =
+      state === 'pending'
+        ? `INDEXED BY confirmation${subject}_pending`
+        : subject
+          ? `INDEXED BY confirmation${subject}`
+          : 'NOT INDEXED';
+    const sql = `SELECT ${COLUMNS} FROM confirmation ${index} WHERE ${where.join(' AND ')} ORDER BY seq LIMIT ?`;
+    const statement = this.queries.get(sql) ?? this.database.prepare<ConfirmationRecord>(sql);
+    if (this.queries.size < 100) this.queries.set(sql, statement);
+    const records = statement.all(...params, limit + 1);
+    const more = records.length > limit;
+    if (more) records.pop();
+    const last = records.at(-1);
+    return { records: records.map((record) => this.current(record)), ...(more && last && { cursor: String(last.seq) }) };
+  }
+
+  pendingIds(userId: string): string[] {
+    return this.pendingOfUser.all(userId, this.ledger.now()).map(({ callback_id }) => callback_id);
+  }
+
+  /** Applies what is due, at most a step's worth; what is left shows in the ledger's `nextDue`. */
+  due(): void {
+    const now = this.ledger.now();
+    for (const record of this.expired.all(now)) this.current(record);
+    for (const record of this.expiring.all(now)) {
+      this.clearExpiring.run(record.seq);
+      this.ledger.tell({ kind: 'expiring', record });
+    }
+    this.ledger.counters.nextDue = this.nextDue.get()?.moment ?? null;
+  }
+
+  /** Decisions numbered above `from`, up to `to`, in order, a page of them. */
+  decisions(from: number, to: number): ConfirmationRecord[] {
+    return this.decided.all(from, to);
+  }
+
+  /** Forgets decisions made before `cutoff`. @returns whether there may be more */
+  purge(cutoff: number): boolean {
+    const outdated = this.outdated.all().filter(({ decided_at }) => decided_at <= cutoff);
+    for (const { seq } of outdated) this.remove.run(seq);
+    return outdated.length === STEP_ROWS;
+  }
+
+  private sameKey(request: OpenRecord): ConfirmationRecord | undefined {
+    if (request.key === undefined) return undefined;
+    const record = this.byKey.get(request.userId, request.key);
+    if (record && record.fingerprint !== (request.fingerprint ?? null)) throw new ConfirmationConflictError(request.key);
+    return record;
+  }
+
+  private inScope(callbackId: string, scope: Scope): ConfirmationRecord | undefined {
+    const record = this.byId.get(callbackId);
+    return record && (scope === 'all' || scope.includes(record.user_id)) ? record : undefined;
+  }
+
+  /** The record as the clock has it. A default of *proceed* that only a setting gave does not count for a deadline missed while nothing ran. */
+  private current(record: ConfirmationRecord): ConfirmationRecord {
+    const { state, expires_at } = record;
+    if (state !== 'pending' || expires_at === null || expires_at > this.ledger.now()) return record;
+    const given = record.on_timeout_by === 'caller' || expires_at > this.ledger.startedAt;
+    return this.settle(record, { outcome: 'timed_out', proceed: record.on_timeout === 'proceed' && given });
+  }
+
+  private cancel(record: ConfirmationRecord, task: TaskRecord): ConfirmationRecord {
+    return this.settle(record, { outcome: 'cancelled', proceed: false, answeredBy: task.cancelled_by, reason: task.reason });
+  }
+
+  private settle(record: ConfirmationRecord, settlement: Settlement): ConfirmationRecord {
+    const { outcome, proceed, feedback = null, choice = null, values = null, answeredBy = null, reason = null } = settlement;
+    const sequence = (this.ledger.counters.decisions += 1);
+    const now = this.ledger.now();
+    const changes = this.update.run(
+      outcome,
+      sequence,
+      now,
+      Number(proceed),
+      feedback,
+      choice,
+      values,
+      answeredBy,
+      reason,
+      record.seq,
+    );
+    if (changes !== 1) throw new Error(`prompt ${record.callback_id} was not pending`);
+    this.ledger.counters.pending -= 1;
+    const decided: ConfirmationRecord = {
+      ...record,
+      state: outcome,
+      decision_seq: sequence,
+      decided_at: now,
+      proceed: Number(proceed),
+      feedback,
+      choice,
+      form_values: values,
+      answered_by: answeredBy,
+      reason,
+    };
+    this.ledger.tell({ kind: 'decided', record: decided });
+    return decided;
+  }
+}

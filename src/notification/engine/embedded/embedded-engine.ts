@@ -1,0 +1,324 @@
+/**
+ * The embedded engine: SQLite in a worker thread, this process as the only node.
+ *
+ *  - All state is in the store; this thread keeps only who is connected, one timer, and what is under way, so that
+ *    a million pending prompts cost it nothing and a slow disk does not stall it.
+ *  - `StoreClient` gives E1 and E4, the store's transactions E2 and E3.
+ *  - E5: decisions are numbered. `emitted` follows what the handler has heard and is written to the store now and then;
+ *    what lies above it at the next start, or after a worker's death, is emitted again.
+ */
+import canonicalize from 'canonicalize';
+import { parseChannel } from '../../../protocol/channels.js';
+import { EngineUnavailableError } from '../../notification.errors.js';
+import type * as Api from '../engine.js';
+import type { DecideRecord } from './confirmation-store.js';
+import { DeadlineTimer } from './deadline-timer.js';
+import type { Fault } from './faulty-sqlite.js';
+import type { StoreEvent } from './ledger.js';
+import { LocalPresence } from './local-presence.js';
+import { toConfirmation, toTask } from './records.js';
+import { StoreClient } from './store-client.js';
+import type { Opened } from './store-protocol.js';
+
+const ANSWER_WITHIN_MS = 2000;
+const TOLD_EVERY_MS = 1000;
+const PURGE_EVERY_MS = { shortest: 50, longest: 30_000 };
+const RESERVE_BYTES = 16 * 1024 * 1024;
+
+export interface EmbeddedEngineOptions {
+  /** The folder of the store, made where it does not exist; `:memory:` keeps nothing. */
+  dataDir: string;
+  settings: Api.EngineSettings;
+  /** @default nothing is logged */
+  logger?: { warn(message: string): void; error(message: string): void };
+  /** How much of the disk is kept for answers when it is full. @default 16 MiB */
+  reserveBytes?: number;
+  /** For tests: whether `inject` works. @default false */
+  faults?: boolean;
+}
+
+export class EmbeddedEngine implements Api.Engine {
+  readonly name = 'embedded';
+  private readonly store: StoreClient;
+  private readonly presences: LocalPresence;
+  private readonly deadlines = new DeadlineTimer(() => this.quietly('applying deadlines', this.store.call('due', [])));
+  private readonly logger: NonNullable<EmbeddedEngineOptions['logger']>;
+  private readonly purgeEveryMs: number;
+  private handler: Api.EngineHandler | undefined;
+  private closing: Promise<void> | undefined;
+  private timers: NodeJS.Timeout[] = [];
+  /** Deadlines that passed while nothing ran were too many for the start: they are applied once listeners are in place. */
+  private holdsDeadlines = false;
+  /** The decisions after `from` up to `to` may not have been told before the last stop. */
+  private replay = { from: 0, to: 0, done: false };
+  private emitted = 0;
+  private told = 0;
+
+  constructor({ dataDir, settings, logger, reserveBytes = RESERVE_BYTES, faults = false }: EmbeddedEngineOptions) {
+    const { retentionMs, historySize, historyTtlMs, maxConnectionsPerUser } = settings;
+    this.logger = logger ?? { warn: () => undefined, error: () => undefined };
+    this.presences = new LocalPresence(maxConnectionsPerUser);
+    this.purgeEveryMs = Math.min(
+      Math.max(Math.min(retentionMs, historyTtlMs) / 4, PURGE_EVERY_MS.shortest),
+      PURGE_EVERY_MS.longest,
+    );
+    this.store = new StoreClient(
+      { dataDir, settings: { retentionMs, historySize, historyTtlMs, maxConnectionsPerUser }, reserveBytes, faults },
+      {
+        onEvent: (event) => this.emit(event),
+        onNextDue: (moment) => this.holdsDeadlines || this.deadlines.arm(moment),
+        onHealed: (opened) => this.onHealed(opened),
+        warn: (message) => this.logger.warn(message),
+        error: (message) => this.logger.error(message),
+      },
+    );
+  }
+
+  /* ---- life ---- */
+
+  async start(handler: Api.EngineHandler): Promise<void> {
+    this.handler = handler;
+    const { told, decisions, nextDue, overdue } = await this.store.start();
+    this.replay = { from: told, to: decisions, done: false };
+    this.told = told;
+    this.emitted = decisions;
+    this.holdsDeadlines = overdue;
+    if (!overdue) this.deadlines.arm(nextDue);
+    this.timers = [
+      setInterval(() => this.quietly('noting what was told', this.noteTold()), TOLD_EVERY_MS),
+      setInterval(() => this.quietly('purging', this.purge()), this.purgeEveryMs),
+    ];
+    for (const timer of this.timers) timer.unref();
+  }
+
+  async replayDecisions(): Promise<void> {
+    await this.emitDecisions(this.replay.from, this.replay.to);
+    this.replay.done = true;
+    this.holdsDeadlines = false;
+    await this.store.call('due', []);
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.end();
+    return this.closing;
+  }
+
+  private async end(): Promise<void> {
+    for (const timer of this.timers) clearInterval(timer);
+    this.deadlines.stop();
+    this.quietly(
+      'noting what was told',
+      this.store.inTurn(() => this.quietly('noting what was told', this.noteTold())),
+    );
+    await this.store.close();
+    this.deadlines.stop();
+  }
+
+  async ping(): Promise<void> {
+    await this.store.call('ping', [], ANSWER_WITHIN_MS);
+  }
+
+  /** For tests, with the option `faults`. */
+  inject(fault: Fault): void {
+    this.store.inject(fault);
+  }
+
+  /* ---- confirmations ---- */
+
+  async open({ prompt, ...request }: Api.OpenRequest): Promise<{ created: boolean; confirmation: Api.Confirmation }> {
+    const { created, record } = await this.store.call('open', [{ ...request, prompt: JSON.stringify(prompt) }], ANSWER_WITHIN_MS);
+    return { created, confirmation: toConfirmation(record) };
+  }
+
+  async decide({ callbackId, scope, answeredBy, answer }: Api.DecideRequest): Promise<Api.DecideResult> {
+    const { proceed, feedback = null, choice = null, values } = answer;
+    const record = { proceed, feedback, choice, values: canonicalize(values) ?? null };
+    return toDecideResult(await this.store.call('decide', [callbackId, scope, answeredBy, record]));
+  }
+
+  async withdraw(callbackId: string, scope: Api.Scope, reason?: string): Promise<Api.DecideResult> {
+    return toDecideResult(await this.store.call('withdraw', [callbackId, scope, reason ?? null]));
+  }
+
+  async get(callbackId: string): Promise<Api.Confirmation | undefined> {
+    const record = await this.store.call('get', [callbackId]);
+    return record && toConfirmation(record);
+  }
+
+  async list(query: Api.ConfirmationQuery): Promise<Api.Page<Api.Confirmation>> {
+    const { records, cursor } = await this.store.call('list', [query]);
+    return { items: records.map(toConfirmation), ...(cursor !== undefined && { cursor }) };
+  }
+
+  pendingIds(userId: string): Promise<string[]> {
+    return this.store.call('pendingIds', [userId]);
+  }
+
+  /* ---- tasks ---- */
+
+  async claimTask(taskId: string, userId: string): Promise<Api.Task> {
+    return toTask(await this.store.call('claimTask', [taskId, userId]));
+  }
+
+  async cancelTask(request: Api.CancelRequest): Promise<Api.CancelResult> {
+    const result = await this.store.call('cancelTask', [request]);
+    return result
+      ? { status: result.before ? 'already_cancelled' : 'cancelled', task: toTask(result.task) }
+      : { status: 'not_found' };
+  }
+
+  async resumeTask(taskId: string): Promise<Api.Task | undefined> {
+    const record = await this.store.call('resumeTask', [taskId]);
+    return record && toTask(record);
+  }
+
+  async getTask(taskId: string): Promise<Api.Task | undefined> {
+    const record = await this.store.call('getTask', [taskId]);
+    return record && toTask(record);
+  }
+
+  /* ---- messages ---- */
+
+  async publish({ channel, message, recoverable }: Api.PublishRequest): Promise<Api.PublishResult> {
+    const parsed = parseChannel(channel);
+    let audienceUserId: string | undefined;
+    const tell = (position?: Api.StreamPosition): Api.PublishResult => {
+      const audience = audienceUserId === undefined ? {} : { audienceUserId };
+      const at = position ? { position } : {};
+      return {
+        deliveredTo: this.heard((handler) => handler.onPublication({ channel, message, ...at, ...audience })) ?? 0,
+        ...at,
+      };
+    };
+    const asked =
+      parsed.kind === 'task'
+        ? this.store.call('getTask', [parsed.taskId], ANSWER_WITHIN_MS, (task) => (audienceUserId = task?.user_id ?? undefined))
+        : undefined;
+    const published = recoverable
+      ? this.store.call('publish', [channel, JSON.stringify(message)], ANSWER_WITHIN_MS, tell)
+      : this.store.inTurn(tell);
+    return (await Promise.all([published, asked]))[0];
+  }
+
+  position(channel: string): Promise<Api.StreamPosition> {
+    return this.store.call('position', [channel]);
+  }
+
+  history(request: Api.HistoryRequest): Promise<Api.HistoryResult> {
+    return this.store.call('history', [{ ...request, limit: Math.max(1, request.limit) }]);
+  }
+
+  sendAcknowledged({ message, ...envelope }: Api.AcknowledgedMessage): Promise<Api.PublishResult> {
+    return this.store.call('keep', [envelope, JSON.stringify(message)], ANSWER_WITHIN_MS, (isNew) => ({
+      deliveredTo: isNew ? (this.heard((handler) => handler.onAcknowledgedMessage({ ...envelope, message })) ?? 0) : 0,
+    }));
+  }
+
+  ack(messageId: string, scope: Api.Scope): Promise<Api.AckResult> {
+    return this.store.call('ack', [messageId, scope]);
+  }
+
+  unacknowledged(userId: string, limit: number, cursor?: string): Promise<Api.Page<Api.AcknowledgedMessage>> {
+    return this.store.call('unacknowledged', [userId, limit, cursor]);
+  }
+
+  /* ---- presence ---- */
+
+  async connect(connectionId: string, userId: string): Promise<void> {
+    this.checkOpen();
+    for (const evicted of this.presences.add(connectionId, userId)) this.heard((handler) => handler.onEvicted(evicted));
+  }
+
+  /** Also after `close`: there is nothing it could fail at. */
+  async disconnect(connectionId: string, userId: string): Promise<void> {
+    this.presences.remove(connectionId, userId);
+  }
+
+  async presence(userId: string): Promise<Api.Presence> {
+    this.checkOpen();
+    return { connections: this.presences.count(userId) };
+  }
+
+  async cluster(localConnections: number): Promise<Api.ClusterStatus> {
+    this.checkOpen();
+    return { engine: this.name, nodes: 1, activeConnections: localConnections };
+  }
+
+  counts(): Promise<Api.Counts> {
+    return this.store.call('counts', []);
+  }
+
+  /* ---- events ---- */
+
+  private emit(event: StoreEvent): void {
+    switch (event.kind) {
+      case 'opened':
+        return this.heard((handler) => handler.onOpened(toConfirmation(event.record)));
+      case 'expiring':
+        return this.heard((handler) => handler.onExpiring(toConfirmation(event.record)));
+      case 'decided':
+        this.emitted = Math.max(this.emitted, event.record.decision_seq ?? 0);
+        return this.heard((handler) => handler.onDecided(toConfirmation(event.record)));
+      case 'task':
+        return this.heard((handler) => handler.onTask(event.task));
+      case 'acknowledged':
+        return this.heard((handler) => handler.onAcknowledged(event.messageId, event.userId));
+      default:
+        return event satisfies never;
+    }
+  }
+
+  /** A handler must not throw; one that does must not keep the others' events from being told. */
+  private heard<Result>(tell: (handler: Api.EngineHandler) => Result): Result | undefined {
+    try {
+      return this.handler && tell(this.handler);
+    } catch (error) {
+      this.logger.error(`the handler of an event failed: ${String(error)}`);
+      return undefined;
+    }
+  }
+
+  private async emitDecisions(from: number, to: number): Promise<void> {
+    for (let after = from; after < to;) {
+      const page = await this.store.call('decisions', [after, to]);
+      for (const record of page) this.heard((handler) => handler.onDecided(toConfirmation(record)));
+      after = page.at(-1)?.decision_seq ?? to;
+    }
+  }
+
+  private onHealed({ decisions, nextDue }: Opened): void {
+    const heardOf = Math.min(this.emitted, decisions);
+    this.emitted = decisions;
+    this.told = Math.min(this.told, heardOf);
+    this.deadlines.arm(nextDue);
+    this.heard((handler) => handler.onGap());
+    this.quietly('telling what was decided meanwhile', this.emitDecisions(heardOf, decisions));
+  }
+
+  /* ---- timers ---- */
+
+  private async noteTold(): Promise<void> {
+    if (!this.replay.done || this.emitted === this.told) return;
+    this.told = this.emitted;
+    await this.store.call('told', [this.emitted]);
+  }
+
+  private async purge(): Promise<void> {
+    while (!this.closing && (await this.store.call('purge', []))) continue;
+  }
+
+  /** For what nobody waits for: it is tried again anyway, and said when it failed. */
+  private quietly(what: string, work: Promise<unknown> | void): void {
+    work?.catch((error: unknown) => {
+      if (!(error instanceof EngineUnavailableError && this.closing)) this.logger.warn(`${what} failed: ${String(error)}`);
+    });
+  }
+
+  private checkOpen(): void {
+    if (this.closing) throw new EngineUnavailableError('the engine is closed');
+  }
+}
+
+function toDecideResult(result: DecideRecord): Api.DecideResult {
+  return result.status === 'not_found' ? result : { status: result.status, confirmation: toConfirmation(result.record) };
+}

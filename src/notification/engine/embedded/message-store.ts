@@ -1,0 +1,173 @@
+/**
+ * Publications and acknowledged messages, in the worker.
+ *
+ * Positions. The epoch is the file's own, random when it was made (for `:memory:`: at every start). Offsets of a channel
+ * only grow, even over the purge of its row: `meta.floor` is the highest head of all purged channels, a channel
+ * without a row stands at the floor, and a row begins there (`base`). So a position given for a channel that nothing
+ * was published to can be recovered from later, and one from before a purge is below `base`: incomplete, never a gap.
+ */
+import type { AcknowledgedMessage, AckResult, HistoryRequest, HistoryResult, Page, Scope, StreamPosition } from '../engine.js';
+import type { JsonObject } from '../../../protocol/confirmation.js';
+import type { Ledger } from './ledger.js';
+import type { Sqlite, Statement } from './sqlite.js';
+
+const STEP_ROWS = 500;
+
+export interface HistoryLimits {
+  historySize: number;
+  historyTtlMs: number;
+}
+
+interface MessageRow {
+  seq: number;
+  message_id: string;
+  user_id: string;
+  message: string;
+  expires_at: number;
+  acknowledged_at: number | null;
+}
+
+export class MessageStore {
+  private readonly epoch: string;
+  private readonly floor: Statement<{ value: number }>;
+  private readonly raiseFloor: Statement<never>;
+  private readonly channel: Statement<{ base: number; head: number }>;
+  private readonly advance: Statement<{ head: number }>;
+  private readonly append: Statement<never>;
+  private readonly trim: Statement<never>;
+  private readonly after: Statement<{ position: number; message: string }>;
+  private readonly outdatedPublications: Statement<{ channel: string; position: number }>;
+  private readonly removePublication: Statement<never>;
+  private readonly idleChannels: Statement<{ channel: string; head: number }>;
+  private readonly removeChannel: Statement<never>;
+  private readonly byId: Statement<MessageRow>;
+  private readonly insert: Statement<never>;
+  private readonly acknowledge: Statement<never>;
+  private readonly waiting: Statement<MessageRow>;
+  private readonly outdatedMessages: Statement<{ seq: number; acknowledged_at: number | null }>;
+  private readonly removeMessage: Statement<never>;
+
+  constructor(
+    database: Sqlite,
+    private readonly ledger: Ledger,
+    private readonly limits: HistoryLimits,
+  ) {
+    this.epoch = database.prepare<{ value: string }>(`SELECT value FROM meta WHERE name = 'epoch'`).get()?.value ?? '';
+    this.floor = database.prepare(`SELECT value FROM meta WHERE name = 'floor'`);
+    this.raiseFloor = database.prepare(`UPDATE meta SET value = max(value, ?) WHERE name = 'floor'`);
+    this.channel = database.prepare('SELECT base, head FROM channel WHERE channel = ?');
+    this.advance = database.prepare(`INSERT INTO channel SELECT ?, value, value + 1, ? FROM meta WHERE name = 'floor'
+      ON CONFLICT (channel) DO UPDATE SET head = head + 1, used_at = excluded.used_at RETURNING head`);
+    this.append = database.prepare('INSERT INTO publication VALUES (?, ?, ?, ?)');
+    this.trim = database.prepare('DELETE FROM publication WHERE channel = ? AND position <= ?');
+    this.after = database.prepare(
+      'SELECT position, message FROM publication WHERE channel = ? AND position > ? AND created_at > ? ORDER BY position LIMIT ?',
+    );
+    this.outdatedPublications = database.prepare(`SELECT channel, position FROM publication INDEXED BY publication_created
+      WHERE created_at <= ? ORDER BY created_at LIMIT ${STEP_ROWS}`);
+    this.removePublication = database.prepare('DELETE FROM publication WHERE channel = ? AND position = ?');
+    this.idleChannels = database.prepare(
+      `SELECT channel, head FROM channel INDEXED BY channel_used WHERE used_at <= ? ORDER BY used_at LIMIT ${STEP_ROWS}`,
+    );
+    this.removeChannel = database.prepare('DELETE FROM channel WHERE channel = ?');
+    this.byId = database.prepare('SELECT * FROM acknowledged_message WHERE message_id = ?');
+    this.insert = database.prepare(
+      'INSERT INTO acknowledged_message (message_id, user_id, message, expires_at) VALUES (?, ?, ?, ?)',
+    );
+    this.acknowledge = database.prepare('UPDATE acknowledged_message SET acknowledged_at = ? WHERE seq = ?');
+    this.waiting = database.prepare(`SELECT * FROM acknowledged_message INDEXED BY acknowledged_message_waiting
+      WHERE acknowledged_at IS NULL AND user_id = ? AND seq > ? AND expires_at > ? ORDER BY seq LIMIT ?`);
+    this.outdatedMessages =
+      database.prepare(`SELECT seq, acknowledged_at FROM acknowledged_message INDEXED BY acknowledged_message_expires
+      WHERE expires_at <= ? ORDER BY expires_at LIMIT ${STEP_ROWS}`);
+    this.removeMessage = database.prepare('DELETE FROM acknowledged_message WHERE seq = ?');
+  }
+
+  publish(channel: string, message: string): StreamPosition {
+    const now = this.ledger.now();
+    const head = this.advance.get(channel, now)?.head;
+    if (head === undefined) throw new Error('the store has lost its floor');
+    if (this.limits.historySize > 0) this.append.run(channel, head, message, now);
+    this.trim.run(channel, head - this.limits.historySize);
+    return { epoch: this.epoch, offset: head };
+  }
+
+  position(channel: string): StreamPosition {
+    return { epoch: this.epoch, offset: this.span(channel).head };
+  }
+
+  history({ channel, since, limit }: HistoryRequest): HistoryResult {
+    const { base, head: offset } = this.span(channel);
+    const head = { epoch: this.epoch, offset };
+    if (since.epoch !== this.epoch || since.offset > offset || since.offset < base) return { complete: false, head };
+    const rows = this.after.all(channel, since.offset, this.ledger.now() - this.limits.historyTtlMs, limit);
+    const whole =
+      rows.length === Math.min(limit, offset - since.offset) &&
+      rows.every(({ position }, index) => position === since.offset + 1 + index);
+    if (!whole) return { complete: false, head };
+    return {
+      complete: true,
+      publications: rows.map((row) => ({ message: JSON.parse(row.message) as JsonObject, offset: row.position })),
+      head,
+    };
+  }
+
+  /** @returns whether it is new */
+  keep({ messageId, userId, expiresAt }: Omit<AcknowledgedMessage, 'message'>, message: string): boolean {
+    if (this.byId.get(messageId)) return false;
+    this.insert.run(messageId, userId, message, expiresAt);
+    this.ledger.counters.unacknowledged += 1;
+    return true;
+  }
+
+  ack(messageId: string, scope: Scope): AckResult {
+    const row = this.byId.get(messageId);
+    const now = this.ledger.now();
+    if (!row || row.expires_at <= now || !(scope === 'all' || scope.includes(row.user_id))) return 'not_found';
+    if (row.acknowledged_at !== null) return 'repeated';
+    this.acknowledge.run(now, row.seq);
+    this.ledger.counters.unacknowledged -= 1;
+    this.ledger.tell({ kind: 'acknowledged', messageId, userId: row.user_id });
+    return 'acknowledged';
+  }
+
+  unacknowledged(userId: string, limit: number, cursor?: string): Page<AcknowledgedMessage> {
+    const rows = this.waiting.all(userId, Number(cursor ?? 0), this.ledger.now(), limit + 1);
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      items: page.map((row) => ({
+        messageId: row.message_id,
+        userId: row.user_id,
+        message: JSON.parse(row.message) as JsonObject,
+        expiresAt: row.expires_at,
+      })),
+      ...(rows.length > limit && last && { cursor: String(last.seq) }),
+    };
+  }
+
+  /** @returns whether there may be more */
+  purge(retentionMs: number): boolean {
+    const now = this.ledger.now();
+    const messages = this.outdatedMessages.all(now);
+    for (const { seq, acknowledged_at } of messages) {
+      this.removeMessage.run(seq);
+      if (acknowledged_at === null) this.ledger.counters.unacknowledged -= 1;
+    }
+    const publications = this.outdatedPublications.all(now - this.limits.historyTtlMs);
+    for (const { channel, position } of publications) this.removePublication.run(channel, position);
+    if (messages.length === STEP_ROWS || publications.length === STEP_ROWS) return true;
+    // Whatever such a channel published has been removed above.
+    const idle = this.idleChannels.all(now - Math.max(retentionMs, this.limits.historyTtlMs));
+    for (const { channel, head } of idle) {
+      this.raiseFloor.run(head);
+      this.removeChannel.run(channel);
+    }
+    return idle.length === STEP_ROWS;
+  }
+
+  private span(channel: string): { base: number; head: number } {
+    const floor = this.floor.get()?.value ?? 0;
+    return this.channel.get(channel) ?? { base: floor, head: floor };
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * What crosses from the worker to the main thread: flat rows, which are cheap to copy, and their way into the
+ * engine's words.
+ */
+import type { JsonObject, OnTimeout, Outcome } from '../../../protocol/confirmation.js';
+import type { Confirmation, Decision, OpenRequest, Prompt, Task } from '../engine.js';
+
+/** A row of `confirmation`, as far as anybody outside the store reads it. Objects are JSON text. */
+export interface ConfirmationRecord {
+  seq: number;
+  callback_id: string;
+  user_id: string;
+  task_id: string;
+  step: number;
+  prompt: string;
+  created_at: number;
+  expires_at: number | null;
+  on_timeout: OnTimeout;
+  on_timeout_by: OpenRequest['onTimeoutBy'];
+  fingerprint: string | null;
+  state: 'pending' | Outcome;
+  decision_seq: number | null;
+  decided_at: number | null;
+  proceed: number | null;
+  feedback: string | null;
+  choice: string | null;
+  form_values: string | null;
+  answered_by: string | null;
+  reason: string | null;
+}
+
+/** `values` is canonical JSON, so that equal answers are equal texts. */
+export interface AnswerRecord {
+  proceed: boolean;
+  feedback: string | null;
+  choice: string | null;
+  values: string | null;
+}
+
+export interface TaskRecord {
+  task_id: string;
+  user_id: string | null;
+  cancelled_at: number | null;
+  cancelled_by: string | null;
+  reason: string | null;
+  last_used_at: number;
+}
+
+export type OpenRecord = Omit<OpenRequest, 'prompt'> & { prompt: string };
+
+export function toConfirmation(record: ConfirmationRecord): Confirmation {
+  const decision = toDecision(record);
+  return {
+    callbackId: record.callback_id,
+    userId: record.user_id,
+    taskId: record.task_id,
+    step: record.step,
+    prompt: JSON.parse(record.prompt) as Prompt,
+    createdAt: record.created_at,
+    expiresAt: record.expires_at,
+    onTimeout: record.on_timeout,
+    state: record.state,
+    ...(decision && { decision }),
+  };
+}
+
+function toDecision(record: ConfirmationRecord): Decision | undefined {
+  if (record.state === 'pending') return undefined;
+  return {
+    callbackId: record.callback_id,
+    userId: record.user_id,
+    taskId: record.task_id,
+    outcome: record.state,
+    proceed: record.proceed === 1,
+    ...(record.feedback !== null && { feedback: record.feedback }),
+    ...(record.choice !== null && { choice: record.choice }),
+    ...(record.form_values !== null && { values: JSON.parse(record.form_values) as JsonObject }),
+    ...(record.answered_by !== null && { answeredBy: record.answered_by }),
+    ...(record.reason !== null && { reason: record.reason }),
+    decidedAt: record.decided_at ?? record.created_at,
+  };
+}
+
+export function toTask(record: TaskRecord): Task {
+  return {
+    taskId: record.task_id,
+    userId: record.user_id,
+    cancelled: record.cancelled_at !== null,
+    ...(record.cancelled_at !== null && { cancelledAt: record.cancelled_at }),
+    ...(record.reason !== null && { reason: record.reason }),
+  };
+}

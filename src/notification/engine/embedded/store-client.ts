@@ -1,0 +1,268 @@
+/**
+ * The main thread's end of the store: gathers calls into batches, hands back their outcomes in order, keeps a worker alive.
+ *
+ *  1. One batch is under way at a time; what is called meanwhile goes with the next. Order of calls = order of outcomes (E4).
+ *  2. A call's events are emitted, then its promise settles; both only after the commit (E1).
+ *  3. A worker that dies takes its calls with it: they reject with `EngineUnavailableError`. Another one is started, with
+ *     growing pauses, until one opens the store.
+ */
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import {
+  ConfigurationError,
+  ConfirmationConflictError,
+  EngineUnavailableError,
+  StoreFullError,
+} from '../../notification.errors.js';
+import type { Fault } from './faulty-sqlite.js';
+import type { StoreEvent } from './ledger.js';
+import type {
+  Call,
+  CallOutcome,
+  Failure,
+  FromWorker,
+  Opened,
+  OperationName,
+  OperationResult,
+  Operations,
+  StoreOptions,
+  ToWorker,
+} from './store-protocol.js';
+
+const MAX_BATCH = 512;
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 5000;
+const CLOSE_WITHIN_MS = 10_000;
+
+interface Entry {
+  /** Absent: nothing for the store, only a turn in the order of outcomes. */
+  call?: Call;
+  succeed(value: unknown): void;
+  fail(error: Error): void;
+}
+
+export interface StoreListener {
+  onEvent(event: StoreEvent): void;
+  onNextDue(moment: number | null): void;
+  /** A worker took over from one that died. */
+  onHealed(opened: Opened): void;
+  warn(message: string): void;
+  error(message: string): void;
+}
+
+type Phase =
+  | { name: 'idle' }
+  | { name: 'running'; worker: Worker; underWay: Entry[] | undefined; flush: NodeJS.Immediate | undefined }
+  | { name: 'healing'; timer: NodeJS.Timeout | undefined }
+  | { name: 'closed' };
+
+export class StoreClient {
+  private phase: Phase = { name: 'idle' };
+  private queue: Entry[] = [];
+  private onDrained: (() => void) | undefined;
+
+  constructor(
+    private readonly options: StoreOptions,
+    private readonly listener: StoreListener,
+  ) {}
+
+  /** @throws ConfigurationError when the store cannot be used */
+  async start(): Promise<Opened> {
+    if (this.phase.name !== 'idle') throw new EngineUnavailableError('the engine was started before');
+    return this.open();
+  }
+
+  /** @param withinMs rejects when the outcome is not there by then; a call that has not left yet never does */
+  call<Name extends OperationName>(
+    name: Name,
+    args: Parameters<Operations[Name]>,
+    withinMs?: number,
+  ): Promise<OperationResult<Name>>;
+  /** @param tell runs in the call's turn, before the next call's events; what it returns is the result */
+  call<Name extends OperationName, Result>(
+    name: Name,
+    args: Parameters<Operations[Name]>,
+    withinMs: number | undefined,
+    tell: (value: OperationResult<Name>) => Result,
+  ): Promise<Result>;
+  call(
+    name: OperationName,
+    args: Parameters<Operations[OperationName]>,
+    withinMs?: number,
+    tell: (value: never) => unknown = (value) => value,
+  ): Promise<unknown> {
+    return this.enqueue({ name, args }, tell, withinMs);
+  }
+
+  /** Runs `action` when everything called before has been told: at once, unless something is under way. */
+  inTurn<Result>(action: () => Result): Promise<Result> {
+    return this.enqueue(undefined, action, undefined) as Promise<Result>;
+  }
+
+  /** For tests. */
+  inject(fault: Fault): void {
+    if (this.phase.name === 'running') this.post(this.phase.worker, { type: 'inject', fault });
+  }
+
+  /** Finishes what was called, then ends the worker. */
+  async close(): Promise<void> {
+    if (this.phase.name === 'running') await this.drained();
+    const phase = this.phase;
+    this.phase = { name: 'closed' };
+    this.rejectAll([], 'the engine is closed');
+    if (phase.name === 'healing') clearTimeout(phase.timer);
+    if (phase.name !== 'running') return;
+    const ended = new Promise<void>((resolve) => phase.worker.once('exit', () => resolve()));
+    const impatience = setTimeout(() => void phase.worker.terminate(), CLOSE_WITHIN_MS);
+    this.post(phase.worker, { type: 'close' });
+    await ended;
+    clearTimeout(impatience);
+  }
+
+  private enqueue(call: Call | undefined, tell: (value: never) => unknown, withinMs: number | undefined): Promise<unknown> {
+    const phase = this.phase;
+    if (phase.name !== 'running') return Promise.reject(new EngineUnavailableError());
+    return new Promise((resolve, reject) => {
+      const timer = withinMs === undefined ? undefined : setTimeout(() => giveUp(), withinMs);
+      const entry: Entry = {
+        call,
+        succeed: (value) => {
+          clearTimeout(timer);
+          resolve(tell(value as never));
+        },
+        fail: (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      };
+      const giveUp = (): void => {
+        this.queue = this.queue.filter((queued) => queued !== entry);
+        reject(new EngineUnavailableError('the store does not answer'));
+      };
+      if (!call && this.queue.length === 0 && !phase.underWay) return entry.succeed(undefined);
+      this.queue.push(entry);
+      // After this turn's input has been read, so that what came together goes together.
+      if (!phase.underWay) phase.flush ??= setImmediate(() => this.flush());
+    });
+  }
+
+  private flush(): void {
+    const phase = this.phase;
+    if (phase.name !== 'running') return;
+    phase.flush = undefined;
+    if (this.queue.length === 0) return this.onDrained?.();
+    phase.underWay = this.queue.splice(0, MAX_BATCH);
+    const calls = phase.underWay.flatMap(({ call }) => call ?? []);
+    if (calls.length === 0) return this.settle(phase, []);
+    try {
+      this.post(phase.worker, { type: 'batch', calls });
+    } catch (error) {
+      // Something in a call cannot be copied to the worker; it was checked before, so this is a fault of ours.
+      this.settle(
+        phase,
+        calls.map(() => ({ failure: { kind: 'unavailable', message: (error as Error).message } })),
+      );
+    }
+  }
+
+  private settle(phase: Phase & { name: 'running' }, outcomes: CallOutcome[]): void {
+    const entries = phase.underWay ?? [];
+    phase.underWay = undefined;
+    let next = 0;
+    for (const entry of entries) {
+      const outcome = entry.call ? outcomes[next++] : { value: undefined, events: [] };
+      if (!outcome) throw new Error('the store answered fewer calls than it got');
+      if ('failure' in outcome) {
+        if (outcome.failure.kind === 'unavailable') this.listener.error(`a step of the store failed: ${outcome.failure.message}`);
+        entry.fail(errorOf(outcome.failure));
+        continue;
+      }
+      for (const event of outcome.events) this.listener.onEvent(event);
+      entry.succeed(outcome.value);
+    }
+    if (this.phase === phase) this.flush();
+  }
+
+  private open(): Promise<Opened> {
+    const worker = new Worker(fileURLToPath(new URL('./store.worker.js', import.meta.url)), { workerData: this.options });
+    return new Promise((resolve, reject) => {
+      let cause = 'it ended by itself';
+      worker.on('error', (error: Error) => (cause = error.message));
+      worker.on('exit', () => {
+        reject(new EngineUnavailableError(`the store ended: ${cause}`));
+        if (this.phase.name === 'running' && this.phase.worker === worker) this.onDeath(this.phase.underWay ?? [], cause);
+      });
+      worker.on('message', (message: FromWorker) => {
+        if (message.type === 'refused') return reject(errorOf(message.failure));
+        if (message.type === 'opened') {
+          // Closed while it was opening.
+          if (this.phase.name === 'closed') return this.post(worker, { type: 'close' });
+          this.phase = { name: 'running', worker, underWay: undefined, flush: undefined };
+          return resolve(message);
+        }
+        for (const warning of message.warnings) this.listener.warn(warning);
+        if (this.phase.name !== 'running' || this.phase.worker !== worker) return;
+        this.settle(this.phase, message.outcomes);
+        this.listener.onNextDue(message.nextDue);
+      });
+    });
+  }
+
+  private onDeath(underWay: Entry[], cause: string): void {
+    this.listener.error(`the store's thread ended (${cause}); starting another`);
+    this.phase = { name: 'healing', timer: undefined };
+    this.rejectAll(underWay, 'the store failed during the call');
+    this.onDrained?.();
+    this.heal(FIRST_PAUSE_MS);
+  }
+
+  private heal(pauseMs: number): void {
+    if (this.phase.name !== 'healing') return;
+    this.phase.timer = setTimeout(() => {
+      this.open().then(
+        (opened) => this.listener.onHealed(opened),
+        (error: Error) => {
+          this.listener.error(`the store cannot be opened: ${error.message}`);
+          this.heal(Math.min(pauseMs * 2, LONGEST_PAUSE_MS));
+        },
+      );
+    }, pauseMs);
+  }
+
+  private rejectAll(underWay: Entry[], message: string): void {
+    const entries = [...underWay, ...this.queue];
+    this.queue = [];
+    for (const entry of entries) entry.fail(new EngineUnavailableError(message));
+  }
+
+  private async drained(): Promise<void> {
+    const { phase } = this;
+    if (phase.name !== 'running' || (this.queue.length === 0 && !phase.underWay)) return;
+    await new Promise<void>((resolve) => {
+      const impatience = setTimeout(resolve, CLOSE_WITHIN_MS);
+      this.onDrained = () => {
+        clearTimeout(impatience);
+        resolve();
+      };
+    });
+  }
+
+  private post(worker: Worker, message: ToWorker): void {
+    worker.postMessage(message);
+  }
+}
+
+function errorOf(failure: Failure): Error {
+  switch (failure.kind) {
+    case 'conflict':
+      return new ConfirmationConflictError(failure.key);
+    case 'full':
+      return new StoreFullError(failure.message);
+    case 'refused':
+      return new ConfigurationError(failure.message);
+    case 'unavailable':
+      return new EngineUnavailableError('the engine failed at a step it could not repeat', failure.message);
+    default:
+      return failure satisfies never;
+  }
+}

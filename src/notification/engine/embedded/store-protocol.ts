@@ -1,0 +1,90 @@
+/**
+ * What the main thread and the worker say to each other. One batch of calls is under way at a time; its answer carries
+ * an outcome for each call, in order, with the events that the call caused.
+ */
+import type {
+  AcknowledgedMessage,
+  AckResult,
+  CancelRequest,
+  ConfirmationQuery,
+  Counts,
+  EngineSettings,
+  HistoryRequest,
+  HistoryResult,
+  Page,
+  Scope,
+  StreamPosition,
+} from '../engine.js';
+import type { DecideRecord } from './confirmation-store.js';
+import type { Fault } from './faulty-sqlite.js';
+import type { StoreEvent } from './ledger.js';
+import type { AnswerRecord, ConfirmationRecord, OpenRecord, TaskRecord } from './records.js';
+
+/** Every step the store can be asked for. Messages travel as JSON text, answers' values as canonical JSON. */
+export interface Operations {
+  ping(): void;
+  open(request: OpenRecord): { created: boolean; record: ConfirmationRecord };
+  decide(callbackId: string, scope: Scope, answeredBy: string | null, answer: AnswerRecord): DecideRecord;
+  withdraw(callbackId: string, scope: Scope, reason: string | null): DecideRecord;
+  get(callbackId: string): ConfirmationRecord | undefined;
+  list(query: ConfirmationQuery): { records: ConfirmationRecord[]; cursor?: string };
+  pendingIds(userId: string): string[];
+  claimTask(taskId: string, userId: string): TaskRecord;
+  cancelTask(request: CancelRequest): { task: TaskRecord; before: boolean } | undefined;
+  resumeTask(taskId: string): TaskRecord | undefined;
+  getTask(taskId: string): TaskRecord | undefined;
+  publish(channel: string, message: string): StreamPosition;
+  position(channel: string): StreamPosition;
+  history(request: HistoryRequest): HistoryResult;
+  keep(envelope: Omit<AcknowledgedMessage, 'message'>, message: string): boolean;
+  ack(messageId: string, scope: Scope): AckResult;
+  unacknowledged(userId: string, limit: number, cursor?: string): Page<AcknowledgedMessage>;
+  counts(): Counts;
+  /** Applies what is due, a bounded piece of it. */
+  due(): void;
+  /** Forgets what is past its time, a bounded piece of it. @returns whether there may be more */
+  purge(): boolean;
+  /** A page of the decisions numbered above `from` up to `to`. */
+  decisions(from: number, to: number): ConfirmationRecord[];
+  /** Decisions up to this number have been told. */
+  told(decision: number): void;
+}
+
+export type OperationName = keyof Operations;
+export type OperationResult<Name extends OperationName> = ReturnType<Operations[Name]>;
+
+export interface Call<Name extends OperationName = OperationName> {
+  name: Name;
+  args: Parameters<Operations[Name]>;
+}
+
+/** Why a call failed: `conflict` is the caller's fault, `full` refuses only new things, `unavailable` is the store's fault. */
+export type Failure = { kind: 'conflict'; key: string } | { kind: 'full' | 'unavailable' | 'refused'; message: string };
+
+export type CallOutcome = { value: unknown; events: StoreEvent[] } | { failure: Failure };
+
+export interface StoreOptions {
+  dataDir: string;
+  settings: EngineSettings;
+  reserveBytes: number;
+  /** Whether `inject` is listened to; tests only. */
+  faults: boolean;
+}
+
+export type ToWorker = { type: 'batch'; calls: Call[] } | { type: 'inject'; fault: Fault } | { type: 'close' };
+
+export interface Opened {
+  type: 'opened';
+  /** Listeners heard of decisions up to this number. */
+  told: number;
+  /** The newest decision's number. */
+  decisions: number;
+  nextDue: number | null;
+  /** Deadlines that passed while nothing ran are left: too many for the start to wait. */
+  overdue: boolean;
+}
+
+export type FromWorker =
+  | Opened
+  | { type: 'refused'; failure: Failure }
+  | { type: 'settled'; outcomes: CallOutcome[]; nextDue: number | null; warnings: string[] };

@@ -1,0 +1,201 @@
+/**
+ * The store, in the worker: many calls in one transaction, so that one sync to the disk pays for all of them.
+ *
+ *  1. Outcomes leave only after the commit (E1).
+ *  2. A call that throws a domain error has written nothing; the others of its batch go on.
+ *  3. When SQLite fails, the batch is rolled back and its calls run again, each in a transaction of its own: one bad
+ *     call fails alone. Nothing of the rolled back attempt is told.
+ *  4. On a full disk new things are refused, and what settles or ends something uses the reserve.
+ */
+import { ConfirmationConflictError } from '../../notification.errors.js';
+import { ConfirmationStore } from './confirmation-store.js';
+import { DiskReserve } from './disk-reserve.js';
+import { FaultySqlite, type Fault } from './faulty-sqlite.js';
+import { Ledger, type Counters } from './ledger.js';
+import { MessageStore } from './message-store.js';
+import { openStore } from './schema.js';
+import { RESULT, SqliteError, type Sqlite } from './sqlite.js';
+import type { Call, CallOutcome, Failure, Opened, Operations, OperationName, StoreOptions } from './store-protocol.js';
+import { TaskStore } from './task-store.js';
+
+/** What stores something new, and is refused while there is no room. */
+const NEW: ReadonlySet<OperationName> = new Set(['open', 'publish', 'keep', 'claimTask']);
+
+/** How long the start may spend on deadlines that passed while nothing ran. */
+const START_BUDGET_MS = 1000;
+
+export class Store {
+  private readonly ledger: Ledger;
+  private readonly operations: Operations;
+  private readonly reserve: DiskReserve;
+
+  static async open(options: StoreOptions): Promise<Store> {
+    const database = await openStore(options.dataDir);
+    return new Store(options.faults ? new FaultySqlite(database) : database, options);
+  }
+
+  private constructor(
+    private readonly database: Sqlite,
+    { dataDir, settings, reserveBytes }: StoreOptions,
+  ) {
+    this.ledger = new Ledger(readCounters(database));
+    this.reserve = new DiskReserve(dataDir, dataDir === ':memory:' ? 0 : reserveBytes);
+    this.operations = operationsOf(database, this.ledger, settings);
+  }
+
+  /** Applies deadlines that passed while nothing ran, and says where things stand. Their events are left to the replay. */
+  begin(): Opened {
+    const told = this.database.prepare<{ value: number }>(`SELECT value FROM meta WHERE name = 'told'`).get()?.value ?? 0;
+    const isOverdue = (): boolean => (this.ledger.counters.nextDue ?? Infinity) <= this.ledger.startedAt;
+    const giveUpAt = Date.now() + START_BUDGET_MS;
+    while (isOverdue() && Date.now() < giveUpAt) {
+      const [outcome] = this.run([{ name: 'due', args: [] }]);
+      if (outcome && 'failure' in outcome) break;
+    }
+    const { decisions, nextDue } = this.ledger.counters;
+    return { type: 'opened', told, decisions, nextDue, overdue: isOverdue() };
+  }
+
+  get nextDue(): number | null {
+    return this.ledger.counters.nextDue;
+  }
+
+  takeWarnings(): string[] {
+    return this.reserve.takeWarnings();
+  }
+
+  run(calls: Call[]): CallOutcome[] {
+    const takesNew = this.reserve.takesNew();
+    try {
+      return this.transaction(() => calls.map((call) => this.perform(call, takesNew)));
+    } catch (error) {
+      this.makeRoomAfter(error);
+      return calls.map((call) => this.runAlone(call));
+    }
+  }
+
+  inject(fault: Fault): void {
+    if (this.database instanceof FaultySqlite) this.database.inject(fault);
+  }
+
+  close(): void {
+    this.database.close();
+  }
+
+  /** Invariants 3 and 4. */
+  private runAlone(call: Call): CallOutcome {
+    const attempt = (): CallOutcome => this.transaction(() => this.perform(call, this.reserve.takesNew()));
+    try {
+      return attempt();
+    } catch (first) {
+      if (!this.makeRoomAfter(first)) return { failure: failureOf(first, call.name) };
+    }
+    try {
+      return attempt();
+    } catch (second) {
+      return { failure: failureOf(second, call.name) };
+    }
+  }
+
+  private perform({ name, args }: Call, takesNew: boolean): CallOutcome {
+    if (!takesNew && NEW.has(name)) return { failure: { kind: 'full', message: 'no room is left on the disk' } };
+    try {
+      const operation = this.operations[name] as (...args: unknown[]) => unknown;
+      const value = operation(...args);
+      return { value, events: this.ledger.takeEvents() };
+    } catch (error) {
+      if (error instanceof ConfirmationConflictError)
+        return { failure: { kind: 'conflict', key: (args as Parameters<Operations['open']>)[0].key ?? '' } };
+      throw error;
+    }
+  }
+
+  /** Deferred: what only reads costs no sync. Nobody else can hold the file's lock, so a later write never waits. */
+  private transaction<T>(steps: () => T): T {
+    this.ledger.mark();
+    this.database.exec('BEGIN');
+    try {
+      const result = steps();
+      this.database.exec('COMMIT');
+      return result;
+    } catch (error) {
+      this.ledger.restore();
+      this.rollBack();
+      throw error;
+    }
+  }
+
+  /** SQLite may have rolled back by itself. If it cannot, the worker ends with the error, and the file is opened anew. */
+  private rollBack(): void {
+    try {
+      this.database.exec('ROLLBACK');
+    } catch (error) {
+      if (!(error instanceof SqliteError && error.message.includes('no transaction is active'))) throw error;
+    }
+  }
+
+  private makeRoomAfter(error: unknown): boolean {
+    if (!(error instanceof SqliteError) || (error.resultCode !== RESULT.FULL && error.resultCode !== RESULT.IOERR)) return false;
+    return this.reserve.release();
+  }
+}
+
+function operationsOf(database: Sqlite, ledger: Ledger, settings: StoreOptions['settings']): Operations {
+  const tasks = new TaskStore(database, ledger, settings.retentionMs);
+  const confirmations = new ConfirmationStore(database, ledger, tasks);
+  const messages = new MessageStore(database, ledger, settings);
+  const told = database.prepare(`UPDATE meta SET value = ? WHERE name = 'told'`);
+  return {
+    ping: () => undefined,
+    open: (request) => confirmations.open(request),
+    decide: (...args) => confirmations.decide(...args),
+    withdraw: (...args) => confirmations.withdraw(...args),
+    get: (callbackId) => confirmations.get(callbackId),
+    list: (query) => confirmations.list(query),
+    pendingIds: (userId) => confirmations.pendingIds(userId),
+    claimTask: (taskId, userId) => tasks.use(taskId, userId),
+    cancelTask: (request) => {
+      const result = tasks.cancel(request);
+      if (result && !result.before) confirmations.cancelPendingOf(result.task);
+      return result;
+    },
+    resumeTask: (taskId) => tasks.resume(taskId),
+    getTask: (taskId) => tasks.get(taskId),
+    publish: (channel, message) => messages.publish(channel, message),
+    position: (channel) => messages.position(channel),
+    history: (request) => messages.history(request),
+    keep: (...args) => messages.keep(...args),
+    ack: (...args) => messages.ack(...args),
+    unacknowledged: (...args) => messages.unacknowledged(...args),
+    counts: () => ({ pendingConfirmations: ledger.counters.pending, unacknowledgedMessages: ledger.counters.unacknowledged }),
+    due: () => confirmations.due(),
+    purge: () => {
+      const cutoff = ledger.now() - settings.retentionMs;
+      return [confirmations.purge(cutoff), tasks.purge(cutoff), messages.purge(settings.retentionMs)].includes(true);
+    },
+    decisions: (...args) => confirmations.decisions(...args),
+    told: (decision) => void told.run(decision),
+  };
+}
+
+function readCounters(database: Sqlite): Counters {
+  const number = (sql: string): number =>
+    database.prepare<{ number: number | null }>(`SELECT ${sql} AS number`).get()?.number ?? 0;
+  return {
+    pending: number(`(SELECT count(*) FROM confirmation INDEXED BY confirmation_pending WHERE state = 'pending')`),
+    unacknowledged: number(
+      `(SELECT count(*) FROM acknowledged_message INDEXED BY acknowledged_message_waiting WHERE acknowledged_at IS NULL)`,
+    ),
+    // Decisions that are purged take their numbers with them; `told` does not forget.
+    decisions: number(
+      `max((SELECT value FROM meta WHERE name = 'told'), (SELECT coalesce(max(decision_seq), 0) FROM confirmation))`,
+    ),
+    // Unknown as yet; the first look at the clock finds out.
+    nextDue: 0,
+  };
+}
+
+function failureOf(error: unknown, name: OperationName): Failure {
+  const full = error instanceof SqliteError && error.resultCode === RESULT.FULL;
+  return { kind: full && NEW.has(name) ? 'full' : 'unavailable', message: `${name}: ${(error as Error).message}` };
+}

@@ -1,0 +1,104 @@
+/**
+ * Tasks, in the worker: whose they are and whether they are cancelled.
+ * `last_used_at` is coarse (a tenth of the retention), so that a busy task is not written with every prompt.
+ */
+import type { CancelRequest } from '../engine.js';
+import type { Ledger } from './ledger.js';
+import { toTask, type TaskRecord } from './records.js';
+import type { Sqlite, Statement } from './sqlite.js';
+
+const STEP_ROWS = 500;
+
+export class TaskStore {
+  private readonly byId: Statement<TaskRecord>;
+  private readonly save: Statement<never>;
+  private readonly touch: Statement<never>;
+  private readonly outdated: Statement<{ task_id: string; busy: number }>;
+  private readonly remove: Statement<never>;
+
+  constructor(
+    database: Sqlite,
+    private readonly ledger: Ledger,
+    private readonly retentionMs: number,
+  ) {
+    this.byId = database.prepare(
+      'SELECT task_id, user_id, cancelled_at, cancelled_by, reason, last_used_at FROM task WHERE task_id = ?',
+    );
+    this.save = database.prepare(
+      'INSERT OR REPLACE INTO task (task_id, user_id, cancelled_at, cancelled_by, reason, last_used_at) VALUES (?, ?, ?, ?, ?, ?)',
+    );
+    this.touch = database.prepare('UPDATE task SET last_used_at = ? WHERE task_id = ?');
+    this.outdated = database.prepare(`SELECT task_id, EXISTS (SELECT 1 FROM confirmation INDEXED BY confirmation_task_pending
+      WHERE confirmation.state = 'pending' AND confirmation.task_id = task.task_id) AS busy
+      FROM task INDEXED BY task_used WHERE last_used_at <= ? ORDER BY last_used_at LIMIT ${STEP_ROWS}`);
+    this.remove = database.prepare('DELETE FROM task WHERE task_id = ?');
+  }
+
+  get(taskId: string): TaskRecord | undefined {
+    return this.byId.get(taskId);
+  }
+
+  /** Claims the task for the user, unless it is somebody's. */
+  use(taskId: string, userId: string): TaskRecord {
+    const now = this.ledger.now();
+    const task = this.byId.get(taskId);
+    if (!task || task.user_id === null)
+      return this.store({ ...(task ?? nobodys(taskId)), user_id: userId, last_used_at: task?.cancelled_at ?? now });
+    // A cancellation is remembered from when it was made, however often it is met.
+    if (task.cancelled_at === null && task.last_used_at < now - this.retentionMs / 10) this.touch.run(now, taskId);
+    return task;
+  }
+
+  /** @returns the task as cancelled, and whether it was before; nothing where it must not be known */
+  cancel(request: CancelRequest): { task: TaskRecord; before: boolean } | undefined {
+    const task = this.byId.get(request.taskId) ?? nobodys(request.taskId);
+    const allowed =
+      task.user_id === null ? request.allowUnknown : request.scope === 'all' || request.scope.includes(task.user_id);
+    if (!allowed) return undefined;
+    if (task.cancelled_at !== null) return { task, before: true };
+    const now = this.ledger.now();
+    const cancelled = {
+      ...task,
+      cancelled_at: now,
+      cancelled_by: request.cancelledBy,
+      reason: request.reason ?? null,
+      last_used_at: now,
+    };
+    const named = task.user_id === null && request.namedUserId !== undefined && { namedUserId: request.namedUserId };
+    this.ledger.tell({ kind: 'task', task: { ...toTask(cancelled), ...named } });
+    return { task: this.store(cancelled), before: false };
+  }
+
+  resume(taskId: string): TaskRecord | undefined {
+    const task = this.byId.get(taskId);
+    if (!task || task.cancelled_at === null) return task;
+    const resumed = this.store({
+      ...task,
+      cancelled_at: null,
+      cancelled_by: null,
+      reason: null,
+      last_used_at: this.ledger.now(),
+    });
+    this.ledger.tell({ kind: 'task', task: toTask(resumed) });
+    return resumed;
+  }
+
+  /** Forgets tasks unused since `cutoff`; one with pending prompts counts as used. @returns whether there may be more */
+  purge(cutoff: number): boolean {
+    const outdated = this.outdated.all(cutoff);
+    for (const { task_id, busy } of outdated) {
+      if (busy) this.touch.run(this.ledger.now(), task_id);
+      else this.remove.run(task_id);
+    }
+    return outdated.length === STEP_ROWS;
+  }
+
+  private store(task: TaskRecord): TaskRecord {
+    this.save.run(task.task_id, task.user_id, task.cancelled_at, task.cancelled_by, task.reason, task.last_used_at);
+    return task;
+  }
+}
+
+function nobodys(taskId: string): TaskRecord {
+  return { task_id: taskId, user_id: null, cancelled_at: null, cancelled_by: null, reason: null, last_used_at: 0 };
+}
