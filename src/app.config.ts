@@ -65,7 +65,11 @@ export const SETTINGS = {
   WEBSOCKET_HISTORY_TTL: setting(positiveSeconds, '300', 'seconds, more than 0'),
   WEBSOCKET_AUTH: optional(z.enum(['none']), 'none'),
   WEBSOCKET_API_KEYS: setting(list, '', 'keys of at least 16 characters, separated by commas'),
-  WEBSOCKET_LOG_LEVEL: setting(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']), 'info', 'fatal, error, warn, info, debug, trace or silent'),
+  WEBSOCKET_LOG_LEVEL: setting(
+    z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
+    'info',
+    'fatal, error, warn, info, debug, trace or silent',
+  ),
   WEBSOCKET_LOG_FILE: optional(z.string().min(1), 'a file'),
   WEBSOCKET_COMPRESSION: setting(onOff, 'on', 'on or off'),
 } as const;

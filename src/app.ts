@@ -5,7 +5,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { AppConfig } from './app.config.js';
 import { AppModule } from './app.module.js';
-import { ConfigurationError, NotificationWsAdapter } from './notification/index.js';
+import { ConfigurationError, HttpErrorFilter, NotificationWsAdapter } from './notification/index.js';
 import { serveDocs } from './ops/docs.js';
 import { PinoLogger } from './ops/logger.js';
 
@@ -26,6 +26,7 @@ export async function startApp(config: Readonly<AppConfig>): Promise<INestApplic
   });
   app.disable('x-powered-by');
   app.useBodyParser('json', { limit: '1mb' });
+  app.useGlobalFilters(new HttpErrorFilter());
   app.useWebSocketAdapter(new NotificationWsAdapter(app));
   serveDocs(app);
   const server = app.getHttpServer() as Server;
@@ -38,7 +39,8 @@ export async function startApp(config: Readonly<AppConfig>): Promise<INestApplic
     await app.close();
     throw error;
   }
-  if (config.openMode) logger.warn('open mode: whoever connects may say who they are, and answer. Set WEBSOCKET_AUTH to close it.');
+  if (config.openMode)
+    logger.warn('open mode: whoever connects may say who they are, and answer. Set WEBSOCKET_AUTH to close it.');
   logger.log(`listening on ${config.host}:${portOf(server)}`);
   return app;
 }
@@ -52,7 +54,8 @@ export function portOf(server: Server): number {
 function listen(server: Server, { host, port }: Readonly<AppConfig>): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      const reason = error.code === 'EADDRINUSE' ? 'is taken by another process' : `cannot be listened on (${error.code ?? error.message})`;
+      const reason =
+        error.code === 'EADDRINUSE' ? 'is taken by another process' : `cannot be listened on (${error.code ?? error.message})`;
       reject(new ConfigurationError(`WEBSOCKET_PORT: ${host}:${port} ${reason}`));
     });
     server.listen({ host, port, backlog: LISTEN_BACKLOG }, resolve);

@@ -22,7 +22,15 @@ const byItself = process.argv.includes('--yes');
 const terminal = byItself ? undefined : createInterface({ input: process.stdin, output: process.stdout });
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
-const app = await startApp(readConfig({ WEBSOCKET_HOST: '127.0.0.1', WEBSOCKET_PORT: '0', WEBSOCKET_DATA_DIR: ':memory:', WEBSOCKET_LOG_LEVEL: 'error', WEBSOCKET_DRAIN_TIMEOUT: '0' }));
+const app = await startApp(
+  readConfig({
+    WEBSOCKET_HOST: '127.0.0.1',
+    WEBSOCKET_PORT: '0',
+    WEBSOCKET_DATA_DIR: ':memory:',
+    WEBSOCKET_LOG_LEVEL: 'error',
+    WEBSOCKET_DRAIN_TIMEOUT: '0',
+  }),
+);
 const port = portOf(app.getHttpServer() as Server);
 say(`service  listening on ws://127.0.0.1:${port}/ws`);
 
@@ -46,7 +54,12 @@ async function runTask(notifications: NotificationService): Promise<void> {
   }
   say('task     step 2 failed (simulated); asking the user');
   const answer = await notifications.notifyUser(
-    { step: 'load', message: 'Loading failed: connection reset. Try again?', status: 'failed', error_message: 'connection reset' },
+    {
+      step: 'load',
+      message: 'Loading failed: connection reset. Try again?',
+      status: 'failed',
+      error_message: 'connection reset',
+    },
     USER,
     TASK,
     2,

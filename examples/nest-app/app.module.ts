@@ -5,7 +5,11 @@ import { TaskService } from './task.service.js';
 import { WorkflowProcessor } from './workflow.processor.js';
 
 @Module({
-  imports: [NotificationModule.forRootAsync({ useFactory: () => ({ dataDir: process.env['EXAMPLE_DATA_DIR'] ?? ':memory:', paths: ['/ws'] }) })],
+  imports: [
+    NotificationModule.forRootAsync({
+      useFactory: () => ({ dataDir: process.env['EXAMPLE_DATA_DIR'] ?? ':memory:', paths: ['/ws'] }),
+    }),
+  ],
   providers: [TaskService, WorkflowProcessor],
   exports: [TaskService],
 })

@@ -21,11 +21,17 @@ export class TaskService {
     const heartbeat = this.notifications.sendHeartbeat(userId, taskId);
     try {
       const draft = await this.workflow.draft(userId, taskId, this.notifications.cancellationSignal(taskId));
-      const answer = await this.notifications.notifyUser({ step: 'draft', message: 'Publish this draft?', status: 'success', result: draft }, userId, taskId, 1, {
-        key: `${taskId}:publish`,
-        onTimeout: 'abort',
-        timeoutMs: 3_600_000,
-      });
+      const answer = await this.notifications.notifyUser(
+        { step: 'draft', message: 'Publish this draft?', status: 'success', result: draft },
+        userId,
+        taskId,
+        1,
+        {
+          key: `${taskId}:publish`,
+          onTimeout: 'abort',
+          timeoutMs: 3_600_000,
+        },
+      );
       if (answer.outcome === 'cancelled') return { taskId, status: 'cancelled' };
       return { taskId, status: answer.proceed ? 'published' : 'rejected', feedback: answer.feedback };
     } finally {

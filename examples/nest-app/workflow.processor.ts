@@ -11,7 +11,12 @@ export class WorkflowProcessor {
     for (const word of ['It', 'works']) {
       if (signal.aborted) break;
       words.push(word);
-      await this.notifications.sendToUser(userId, { type: 'task_progress', task_id: taskId, progress: words.length / 2, message: word });
+      await this.notifications.sendToUser(userId, {
+        type: 'task_progress',
+        task_id: taskId,
+        progress: words.length / 2,
+        message: word,
+      });
     }
     return { text: words.join(' ') };
   }

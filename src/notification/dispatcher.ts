@@ -9,7 +9,15 @@ import { CLOSE } from '../protocol/codes.js';
 import { CONFLATED_TYPES, type TaskCancelled } from '../protocol/messages.js';
 import type { Confirmations } from './confirmation/confirmations.js';
 import { acknowledgedFrame } from './confirmation/redelivery.js';
-import { confirmationResult, expiringFrame, isDecided, promptFrame, resolvedFrame, toSeconds, type ConfirmationResult } from './confirmation/view.js';
+import {
+  confirmationResult,
+  expiringFrame,
+  isDecided,
+  promptFrame,
+  resolvedFrame,
+  toSeconds,
+  type ConfirmationResult,
+} from './confirmation/view.js';
 import { OutboundFrame } from './connection/frame.js';
 import type { Hub } from './connection/hub.js';
 import { publicationFrame } from './connection/recovery.js';
@@ -59,7 +67,8 @@ export class Dispatcher implements EngineHandler {
     if (!isDecided(confirmation)) throw new TypeError(`decision event without a decision: ${confirmation.callbackId}`);
     const { callbackId, decision } = confirmation;
     this.metrics.confirmationsDecided.inc({ outcome: decision.outcome });
-    if (decision.outcome === 'answered') this.metrics.responseTime.observe(toSeconds(decision.decidedAt - confirmation.createdAt));
+    if (decision.outcome === 'answered')
+      this.metrics.responseTime.observe(toSeconds(decision.decidedAt - confirmation.createdAt));
     this.confirmations.settle(confirmation);
     const frame = new OutboundFrame(resolvedFrame(confirmation));
     for (const connection of this.hub.watching(confirmation.userId)) {

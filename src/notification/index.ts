@@ -4,8 +4,19 @@ export type { Answerer } from './confirmation/confirmations.js';
 export type { AskRequest, NotifyUserOptions } from './confirmation/request.js';
 export type { ConfirmationResult } from './confirmation/view.js';
 export type { DecisionEvent } from './dispatcher.js';
-export type { CancelRequest, ClusterStatus, Confirmation, ConfirmationQuery, Decision, Page, Presence, Scope, Task } from './engine/engine.js';
+export type {
+  CancelRequest,
+  ClusterStatus,
+  Confirmation,
+  ConfirmationQuery,
+  Decision,
+  Page,
+  Presence,
+  Scope,
+  Task,
+} from './engine/engine.js';
 export { NotificationWsAdapter } from './gateway/ws-adapter.js';
+export { HttpErrorFilter } from './http/http-error.filter.js';
 export { RestController } from './http/rest.js';
 export { NotificationMetrics } from './metrics.js';
 export * from './notification.errors.js';

@@ -14,14 +14,35 @@ export class NotificationMetrics {
   readonly registry = new Registry();
 
   readonly connectionsTotal = this.counter('websocket_connections_total', 'Connections accepted since the start');
-  readonly connectionsFailed = this.counter('websocket_connections_failed_total', 'Handshakes refused and connections over the limit');
-  readonly closes = new Counter({ name: 'websocket_closes_total', help: 'Closed connections, by close code', labelNames: ['code'], registers: [this.registry] });
+  readonly connectionsFailed = this.counter(
+    'websocket_connections_failed_total',
+    'Handshakes refused and connections over the limit',
+  );
+  readonly closes = new Counter({
+    name: 'websocket_closes_total',
+    help: 'Closed connections, by close code',
+    labelNames: ['code'],
+    registers: [this.registry],
+  });
   readonly framesReceived = this.counter('websocket_frames_received_total', 'Frames received from clients');
   readonly messagesSent = this.counter('websocket_messages_sent_total', 'Messages delivered to connections');
-  readonly messagesFailed = this.counter('websocket_messages_failed_total', 'Messages dropped with a connection that was too slow or gone');
-  readonly errors = new Counter({ name: 'websocket_errors_total', help: 'Errors sent to clients, by code', labelNames: ['code'], registers: [this.registry] });
+  readonly messagesFailed = this.counter(
+    'websocket_messages_failed_total',
+    'Messages dropped with a connection that was too slow or gone',
+  );
+  readonly errors = new Counter({
+    name: 'websocket_errors_total',
+    help: 'Errors sent to clients, by code',
+    labelNames: ['code'],
+    registers: [this.registry],
+  });
   readonly confirmationsOpened = this.counter('confirmations_opened_total', 'Prompts opened by this node');
-  readonly confirmationsDecided = new Counter({ name: 'confirmations_decided_total', help: 'Decisions seen by this node, by outcome', labelNames: ['outcome'], registers: [this.registry] });
+  readonly confirmationsDecided = new Counter({
+    name: 'confirmations_decided_total',
+    help: 'Decisions seen by this node, by outcome',
+    labelNames: ['outcome'],
+    registers: [this.registry],
+  });
   readonly responseTime = new Histogram({
     name: 'confirmation_response_seconds',
     help: 'From a prompt to its answer',
@@ -37,7 +58,13 @@ export class NotificationMetrics {
   }
 
   /** The old health object's numbers. `avg_response_time` is in seconds, 0 before the first answer. */
-  async totals(): Promise<{ total_connections: number; failed_connections: number; messages_sent: number; messages_failed: number; avg_response_time: number }> {
+  async totals(): Promise<{
+    total_connections: number;
+    failed_connections: number;
+    messages_sent: number;
+    messages_failed: number;
+    avg_response_time: number;
+  }> {
     const histogram = (await this.responseTime.get()).values;
     const answers = histogram.find(({ metricName }) => metricName?.endsWith('_count'))?.value ?? 0;
     const seconds = histogram.find(({ metricName }) => metricName?.endsWith('_sum'))?.value ?? 0;

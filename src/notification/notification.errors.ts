@@ -67,7 +67,9 @@ export class AlreadyResolvedError extends NotificationError {
 /** The same `key` was used for a prompt with other contents. */
 export class ConfirmationConflictError extends NotificationError {
   constructor(key: string) {
-    super('CONFLICT', `key ${JSON.stringify(key)} is taken by a prompt with other contents`, { fields: { key: 'already used with other contents' } });
+    super('CONFLICT', `key ${JSON.stringify(key)} is taken by a prompt with other contents`, {
+      fields: { key: 'already used with other contents' },
+    });
   }
 }
 

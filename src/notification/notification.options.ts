@@ -84,7 +84,10 @@ export interface ResolvedOptions extends Required<Omit<NotificationOptions, 'aut
 export const ResolvedOptions = Symbol('ResolvedOptions');
 
 const positive = z.int().min(1);
-const duration = z.number().min(1).max(365 * 86_400_000);
+const duration = z
+  .number()
+  .min(1)
+  .max(365 * 86_400_000);
 
 const schema = z.strictObject({
   paths: z.array(z.string().regex(/^\//, 'must begin with /')).min(1).default(['/ws']),
@@ -105,7 +108,12 @@ const schema = z.strictObject({
   historySize: z.int().min(0).default(1000),
   historyTtlMs: duration.default(300_000),
   compression: z.boolean().default(true),
-  authenticator: z.custom<Authenticator>((value) => typeof (value as Authenticator | null)?.authenticate === 'function', 'must have an authenticate() method').optional(),
+  authenticator: z
+    .custom<Authenticator>(
+      (value) => typeof (value as Authenticator | null)?.authenticate === 'function',
+      'must have an authenticate() method',
+    )
+    .optional(),
   apiKeys: z.array(z.string().min(16, 'must have at least 16 characters')).default([]),
   allowOpenMode: z.boolean().default(false),
   authenticationTimeoutMs: duration.default(3000),

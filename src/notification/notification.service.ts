@@ -29,7 +29,17 @@ import type { ConfirmationResult } from './confirmation/view.js';
 import { Hub } from './connection/hub.js';
 import { TimerWheel } from './connection/timer-wheel.js';
 import { Dispatcher, type DecisionEvent } from './dispatcher.js';
-import { Engine, type CancelRequest, type ClusterStatus, type Confirmation, type ConfirmationQuery, type Page, type Presence, type Scope, type Task } from './engine/engine.js';
+import {
+  Engine,
+  type CancelRequest,
+  type ClusterStatus,
+  type Confirmation,
+  type ConfirmationQuery,
+  type Page,
+  type Presence,
+  type Scope,
+  type Task,
+} from './engine/engine.js';
 import { NotificationMetrics } from './metrics.js';
 import { InvalidMessageError, NotFoundError, ServiceClosedError } from './notification.errors.js';
 import { ResolvedOptions } from './notification.options.js';
@@ -67,7 +77,9 @@ export interface Status {
 type Phase = 'idle' | 'running' | 'draining' | 'stopped';
 
 @Injectable()
-export class NotificationService implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
+export class NotificationService
+  implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
+{
   private readonly logger = new Logger(NotificationService.name);
   private phase: Phase = 'idle';
 
@@ -155,7 +167,13 @@ export class NotificationService implements OnModuleInit, OnApplicationBootstrap
    *   ConfirmationTimeoutError (`onTimeout: 'error'`), EngineUnavailableError, StoreFullError (nothing was asked),
    *   ServiceClosedError (the service stopped; the prompt stays pending)
    */
-  notifyUser(stepResult: StepResult, userId: string, taskId: string, step: number, options: NotifyUserOptions = {}): Promise<ConfirmationResult> {
+  notifyUser(
+    stepResult: StepResult,
+    userId: string,
+    taskId: string,
+    step: number,
+    options: NotifyUserOptions = {},
+  ): Promise<ConfirmationResult> {
     return this.confirmations.ask({ ...options, stepResult, userId, taskId, step });
   }
 
@@ -224,7 +242,7 @@ export class NotificationService implements OnModuleInit, OnApplicationBootstrap
   /* ---- messages ---- */
 
   /** To everybody. @throws InvalidMessageError */
-  broadcastMessage(message: ApplicationMessage): Promise<Delivery> {
+  async broadcastMessage(message: ApplicationMessage): Promise<Delivery> {
     return this.publishTo(BROADCAST_CHANNEL, message);
   }
 
@@ -238,7 +256,8 @@ export class NotificationService implements OnModuleInit, OnApplicationBootstrap
     }
     const messageId = randomUUID();
     const expiresAt = Date.now() + (options.ttlMs ?? this.options.retentionMs);
-    const expected = options.ackTimeoutMs === undefined ? undefined : this.dispatcher.expectAcknowledgement(messageId, options.ackTimeoutMs);
+    const expected =
+      options.ackTimeoutMs === undefined ? undefined : this.dispatcher.expectAcknowledgement(messageId, options.ackTimeoutMs);
     try {
       const { deliveredTo } = await this.engine.sendAcknowledged({ messageId, userId, message: checked, expiresAt });
       return { deliveredTo, messageId, acknowledged: await expected?.acknowledged };
@@ -248,13 +267,13 @@ export class NotificationService implements OnModuleInit, OnApplicationBootstrap
   }
 
   /** To a task's subscribers and its user. @throws InvalidMessageError */
-  sendToTask(taskId: string, message: ApplicationMessage): Promise<Delivery> {
+  async sendToTask(taskId: string, message: ApplicationMessage): Promise<Delivery> {
     checkIdentifier('taskId', taskId);
     return this.publishTo(taskChannel(taskId), message);
   }
 
   /** To the subscribers of a channel of the application's own. @throws InvalidMessageError */
-  publish(channel: string, message: ApplicationMessage): Promise<Delivery> {
+  async publish(channel: string, message: ApplicationMessage): Promise<Delivery> {
     checkIdentifier('channel', channel);
     const parsed = parseChannel(channel);
     return parsed.kind === 'user' ? this.sendToUser(parsed.userId, message) : this.publishTo(channel, message);
@@ -327,7 +346,7 @@ export class NotificationService implements OnModuleInit, OnApplicationBootstrap
     }
   }
 
-  private publishTo(channel: string, message: ApplicationMessage): Promise<Delivery> {
+  private async publishTo(channel: string, message: ApplicationMessage): Promise<Delivery> {
     return this.publishChecked(channel, checkMessage(message));
   }
 
@@ -341,7 +360,8 @@ export class NotificationService implements OnModuleInit, OnApplicationBootstrap
 /** @throws InvalidMessageError for what JSON cannot carry, what has no type, and what brings a reserved field */
 function checkMessage(message: unknown): JsonObject {
   if (!isObject(message)) throw new InvalidMessageError({ message: 'must be an object' });
-  if (typeof message['type'] !== 'string' || message['type'] === '') throw new InvalidMessageError({ type: 'must be a non-empty string' });
+  if (typeof message['type'] !== 'string' || message['type'] === '')
+    throw new InvalidMessageError({ type: 'must be a non-empty string' });
   const reserved = RESERVED_FIELDS.find((name) => Object.hasOwn(message, name));
   if (reserved !== undefined) throw new InvalidMessageError({ [reserved]: 'is reserved: the product adds it itself' });
   const problem = findStructuralProblem(message);
@@ -349,7 +369,9 @@ function checkMessage(message: unknown): JsonObject {
   try {
     return JSON.parse(JSON.stringify(message)) as JsonObject;
   } catch (cause) {
-    throw new InvalidMessageError({ message: `cannot be written as JSON (${cause instanceof Error ? cause.message : String(cause)})` });
+    throw new InvalidMessageError({
+      message: `cannot be written as JSON (${cause instanceof Error ? cause.message : String(cause)})`,
+    });
   }
 }
 

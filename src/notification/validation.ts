@@ -1,5 +1,6 @@
 /** One way to check what comes in, for frames and for REST bodies: class-validator, with the faulty fields named. */
-import { ValidationPipe, type ValidationError } from '@nestjs/common';
+import { ValidationPipe, type PipeTransform, type ValidationError } from '@nestjs/common';
+import { findStructuralProblem } from '../protocol/decode.js';
 import type { FieldErrors } from '../protocol/messages.js';
 import { InvalidMessageError } from './notification.errors.js';
 
@@ -8,6 +9,15 @@ export const framePipe = (): ValidationPipe => pipe(false);
 
 /** For REST bodies: an unknown field is refused, since a misspelt option must not fall back to a default. */
 export const bodyPipe = (): ValidationPipe => pipe(true);
+
+/** For REST bodies, first of all: what comes after walks them recursively. Frames are checked when they are decoded. */
+export class StructurePipe implements PipeTransform {
+  transform(value: unknown): unknown {
+    const problem = findStructuralProblem(value);
+    if (problem !== undefined) throw new InvalidMessageError({ '(body)': problem });
+    return value;
+  }
+}
 
 function pipe(forbidUnknown: boolean): ValidationPipe {
   return new ValidationPipe({

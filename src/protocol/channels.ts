@@ -8,10 +8,7 @@ export const userChannel = (userId: string): string => `user:${userId}`;
 export const taskChannel = (taskId: string): string => `task:${taskId}`;
 
 export type ParsedChannel =
-  | { kind: 'user'; userId: string }
-  | { kind: 'task'; taskId: string }
-  | { kind: 'broadcast' }
-  | { kind: 'named'; name: string };
+  { kind: 'user'; userId: string } | { kind: 'task'; taskId: string } | { kind: 'broadcast' } | { kind: 'named'; name: string };
 
 /** What a channel name means. */
 export function parseChannel(channel: string): ParsedChannel {

@@ -33,7 +33,9 @@ export function decodeFrame(text: string): ClientFrame {
   if (!isObject(value)) throw new DecodeError('INVALID_MESSAGE', 'a frame must be a JSON object');
   const requestId = value['request_id'];
   if (requestId !== undefined && !isRequestId(requestId)) {
-    throw new DecodeError('INVALID_MESSAGE', 'request_id: must be a string or a number', { request_id: 'must be a string or a number' });
+    throw new DecodeError('INVALID_MESSAGE', 'request_id: must be a string or a number', {
+      request_id: 'must be a string or a number',
+    });
   }
   const problem = findStructuralProblem(value, 1);
   if (problem) throw new DecodeError('INVALID_MESSAGE', problem, undefined, requestId);

@@ -38,7 +38,13 @@ describe('subscribe', () => {
     const client = await service.connect();
     await client.request({ action: 'pending' });
     const reply = await client.request({ action: 'subscribe', user_id: user });
-    expect(reply).toMatchObject({ type: 'subscription_confirmed', user_id: user, channel: `user:${user}`, epoch: expect.any(String), offset: 0 });
+    expect(reply).toMatchObject({
+      type: 'subscription_confirmed',
+      user_id: user,
+      channel: `user:${user}`,
+      epoch: expect.any(String),
+      offset: 0,
+    });
     const prompt = await client.next({ type: 'task_step_result', redelivered: true, user_id: user });
     expect(reply['pending']).toEqual([prompt['callback_id']]);
     client.send({ action: 'confirm', callback_id: prompt['callback_id'], proceed: true });
@@ -80,7 +86,11 @@ describe('subscribe', () => {
 
   it('refuses a frame that names no target, or two', async () => {
     const client = await service.connect();
-    expect(await client.request({ action: 'subscribe' })).toMatchObject({ type: 'error', code: 'INVALID_MESSAGE', fields: { user_id: expect.any(String) } });
+    expect(await client.request({ action: 'subscribe' })).toMatchObject({
+      type: 'error',
+      code: 'INVALID_MESSAGE',
+      fields: { user_id: expect.any(String) },
+    });
     expect(await client.request({ action: 'subscribe', user_id: 'a', task_id: 'b' })).toMatchObject({ code: 'INVALID_MESSAGE' });
   });
 });
@@ -97,7 +107,10 @@ describe('unsubscribe', () => {
   it('ends the messages of a task and of a channel', async () => {
     const client = await service.connectAs(fresh('user'));
     await client.request({ action: 'subscribe', channel: 'weather' });
-    expect(await client.request({ action: 'unsubscribe', channel: 'weather' })).toMatchObject({ type: 'unsubscribed', channel: 'weather' });
+    expect(await client.request({ action: 'unsubscribe', channel: 'weather' })).toMatchObject({
+      type: 'unsubscribed',
+      channel: 'weather',
+    });
     expect((await service.notifications.publish('weather', { type: 'rain' })).deliveredTo).toBe(0);
   });
 });
@@ -106,7 +119,11 @@ describe('confirm', () => {
   it('shows the prompt with every field the contract names, unset ones null', async () => {
     const [user, task] = [fresh('user'), fresh('task')];
     const client = await service.connectAs(user);
-    const asked = service.notifications.notifyUser({ message: 'ok?' }, user, task, 3, { timeoutMs: 60_000, title: 'T', metadata: { a: 1 } });
+    const asked = service.notifications.notifyUser({ message: 'ok?' }, user, task, 3, {
+      timeoutMs: 60_000,
+      title: 'T',
+      metadata: { a: 1 },
+    });
     const prompt = await client.next('task_step_result');
     expect(prompt).toMatchObject({
       user_id: user,
@@ -125,7 +142,12 @@ describe('confirm', () => {
       metadata: { a: 1 },
     });
     expect(prompt['expires_at']).toEqual(expect.closeTo((prompt['timestamp'] as unknown as number) + 60, 3));
-    const reply = await client.request({ action: 'confirm', callback_id: prompt['callback_id'], proceed: true, feedback: 'fine' });
+    const reply = await client.request({
+      action: 'confirm',
+      callback_id: prompt['callback_id'],
+      proceed: true,
+      feedback: 'fine',
+    });
     expect(reply).toMatchObject({ type: 'confirmation_accepted', callback_id: prompt['callback_id'] });
     expect(await asked).toMatchObject({
       proceed: true,
@@ -149,7 +171,7 @@ describe('confirm', () => {
   it('tells the other devices, and the one that answered gets only the reply', async () => {
     const user = fresh('user');
     const [phone, desk] = [await service.connectAs(user), await service.connectAs(user)];
-    void service.notifications.notifyUser(STEP, user, fresh('task'), 1, { choices: [{ id: 'go', label: 'Go', proceed: true }] });
+    service.ask(STEP, user, fresh('task'), 1, { choices: [{ id: 'go', label: 'Go', proceed: true }] });
     const prompt = await phone.next('task_step_result');
     await desk.next('task_step_result');
     await phone.request({ action: 'confirm', callback_id: prompt['callback_id'], choice: 'go' });
@@ -171,7 +193,9 @@ describe('confirm', () => {
     const asked = service.notifications.notifyUser(STEP, user, fresh('task'), 1);
     const { callback_id } = await phone.next('task_step_result');
     await phone.request({ action: 'confirm', callback_id, proceed: true });
-    expect(await desk.request({ action: 'confirm', callback_id, proceed: true })).toMatchObject({ type: 'confirmation_accepted' });
+    expect(await desk.request({ action: 'confirm', callback_id, proceed: true })).toMatchObject({
+      type: 'confirmation_accepted',
+    });
     expect(await desk.request({ action: 'confirm', callback_id, proceed: false })).toMatchObject({
       type: 'error',
       code: 'ALREADY_RESOLVED',
@@ -184,10 +208,12 @@ describe('confirm', () => {
   it('answers NOT_FOUND for an unknown prompt and for another user’s', async () => {
     const [user, stranger] = [fresh('user'), fresh('user')];
     const [mine, theirs] = [await service.connectAs(user), await service.connectAs(stranger)];
-    void service.notifications.notifyUser(STEP, user, fresh('task'), 1);
+    service.ask(STEP, user, fresh('task'), 1);
     const { callback_id } = await mine.next('task_step_result');
     expect(await theirs.request({ action: 'confirm', callback_id, proceed: true })).toMatchObject({ code: 'NOT_FOUND' });
-    expect(await theirs.request({ action: 'confirm', callback_id: 'nothing', proceed: true })).toMatchObject({ code: 'NOT_FOUND' });
+    expect(await theirs.request({ action: 'confirm', callback_id: 'nothing', proceed: true })).toMatchObject({
+      code: 'NOT_FOUND',
+    });
     await mine.request({ action: 'confirm', callback_id, proceed: false });
   });
 
@@ -203,10 +229,20 @@ describe('confirm', () => {
     });
     const { callback_id } = await client.next('task_step_result');
     const wrong = (answer: object): Promise<object> => client.request({ action: 'confirm', callback_id, ...answer });
-    expect(await wrong({ choice: 'other' })).toMatchObject({ code: 'INVALID_ANSWER', callback_id, fields: { choice: expect.any(String) } });
-    expect(await wrong({ choice: 'stop', proceed: true })).toMatchObject({ code: 'INVALID_ANSWER', fields: { proceed: expect.any(String) } });
+    expect(await wrong({ choice: 'other' })).toMatchObject({
+      code: 'INVALID_ANSWER',
+      callback_id,
+      fields: { choice: expect.any(String) },
+    });
+    expect(await wrong({ choice: 'stop', proceed: true })).toMatchObject({
+      code: 'INVALID_ANSWER',
+      fields: { proceed: expect.any(String) },
+    });
     expect(await wrong({ choice: 'retry' })).toMatchObject({ code: 'INVALID_ANSWER', fields: { 'values.size': 'is required' } });
-    expect(await wrong({ choice: 'retry', values: { size: 0 } })).toMatchObject({ code: 'INVALID_ANSWER', fields: { 'values.size': expect.any(String) } });
+    expect(await wrong({ choice: 'retry', values: { size: 0 } })).toMatchObject({
+      code: 'INVALID_ANSWER',
+      fields: { 'values.size': expect.any(String) },
+    });
     expect(await wrong({ choice: 'retry', values: { size: 2 } })).toMatchObject({ type: 'confirmation_accepted' });
     expect(await asked).toMatchObject({ proceed: true, choice: 'retry', values: { size: 2 } });
   });
@@ -220,7 +256,13 @@ describe('cancel', () => {
     const asked = service.notifications.notifyUser(STEP, user, task, 1);
     await device.next('task_step_result');
     const reply = await sender.request({ action: 'cancel', user_id: user, task_id: task, reason: 'changed my mind' });
-    expect(reply).toMatchObject({ type: 'task_cancelled', user_id: user, task_id: task, reason: 'changed my mind', timestamp: expect.any(Number) });
+    expect(reply).toMatchObject({
+      type: 'task_cancelled',
+      user_id: user,
+      task_id: task,
+      reason: 'changed my mind',
+      timestamp: expect.any(Number),
+    });
     expect(await device.next('task_cancelled')).toMatchObject({ task_id: task });
     expect(await device.next('confirmation_resolved')).toMatchObject({ outcome: 'cancelled', proceed: false });
     expect(await asked).toMatchObject({ outcome: 'cancelled', proceed: false });
@@ -231,13 +273,17 @@ describe('cancel', () => {
   it('announces an unknown task in open mode, to anonymous connections as well', async () => {
     const [user, task] = [fresh('user'), fresh('task')];
     const [sender, watcher] = [await service.connect(), await service.connect()];
-    expect(await sender.request({ action: 'cancel', user_id: user, task_id: task })).toMatchObject({ type: 'task_cancelled', user_id: user, task_id: task });
+    expect(await sender.request({ action: 'cancel', user_id: user, task_id: task })).toMatchObject({
+      type: 'task_cancelled',
+      user_id: user,
+      task_id: task,
+    });
     expect(await watcher.next({ type: 'task_cancelled', task_id: task })).toMatchObject({ user_id: user });
   });
 
   it('finds no task of another user', async () => {
     const [user, stranger, task] = [fresh('user'), fresh('user'), fresh('task')];
-    void service.notifications.notifyUser(STEP, user, task, 1);
+    service.ask(STEP, user, task, 1);
     const theirs = await service.connectAs(stranger);
     expect(await theirs.request({ action: 'cancel', user_id: stranger, task_id: task })).toMatchObject({ code: 'NOT_FOUND' });
     expect(await theirs.request({ action: 'cancel', user_id: user, task_id: task })).toMatchObject({ code: 'NOT_FOUND' });
@@ -254,7 +300,10 @@ describe('ack', () => {
     expect(message).toMatchObject({ requires_ack: true, target_user_id: user, message_id: expect.any(String) });
     const second = await service.connectAs(user);
     expect(await second.next('invoice')).toMatchObject({ message_id: message['message_id'] });
-    expect(await client.request({ action: 'ack', message_id: message['message_id'] })).toMatchObject({ type: 'acknowledged', message_id: message['message_id'] });
+    expect(await client.request({ action: 'ack', message_id: message['message_id'] })).toMatchObject({
+      type: 'acknowledged',
+      message_id: message['message_id'],
+    });
     expect(await sent).toMatchObject({ acknowledged: true, messageId: message['message_id'] });
     const third = await service.connectAs(user);
     await third.settled();
@@ -274,7 +323,9 @@ describe('ack', () => {
 
   it('says in time that nobody acknowledged', async () => {
     const user = fresh('user');
-    expect(await service.notifications.sendToUser(user, { type: 'x' }, { requiresAck: true, ackTimeoutMs: 20 })).toMatchObject({ acknowledged: false, deliveredTo: 0 });
+    expect(await service.notifications.sendToUser(user, { type: 'x' }, { requiresAck: true, ackTimeoutMs: 20 })).toMatchObject({
+      acknowledged: false,
+    });
   });
 });
 
@@ -289,7 +340,7 @@ describe('pending', () => {
   it('lists the connection’s open prompts, page by page', async () => {
     const user = fresh('user');
     const task = fresh('task');
-    for (let step = 1; step <= 3; step += 1) void service.notifications.notifyUser(STEP, user, task, step);
+    for (let step = 1; step <= 3; step += 1) service.ask(STEP, user, task, step);
     const client = await service.connectAs(user);
     for (let step = 1; step <= 3; step += 1) await client.next('task_step_result');
     const first = await client.request({ action: 'pending', limit: 2 });
@@ -309,7 +360,10 @@ describe('what the server sends by itself', () => {
     const asked = service.notifications.notifyUser(STEP, user, fresh('task'), 1, { timeoutMs: 300, onTimeout: 'abort' });
     const prompt = await client.next('task_step_result');
     expect(prompt['default']).toBe('abort');
-    expect(await client.next('confirmation_expiring')).toMatchObject({ callback_id: prompt['callback_id'], expires_at: prompt['expires_at'] });
+    expect(await client.next('confirmation_expiring')).toMatchObject({
+      callback_id: prompt['callback_id'],
+      expires_at: prompt['expires_at'],
+    });
     expect(await client.next('confirmation_resolved')).toMatchObject({ outcome: 'timed_out', proceed: false });
     expect(await asked).toMatchObject({ outcome: 'timed_out', proceed: false });
   });
@@ -319,7 +373,12 @@ describe('what the server sends by itself', () => {
     const client = await service.connectAs(user);
     const handle = service.notifications.sendHeartbeat(user, task, 0.1);
     for (let count = 0; count < 3; count += 1) {
-      expect(await client.next('heartbeat')).toMatchObject({ status: 'heartbeat', message: 'Task is still executing...', user_id: user, task_id: task });
+      expect(await client.next('heartbeat')).toMatchObject({
+        status: 'heartbeat',
+        message: 'Task is still executing...',
+        user_id: user,
+        task_id: task,
+      });
     }
     handle.stop();
   });
@@ -351,8 +410,13 @@ describe('what the server sends by itself', () => {
   });
 
   it('refuses a message that brings a reserved field, by name', async () => {
-    await expect(service.notifications.broadcastMessage({ type: 'x', offset: 1 })).rejects.toMatchObject({ code: 'INVALID_MESSAGE', fields: { offset: expect.any(String) } });
-    await expect(service.notifications.broadcastMessage({} as never)).rejects.toMatchObject({ fields: { type: expect.any(String) } });
+    await expect(service.notifications.broadcastMessage({ type: 'x', offset: 1 })).rejects.toMatchObject({
+      code: 'INVALID_MESSAGE',
+      fields: { offset: expect.any(String) },
+    });
+    await expect(service.notifications.broadcastMessage({} as never)).rejects.toMatchObject({
+      fields: { type: expect.any(String) },
+    });
   });
 });
 
@@ -372,19 +436,23 @@ describe('anonymous connections', () => {
   it('count as one answerer', async () => {
     const [one, other] = [await service.connect(), await service.connect()];
     const user = fresh('user');
-    void service.notifications.notifyUser(STEP, user, fresh('task'), 1);
+    service.ask(STEP, user, fresh('task'), 1);
     const { callback_id } = await one.next({ type: 'task_step_result', user_id: user });
     await one.request({ action: 'confirm', callback_id, proceed: true });
-    expect(await other.request({ action: 'confirm', callback_id, proceed: true })).toMatchObject({ type: 'confirmation_accepted' });
+    expect(await other.request({ action: 'confirm', callback_id, proceed: true })).toMatchObject({
+      type: 'confirmation_accepted',
+    });
     expect(await other.request({ action: 'confirm', callback_id, proceed: false })).toMatchObject({ code: 'ALREADY_RESOLVED' });
   });
 
   it('get what was pending before they came by asking', async () => {
     const user = fresh('user');
     const task = fresh('task');
-    void service.notifications.notifyUser(STEP, user, task, 1);
+    await service.notifications.openConfirmation({ stepResult: STEP, userId: user, taskId: task, step: 1 });
     const late = await service.connect();
-    const { confirmations } = (await late.request({ action: 'pending', limit: 1000 })) as unknown as { confirmations: { user_id: string }[] };
+    const { confirmations } = (await late.request({ action: 'pending', limit: 1000 })) as unknown as {
+      confirmations: { user_id: string }[];
+    };
     expect(confirmations.map(({ user_id }) => user_id)).toContain(user);
     expect(late.pendingFrames('task_step_result')).toEqual([]);
     await service.notifications.cancelTask(task);

@@ -35,9 +35,17 @@ describe('a bad frame', () => {
     ['__proto__', '{"action": "confirm", "__proto__": {"proceed": true}, "callback_id": "x"}', 'INVALID_MESSAGE'],
     ['a nested __proto__', '{"action": "ping", "x": {"__proto__": {"polluted": true}}}', 'INVALID_MESSAGE'],
     ['a confirm without callback_id', '{"action": "confirm", "proceed": true}', 'INVALID_MESSAGE'],
-    ['a confirm with a proceed of another type', '{"action": "confirm", "callback_id": "x", "proceed": "yes"}', 'INVALID_MESSAGE'],
+    [
+      'a confirm with a proceed of another type',
+      '{"action": "confirm", "callback_id": "x", "proceed": "yes"}',
+      'INVALID_MESSAGE',
+    ],
     ['a recover of another type', '{"action": "subscribe", "user_id": "x", "recover": []}', 'INVALID_MESSAGE'],
-    ['a recover with a negative offset', '{"action": "subscribe", "user_id": "x", "recover": {"epoch": "e", "offset": -1}}', 'INVALID_MESSAGE'],
+    [
+      'a recover with a negative offset',
+      '{"action": "subscribe", "user_id": "x", "recover": {"epoch": "e", "offset": -1}}',
+      'INVALID_MESSAGE',
+    ],
     ['a user_id of another type', '{"action": "subscribe", "user_id": {"a": 1}}', 'INVALID_MESSAGE'],
     ['a cancel without task_id', '{"action": "cancel", "user_id": "x"}', 'INVALID_MESSAGE'],
     ['an ack of nothing', '{"action": "ack"}', 'INVALID_MESSAGE'],
@@ -59,7 +67,9 @@ describe('a bad frame', () => {
   });
 
   it('names the faulty field', async () => {
-    expect(await client.request({ action: 'confirm', callback_id: 3 })).toMatchObject({ fields: { callback_id: expect.any(String) } });
+    expect(await client.request({ action: 'confirm', callback_id: 3 })).toMatchObject({
+      fields: { callback_id: expect.any(String) },
+    });
   });
 });
 
@@ -109,12 +119,42 @@ describe('many frames at once', () => {
   });
 });
 
+describe('a bad REST body', () => {
+  const deep = `{"type":"x","a":${'['.repeat(10_000)}${']'.repeat(10_000)}}`;
+  it.each([
+    ['is 10 000 levels deep', '/ws/broadcast', deep],
+    [
+      'hides the depth in metadata',
+      '/ws/confirmations',
+      `{"user_id":"u","task_id":"t","step":1,"step_result":{},"metadata":${deep}}`,
+    ],
+    ['has __proto__', '/ws/broadcast', '{"type":"x","__proto__":{"polluted":true}}'],
+    ['is over a megabyte', '/ws/broadcast', `{"type":"x","a":"${'x'.repeat(1_100_000)}"}`],
+  ])('that %s is refused', async (_what, path, body) => {
+    const { status, body: error } = await service.rest('POST', path, body);
+    expect(status).toBe(400);
+    expect(error).toMatchObject({ code: 'INVALID_MESSAGE' });
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+  });
+
+  it('with a path that is no UTF-8 is refused without quoting it', async () => {
+    const { status, body } = await service.rest('GET', '/ws/tasks/%FFsecret');
+    expect(status).toBe(400);
+    expect(JSON.stringify(body)).not.toContain('secret');
+  });
+
+  it('and an unknown route is NOT_FOUND', async () => {
+    expect(await service.rest('GET', '/nowhere')).toMatchObject({ status: 404, body: { code: 'NOT_FOUND' } });
+  });
+});
+
 describe('raw bytes', () => {
   const handshake = (path: string): string =>
     `GET ${path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`;
 
   /** An empty mask leaves the payload readable. */
-  const maskedFrame = (text: string): Buffer => Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]);
+  const maskedFrame = (text: string): Buffer =>
+    Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]);
 
   it('a frame in the segment of the handshake is answered', async () => {
     const socket = connectTcp(service.port, '127.0.0.1');

@@ -48,7 +48,8 @@ describe('the endpoint', () => {
     expect(small.socket.extensions).toBe('');
     for (let round = 0; round < 3; round += 1) {
       await service.notifications.broadcastMessage({ type: 'big', text: 'lorem '.repeat(5000), round });
-      for (const client of [plain, deflated, small]) expect(await client.next('big')).toMatchObject({ text: 'lorem '.repeat(5000), round });
+      for (const client of [plain, deflated, small])
+        expect(await client.next('big')).toMatchObject({ text: 'lorem '.repeat(5000), round });
     }
   });
 
@@ -162,7 +163,11 @@ describe('the authentication hook', () => {
     const [idle, eager] = [await service.connect(), await service.connect()];
     expect(await eager.request({ action: 'ping' })).toMatchObject({ type: 'error', code: 'UNAUTHENTICATED' });
     expect(await eager.request({ action: 'authenticate', token: 'nope' })).toMatchObject({ code: 'UNAUTHENTICATED' });
-    expect(await eager.request({ action: 'authenticate', token: TOKEN })).toMatchObject({ type: 'authenticated', user_id: 'alice', expires_at: null });
+    expect(await eager.request({ action: 'authenticate', token: TOKEN })).toMatchObject({
+      type: 'authenticated',
+      user_id: 'alice',
+      expires_at: null,
+    });
     expect(await idle.closed()).toMatchObject({ code: 4401 });
     await eager.settled();
   });
@@ -170,14 +175,19 @@ describe('the authentication hook', () => {
   it('lets nobody be somebody else, and hides what is another’s', async () => {
     service = await startService({ options: { authenticator: new TokenCheck() } });
     const alice = await service.connect({ headers: { authorization: `Bearer ${TOKEN}` } });
-    void service.notifications.notifyUser({ message: '?' }, 'bob', 'bobs-task', 1);
-    const [{ callbackId }] = (await service.notifications.listConfirmations({ scope: 'all', limit: 1 })).items as [{ callbackId: string }];
+    service.ask({ message: '?' }, 'bob', 'bobs-task', 1);
+    const { items } = await service.notifications.listConfirmations({ scope: 'all', limit: 1 });
+    const callbackId = items[0]?.callbackId;
     expect(await alice.request({ action: 'subscribe', user_id: 'bob' })).toMatchObject({ code: 'FORBIDDEN' });
     expect(await alice.request({ action: 'subscribe', channel: 'user:bob' })).toMatchObject({ code: 'FORBIDDEN' });
     expect(await alice.request({ action: 'subscribe', channel: 'news' })).toMatchObject({ code: 'FORBIDDEN' });
     expect(await alice.request({ action: 'subscribe', task_id: 'bobs-task' })).toMatchObject({ code: 'NOT_FOUND' });
-    expect(await alice.request({ action: 'cancel', user_id: 'alice', task_id: 'bobs-task' })).toMatchObject({ code: 'NOT_FOUND' });
-    expect(await alice.request({ action: 'confirm', callback_id: callbackId, proceed: true })).toMatchObject({ code: 'NOT_FOUND' });
+    expect(await alice.request({ action: 'cancel', user_id: 'alice', task_id: 'bobs-task' })).toMatchObject({
+      code: 'NOT_FOUND',
+    });
+    expect(await alice.request({ action: 'confirm', callback_id: callbackId, proceed: true })).toMatchObject({
+      code: 'NOT_FOUND',
+    });
     expect((await alice.request({ action: 'pending' }))['confirmations']).toEqual([]);
     expect((await service.rest('GET', '/ws/status')).status).toBe(401);
     expect((await service.rest('GET', '/health/live')).status).toBe(200);

@@ -1,7 +1,14 @@
 /** The module inside somebody else's Nest app: injected, guarded, intercepted, beside another gateway. */
 import 'reflect-metadata';
 import type { Server } from 'node:http';
-import { Injectable, type CallHandler, type CanActivate, type ExecutionContext, type INestApplication, type NestInterceptor } from '@nestjs/common';
+import {
+  Injectable,
+  type CallHandler,
+  type CanActivate,
+  type ExecutionContext,
+  type INestApplication,
+  type NestInterceptor,
+} from '@nestjs/common';
 import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
@@ -89,12 +96,18 @@ describe('a host app’s own', () => {
     const url = await listen(testing.createNestApplication());
     const client = await asUser(url, 'alice');
     expect(await client.request({ action: 'ping' })).toMatchObject({ type: 'pong', stamped: true });
-    expect(await client.request({ action: 'cancel', user_id: 'alice', task_id: 't' })).toMatchObject({ type: 'error', code: 'FORBIDDEN' });
+    expect(await client.request({ action: 'cancel', user_id: 'alice', task_id: 't' })).toMatchObject({
+      type: 'error',
+      code: 'FORBIDDEN',
+    });
     await client.close();
   });
 
   it('gateway on another path is served by Nest’s stock adapter beside ours', async () => {
-    const testing = await Test.createTestingModule({ imports: [NotificationModule.forRoot({ dataDir: ':memory:' })], providers: [ChatGateway] }).compile();
+    const testing = await Test.createTestingModule({
+      imports: [NotificationModule.forRoot({ dataDir: ':memory:' })],
+      providers: [ChatGateway],
+    }).compile();
     const url = await listen(testing.createNestApplication());
     const client = await asUser(url, 'alice');
     const chat = new WebSocket(`${url}/chat`);
@@ -124,7 +137,11 @@ describe('a host app’s own', () => {
   });
 
   it('code injects the service', async () => {
-    await listen((await Test.createTestingModule({ imports: [NotificationModule.forRoot({ dataDir: ':memory:' })] }).compile()).createNestApplication());
+    await listen(
+      (
+        await Test.createTestingModule({ imports: [NotificationModule.forRoot({ dataDir: ':memory:' })] }).compile()
+      ).createNestApplication(),
+    );
     expect(app.get(NotificationService).getConnectionCount()).toBe(0);
   });
 });

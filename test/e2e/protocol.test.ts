@@ -4,7 +4,9 @@ import { startService, type TestService } from '../support/service.js';
 import type { Frame } from '../support/client.js';
 
 const document = readFileSync(new URL('../../../PROTOCOL.md', import.meta.url), 'utf8');
-const conversations = [...document.matchAll(/\n([^\n]+):\n\n```conversation\n([\s\S]*?)```/g)].map(([, title = '', text = '']) => ({ title, lines: text.trim().split('\n') }));
+const conversations = [...document.matchAll(/\n([^\n]+):\n\n```conversation\n([\s\S]*?)```/g)].map(
+  ([, title = '', text = '']) => ({ title, lines: text.trim().split('\n') }),
+);
 
 let service: TestService;
 beforeAll(async () => {
@@ -56,6 +58,7 @@ function expectFrame(frame: Frame, expected: Frame, known: Map<string, unknown>)
 function fill(value: unknown, known: ReadonlyMap<string, unknown>): unknown {
   if (typeof value === 'string' && value.startsWith('$')) return known.get(value.slice(1));
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, Array.isArray(inner) ? inner : fill(inner, known)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [name, Array.isArray(inner) ? inner : fill(inner, known)]),
+  );
 }
-

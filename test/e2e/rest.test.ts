@@ -100,8 +100,14 @@ describe('users', () => {
     const all = await service.rest('GET', `/ws/users/${user}/confirmations`);
     expect(all.body['confirmations']).toHaveLength(4);
     const first = await service.rest('GET', `/ws/users/${user}/confirmations?task_id=${task}&limit=2`);
-    expect(first.body['confirmations']).toMatchObject([{ state: 'pending', title: 'T', message: 'Deploy?', task_id: task }, { task_id: task }]);
-    const rest = await service.rest('GET', `/ws/users/${user}/confirmations?task_id=${task}&limit=2&cursor=${encodeURIComponent(first.body['cursor'])}`);
+    expect(first.body['confirmations']).toMatchObject([
+      { state: 'pending', title: 'T', message: 'Deploy?', task_id: task },
+      { task_id: task },
+    ]);
+    const rest = await service.rest(
+      'GET',
+      `/ws/users/${user}/confirmations?task_id=${task}&limit=2&cursor=${encodeURIComponent(String(first.body['cursor']))}`,
+    );
     expect(rest.body['confirmations']).toHaveLength(1);
     expect((await service.rest('GET', `/ws/users/${user}/confirmations?state=answered`)).body['confirmations']).toEqual([]);
     expect((await service.rest('GET', `/ws/users/${user}/confirmations?state=maybe`)).status).toBe(400);
@@ -117,7 +123,16 @@ describe('confirmations', () => {
     client.send({ action: 'confirm', callback_id, proceed: true, feedback: 'ok' });
     expect(await asked).toMatchObject({
       status: 201,
-      body: { callback_id, state: 'answered', user_id: user, step: 1, proceed: true, feedback: 'ok', answered_by: user, answered_at: expect.any(Number) },
+      body: {
+        callback_id,
+        state: 'answered',
+        user_id: user,
+        step: 1,
+        proceed: true,
+        feedback: 'ok',
+        answered_by: user,
+        answered_at: expect.any(Number),
+      },
     });
   });
 
@@ -140,7 +155,10 @@ describe('confirmations', () => {
     const path = `/ws/confirmations/${String(opened.body['callback_id'])}`;
     expect((await service.rest('GET', path)).body).toMatchObject({ state: 'pending' });
     const polled = service.rest('GET', `${path}?wait=30`);
-    expect(await service.rest('POST', `${path}/answer`, { proceed: true })).toMatchObject({ status: 200, body: { state: 'answered', proceed: true } });
+    expect(await service.rest('POST', `${path}/answer`, { proceed: true })).toMatchObject({
+      status: 200,
+      body: { state: 'answered', proceed: true },
+    });
     expect((await polled).body).toMatchObject({ state: 'answered', proceed: true });
     expect((await service.rest('POST', `${path}/answer`, { proceed: true })).status).toBe(200);
     expect(await service.rest('POST', `${path}/answer`, { proceed: false })).toMatchObject({
@@ -161,7 +179,10 @@ describe('confirmations', () => {
     const opened = await service.rest('POST', '/ws/confirmations', question(user, fresh('task')));
     const callback_id = opened.body['callback_id'];
     await client.next('task_step_result');
-    expect(await service.rest('DELETE', `/ws/confirmations/${String(callback_id)}`)).toMatchObject({ status: 200, body: { state: 'withdrawn', proceed: false } });
+    expect(await service.rest('DELETE', `/ws/confirmations/${String(callback_id)}`)).toMatchObject({
+      status: 200,
+      body: { state: 'withdrawn', proceed: false },
+    });
     expect(await client.next('confirmation_resolved')).toMatchObject({ callback_id, outcome: 'withdrawn', proceed: false });
     expect((await service.rest('DELETE', `/ws/confirmations/${String(callback_id)}`)).status).toBe(200);
   });
@@ -178,13 +199,20 @@ describe('confirmations', () => {
 
   it('checks an answer against the form', async () => {
     const schema = { type: 'object', properties: { mail: { type: 'string', format: 'email' } }, required: ['mail'] };
-    const opened = await service.rest('POST', '/ws/confirmations', question(fresh('user'), fresh('task'), { input_schema: schema }));
+    const opened = await service.rest(
+      'POST',
+      '/ws/confirmations',
+      question(fresh('user'), fresh('task'), { input_schema: schema }),
+    );
     const path = `/ws/confirmations/${String(opened.body['callback_id'])}/answer`;
     expect(await service.rest('POST', path, { proceed: true, values: { mail: 'nope' } })).toMatchObject({
       status: 400,
       body: { code: 'INVALID_ANSWER', fields: { 'values.mail': expect.any(String) } },
     });
-    expect(await service.rest('POST', path, { proceed: true, values: { mail: 'a@b.example' } })).toMatchObject({ status: 200, body: { values: { mail: 'a@b.example' } } });
+    expect(await service.rest('POST', path, { proceed: true, values: { mail: 'a@b.example' } })).toMatchObject({
+      status: 200,
+      body: { values: { mail: 'a@b.example' } },
+    });
   });
 
   it.each([
@@ -197,10 +225,27 @@ describe('confirmations', () => {
     ['a misspelt option', { on_timout: 'abort' }, 'on_timout'],
     ['an unknown on_timeout', { on_timeout: 'maybe' }, 'on_timeout'],
     ['an irreversible yes by default', { risk: 'irreversible', on_timeout: 'proceed' }, 'on_timeout'],
-    ['two choices of the same id', { choices: [{ id: 'a', label: 'A', proceed: true }, { id: 'a', label: 'B', proceed: false }] }, 'choices'],
+    [
+      'two choices of the same id',
+      {
+        choices: [
+          { id: 'a', label: 'A', proceed: true },
+          { id: 'a', label: 'B', proceed: false },
+        ],
+      },
+      'choices',
+    ],
     ['no choices', { choices: [] }, 'choices'],
-    ['a nested schema', { input_schema: { type: 'object', properties: { a: { type: 'object' } } } }, 'input_schema.properties.a.type'],
-    ['an unsupported keyword', { input_schema: { type: 'object', properties: { a: { type: 'string', not: {} } } } }, 'input_schema'],
+    [
+      'a nested schema',
+      { input_schema: { type: 'object', properties: { a: { type: 'object' } } } },
+      'input_schema.properties.a.type',
+    ],
+    [
+      'an unsupported keyword',
+      { input_schema: { type: 'object', properties: { a: { type: 'string', not: {} } } } },
+      'input_schema',
+    ],
     ['metadata too large', { metadata: { x: 'x'.repeat(8200) } }, 'metadata'],
   ])('refuses %s by name', async (_what, change, field) => {
     const { status, body } = await service.rest('POST', '/ws/confirmations', question('u', 't', change));
@@ -229,7 +274,9 @@ describe('tasks', () => {
   it('leases a heartbeat', async () => {
     const [user, task] = [fresh('user'), fresh('task')];
     const client = await service.connectAs(user);
-    expect(await service.rest('POST', `/ws/tasks/${task}/heartbeat`, { user_id: user, interval: 0.1, ttl: 60 })).toMatchObject({ status: 202 });
+    expect(await service.rest('POST', `/ws/tasks/${task}/heartbeat`, { user_id: user, interval: 0.1, ttl: 60 })).toMatchObject({
+      status: 202,
+    });
     await client.next('heartbeat');
     await client.next('heartbeat');
     expect((await service.rest('DELETE', `/ws/tasks/${task}/heartbeat`)).status).toBe(204);
@@ -240,10 +287,17 @@ describe('tasks', () => {
     const [user, task] = [fresh('user'), fresh('task')];
     expect((await service.rest('GET', `/ws/tasks/${task}`)).status).toBe(404);
     await service.rest('POST', '/ws/confirmations', question(user, task));
-    expect((await service.rest('GET', `/ws/tasks/${task}`)).body).toMatchObject({ task_id: task, user_id: user, cancelled: false });
+    expect((await service.rest('GET', `/ws/tasks/${task}`)).body).toMatchObject({
+      task_id: task,
+      user_id: user,
+      cancelled: false,
+    });
     const cancelled = await service.rest('POST', `/ws/tasks/${task}/cancel`, { reason: 'stop' });
     expect(cancelled).toMatchObject({ status: 200, body: { cancelled: true, reason: 'stop', cancelled_at: expect.any(Number) } });
-    expect((await service.rest('POST', '/ws/confirmations', question(user, task))).body).toMatchObject({ state: 'cancelled', proceed: false });
+    expect((await service.rest('POST', '/ws/confirmations', question(user, task))).body).toMatchObject({
+      state: 'cancelled',
+      proceed: false,
+    });
     expect((await service.rest('DELETE', `/ws/tasks/${task}/cancel`)).body).toMatchObject({ cancelled: false });
     expect((await service.rest('POST', '/ws/confirmations', question(user, task))).body).toMatchObject({ state: 'pending' });
   });
@@ -278,7 +332,8 @@ describe('health, metrics, docs', () => {
   it('has Prometheus metrics with the old names', async () => {
     const { body, headers } = await service.rest('GET', '/metrics');
     expect(headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
-    for (const name of ['websocket_connections', 'websocket_running 1', 'pending_callbacks', 'confirmations_decided_total']) expect(body['text']).toContain(name);
+    for (const name of ['websocket_connections', 'websocket_running 1', 'pending_callbacks', 'confirmations_decided_total'])
+      expect(body['text']).toContain(name);
   });
 
   it('describes itself at /docs, every route of the contract included', async () => {

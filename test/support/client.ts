@@ -63,7 +63,9 @@ export class TestClient {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         const types = this.received.map(({ type, code }) => (code === undefined ? type : `${type}:${String(code)}`)).slice(-20);
-        reject(new Error(`no frame matched ${describe(matcher)}${this.ended ? ' (closed)' : ''}; last received: ${types.join(', ')}`));
+        reject(
+          new Error(`no frame matched ${describe(matcher)}${this.ended ? ' (closed)' : ''}; last received: ${types.join(', ')}`),
+        );
       }, PATIENCE_MS);
       this.waiters.push({
         matches,

@@ -7,7 +7,7 @@ import 'reflect-metadata';
 import type { INestApplication } from '@nestjs/common';
 import { portOf, startApp } from '../../src/app.js';
 import { readConfig } from '../../src/app.config.js';
-import { NotificationService, type NotificationOptions } from '../../src/notification/index.js';
+import { NotificationService, ServiceClosedError, type NotificationOptions } from '../../src/notification/index.js';
 import { TestClient } from './client.js';
 
 export interface TestService {
@@ -20,8 +20,15 @@ export interface TestService {
   connect(options?: Parameters<typeof TestClient.connect>[1], path?: string): Promise<TestClient>;
   /** Connects and says who it is. */
   connectAs(userId: string): Promise<TestClient>;
+  /** `notifyUser` for tests that do not wait for the answer: the end of the service is no fault. */
+  ask(...question: Parameters<NotificationService['notifyUser']>): void;
   /** A REST call with a JSON body. */
-  rest(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<{ status: number; body: Record<string, never>; headers: Headers }>;
+  rest(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<{ status: number; body: Record<string, never>; headers: Headers }>;
   stop(): Promise<void>;
 }
 
@@ -65,6 +72,14 @@ export async function startService({ environment = {}, options = {}, dataDir }: 
       await client.request({ action: 'subscribe', user_id: userId });
       return client;
     },
+    ask: (...question) => {
+      app
+        .get(NotificationService)
+        .notifyUser(...question)
+        .catch((error: unknown) => {
+          if (!(error instanceof ServiceClosedError)) throw error;
+        });
+    },
     rest: async (method, path, body, headers = {}) => {
       const response = await fetch(url + path, {
         method,
@@ -73,7 +88,11 @@ export async function startService({ environment = {}, options = {}, dataDir }: 
       });
       const text = await response.text();
       const isJson = response.headers.get('content-type')?.includes('json') ?? false;
-      return { status: response.status, body: (isJson ? JSON.parse(text) : { text }) as Record<string, never>, headers: response.headers };
+      return {
+        status: response.status,
+        body: (isJson ? JSON.parse(text) : { text }) as Record<string, never>,
+        headers: response.headers,
+      };
     },
     stop: async () => {
       for (const client of clients) client.socket.terminate();

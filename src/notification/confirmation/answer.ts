@@ -23,10 +23,14 @@ export function checkAnswer(callbackId: string, prompt: Prompt, given: GivenAnsw
   const fields: FieldErrors = {};
   const choice = given.choice == null ? undefined : prompt.choices?.find(({ id }) => id === given.choice);
   if (given.choice != null && !choice) fields['choice'] = 'is none of the choices';
-  if (choice && given.proceed != null && given.proceed !== choice.proceed) fields['proceed'] = `contradicts the choice, which means ${choice.proceed}`;
+  if (choice && given.proceed != null && given.proceed !== choice.proceed)
+    fields['proceed'] = `contradicts the choice, which means ${choice.proceed}`;
   const proceed = choice?.proceed ?? given.proceed ?? false;
   if (prompt.inputSchema) {
-    Object.assign(fields, given.values == null && !proceed ? {} : compileForm(prompt.inputSchema).check(given.values ?? {}, proceed));
+    Object.assign(
+      fields,
+      given.values == null && !proceed ? {} : compileForm(prompt.inputSchema).check(given.values ?? {}, proceed),
+    );
   } else if (given.values != null) {
     fields['values'] = 'this prompt has no form';
   }

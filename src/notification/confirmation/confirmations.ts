@@ -50,7 +50,8 @@ export class Confirmations {
       const decided = isDecided(confirmation) ? confirmation : await waiter.decided;
       // Only `leave` resolves without a decision, and nobody but us holds this waiter.
       if (!decided) throw new ServiceClosedError();
-      if (decided.decision.outcome === 'timed_out' && decided.onTimeout === 'error') throw new ConfirmationTimeoutError(decided.callbackId);
+      if (decided.decision.outcome === 'timed_out' && decided.onTimeout === 'error')
+        throw new ConfirmationTimeoutError(decided.callbackId);
       return confirmationResult(decided);
     } finally {
       request.signal?.removeEventListener('abort', withdrawOnAbort);
@@ -104,7 +105,8 @@ export class Confirmations {
   /** @throws NotFoundError for what does not exist or lies outside the scope */
   async get(callbackId: string, scope: Scope): Promise<Confirmation> {
     const confirmation = await this.engine.get(callbackId);
-    if (!confirmation || (scope !== 'all' && !scope.includes(confirmation.userId))) throw new NotFoundError('confirmation', callbackId);
+    if (!confirmation || (scope !== 'all' && !scope.includes(confirmation.userId)))
+      throw new NotFoundError('confirmation', callbackId);
     return confirmation;
   }
 

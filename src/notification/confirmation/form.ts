@@ -72,7 +72,8 @@ function findProblem(schema: InputSchema): string | undefined {
     const allowed = [...ANY_KEYWORDS, ...FIELD_KEYWORDS[field.type]];
     const extra = Object.keys(field).find((keyword) => !allowed.includes(keyword));
     if (extra) return `properties.${name}.${extra} is not supported for ${field.type}`;
-    if (field.type === 'array' && !field.items?.enum && !field.items?.anyOf) return `properties.${name}.items must list its values by enum or anyOf`;
+    if (field.type === 'array' && !field.items?.enum && !field.items?.anyOf)
+      return `properties.${name}.items must list its values by enum or anyOf`;
   }
   const missing = schema.required?.find((name) => !Object.hasOwn(schema.properties, name));
   return missing === undefined ? undefined : `required names ${missing}, which is no property`;

@@ -10,10 +10,15 @@ import { promptFrame } from './view.js';
 
 const PAGE_SIZE = 100;
 
-export async function* redeliverPrompts(engine: Engine, connection: Connection, userId: string): AsyncGenerator<OutboundFrame, void> {
+export async function* redeliverPrompts(
+  engine: Engine,
+  connection: Connection,
+  userId: string,
+): AsyncGenerator<OutboundFrame, void> {
   const settled = connection.beginRedelivery();
   try {
-    const read = (cursor?: string): Promise<Page<Confirmation>> => engine.list({ scope: [userId], state: 'pending', limit: PAGE_SIZE, cursor });
+    const read = (cursor?: string): Promise<Page<Confirmation>> =>
+      engine.list({ scope: [userId], state: 'pending', limit: PAGE_SIZE, cursor });
     for await (const confirmation of pages(connection, userId, read)) {
       if (settled.has(confirmation.callbackId)) continue;
       settled.add(confirmation.callbackId);
@@ -24,7 +29,11 @@ export async function* redeliverPrompts(engine: Engine, connection: Connection, 
   }
 }
 
-export async function* redeliverMessages(engine: Engine, connection: Connection, userId: string): AsyncGenerator<OutboundFrame, void> {
+export async function* redeliverMessages(
+  engine: Engine,
+  connection: Connection,
+  userId: string,
+): AsyncGenerator<OutboundFrame, void> {
   const read = (cursor?: string): Promise<Page<AcknowledgedMessage>> => engine.unacknowledged(userId, PAGE_SIZE, cursor);
   for await (const message of pages(connection, userId, read)) yield acknowledgedFrame(message);
 }
@@ -34,7 +43,11 @@ export function acknowledgedFrame({ message, messageId, userId }: AcknowledgedMe
   return new OutboundFrame({ ...message, target_user_id: userId, message_id: messageId, requires_ack: true });
 }
 
-async function* pages<T>(connection: Connection, userId: string, read: (cursor?: string) => Promise<Page<T>>): AsyncGenerator<T, void> {
+async function* pages<T>(
+  connection: Connection,
+  userId: string,
+  read: (cursor?: string) => Promise<Page<T>>,
+): AsyncGenerator<T, void> {
   const wanted = (): boolean => connection.isOpen && connection.userId === userId;
   let cursor: string | undefined;
   do {

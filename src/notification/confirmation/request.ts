@@ -124,7 +124,8 @@ function check(prompt: Prompt, onTimeout: OnTimeout | undefined): void {
   }
   const ids = prompt.choices?.map(({ id }) => id) ?? [];
   if (new Set(ids).size < ids.length) fields['choices'] = 'ids must be unique';
-  if (prompt.metadata && byteLength(prompt.metadata) > MAX_METADATA_BYTES) fields['metadata'] = `must have at most ${MAX_METADATA_BYTES} bytes`;
+  if (prompt.metadata && byteLength(prompt.metadata) > MAX_METADATA_BYTES)
+    fields['metadata'] = `must have at most ${MAX_METADATA_BYTES} bytes`;
   if (byteLength(prompt) > MAX_PROMPT_BYTES) fields['stepResult'] = `the prompt must have at most ${MAX_PROMPT_BYTES} bytes`;
   if (prompt.inputSchema) {
     const problem = compileForm(prompt.inputSchema).problem;
@@ -138,7 +139,9 @@ function toJson(contents: object): unknown {
   try {
     return JSON.parse(JSON.stringify(contents));
   } catch (cause) {
-    throw new InvalidMessageError({ stepResult: `cannot be written as JSON (${cause instanceof Error ? cause.message : String(cause)})` });
+    throw new InvalidMessageError({
+      stepResult: `cannot be written as JSON (${cause instanceof Error ? cause.message : String(cause)})`,
+    });
   }
 }
 

@@ -63,7 +63,11 @@ export function resolvedFrame({ callbackId, decision }: Decided): ConfirmationRe
 }
 
 export function expiringFrame(confirmation: Confirmation): ConfirmationExpiring {
-  return { type: 'confirmation_expiring', callback_id: confirmation.callbackId, expires_at: toSeconds(confirmation.expiresAt ?? 0) };
+  return {
+    type: 'confirmation_expiring',
+    callback_id: confirmation.callbackId,
+    expires_at: toSeconds(confirmation.expiresAt ?? 0),
+  };
 }
 
 export function confirmationView(confirmation: Confirmation): ConfirmationView {

@@ -82,7 +82,10 @@ export class Connection {
     private readonly socket: ConnectionSocket,
     handshake: Handshake,
     private readonly limits: ConnectionLimits,
-    private readonly events: { onOverflow(connection: Connection): void; onSourceError(connection: Connection, error: unknown): void },
+    private readonly events: {
+      onOverflow(connection: Connection): void;
+      onSourceError(connection: Connection, error: unknown): void;
+    },
   ) {
     this.identity = handshake.identity;
     this.address = handshake.address;
@@ -177,7 +180,10 @@ export class Connection {
     this.phase = 'closing';
     this.inbox?.discard();
     const patience = new AbortController();
-    await Promise.race([this.finish(), delay(CLOSE_PATIENCE_MS, undefined, { ref: false, signal: patience.signal }).catch(ignoreAbort)]);
+    await Promise.race([
+      this.finish(),
+      delay(CLOSE_PATIENCE_MS, undefined, { ref: false, signal: patience.signal }).catch(ignoreAbort),
+    ]);
     patience.abort();
     this.cut({ code, reason });
   }

@@ -73,7 +73,13 @@ export class Hub {
    * Delivers a publication.
    * @returns how many connections it reached
    */
-  publish(channel: string, frame: OutboundFrame, position?: StreamPosition, audienceUserId?: string, conflationKey?: string): number {
+  publish(
+    channel: string,
+    frame: OutboundFrame,
+    position?: StreamPosition,
+    audienceUserId?: string,
+    conflationKey?: string,
+  ): number {
     let reached = 0;
     for (const connection of this.audience(channel, audienceUserId)) {
       if (!connection.isOpen) continue;
@@ -142,4 +148,3 @@ function deleteFrom(index: Map<string, Set<Connection>>, key: string, connection
   const members = index.get(key);
   if (members?.delete(connection) && members.size === 0) index.delete(key);
 }
-

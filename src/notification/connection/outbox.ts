@@ -98,7 +98,13 @@ export class Outbox {
     this.queuedBytes -= size;
     this.bytesInFlight = size;
     const [only] = batch;
-    const bytes = batch.length === 1 && only ? only.bytes : Buffer.concat(batch.map((entry) => entry.bytes), size);
+    const bytes =
+      batch.length === 1 && only
+        ? only.bytes
+        : Buffer.concat(
+            batch.map((entry) => entry.bytes),
+            size,
+          );
     this.write(bytes, () => {
       // A failed write is followed by the socket's close, which discards the outbox.
       this.bytesInFlight = 0;

@@ -19,7 +19,16 @@
  *
  * Times are Unix milliseconds by the engine's clock; durations milliseconds.
  */
-import type { Answer, Choice, ConfirmationState, InputSchema, JsonObject, OnTimeout, Outcome, StepResult } from '../../protocol/confirmation.js';
+import type {
+  Answer,
+  Choice,
+  ConfirmationState,
+  InputSchema,
+  JsonObject,
+  OnTimeout,
+  Outcome,
+  StepResult,
+} from '../../protocol/confirmation.js';
 import type { StreamPosition } from '../../protocol/messages.js';
 
 export type { StreamPosition };
@@ -103,8 +112,7 @@ export interface DecideRequest {
 
 /** `accepted`: this call decided. `repeated`: the same answerer gave the same answer before. */
 export type DecideResult =
-  | { status: 'accepted' | 'repeated' | 'already_resolved'; confirmation: Confirmation }
-  | { status: 'not_found' };
+  { status: 'accepted' | 'repeated' | 'already_resolved'; confirmation: Confirmation } | { status: 'not_found' };
 
 export interface ConfirmationQuery {
   scope: Scope;

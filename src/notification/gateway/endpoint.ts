@@ -27,8 +27,8 @@ const TOKEN_PROTOCOL_PREFIX = 'bearer.';
 /** How long a peer has to answer a close frame. */
 const CLOSE_TIMEOUT_MS = 2000;
 
-/** Without context takeover one deflated frame serves every receiver. `false`, which ws takes and its types do not: no smaller window. */
-const SHARED_DEFLATE = { serverNoContextTakeover: true, clientNoContextTakeover: true, serverMaxWindowBits: false as unknown as number };
+/** Without context takeover one deflated frame serves every receiver. */
+const SHARED_DEFLATE = { serverNoContextTakeover: true, clientNoContextTakeover: true };
 
 /** What the endpoint needs of the module. */
 export interface EndpointContext {
@@ -89,6 +89,7 @@ export class Endpoint {
       const identity = await this.admit(request);
       if (socket.destroyed) return;
       const { server } = this.ready();
+      declineSmallWindow(request);
       server.handleUpgrade(request, socket, head, (ws) => {
         socket.off('error', ignoreReset);
         this.accept(ws, socket, request, identity);
@@ -179,10 +180,17 @@ class Limiter {
       return true;
     }
     this.refused += 1;
-    if (this.refused <= this.options.rateLimit) this.connection.reply(errorFrame(new NotificationError('RATE_LIMITED', 'too many frames')));
+    if (this.refused <= this.options.rateLimit)
+      this.connection.reply(errorFrame(new NotificationError('RATE_LIMITED', 'too many frames')));
     else void this.connection.close(CLOSE.RATE_LIMITED);
     return false;
   }
+}
+
+/** A client that wants a smaller deflate window could not read the frames that all share: it gets none compressed. */
+function declineSmallWindow(request: IncomingMessage): void {
+  const { headers } = request;
+  if (/server_max_window_bits\s*=/.test(headers['sec-websocket-extensions'] ?? '')) delete headers['sec-websocket-extensions'];
 }
 
 /** The path alone; a request target that is no path at all matches nothing. */
@@ -191,9 +199,17 @@ export function pathOf(request: IncomingMessage): string {
 }
 
 /** Refuses an upgrade with an HTTP answer. */
-export function refuse(socket: Duplex, { status, message, headers }: { status: number; message: string; headers?: Record<string, string> }): void {
+export function refuse(
+  socket: Duplex,
+  { status, message, headers }: { status: number; message: string; headers?: Record<string, string> },
+): void {
   if (socket.destroyed) return;
-  const lines = Object.entries({ Connection: 'close', 'Content-Type': 'text/plain', 'Content-Length': String(Buffer.byteLength(message)), ...headers });
+  const lines = Object.entries({
+    Connection: 'close',
+    'Content-Type': 'text/plain',
+    'Content-Length': String(Buffer.byteLength(message)),
+    ...headers,
+  });
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head}\r\n${message}`);
   socket.once('finish', () => socket.destroy());

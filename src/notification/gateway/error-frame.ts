@@ -1,6 +1,7 @@
 /**
  * An error of any kind as the client gets it: never a stack, an internal message or the input.
  */
+import { STATUS_CODES } from 'node:http';
 import { HttpException } from '@nestjs/common';
 import { WsException } from '@nestjs/websockets';
 import { ERROR_STATUS, type ErrorCode } from '../../protocol/codes.js';
@@ -29,15 +30,22 @@ export function isFault(error: unknown): boolean {
 }
 
 /** What guards, pipes and filters of a host app throw counts with its HTTP status. */
-export function asProtocolError(error: unknown): Pick<NotificationError, 'code' | 'message' | 'fields' | 'callbackId' | 'confirmation'> {
+export function asProtocolError(
+  error: unknown,
+): Pick<NotificationError, 'code' | 'message' | 'fields' | 'callbackId' | 'confirmation'> {
   if (error instanceof NotificationError) return error;
   if (error instanceof DecodeError) return { code: error.code, message: error.message, fields: error.fields };
   if (error instanceof HttpException) {
+    if (error.cause instanceof Error && error.cause.name === 'SyntaxError')
+      return { code: 'INVALID_JSON', message: 'Invalid JSON format' };
     const code = codeOfStatus(error.getStatus());
+    // What Express found fault with may quote the input.
+    if (error.cause !== undefined) return { code, message: STATUS_CODES[error.getStatus()]?.toLowerCase() ?? INTERNAL_MESSAGE };
     return { code, message: code === 'INTERNAL' ? INTERNAL_MESSAGE : error.message };
   }
   // Nest's own guard refusal over WebSocket.
-  if (error instanceof WsException) return { code: error.message === 'Forbidden resource' ? 'FORBIDDEN' : 'INVALID_MESSAGE', message: error.message };
+  if (error instanceof WsException)
+    return { code: error.message === 'Forbidden resource' ? 'FORBIDDEN' : 'INVALID_MESSAGE', message: error.message };
   return { code: 'INTERNAL', message: INTERNAL_MESSAGE };
 }
 

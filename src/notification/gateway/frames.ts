@@ -2,7 +2,18 @@
  * The fields of each action's frame, checked by class-validator. Unknown fields are ignored: old clients send some.
  */
 import { Type } from 'class-transformer';
-import { IsBoolean, IsInt, IsNotEmpty, IsObject, IsOptional, IsString, Max, MaxLength, Min, ValidateNested } from 'class-validator';
+import {
+  IsBoolean,
+  IsInt,
+  IsNotEmpty,
+  IsObject,
+  IsOptional,
+  IsString,
+  Max,
+  MaxLength,
+  Min,
+  ValidateNested,
+} from 'class-validator';
 import type { JsonObject } from '../../protocol/confirmation.js';
 
 export class PositionFields {

@@ -3,7 +3,7 @@
  * adds work on them. What a handler returns is the reply.
  */
 import type { IncomingMessage } from 'node:http';
-import { Inject, Logger, UseFilters, UsePipes } from '@nestjs/common';
+import { Inject, Logger, UseFilters, UsePipes, type OnModuleInit } from '@nestjs/common';
 import {
   ConnectedSocket,
   MessageBody,
@@ -37,11 +37,14 @@ const DEFAULT_PAGE = 100;
 @WebSocketGateway({ [NOTIFICATION_GATEWAY]: true })
 @UseFilters(WsErrorFilter)
 @UsePipes(framePipe())
-export class NotificationGateway implements OnGatewayInit<Endpoint>, OnGatewayConnection<Connection>, OnGatewayDisconnect<Connection> {
+export class NotificationGateway
+  implements OnModuleInit, OnGatewayInit<Endpoint>, OnGatewayConnection<Connection>, OnGatewayDisconnect<Connection>
+{
   private readonly logger = new Logger(NotificationGateway.name);
   /** Secure mode: what closes a connection that does not authenticate in time, or whose token expires. */
   private readonly tokenDeadlines = new WeakMap<Connection, WheelTimer>();
   private readonly requests = new WeakMap<Connection, IncomingMessage>();
+  private isForeignServer = false;
 
   constructor(
     @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
@@ -52,12 +55,20 @@ export class NotificationGateway implements OnGatewayInit<Endpoint>, OnGatewayCo
     private readonly metrics: NotificationMetrics,
   ) {}
 
+  /** Nest swallows what is thrown here, so `onModuleInit` throws it. */
   afterInit(endpoint: unknown): void {
-    if (!(endpoint instanceof Endpoint)) {
-      throw new ConfigurationError('the notification gateway needs its adapter: app.useWebSocketAdapter(new NotificationWsAdapter(app)) before listen()');
-    }
+    this.isForeignServer = !(endpoint instanceof Endpoint);
+    if (!(endpoint instanceof Endpoint)) return;
     const { hub, metrics, options, wheel } = this;
     endpoint.open({ options, hub, wheel, metrics, accepting: () => this.service.accepting });
+  }
+
+  onModuleInit(): void {
+    if (this.isForeignServer) {
+      throw new ConfigurationError(
+        'the notification gateway needs its adapter: app.useWebSocketAdapter(new NotificationWsAdapter(app)) before listen()',
+      );
+    }
   }
 
   handleConnection(connection: Connection, request: IncomingMessage): void {
@@ -169,14 +180,19 @@ export class NotificationGateway implements OnGatewayInit<Endpoint>, OnGatewayCo
   async authenticate(@ConnectedSocket() connection: Connection, @MessageBody() frame: AuthenticateFrame): Promise<Reply> {
     const { authenticator } = this.options;
     const request = this.requests.get(connection);
-    if (!authenticator || !request) throw new NotificationError('INVALID_MESSAGE', 'this server has no authentication: name yourself with subscribe');
+    if (!authenticator || !request)
+      throw new NotificationError('INVALID_MESSAGE', 'this server has no authentication: name yourself with subscribe');
     const user = await authenticator.authenticate(frame.token, request);
     if (!user) throw new NotificationError('UNAUTHENTICATED', 'invalid token');
     this.mustBeAllowed(connection.userId === undefined || connection.userId === user.userId, 'this connection is somebody else');
     if (connection.userId === undefined) await this.sessions.becomeUser(connection, { kind: 'user', ...user });
     else connection.identity = { kind: 'user', ...user };
     this.watchExpiry(connection, user);
-    return { type: 'authenticated', user_id: user.userId, expires_at: user.expiresAt === undefined ? null : toSeconds(user.expiresAt) };
+    return {
+      type: 'authenticated',
+      user_id: user.userId,
+      expires_at: user.expiresAt === undefined ? null : toSeconds(user.expiresAt),
+    };
   }
 
   @SubscribeMessage('pending')

@@ -74,7 +74,13 @@ export class Sessions {
     if (connection.userId !== undefined) await this.engine.disconnect(connection.id, connection.userId);
   }
 
-  private join(connection: Connection, channel: string, position: StreamPosition, since?: StreamPosition, first: FrameSource[] = []): void {
+  private join(
+    connection: Connection,
+    channel: string,
+    position: StreamPosition,
+    since?: StreamPosition,
+    first: FrameSource[] = [],
+  ): void {
     this.hub.subscribe(connection, channel);
     connection.subscriptions.set(channel, { phase: 'recovering', seen: 0 });
     for (const source of first) connection.followReplyWith(source);

@@ -59,7 +59,11 @@ export class NotificationWsAdapter extends WsAdapter {
     else super.bindClientDisconnect(client, callback);
   }
 
-  override bindMessageHandlers(client: Connection | StockClient, handlers: WsMessageHandler[], transform: (data: unknown) => Observable<unknown>): void {
+  override bindMessageHandlers(
+    client: Connection | StockClient,
+    handlers: WsMessageHandler[],
+    transform: (data: unknown) => Observable<unknown>,
+  ): void {
     if (!(client instanceof Connection)) return super.bindMessageHandlers(client, handlers as never, transform);
     const byAction = new Map(handlers.map((handler) => [handler.message, handler]));
     client.handleWith((text) => this.handle(client, byAction, text));

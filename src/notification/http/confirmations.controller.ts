@@ -44,14 +44,23 @@ export class ConfirmationsController {
 
   @Get(':callback_id')
   @OwnUser()
-  get(@Req() request: Request, @Calling() caller: Caller, @Param('callback_id') callbackId: string, @Query() { wait }: WaitQuery): Promise<ConfirmationView> {
+  get(
+    @Req() request: Request,
+    @Calling() caller: Caller,
+    @Param('callback_id') callbackId: string,
+    @Query() { wait }: WaitQuery,
+  ): Promise<ConfirmationView> {
     return this.read(callbackId, caller.scope, wait ?? 0, request);
   }
 
   @Post(':callback_id/answer')
   @HttpCode(200)
   @OwnUser()
-  async answer(@Calling() caller: Caller, @Param('callback_id') callbackId: string, @Body() body: AnswerBody): Promise<ConfirmationView> {
+  async answer(
+    @Calling() caller: Caller,
+    @Param('callback_id') callbackId: string,
+    @Body() body: AnswerBody,
+  ): Promise<ConfirmationView> {
     return confirmationView(await this.service.answer(callbackId, caller, body));
   }
 
@@ -61,7 +70,12 @@ export class ConfirmationsController {
   }
 
   /** A client that goes away is not waited for. */
-  private async read(callbackId: string, scope: Caller['scope'], waitSeconds: number, request: Request): Promise<ConfirmationView> {
+  private async read(
+    callbackId: string,
+    scope: Caller['scope'],
+    waitSeconds: number,
+    request: Request,
+  ): Promise<ConfirmationView> {
     const gone = new AbortController();
     request.res?.once('close', () => gone.abort());
     return confirmationView(await this.service.getConfirmation(callbackId, scope, waitSeconds * 1000, gone.signal));

@@ -44,7 +44,11 @@ export class TasksController {
   @Post(':task_id/cancel')
   @HttpCode(200)
   @OwnUser()
-  async cancel(@Calling() caller: Caller, @Param('task_id') taskId: string, @Body() { user_id: userId, reason }: CancelBody): Promise<object> {
+  async cancel(
+    @Calling() caller: Caller,
+    @Param('task_id') taskId: string,
+    @Body() { user_id: userId, reason }: CancelBody,
+  ): Promise<object> {
     const isService = caller.userId === null;
     const task = await this.service.cancel({
       taskId,

@@ -58,7 +58,13 @@ export class Heartbeats {
   }
 
   private begin(userId: string, taskId: string, intervalMs: number, until?: number): Beating {
-    const beating: Beating = { userId, taskId, intervalMs, until, timer: this.wheel.schedule(intervalMs, () => this.tick(beating)) };
+    const beating: Beating = {
+      userId,
+      taskId,
+      intervalMs,
+      until,
+      timer: this.wheel.schedule(intervalMs, () => this.tick(beating)),
+    };
     const running = this.byTask.get(taskId);
     if (running) running.add(beating);
     else this.byTask.set(taskId, new Set([beating]));

@@ -1,0 +1,569 @@
+/**
+ * What every engine must do, whatever it is made of: the guarantees E1-E6 of `engine.ts`, run against each engine.
+ * Titles name the guarantee where one is meant.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Engine, EngineHandler, EngineSettings, OpenRequest } from '../../../src/notification/engine/engine.js';
+import { ConfirmationConflictError, EngineUnavailableError } from '../../../src/notification/notification.errors.js';
+import { EngineRecorder } from '../../support/engine-recorder.js';
+
+export interface EngineFixture {
+  /** Starts a node on the fixture's state; the node before it has been closed or has crashed. */
+  start(handler: EngineHandler, settings?: Partial<EngineSettings>): Promise<Engine>;
+  /** The node goes as `kill -9` would take it: what it has not stored is lost. */
+  crash(): Promise<void>;
+  /** Stops whatever runs and removes the state. */
+  close(): Promise<void>;
+}
+
+export function question(overrides: Partial<OpenRequest> = {}): OpenRequest {
+  return {
+    callbackId: randomUUID(),
+    userId: 'ann',
+    taskId: 'task-1',
+    step: 1,
+    prompt: { stepResult: { message: 'Deploy?' } },
+    timeoutMs: 60_000,
+    onTimeout: 'abort',
+    onTimeoutBy: 'caller',
+    ...overrides,
+  };
+}
+
+export function describeEngine(name: string, createFixture: () => Promise<EngineFixture>): void {
+  describe(`the ${name} engine`, () => {
+    let fixture: EngineFixture;
+    let engine: Engine;
+    let recorder: EngineRecorder;
+
+    const start = async (settings?: Partial<EngineSettings>): Promise<void> => {
+      recorder = new EngineRecorder();
+      engine = await fixture.start(recorder, settings);
+      await engine.replayDecisions();
+    };
+    const restart = async (): Promise<void> => {
+      await engine.close();
+      await start();
+    };
+    const crash = async (): Promise<void> => {
+      await fixture.crash();
+      await start();
+    };
+    const open = async (overrides?: Partial<OpenRequest>): Promise<string> =>
+      (await engine.open(question(overrides))).confirmation.callbackId;
+    const yes = (callbackId: string, answeredBy: string | null = 'ann') =>
+      engine.decide({ callbackId, scope: 'all', answeredBy, answer: { proceed: true } });
+    const cancel = (taskId: string, overrides = {}) =>
+      engine.cancelTask({ taskId, scope: 'all', cancelledBy: null, allowUnknown: true, ...overrides });
+
+    beforeEach(async () => {
+      fixture = await createFixture();
+      await start();
+    });
+    afterEach(() => fixture.close());
+
+    describe('opening a prompt', () => {
+      it('stores it, tells it and shows it as pending', async () => {
+        const { created, confirmation } = await engine.open(
+          question({ prompt: { stepResult: { message: 'Go?' }, metadata: { build: 7 } } }),
+        );
+        expect(created).toBe(true);
+        expect(confirmation).toMatchObject({
+          userId: 'ann',
+          taskId: 'task-1',
+          state: 'pending',
+          prompt: { metadata: { build: 7 } },
+        });
+        expect(confirmation.decision).toBeUndefined();
+        expect(confirmation.expiresAt).toBe(confirmation.createdAt + 60_000);
+        expect(recorder.of('opened')).toEqual([{ kind: 'opened', confirmation }]);
+        expect(await engine.get(confirmation.callbackId)).toEqual(confirmation);
+        expect(await engine.pendingIds('ann')).toEqual([confirmation.callbackId]);
+        expect((await engine.counts()).pendingConfirmations).toBe(1);
+      });
+
+      it('does nothing the second time with the same callback id (E3)', async () => {
+        const request = question();
+        const first = await engine.open(request);
+        expect(await engine.open(request)).toEqual({ created: false, confirmation: first.confirmation });
+        expect(recorder.of('opened')).toHaveLength(1);
+      });
+
+      it('finds the prompt of the same key again, pending or decided, before and after a crash', async () => {
+        const keyed = { key: 'deploy-7', fingerprint: 'a' };
+        const callbackId = await open(keyed);
+        expect(await open(keyed)).toBe(callbackId);
+        await crash();
+        expect(await open(keyed)).toBe(callbackId);
+        await yes(callbackId);
+        expect((await engine.open(question(keyed))).confirmation).toMatchObject({
+          callbackId,
+          state: 'answered',
+          decision: { proceed: true },
+        });
+        expect(await open({ ...keyed, userId: 'bob' })).not.toBe(callbackId);
+      });
+
+      it('refuses a key that stands for other contents', async () => {
+        const callbackId = await open({ key: 'k', fingerprint: 'a' });
+        await expect(engine.open(question({ key: 'k', fingerprint: 'b' }))).rejects.toThrow(ConfirmationConflictError);
+        expect(await engine.pendingIds('ann')).toEqual([callbackId]);
+      });
+
+      it('opens one prompt when many open the same key at once', async () => {
+        const opened = await Promise.all(Array.from({ length: 50 }, () => engine.open(question({ key: 'k', fingerprint: 'f' }))));
+        expect(opened.filter(({ created }) => created)).toHaveLength(1);
+        expect(new Set(opened.map(({ confirmation }) => confirmation.callbackId)).size).toBe(1);
+      });
+    });
+
+    describe('deciding', () => {
+      it('accepts one answer and tells the others what stands (E2)', async () => {
+        const callbackId = await open();
+        const answers = await Promise.all(
+          Array.from({ length: 50 }, (_, index) =>
+            engine.decide({
+              callbackId,
+              scope: 'all',
+              answeredBy: `user-${index}`,
+              answer: { proceed: index % 2 === 0, feedback: `${index}` },
+            }),
+          ),
+        );
+        expect(answers.filter(({ status }) => status === 'accepted')).toHaveLength(1);
+        expect(answers.filter(({ status }) => status === 'already_resolved')).toHaveLength(49);
+        expect(
+          new Set(answers.map((answer) => answer.status !== 'not_found' && answer.confirmation.decision?.answeredBy)).size,
+        ).toBe(1);
+        expect(recorder.decisionsOf(callbackId)).toHaveLength(1);
+        expect((await engine.counts()).pendingConfirmations).toBe(0);
+      });
+
+      it('lets answers, withdrawals, cancels and the deadline race to one decision (E2)', async () => {
+        const ids = await Promise.all(
+          Array.from({ length: 40 }, (_, index) => open({ timeoutMs: 5 + (index % 4), taskId: `task-${index}` })),
+        );
+        await Promise.all(
+          ids.flatMap((id, index): Promise<unknown>[] =>
+            [engine.withdraw(id, 'all'), cancel(`task-${index}`), yes(id)].sort(() => (index % 3) - 1),
+          ),
+        );
+        await recorder.nth('decided', ids.length);
+        for (const id of ids) {
+          const [decision, ...more] = recorder.decisionsOf(id);
+          expect(more).toEqual([]);
+          expect(await engine.get(id)).toEqual(decision);
+        }
+      });
+
+      it('keeps the whole answer', async () => {
+        const callbackId = await open();
+        const answer = { proceed: true, feedback: 'fine', choice: 'now', values: { b: [1, 'x'], a: null } };
+        await engine.decide({ callbackId, scope: ['ann'], answeredBy: 'ann', answer });
+        await restart();
+        expect((await engine.get(callbackId))?.decision).toMatchObject({ outcome: 'answered', answeredBy: 'ann', ...answer });
+      });
+
+      it('gives the same answerer the same reply for the same answer, whatever the order of its values (E3)', async () => {
+        const callbackId = await open();
+        const decide = (answeredBy: string | null, values: Record<string, number>, proceed = true) =>
+          engine.decide({ callbackId, scope: 'all', answeredBy, answer: { proceed, values } });
+        expect((await decide('ann', { a: 1, b: 2 })).status).toBe('accepted');
+        expect((await decide('ann', { b: 2, a: 1 })).status).toBe('repeated');
+        expect((await decide('ann', { a: 1, b: 3 })).status).toBe('already_resolved');
+        expect((await decide('ann', { a: 1, b: 2 }, false)).status).toBe('already_resolved');
+        expect((await decide('bob', { a: 1, b: 2 })).status).toBe('already_resolved');
+        expect((await decide(null, { a: 1, b: 2 })).status).toBe('already_resolved');
+        expect(recorder.decisionsOf(callbackId)).toHaveLength(1);
+      });
+
+      it('counts all anonymous answerers as one', async () => {
+        const callbackId = await open();
+        expect((await yes(callbackId, null)).status).toBe('accepted');
+        expect((await yes(callbackId, null)).status).toBe('repeated');
+        expect((await yes(callbackId, 'ann')).status).toBe('already_resolved');
+        expect((await engine.get(callbackId))?.decision?.answeredBy).toBeUndefined();
+      });
+
+      it('knows nothing of what lies outside the scope', async () => {
+        const callbackId = await open({ userId: 'bob' });
+        const outside = { callbackId, scope: ['ann'], answeredBy: 'ann', answer: { proceed: true } };
+        expect(await engine.decide(outside)).toEqual({ status: 'not_found' });
+        expect(await engine.withdraw(callbackId, ['ann'])).toEqual({ status: 'not_found' });
+        expect(await engine.decide({ ...outside, callbackId: 'unknown' })).toEqual({ status: 'not_found' });
+        expect((await engine.get(callbackId))?.state).toBe('pending');
+      });
+
+      it('withdraws, repeatably, with a reason', async () => {
+        const callbackId = await open();
+        expect((await engine.withdraw(callbackId, 'all', 'not needed')).status).toBe('accepted');
+        expect((await engine.withdraw(callbackId, 'all')).status).toBe('repeated');
+        expect((await yes(callbackId)).status).toBe('already_resolved');
+        expect((await engine.get(callbackId))?.decision).toMatchObject({
+          outcome: 'withdrawn',
+          proceed: false,
+          reason: 'not needed',
+        });
+      });
+
+      it('keeps decisions over a crash (E1)', async () => {
+        const ids = await Promise.all(Array.from({ length: 100 }, () => open()));
+        await Promise.all(ids.slice(0, 50).map((id) => yes(id)));
+        await crash();
+        const states = await Promise.all(ids.map(async (id) => (await engine.get(id))?.state));
+        expect(states).toEqual([...Array(50).fill('answered'), ...Array(50).fill('pending')]);
+        expect((await engine.counts()).pendingConfirmations).toBe(50);
+      });
+    });
+
+    describe('deadlines', () => {
+      it.each([
+        ['proceed', true],
+        ['abort', false],
+        ['error', false],
+      ] as const)('decide by themselves: %s', async (onTimeout, proceed) => {
+        const callbackId = await open({ timeoutMs: 30, onTimeout, onTimeoutBy: 'setting' });
+        const { confirmation } = await recorder.nth('decided');
+        expect(confirmation).toMatchObject({ callbackId, state: 'timed_out', decision: { outcome: 'timed_out', proceed } });
+        expect(confirmation.decision?.decidedAt).toBeGreaterThanOrEqual(confirmation.expiresAt ?? Infinity);
+        expect((await yes(callbackId)).status).toBe('already_resolved');
+      });
+
+      it('win over an answer that comes later, even at the same moment (E2)', async () => {
+        const callbackId = await open({ timeoutMs: 0 });
+        expect(await yes(callbackId)).toMatchObject({ status: 'already_resolved', confirmation: { state: 'timed_out' } });
+        expect(recorder.decisionsOf(callbackId)).toHaveLength(1);
+      });
+
+      it('settle a prompt that is read after they passed', async () => {
+        expect((await engine.get(await open({ timeoutMs: 0 })))?.state).toBe('timed_out');
+        await open({ timeoutMs: 0 });
+        expect(await engine.pendingIds('ann')).toEqual([]);
+        await open({ timeoutMs: 0 });
+        expect((await engine.list({ scope: ['ann'], limit: 10 })).items.map(({ state }) => state)).toEqual(
+          Array(3).fill('timed_out'),
+        );
+      });
+
+      it('are announced at 80 % of the time', async () => {
+        await open({ timeoutMs: 100 });
+        const { confirmation } = await recorder.nth('expiring');
+        expect(confirmation.state).toBe('pending');
+        expect(recorder.of('decided')).toEqual([]);
+        await recorder.nth('decided');
+        expect(recorder.of('expiring')).toHaveLength(1);
+      });
+
+      it('come in the order in which they were set, also when an earlier one is set later', async () => {
+        const late = await open({ timeoutMs: 90 });
+        const early = await open({ timeoutMs: 30 });
+        await recorder.nth('decided', 2);
+        expect(recorder.of('decided').map(({ confirmation }) => confirmation.callbackId)).toEqual([early, late]);
+      });
+
+      it('do not exist for a prompt that waits for ever', async () => {
+        const callbackId = await open({ timeoutMs: null });
+        expect((await engine.get(callbackId))?.expiresAt).toBeNull();
+      });
+
+      it('that passed while nothing ran are applied at the start and told, with proceed only where the caller itself gave it (E5)', async () => {
+        const ofCaller = await open({ timeoutMs: 20, onTimeout: 'proceed' });
+        const ofSetting = await open({ timeoutMs: 20, onTimeout: 'proceed', onTimeoutBy: 'setting' });
+        const { expiresAt } = (await engine.open(question({ timeoutMs: 20, onTimeout: 'abort' }))).confirmation;
+        await engine.close();
+        while (Date.now() <= (expiresAt ?? 0)) await new Promise((resolve) => setTimeout(resolve, 5));
+        await start();
+        const outcomes = new Map(
+          recorder.of('decided').map(({ confirmation }) => [confirmation.callbackId, confirmation.decision?.proceed]),
+        );
+        expect(outcomes.size).toBe(3);
+        expect(outcomes.get(ofCaller)).toBe(true);
+        expect(outcomes.get(ofSetting)).toBe(false);
+        expect(recorder.of('expiring')).toEqual([]);
+      });
+    });
+
+    describe('listing', () => {
+      it('pages through what the scope covers, oldest first', async () => {
+        const ids: string[] = [];
+        for (let index = 0; index < 7; index += 1) ids.push(await open({ step: index }));
+        await open({ userId: 'bob' });
+        const seen: string[] = [];
+        let cursor: string | undefined;
+        do {
+          const page = await engine.list({ scope: ['ann'], limit: 3, cursor });
+          seen.push(...page.items.map(({ callbackId }) => callbackId));
+          cursor = page.cursor;
+        } while (cursor !== undefined);
+        expect(seen).toEqual(ids);
+        expect((await engine.list({ scope: 'all', limit: 100 })).items).toHaveLength(8);
+        expect((await engine.list({ scope: ['ann', 'bob'], state: 'pending', limit: 100 })).items).toHaveLength(8);
+        expect((await engine.list({ scope: [], limit: 100 })).items).toEqual([]);
+      });
+
+      it('filters by state and task, in every combination', async () => {
+        const pending = await open({ taskId: 'a' });
+        const answered = await open({ taskId: 'b' });
+        await yes(answered);
+        for (const scope of ['all', ['ann']] as const) {
+          for (const [taskId, state, expected] of [
+            [undefined, 'pending', [pending]],
+            [undefined, 'answered', [answered]],
+            ['a', undefined, [pending]],
+            ['a', 'pending', [pending]],
+            ['a', 'answered', []],
+            ['b', 'answered', [answered]],
+          ] as const) {
+            const { items, cursor } = await engine.list({ scope, taskId, state, limit: 10 });
+            expect(items.map(({ callbackId }) => callbackId)).toEqual(expected);
+            expect(cursor).toBeUndefined();
+          }
+        }
+      });
+    });
+
+    describe('tasks', () => {
+      it('belong to whom back-end code named first', async () => {
+        expect(await engine.getTask('t')).toBeUndefined();
+        expect(await engine.claimTask('t', 'ann')).toEqual({ taskId: 't', userId: 'ann', cancelled: false });
+        expect(await engine.claimTask('t', 'bob')).toMatchObject({ userId: 'ann' });
+        await open({ taskId: 'u', userId: 'bob' });
+        expect(await engine.getTask('u')).toMatchObject({ userId: 'bob' });
+      });
+
+      it('that are cancelled resolve their pending prompts, and later ones at once, until resumed', async () => {
+        const [first, second] = [await open(), await open({ userId: 'bob' })];
+        const result = await cancel('task-1', { cancelledBy: 'ann', scope: ['ann'], reason: 'enough', allowUnknown: false });
+        expect(result).toMatchObject({
+          status: 'cancelled',
+          task: { taskId: 'task-1', userId: 'ann', cancelled: true, reason: 'enough' },
+        });
+        const kinds = recorder.events.map(({ kind }) => kind);
+        expect(kinds).toEqual(['opened', 'opened', 'task', 'decided', 'decided']);
+        for (const id of [first, second])
+          expect((await engine.get(id))?.decision).toMatchObject({
+            outcome: 'cancelled',
+            proceed: false,
+            answeredBy: 'ann',
+            reason: 'enough',
+          });
+        const later = await engine.open(question());
+        expect(later).toMatchObject({ created: true, confirmation: { state: 'cancelled', decision: { proceed: false } } });
+        expect(recorder.of('opened')).toHaveLength(2);
+        expect(recorder.decisionsOf(later.confirmation.callbackId)).toHaveLength(1);
+        expect(await engine.resumeTask('task-1')).toMatchObject({ cancelled: false });
+        expect((await engine.open(question())).confirmation.state).toBe('pending');
+        expect(recorder.of('task').map(({ task }) => task.cancelled)).toEqual([true, false]);
+      });
+
+      it('are cancelled once, and remembered over a crash (E3)', async () => {
+        await engine.claimTask('t', 'ann');
+        expect((await cancel('t')).status).toBe('cancelled');
+        expect((await cancel('t')).status).toBe('already_cancelled');
+        expect(recorder.of('task')).toHaveLength(1);
+        await crash();
+        expect(await engine.getTask('t')).toMatchObject({ cancelled: true });
+        expect((await engine.open(question({ taskId: 't' }))).confirmation.state).toBe('cancelled');
+      });
+
+      it('of others and unknown ones are not found where they must not be', async () => {
+        const callbackId = await open({ userId: 'bob', taskId: 't' });
+        expect(await cancel('t', { scope: ['ann'], allowUnknown: true })).toEqual({ status: 'not_found' });
+        expect(await cancel('unknown', { allowUnknown: false })).toEqual({ status: 'not_found' });
+        expect((await engine.get(callbackId))?.state).toBe('pending');
+        expect(recorder.of('task')).toEqual([]);
+      });
+
+      it("that are nobody's yet can be cancelled where that is allowed; the event names whom the canceller named", async () => {
+        expect(await cancel('t', { namedUserId: 'cat' })).toMatchObject({ status: 'cancelled', task: { userId: null } });
+        expect(recorder.of('task')[0]?.task).toMatchObject({ userId: null, namedUserId: 'cat', cancelled: true });
+        expect(await engine.open(question({ taskId: 't' }))).toMatchObject({ confirmation: { state: 'cancelled' } });
+        expect(await engine.getTask('t')).toMatchObject({ userId: 'ann', cancelled: true });
+      });
+
+      it('that nobody cancelled are resumed without an event', async () => {
+        expect(await engine.resumeTask('unknown')).toBeUndefined();
+        await engine.claimTask('t', 'ann');
+        expect(await engine.resumeTask('t')).toMatchObject({ cancelled: false });
+        expect(recorder.of('task')).toEqual([]);
+      });
+    });
+
+    describe('publishing', () => {
+      const publish = (message: string, channel = 'news', recoverable = true) =>
+        engine.publish({ channel, message: { type: 'note', message }, recoverable });
+      const texts = async (offset: number, epoch: string, limit = 100) => {
+        const result = await engine.history({ channel: 'news', since: { epoch, offset }, limit });
+        return result.complete
+          ? result.publications.map(({ message, offset: at }) => `${at}:${String(message['message'])}`)
+          : 'incomplete';
+      };
+
+      it('gives offsets in order, tells them in order (E4), and counts who was reached', async () => {
+        recorder.reached = 3;
+        const before = await engine.position('news');
+        const results = await Promise.all(['a', 'b', 'c'].map((message) => publish(message)));
+        expect(results.map(({ deliveredTo }) => deliveredTo)).toEqual([3, 3, 3]);
+        expect(results.map(({ position }) => position)).toEqual(
+          [1, 2, 3].map((step) => ({ epoch: before.epoch, offset: before.offset + step })),
+        );
+        expect(recorder.of('publication').map(({ publication }) => publication.message['message'])).toEqual(['a', 'b', 'c']);
+        expect(recorder.of('publication')[2]?.publication.position).toEqual(results[2]?.position);
+      });
+
+      it('keeps the order of plain and unrecoverable messages of a channel', async () => {
+        await Promise.all(['1', '2', '3', '4'].map((message, index) => publish(message, 'news', index % 2 === 0)));
+        expect(recorder.of('publication').map(({ publication }) => publication.message['message'])).toEqual(['1', '2', '3', '4']);
+      });
+
+      it('recovers everything after a position, by pages and over a crash, also from before the first publication', async () => {
+        const { epoch, offset } = await engine.position('news');
+        for (const message of ['a', 'b', 'c']) await publish(message);
+        expect(await texts(offset, epoch)).toEqual([`${offset + 1}:a`, `${offset + 2}:b`, `${offset + 3}:c`]);
+        await crash();
+        expect(await texts(offset + 1, epoch)).toEqual([`${offset + 2}:b`, `${offset + 3}:c`]);
+        expect(await texts(offset, epoch, 1)).toEqual([`${offset + 1}:a`]);
+        expect(await texts(offset + 3, epoch)).toEqual([]);
+      });
+
+      it('never hides a gap: another epoch, a position ahead, or trimmed history is incomplete', async () => {
+        await engine.close();
+        await start({ historySize: 2 });
+        const { epoch, offset } = await engine.position('news');
+        for (const message of ['a', 'b', 'c']) await publish(message);
+        expect(await texts(offset, 'another')).toBe('incomplete');
+        expect(await texts(offset + 4, epoch)).toBe('incomplete');
+        expect(await texts(offset, epoch)).toBe('incomplete');
+        expect(await texts(offset + 1, epoch)).toHaveLength(2);
+        const gone = await engine.history({ channel: 'news', since: { epoch, offset }, limit: 10 });
+        expect(gone.head).toEqual({ epoch, offset: offset + 3 });
+      });
+
+      it('never hides a gap: what is past its time is incomplete, even when the channel itself was forgotten', async () => {
+        await engine.close();
+        await start({ historyTtlMs: 20, retentionMs: 20 });
+        const before = await engine.position('news');
+        await publish('a');
+        const told = new EngineRecorder();
+        while ((await texts(before.offset, before.epoch)) !== 'incomplete') await publish('tick', 'other', false);
+        expect(told.events).toEqual([]);
+        await publish('b');
+        expect(await texts(before.offset, before.epoch)).toBe('incomplete');
+      });
+
+      it("names a task's user as part of the audience", async () => {
+        await engine.claimTask('t', 'ann');
+        await publish('x', 'task:t', false);
+        await publish('y', 'task:t');
+        await publish('z', 'task:unknown', false);
+        expect(recorder.of('publication').map(({ publication }) => publication.audienceUserId)).toEqual([
+          'ann',
+          'ann',
+          undefined,
+        ]);
+      });
+
+      it('gives unrecoverable messages no position and no place in history', async () => {
+        const { epoch, offset } = await engine.position('news');
+        expect(await publish('x', 'news', false)).toEqual({ deliveredTo: 1 });
+        expect(await engine.position('news')).toEqual({ epoch, offset });
+        expect(await texts(offset, epoch)).toEqual([]);
+      });
+    });
+
+    describe('acknowledged messages', () => {
+      const send = (messageId: string, expiresAt = Date.now() + 60_000) =>
+        engine.sendAcknowledged({ messageId, userId: 'ann', message: { type: 'mail', id: messageId }, expiresAt });
+
+      it('are kept until acknowledged, over a crash, and told once (E3)', async () => {
+        expect(await send('m1')).toEqual({ deliveredTo: 1 });
+        await send('m1');
+        await send('m2');
+        expect(recorder.of('message').map(({ message }) => message.messageId)).toEqual(['m1', 'm2']);
+        await crash();
+        const first = await engine.unacknowledged('ann', 1);
+        expect(first.items).toMatchObject([{ messageId: 'm1', userId: 'ann', message: { type: 'mail', id: 'm1' } }]);
+        const rest = await engine.unacknowledged('ann', 1, first.cursor);
+        expect(rest.items.map(({ messageId }) => messageId)).toEqual(['m2']);
+        expect(rest.cursor).toBeUndefined();
+        expect((await engine.counts()).unacknowledgedMessages).toBe(2);
+      });
+
+      it('are acknowledged once; a repetition gets its own reply and no event (E3)', async () => {
+        await send('m1');
+        expect(await engine.ack('m1', ['bob'])).toBe('not_found');
+        expect(await engine.ack('m1', ['ann'])).toBe('acknowledged');
+        expect(await engine.ack('m1', 'all')).toBe('repeated');
+        expect(await engine.ack('unknown', 'all')).toBe('not_found');
+        expect(recorder.of('acknowledged')).toEqual([{ kind: 'acknowledged', messageId: 'm1', userId: 'ann' }]);
+        expect((await engine.unacknowledged('ann', 10)).items).toEqual([]);
+        expect((await engine.counts()).unacknowledgedMessages).toBe(0);
+      });
+
+      it('are gone when their time has passed', async () => {
+        await send('m1', Date.now() - 1);
+        expect((await engine.unacknowledged('ann', 10)).items).toEqual([]);
+        expect(await engine.ack('m1', 'all')).toBe('not_found');
+      });
+    });
+
+    describe('presence', () => {
+      it("counts a user's connections and sends the oldest away over the limit", async () => {
+        await engine.close();
+        await start({ maxConnectionsPerUser: 2 });
+        for (const id of ['c1', 'c2', 'c3']) await engine.connect(id, 'ann');
+        expect((await recorder.nth('evicted')).connectionId).toBe('c1');
+        expect(await engine.presence('ann')).toEqual({ connections: 2 });
+        await engine.disconnect('c1', 'ann');
+        await engine.disconnect('c2', 'ann');
+        expect(await engine.presence('ann')).toEqual({ connections: 1 });
+        expect(await engine.presence('bob')).toEqual({ connections: 0 });
+        expect(await engine.cluster(5)).toMatchObject({ engine: engine.name, nodes: 1, activeConnections: 5 });
+      });
+    });
+
+    describe('its life', () => {
+      it('emits decisions again that may not have been told before a crash, in order, and no others after a clean stop (E5)', async () => {
+        const ids = [await open(), await open(), await open()];
+        for (const id of ids) await yes(id);
+        await crash();
+        expect(recorder.of('decided').map(({ confirmation }) => confirmation.callbackId)).toEqual(ids);
+        await restart();
+        expect(recorder.of('decided')).toEqual([]);
+      });
+
+      it('emits decisions again when it was stopped before anybody asked for them (E5)', async () => {
+        const callbackId = await open();
+        await yes(callbackId);
+        await fixture.crash();
+        await (await fixture.start(new EngineRecorder())).close();
+        await start();
+        expect(recorder.decisionsOf(callbackId)).toHaveLength(1);
+      });
+
+      it('forgets decisions, cancellations and keys after the retention', async () => {
+        await engine.close();
+        await start({ retentionMs: 30, historyTtlMs: 30 });
+        const callbackId = await open({ key: 'k' });
+        await yes(callbackId);
+        await cancel('other');
+        const waiting = await open({ taskId: 'waiting' });
+        while ((await engine.get(callbackId)) || (await engine.getTask('other'))) await engine.ping();
+        expect(await open({ key: 'k' })).not.toBe(callbackId);
+        expect((await engine.get(waiting))?.state).toBe('pending');
+        expect(await engine.getTask('waiting')).toMatchObject({ userId: 'ann' });
+      });
+
+      it('finishes calls in flight when it closes, and refuses later ones (E6)', async () => {
+        const opening = engine.open(question());
+        await engine.close();
+        const { confirmation } = await opening;
+        await expect(engine.open(question())).rejects.toThrow(EngineUnavailableError);
+        await expect(engine.ping()).rejects.toThrow(EngineUnavailableError);
+        await expect(engine.presence('ann')).rejects.toThrow(EngineUnavailableError);
+        await start();
+        expect((await engine.get(confirmation.callbackId))?.state).toBe('pending');
+      });
+    });
+  });
+}

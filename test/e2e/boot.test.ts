@@ -1,0 +1,143 @@
+/** Starting and stopping the real program: what can be mended is one clear line, what was promised survives. */
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { SETTINGS, readConfig } from '../../src/app.config.js';
+import { TestClient } from '../support/client.js';
+import { runToEnd, startProcess } from '../support/process.js';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'notifications-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+describe('a start that cannot succeed', () => {
+  it.each([
+    ['WEBSOCKET_PORT', 'eighty'],
+    ['WEBSOCKET_PORT', '70000'],
+    ['WEBSOCKET_MAX_CONNECTIONS', '0'],
+    ['WEBSOCKET_TIMEOUT_DECISION', 'maybe'],
+    ['WEBSOCKET_PING_INTERVAL', '-1'],
+    ['WEBSOCKET_COMPRESSION', 'yes'],
+  ])('because %s is %s says so in one line', async (name, value) => {
+    const { code, stderr, stdout } = await runToEnd({ [name]: value, WEBSOCKET_DATA_DIR: ':memory:' });
+    expect(code).toBe(1);
+    expect(stdout).toBe('');
+    expect(stderr.trim().split('\n')).toEqual([expect.stringMatching(new RegExp(`^${name} is "${value}", but takes .+`))]);
+  });
+
+  it('because the port is taken says so in one line', async () => {
+    const running = await startProcess();
+    const { code, stderr } = await runToEnd({
+      WEBSOCKET_HOST: '127.0.0.1',
+      WEBSOCKET_PORT: String(running.port),
+      WEBSOCKET_DATA_DIR: ':memory:',
+      WEBSOCKET_LOG_LEVEL: 'silent',
+    });
+    expect(code).toBe(1);
+    expect(stderr.trim().split('\n')).toEqual([expect.stringContaining(`127.0.0.1:${running.port} is taken`)]);
+    await running.stop();
+  });
+
+  it('because the data folder is a file says so in one line', async () => {
+    const file = join(folder, 'file');
+    await writeFile(file, 'x');
+    const { code, stderr } = await runToEnd({ WEBSOCKET_PORT: '0', WEBSOCKET_DATA_DIR: file, WEBSOCKET_LOG_LEVEL: 'silent' });
+    expect(code).toBe(1);
+    expect(stderr.trim().split('\n')).toEqual([expect.stringContaining(file)]);
+  });
+
+  it('because the data folder cannot be written says so in one line', async () => {
+    await chmod(folder, 0o500);
+    // Root may write anywhere but to the kernel's own file system.
+    const unwritable = process.getuid?.() === 0 ? '/sys/notifications' : folder;
+    const { code, stderr } = await runToEnd({
+      WEBSOCKET_PORT: '0',
+      WEBSOCKET_DATA_DIR: unwritable,
+      WEBSOCKET_LOG_LEVEL: 'silent',
+    });
+    expect(code).toBe(1);
+    expect(stderr.trim().split('\n')).toEqual([expect.stringContaining(unwritable)]);
+  });
+
+  it('in production without a word on authentication is refused', async () => {
+    const { code, stderr } = await runToEnd({
+      NODE_ENV: 'production',
+      WEBSOCKET_PORT: '0',
+      WEBSOCKET_DATA_DIR: ':memory:',
+      WEBSOCKET_LOG_LEVEL: 'silent',
+    });
+    expect(code).toBe(1);
+    expect(stderr.trim().split('\n')).toEqual([expect.stringContaining('WEBSOCKET_AUTH=none')]);
+    const running = await startProcess({ NODE_ENV: 'production', WEBSOCKET_AUTH: 'none' });
+    await running.stop();
+  });
+});
+
+describe('settings', () => {
+  it('warn of a name that is none', () => {
+    expect(readConfig({ WEBSOCKET_POT: '1' }).warnings).toEqual([expect.stringContaining('WEBSOCKET_POT')]);
+  });
+
+  it('take an empty value for one that is not set', () => {
+    expect(readConfig({ WEBSOCKET_PORT: '' }).port).toBe(8765);
+  });
+
+  it.each(['README.md', '.env.example'])('are all listed in %s', async (file) => {
+    const text = await readFile(join(root, file), 'utf8');
+    for (const name of Object.keys(SETTINGS)) expect(text).toContain(name);
+  });
+
+  it('in .env.example are the defaults', async () => {
+    const text = await readFile(join(root, '.env.example'), 'utf8');
+    const lines = [...text.matchAll(/^#?(WEBSOCKET_\w+)=(.*)$/gm)].map(([, name = '', value = '']): [string, string] => [
+      name,
+      value,
+    ]);
+    expect(Object.fromEntries(lines)).toEqual(
+      Object.fromEntries(Object.entries(SETTINGS).map(([name, setting]) => [name, setting.default ?? ''])),
+    );
+  });
+});
+
+describe('the program', () => {
+  it('on SIGTERM sends its clients away with 1012, and a prompt survives to be answered after the next start', async () => {
+    const first = await startProcess({ WEBSOCKET_DATA_DIR: folder });
+    const client = await TestClient.connect(`${first.wsUrl}/ws`);
+    await client.request({ action: 'subscribe', user_id: 'ann' });
+    const opened = await fetch(`${first.url}/ws/confirmations`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'idempotency-key': 'k' },
+      body: JSON.stringify({ user_id: 'ann', task_id: 't', step: 1, step_result: { message: '?' } }),
+    });
+    const { callback_id } = (await opened.json()) as { callback_id: string };
+    const ending = first.stop();
+    expect(await client.closed()).toEqual({ code: 1012, reason: 'service restart' });
+    expect(await ending).toEqual({ code: 0, signal: null });
+    const second = await startProcess({ WEBSOCKET_DATA_DIR: folder });
+    const back = await TestClient.connect(`${second.wsUrl}/ws`);
+    expect(await back.request({ action: 'subscribe', user_id: 'ann' })).toMatchObject({ pending: [callback_id] });
+    expect(await back.next('task_step_result')).toMatchObject({ callback_id, redelivered: true });
+    expect(await back.request({ action: 'confirm', callback_id, proceed: true })).toMatchObject({
+      type: 'confirmation_accepted',
+    });
+    await second.stop();
+  });
+
+  it('demo answers by itself, prints the three steps and ends', () => {
+    const demo = fileURLToPath(new URL('../../examples/demo/demo.js', import.meta.url));
+    const { status, stdout, stderr } = spawnSync(process.execPath, [demo, '--yes'], { encoding: 'utf8', timeout: 15_000 });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    for (const part of [
+      'progress 50 %',
+      'Loading failed',
+      'got the answer: retry (proceed: true, outcome: answered)',
+      'result: done',
+    ])
+      expect(stdout).toContain(part);
+  });
+});

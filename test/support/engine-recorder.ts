@@ -1,0 +1,79 @@
+/** An engine's handler that keeps what it was told, in order, and lets a test await it. */
+import type {
+  AcknowledgedMessage,
+  Confirmation,
+  EngineHandler,
+  Publication,
+  Task,
+} from '../../src/notification/engine/engine.js';
+
+export type EngineEvent =
+  | { kind: 'opened' | 'decided' | 'expiring'; confirmation: Confirmation }
+  | { kind: 'task'; task: Task }
+  | { kind: 'publication'; publication: Publication }
+  | { kind: 'message'; message: AcknowledgedMessage }
+  | { kind: 'acknowledged'; messageId: string; userId: string }
+  | { kind: 'evicted'; connectionId: string }
+  | { kind: 'gap' };
+
+type EventOf<Kind extends EngineEvent['kind']> = EngineEvent & { kind: Kind };
+
+export class EngineRecorder implements EngineHandler {
+  readonly events: EngineEvent[] = [];
+  /** What `onPublication` and `onAcknowledgedMessage` answer. */
+  reached = 1;
+  private watchers: (() => void)[] = [];
+
+  of<Kind extends EngineEvent['kind']>(kind: Kind): EventOf<Kind>[] {
+    return this.events.filter((event): event is EventOf<Kind> => event.kind === kind);
+  }
+
+  /** The decisions told of one prompt. */
+  decisionsOf(callbackId: string): Confirmation[] {
+    return this.of('decided').flatMap(({ confirmation }) => (confirmation.callbackId === callbackId ? confirmation : []));
+  }
+
+  /** The `count`-th event of a kind, as soon as it is there. */
+  async nth<Kind extends EngineEvent['kind']>(kind: Kind, count = 1): Promise<EventOf<Kind>> {
+    for (;;) {
+      const event = this.of(kind)[count - 1];
+      if (event) return event;
+      await new Promise<void>((resolve) => this.watchers.push(resolve));
+    }
+  }
+
+  onOpened(confirmation: Confirmation): void {
+    this.record({ kind: 'opened', confirmation });
+  }
+  onDecided(confirmation: Confirmation): void {
+    this.record({ kind: 'decided', confirmation });
+  }
+  onExpiring(confirmation: Confirmation): void {
+    this.record({ kind: 'expiring', confirmation });
+  }
+  onTask(task: Task): void {
+    this.record({ kind: 'task', task });
+  }
+  onPublication(publication: Publication): number {
+    this.record({ kind: 'publication', publication });
+    return this.reached;
+  }
+  onAcknowledgedMessage(message: AcknowledgedMessage): number {
+    this.record({ kind: 'message', message });
+    return this.reached;
+  }
+  onAcknowledged(messageId: string, userId: string): void {
+    this.record({ kind: 'acknowledged', messageId, userId });
+  }
+  onEvicted(connectionId: string): void {
+    this.record({ kind: 'evicted', connectionId });
+  }
+  onGap(): void {
+    this.record({ kind: 'gap' });
+  }
+
+  private record(event: EngineEvent): void {
+    this.events.push(event);
+    for (const wake of this.watchers.splice(0)) wake();
+  }
+}
