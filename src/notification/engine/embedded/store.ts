@@ -28,6 +28,7 @@ export class Store {
   private readonly ledger: Ledger;
   private readonly operations: Operations;
   private readonly reserve: DiskReserve;
+  private readonly warnings: string[] = [];
 
   static async open(options: StoreOptions): Promise<Store> {
     const database = await openStore(options.dataDir);
@@ -61,7 +62,7 @@ export class Store {
   }
 
   takeWarnings(): string[] {
-    return this.reserve.takeWarnings();
+    return [...this.warnings.splice(0), ...this.reserve.takeWarnings()];
   }
 
   run(calls: Call[]): CallOutcome[] {
@@ -69,6 +70,7 @@ export class Store {
     try {
       return this.transaction(() => calls.map((call) => this.perform(call, takesNew)));
     } catch (error) {
+      this.warnings.push(`a transaction failed and its ${calls.length} steps are taken one by one: ${(error as Error).message}`);
       this.makeRoomAfter(error);
       return calls.map((call) => this.runAlone(call));
     }
