@@ -56,11 +56,11 @@ async function install() {
     ? await run(process.execPath, [npm, ...args], { quiet: true })
     : await run('npm', args, { quiet: true });
   if (code === 0) return;
-  const reasons = output
+  const [reason] = output
     .split('\n')
-    .map((line) => line.replace(/^npm error /, '').trim())
-    .filter((line) => line !== '' && !line.startsWith('A complete log'));
-  throw new SetupError(`npm ci: ${reasons.slice(0, 2).join(': ') || `exit code ${code}`}`);
+    .map((line) => line.replace(/^npm error/, '').trim())
+    .filter((line) => line !== '' && !/^(code|errno|syscall|path|A complete log) /.test(line));
+  throw new SetupError(`npm ci: ${reason ?? `exit code ${code}`}`);
 }
 
 await main(import.meta.url, (args) => setUp(projectOf(args)));
