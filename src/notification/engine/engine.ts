@@ -305,6 +305,16 @@ export interface Engine {
   ack(messageId: string, scope: Scope): Promise<AckResult>;
   unacknowledged(userId: string, limit: number, cursor?: string): Promise<Page<AcknowledgedMessage>>;
 
+  /**
+   * This node has one more connection for which a channel's events matter: `user:<id>` (prompts, messages), `task:<id>`,
+   * a named channel, or `*` (an anonymous connection, which sees every user and task). Counted; once it has resolved, no
+   * event of the channel that is stored later passes this node by. Decisions and cancellations reach every node anyway,
+   * and `broadcast` every node that runs.
+   */
+  watch(channel: string): Promise<void>;
+  /** Takes one `watch` back. */
+  unwatch(channel: string): Promise<void>;
+
   /** Counts a connection as the user's; emits `onEvicted` for the user's oldest ones over the limit, wherever they are. */
   connect(connectionId: string, userId: string): Promise<void>;
   disconnect(connectionId: string, userId: string): Promise<void>;

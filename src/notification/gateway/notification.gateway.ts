@@ -72,15 +72,23 @@ export class NotificationGateway
   }
 
   handleConnection(connection: Connection, request: IncomingMessage): void {
-    if (!this.options.authenticator) return;
+    if (!this.options.authenticator) {
+      void this.welcome(connection, () => this.sessions.begin(connection));
+      return;
+    }
     this.requests.set(connection, request);
     const { identity } = connection;
     if (identity.kind === 'unauthenticated') {
       this.closeUnauthenticatedIn(connection, this.options.authenticationTimeoutMs);
       return;
     }
+    if (identity.kind !== 'user') return;
     // A token in the handshake: the user is subscribed without being told so, as nobody asked.
-    void this.welcome(connection);
+    void this.welcome(connection, async () => {
+      await this.sessions.becomeUser(connection, identity);
+      connection.startFollowing();
+      this.watchExpiry(connection, identity);
+    });
   }
 
   async handleDisconnect(connection: Connection): Promise<void> {
@@ -126,10 +134,10 @@ export class NotificationGateway
         if (connection.userId === target.userId) await this.sessions.becomeAnonymous(connection);
         return { type: 'unsubscribed', user_id: target.userId, channel: userChannel(target.userId) };
       case 'task':
-        this.sessions.unsubscribe(connection, taskChannel(target.taskId));
+        await this.sessions.unsubscribe(connection, taskChannel(target.taskId));
         return { type: 'unsubscribed', task_id: target.taskId, channel: taskChannel(target.taskId) };
       case 'named':
-        this.sessions.unsubscribe(connection, target.name);
+        await this.sessions.unsubscribe(connection, target.name);
         return { type: 'unsubscribed', channel: target.name };
       case 'broadcast':
         throw new InvalidMessageError({ channel: 'everybody has broadcast' });
@@ -206,15 +214,12 @@ export class NotificationGateway
     return { type: 'pending', confirmations: items.map((confirmation) => promptFrame(confirmation, true)), cursor };
   }
 
-  private async welcome(connection: Connection): Promise<void> {
-    const { identity } = connection;
-    if (identity.kind !== 'user') return;
+  /** What is done for a connection before it asks for anything; when that fails it is closed, and comes back. */
+  private async welcome(connection: Connection, begin: () => Promise<void>): Promise<void> {
     try {
-      await this.sessions.becomeUser(connection, identity);
-      connection.startFollowing();
-      this.watchExpiry(connection, identity);
+      await begin();
     } catch (error) {
-      this.logger.error(`subscribing the user of a new connection failed: ${String(error)}`);
+      this.logger.error(`a new connection could not be served: ${String(error)}`);
       await connection.close(CLOSE.INTERNAL);
     }
   }
