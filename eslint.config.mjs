@@ -36,6 +36,10 @@ export default defineConfig(
       '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: 'only-allowed-literals' }],
       // An interface promises a promise; not every implementation has something to await.
       '@typescript-eslint/require-await': 'off',
+      // A handler may be synchronous or not: `void | Promise<void>`.
+      '@typescript-eslint/no-invalid-void-type': 'off',
+      // Nest's own types contain `any`.
+      '@typescript-eslint/no-redundant-type-constituents': 'off',
       // Takes every class of options for one whose instances matter.
       '@typescript-eslint/no-unsafe-class-instance-assignment': 'off',
       eqeqeq: ['error', 'always', { null: 'ignore' }],
@@ -47,6 +51,7 @@ export default defineConfig(
     files: [...tests, 'examples/**/*.ts'],
     rules: {
       '@typescript-eslint/explicit-module-boundary-types': 'off',
+      '@typescript-eslint/no-base-to-string': 'off',
       '@typescript-eslint/no-confusing-void-expression': 'off',
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/no-unnecessary-condition': 'off',
