@@ -13,8 +13,12 @@ import type { AnswerRecord, ConfirmationRecord, OpenRecord, TaskRecord } from '.
 import type { Sqlite, SqlValue, Statement } from './sqlite.js';
 import type { TaskStore } from './task-store.js';
 
-const COLUMNS = `seq, callback_id, user_id, task_id, step, prompt, created_at, expires_at, on_timeout, on_timeout_by, fingerprint,
+const COLUMNS = `seq, callback_id, user_id, task_id, step, created_at, expires_at, on_timeout, on_timeout_by, fingerprint,
   state, decision_seq, decided_at, proceed, feedback, choice, form_values, answered_by, reason`;
+
+/** @param index which index to walk; the prompt is fetched for what that finds, never the other way round */
+const select = (index: string): string =>
+  `SELECT ${COLUMNS}, prompt FROM confirmation ${index} CROSS JOIN confirmation_prompt USING (seq)`;
 
 /** When, of a prompt's time, `expiring` is told. */
 const EXPIRING_SHARE = 0.8;
@@ -33,7 +37,8 @@ interface Settlement extends Partial<AnswerRecord> {
 export class ConfirmationStore {
   private readonly byId: Statement<ConfirmationRecord>;
   private readonly byKey: Statement<ConfirmationRecord>;
-  private readonly insert: Statement<ConfirmationRecord>;
+  private readonly insert: Statement<Omit<ConfirmationRecord, 'prompt'>>;
+  private readonly insertPrompt: Statement<never>;
   private readonly update: Statement<never>;
   private readonly expired: Statement<ConfirmationRecord>;
   private readonly expiring: Statement<ConfirmationRecord>;
@@ -44,6 +49,7 @@ export class ConfirmationStore {
   private readonly decided: Statement<ConfirmationRecord>;
   private readonly outdated: Statement<{ seq: number; decided_at: number }>;
   private readonly remove: Statement<never>;
+  private readonly removePrompt: Statement<never>;
   private readonly queries = new Map<string, Statement<ConfirmationRecord>>();
 
   constructor(
@@ -51,18 +57,18 @@ export class ConfirmationStore {
     private readonly ledger: Ledger,
     private readonly tasks: TaskStore,
   ) {
-    const select = `SELECT ${COLUMNS} FROM confirmation`;
-    this.byId = database.prepare(`${select} WHERE callback_id = ?`);
-    this.byKey = database.prepare(`${select} WHERE user_id = ? AND key = ?`);
+    this.byId = database.prepare(`${select('INDEXED BY confirmation_id')} WHERE callback_id = ?`);
+    this.byKey = database.prepare(`${select('INDEXED BY confirmation_key')} WHERE user_id = ? AND key = ?`);
     this.insert = database.prepare(`INSERT INTO confirmation
-      (callback_id, user_id, task_id, step, prompt, created_at, expires_at, expiring_at, on_timeout, on_timeout_by, key, fingerprint, state)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending') RETURNING ${COLUMNS}`);
+      (callback_id, user_id, task_id, step, created_at, expires_at, expiring_at, on_timeout, on_timeout_by, key, fingerprint, state)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending') RETURNING ${COLUMNS}`);
+    this.insertPrompt = database.prepare('INSERT INTO confirmation_prompt VALUES (?, ?)');
     this.update =
       database.prepare(`UPDATE confirmation SET state = ?, decision_seq = ?, decided_at = ?, proceed = ?, feedback = ?, choice = ?,
       form_values = ?, answered_by = ?, reason = ? WHERE seq = ? AND state = 'pending'`);
-    this.expired = database.prepare(`${select} INDEXED BY confirmation_expires
+    this.expired = database.prepare(`${select('INDEXED BY confirmation_expires')}
       WHERE state = 'pending' AND expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ${STEP_ROWS}`);
-    this.expiring = database.prepare(`${select} INDEXED BY confirmation_expiring
+    this.expiring = database.prepare(`${select('INDEXED BY confirmation_expiring')}
       WHERE state = 'pending' AND expiring_at IS NOT NULL AND expiring_at <= ? ORDER BY expiring_at LIMIT ${STEP_ROWS}`);
     this.clearExpiring = database.prepare(`UPDATE confirmation SET expiring_at = NULL WHERE seq = ?`);
     this.nextDue = database.prepare(`SELECT min(moment) AS moment FROM (
@@ -70,15 +76,16 @@ export class ConfirmationStore {
       UNION ALL
       SELECT min(expiring_at) FROM confirmation INDEXED BY confirmation_expiring WHERE state = 'pending' AND expiring_at IS NOT NULL)`);
     this.ofTask = database.prepare(
-      `${select} INDEXED BY confirmation_task_pending WHERE state = 'pending' AND task_id = ? ORDER BY seq`,
+      `${select('INDEXED BY confirmation_task_pending')} WHERE state = 'pending' AND task_id = ? ORDER BY seq`,
     );
     this.pendingOfUser = database.prepare(`SELECT callback_id FROM confirmation INDEXED BY confirmation_user_pending
       WHERE state = 'pending' AND user_id = ? AND (expires_at IS NULL OR expires_at > ?) ORDER BY seq`);
-    this.decided = database.prepare(`${select} INDEXED BY confirmation_decided
+    this.decided = database.prepare(`${select('INDEXED BY confirmation_decided')}
       WHERE decision_seq IS NOT NULL AND decision_seq > ? AND decision_seq <= ? ORDER BY decision_seq LIMIT ${STEP_ROWS}`);
     this.outdated = database.prepare(`SELECT seq, decided_at FROM confirmation INDEXED BY confirmation_decided
       WHERE decision_seq IS NOT NULL ORDER BY decision_seq LIMIT ${STEP_ROWS}`);
-    this.remove = database.prepare(`DELETE FROM confirmation WHERE seq = ?`);
+    this.remove = database.prepare('DELETE FROM confirmation WHERE seq = ?');
+    this.removePrompt = database.prepare('DELETE FROM confirmation_prompt WHERE seq = ?');
   }
 
   open(request: OpenRecord): { created: boolean; record: ConfirmationRecord } {
@@ -89,12 +96,11 @@ export class ConfirmationStore {
     const expiresAt = request.timeoutMs === null ? null : now + request.timeoutMs;
     const expiringAt = request.timeoutMs === null ? null : now + Math.floor(request.timeoutMs * EXPIRING_SHARE);
     const { callbackId, userId, taskId, step, prompt, onTimeout, onTimeoutBy, key = null, fingerprint = null } = request;
-    const record = this.insert.get(
+    const row = this.insert.get(
       callbackId,
       userId,
       taskId,
       step,
-      prompt,
       now,
       expiresAt,
       expiringAt,
@@ -103,7 +109,9 @@ export class ConfirmationStore {
       key,
       fingerprint,
     );
-    if (!record) throw new Error('an inserted prompt returned no row');
+    if (!row) throw new Error('an inserted prompt returned no row');
+    this.insertPrompt.run(row.seq, prompt);
+    const record = { ...row, prompt };
     this.ledger.counters.pending += 1;
     if (task.cancelled_at !== null) return { created: true, record: this.cancel(record, task) };
     this.ledger.expect(expiringAt);
@@ -166,7 +174,7 @@ export class ConfirmationStore {
         : subject
           ? `INDEXED BY confirmation${subject}`
           : 'NOT INDEXED';
-    const sql = `SELECT ${COLUMNS} FROM confirmation ${index} WHERE ${where.join(' AND ')} ORDER BY seq LIMIT ?`;
+    const sql = `${select(index)} WHERE ${where.join(' AND ')} ORDER BY seq LIMIT ?`;
     const statement = this.queries.get(sql) ?? this.database.prepare<ConfirmationRecord>(sql);
     if (this.queries.size < 100) this.queries.set(sql, statement);
     const records = statement.all(...params, limit + 1);
@@ -199,7 +207,10 @@ export class ConfirmationStore {
   /** Forgets decisions made before `cutoff`. @returns whether there may be more */
   purge(cutoff: number): boolean {
     const outdated = this.outdated.all().filter(({ decided_at }) => decided_at <= cutoff);
-    for (const { seq } of outdated) this.remove.run(seq);
+    for (const { seq } of outdated) {
+      this.remove.run(seq);
+      this.removePrompt.run(seq);
+    }
     return outdated.length === STEP_ROWS;
   }
 

@@ -222,7 +222,13 @@ export class EmbeddedEngine implements Api.Engine {
     return this.store.call('unacknowledged', [userId, limit, cursor]);
   }
 
-  /* ---- presence ---- */
+  /* ---- presence: there is one node, and every event reaches it ---- */
+
+  async watch(): Promise<void> {
+    this.checkOpen();
+  }
+
+  async unwatch(): Promise<void> {}
 
   async connect(connectionId: string, userId: string): Promise<void> {
     this.checkOpen();

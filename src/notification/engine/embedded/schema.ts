@@ -17,7 +17,10 @@ const APPLICATION_ID = 0x50726f6d;
 const VERSION = 1;
 const QUICK_CHECK_LIMIT = 32 * 1024 * 1024;
 
-/** `NULL` deadlines and decision numbers keep rows out of the partial indexes that the clock, the purge and the replay walk. */
+/**
+ * What a prompt shows stands apart, so that a decision rewrites a small row whatever the prompt's size.
+ * `NULL` deadlines and decision numbers keep rows out of the partial indexes that the clock, the purge and the replay walk.
+ */
 const TABLES = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
   CREATE TABLE confirmation (
@@ -26,7 +29,6 @@ const TABLES = `
     user_id TEXT NOT NULL,
     task_id TEXT NOT NULL,
     step INTEGER NOT NULL,
-    prompt TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     expires_at INTEGER,
     expiring_at INTEGER,
@@ -44,6 +46,7 @@ const TABLES = `
     answered_by TEXT,
     reason TEXT
   );
+  CREATE TABLE confirmation_prompt (seq INTEGER PRIMARY KEY, prompt TEXT NOT NULL);
   CREATE UNIQUE INDEX confirmation_id ON confirmation (callback_id);
   CREATE UNIQUE INDEX confirmation_key ON confirmation (user_id, key) WHERE key IS NOT NULL;
   CREATE INDEX confirmation_pending ON confirmation (seq) WHERE state = 'pending';
@@ -170,10 +173,10 @@ function verify(database: Sqlite, file: string, size: number): void {
   const missing = NAMES.filter((name) => name !== undefined && !names.has(name));
   if (missing.length > 0) throw new ConfigurationError(`${file} is damaged: it lacks ${missing.join(', ')}`);
   // Reading all of a large file would cost more than the start may take; the newest rows stand where a cut would be.
-  for (const table of ['confirmation', 'acknowledged_message', 'task', 'channel'])
+  for (const table of ['confirmation', 'confirmation_prompt', 'acknowledged_message', 'task', 'channel'])
     database.prepare(`SELECT * FROM ${table} ORDER BY rowid DESC LIMIT 1`).get();
   const verdict = size <= QUICK_CHECK_LIMIT ? pragma('quick_check(1)') : 'ok';
-  if (verdict !== 'ok') throw new ConfigurationError(`${file} is damaged: ${String(verdict)}`);
+  if (verdict !== 'ok') throw new ConfigurationError(`${file} is damaged: ${String(verdict).replaceAll('\n', ' ')}`);
 }
 
 function refusal(error: unknown, dataDir: string, file: string): unknown {

@@ -59,6 +59,7 @@ type Phase =
 export class StoreClient {
   private phase: Phase = { name: 'idle' };
   private queue: Entry[] = [];
+  private complaint = { message: '', at: 0 };
   private onDrained: (() => void) | undefined;
 
   constructor(
@@ -173,7 +174,7 @@ export class StoreClient {
       const outcome = entry.call ? outcomes[next++] : { value: undefined, events: [] };
       if (!outcome) throw new Error('the store answered fewer calls than it got');
       if ('failure' in outcome) {
-        if (outcome.failure.kind === 'unavailable') this.listener.error(`a step of the store failed: ${outcome.failure.message}`);
+        if (outcome.failure.kind === 'unavailable') this.complain(`a step of the store failed: ${outcome.failure.message}`);
         entry.fail(errorOf(outcome.failure));
         continue;
       }
@@ -184,16 +185,24 @@ export class StoreClient {
   }
 
   private open(): Promise<Opened> {
-    const worker = new Worker(fileURLToPath(new URL('./store.worker.js', import.meta.url)), { workerData: this.options });
+    const worker = new Worker(fileURLToPath(new URL('./store.worker.js', import.meta.url)), {
+      workerData: this.options,
+      execArgv: [],
+    });
     return new Promise((resolve, reject) => {
       let cause = 'it ended by itself';
+      let refusal: Error | undefined;
       worker.on('error', (error: Error) => (cause = error.message));
       worker.on('exit', () => {
-        reject(new EngineUnavailableError(`the store ended: ${cause}`));
+        // Not before the thread is gone, and with it whatever it held of the file.
+        reject(refusal ?? new EngineUnavailableError(`the store ended: ${cause}`));
         if (this.phase.name === 'running' && this.phase.worker === worker) this.onDeath(this.phase.underWay ?? [], cause);
       });
       worker.on('message', (message: FromWorker) => {
-        if (message.type === 'refused') return reject(errorOf(message.failure));
+        if (message.type === 'refused') {
+          refusal = errorOf(message.failure);
+          return;
+        }
         if (message.type === 'opened') {
           // Closed while it was opening.
           if (this.phase.name === 'closed') return this.post(worker, { type: 'close' });
@@ -227,6 +236,14 @@ export class StoreClient {
         },
       );
     }, pauseMs);
+  }
+
+  /** A disk that fails, fails often: the same complaint is made once a second. */
+  private complain(message: string): void {
+    const now = Date.now();
+    if (message === this.complaint.message && now - this.complaint.at < 1000) return;
+    this.complaint = { message, at: now };
+    this.listener.error(message);
   }
 
   private rejectAll(underWay: Entry[], message: string): void {

@@ -24,6 +24,13 @@ const NEW: ReadonlySet<OperationName> = new Set(['open', 'publish', 'keep', 'cla
 /** How long the start may spend on deadlines that passed while nothing ran. */
 const START_BUDGET_MS = 1000;
 
+/** Ends the worker. */
+class RollbackError extends Error {
+  constructor(cause: unknown) {
+    super(`a failed transaction could not be rolled back: ${(cause as Error).message}`, { cause });
+  }
+}
+
 export class Store {
   private readonly ledger: Ledger;
   private readonly operations: Operations;
@@ -86,16 +93,12 @@ export class Store {
 
   /** Invariants 3 and 4. */
   private runAlone(call: Call): CallOutcome {
-    const attempt = (): CallOutcome => this.transaction(() => this.perform(call, this.reserve.takesNew()));
-    try {
-      return attempt();
-    } catch (first) {
-      if (!this.makeRoomAfter(first)) return { failure: failureOf(first, call.name) };
-    }
-    try {
-      return attempt();
-    } catch (second) {
-      return { failure: failureOf(second, call.name) };
+    for (;;) {
+      try {
+        return this.transaction(() => this.perform(call, this.reserve.takesNew()));
+      } catch (error) {
+        if (!this.makeRoomAfter(error)) return { failure: failureOf(error, call.name) };
+      }
     }
   }
 
@@ -132,13 +135,16 @@ export class Store {
     try {
       this.database.exec('ROLLBACK');
     } catch (error) {
-      if (!(error instanceof SqliteError && error.message.includes('no transaction is active'))) throw error;
+      if (!(error instanceof SqliteError && error.message.includes('no transaction is active'))) throw new RollbackError(error);
     }
   }
 
+  /** A disk that fills up while SQLite syncs shows as a failed write. @returns whether it is worth trying again */
   private makeRoomAfter(error: unknown): boolean {
-    if (!(error instanceof SqliteError) || (error.resultCode !== RESULT.FULL && error.resultCode !== RESULT.IOERR)) return false;
-    return this.reserve.release();
+    if (error instanceof RollbackError) throw error;
+    if (!(error instanceof SqliteError)) return false;
+    const full = error.resultCode === RESULT.FULL || (error.resultCode === RESULT.IOERR && this.reserve.isTight);
+    return full && this.reserve.release();
   }
 }
 

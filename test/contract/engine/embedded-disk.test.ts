@@ -1,0 +1,117 @@
+/** The embedded engine on a disk that is really full: a small tmpfs, which only root can mount. */
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { EmbeddedEngine } from '../../../src/notification/engine/embedded/embedded-engine.js';
+import { StoreFullError } from '../../../src/notification/notification.errors.js';
+import { EngineFolder, newFolder } from '../../support/engine-folder.js';
+import { EngineRecorder } from '../../support/engine-recorder.js';
+import { question } from './engine-suite.js';
+
+const MEBIBYTE = 1024 * 1024;
+
+/** @returns the folder on which it is mounted */
+async function mountSmallDisk(): Promise<string | undefined> {
+  const folder = await newFolder();
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', folder], { stdio: 'pipe' });
+    return folder;
+  } catch (error) {
+    rmSync(folder, { recursive: true });
+    if (process.env['CI'] === 'true') throw new Error('CI must run the test of the full disk: mount failed', { cause: error });
+    console.warn('NOT RUN: the test of the full disk, for it takes root to mount a small one');
+    return undefined;
+  }
+}
+
+describe('a full disk', () => {
+  let disk: string | undefined;
+  let folder: EngineFolder;
+  let engine: EmbeddedEngine;
+
+  const start = async (): Promise<void> => {
+    engine = folder.engineWith({}, { reserveBytes: 4 * MEBIBYTE });
+    await engine.start(new EngineRecorder());
+    await engine.replayDecisions();
+  };
+  const large = () => question({ userId: 'ann', prompt: { stepResult: { message: 'x'.repeat(8000) } } });
+  const openUntilFull = async (): Promise<string[]> => {
+    const ids: string[] = [];
+    for (;;) {
+      const results = await Promise.allSettled(Array.from({ length: 20 }, () => engine.open(large())));
+      for (const result of results) {
+        if (result.status === 'fulfilled') ids.push(result.value.confirmation.callbackId);
+        else expect(result.reason).toBeInstanceOf(StoreFullError);
+      }
+      if (results.some(({ status }) => status === 'rejected')) return ids;
+    }
+  };
+  /** Somebody else takes what is left. */
+  const fillUp = (): void => {
+    for (const size of [MEBIBYTE, 4096, 512]) {
+      try {
+        for (;;) appendFileSync(join(disk ?? '', 'filler'), Buffer.alloc(size, 1));
+      } catch (error) {
+        expect((error as NodeJS.ErrnoException).code).toBe('ENOSPC');
+      }
+    }
+  };
+
+  beforeEach(async () => {
+    disk = await mountSmallDisk();
+    folder = await EngineFolder.create();
+    if (disk !== undefined) folder.path = join(disk, 'data');
+  });
+  afterEach(async () => {
+    await folder.close();
+    if (disk !== undefined) {
+      execFileSync('umount', [disk]);
+      rmSync(disk, { recursive: true });
+    }
+  });
+
+  it('refuses what is new, takes every answer, cancel and acknowledgement, survives a restart, and recovers', async () => {
+    if (disk === undefined) return;
+    writeFileSync(join(disk, 'ballast'), Buffer.alloc(6 * MEBIBYTE, 1));
+    await start();
+    await engine.sendAcknowledged({ messageId: 'm', userId: 'ann', message: { type: 'mail' }, expiresAt: Date.now() + 600_000 });
+    const ids = await openUntilFull();
+    expect(ids.length).toBeGreaterThan(100);
+    fillUp();
+    await expect(engine.open(large())).rejects.toThrow(StoreFullError);
+    await expect(engine.publish({ channel: 'news', message: { type: 'note' }, recoverable: true })).rejects.toThrow(
+      StoreFullError,
+    );
+    expect((await engine.publish({ channel: 'news', message: { type: 'note' }, recoverable: false })).deliveredTo).toBe(1);
+
+    const [first, second, ...rest] = [ids.slice(0, 200), ids.slice(200, 300), ids.slice(300)];
+    const answer = (callbackId: string) =>
+      engine.decide({ callbackId, scope: 'all', answeredBy: 'ann', answer: { proceed: true, feedback: 'f'.repeat(8000) } });
+    for (const { status } of await Promise.all((first ?? []).map(answer))) expect(status).toBe('accepted');
+    fillUp();
+    await engine.close();
+    await start();
+    for (const { status } of await Promise.all((second ?? []).map(answer))) expect(status).toBe('accepted');
+    expect(await engine.ack('m', 'all')).toBe('acknowledged');
+    expect((await engine.cancelTask({ taskId: 'task-1', scope: 'all', cancelledBy: null, allowUnknown: true })).status).toBe(
+      'cancelled',
+    );
+    for (const id of rest.flat()) expect((await engine.get(id))?.state).toBe('cancelled');
+    await expect(engine.open(large())).rejects.toThrow(StoreFullError);
+
+    expect(folder.log.some((line) => line.includes('reserve is in use'))).toBe(true);
+    for (const name of ['filler', 'ballast']) rmSync(join(disk, name));
+    await engine.resumeTask('task-1');
+    while (
+      await engine.open(question()).then(
+        () => false,
+        (error: unknown) => error instanceof StoreFullError,
+      )
+    )
+      await engine.ping();
+    expect(folder.log.some((line) => line.includes('has room again'))).toBe(true);
+    await engine.close();
+    await start();
+    for (const id of [...(first ?? []), ...(second ?? [])]) expect((await engine.get(id))?.state).toBe('answered');
+  });
+});

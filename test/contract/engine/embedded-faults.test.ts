@@ -1,0 +1,165 @@
+/** The embedded engine when a step of its store fails, stalls, or takes the thread with it (E6): nothing is decided by a fault. */
+import type { EmbeddedEngine } from '../../../src/notification/engine/embedded/embedded-engine.js';
+import { EngineUnavailableError, StoreFullError } from '../../../src/notification/notification.errors.js';
+import { EngineFolder } from '../../support/engine-folder.js';
+import { EngineRecorder } from '../../support/engine-recorder.js';
+import { question } from './engine-suite.js';
+
+const IOERR = 10;
+const FULL = 13;
+
+describe('faults of the store', () => {
+  let folder: EngineFolder;
+  let engine: EmbeddedEngine;
+  let recorder: EngineRecorder;
+
+  const start = async (): Promise<void> => {
+    recorder = new EngineRecorder();
+    engine = folder.engineWith({}, { faults: true });
+    await engine.start(recorder);
+    await engine.replayDecisions();
+  };
+  const answer = (callbackId: string) =>
+    engine.decide({ callbackId, scope: 'all', answeredBy: 'ann', answer: { proceed: true } });
+  const untilTaken = async <Result>(call: () => Promise<Result>): Promise<Result> => {
+    for (;;) {
+      try {
+        return await call();
+      } catch (error) {
+        if (!(error instanceof EngineUnavailableError || error instanceof StoreFullError)) throw error;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+  };
+
+  beforeEach(async () => {
+    folder = await EngineFolder.create();
+    await start();
+  });
+  afterEach(() => folder.close());
+
+  it.each([
+    ['once, it is repeated and nobody notices', 1],
+    ['twice, the call rejects, may be repeated, and nothing is decided or lost', 2],
+  ])('at any step: when it fails %s', async (_, times) => {
+    let hits = 0;
+    let rejections = 0;
+    for (let skip = 0; ; skip += times) {
+      const logged = folder.log.length;
+      engine.inject({ skip, times, effect: { kind: 'error', resultCode: IOERR } });
+      const call = async <Result>(action: () => Promise<Result>): Promise<Result> => {
+        const first = action();
+        first.catch((error: unknown) => {
+          rejections += 1;
+          expect(error).toBeInstanceOf(EngineUnavailableError);
+        });
+        return first.catch(() => untilTaken(action));
+      };
+      const { callbackId } = (await call(() => engine.open(question({ taskId: `t-${skip}`, callbackId: `answered-${skip}` }))))
+        .confirmation;
+      const decided = await call(() => answer(callbackId));
+      expect(decided).toMatchObject({ confirmation: { state: 'answered', decision: { proceed: true } } });
+      await call(() => engine.open(question({ taskId: `t-${skip}`, callbackId: `cancelled-${skip}` })));
+      await call(() => engine.cancelTask({ taskId: `t-${skip}`, scope: 'all', cancelledBy: null, allowUnknown: true }));
+      expect(await untilTaken(() => engine.get(`cancelled-${skip}`))).toMatchObject({
+        state: 'cancelled',
+        decision: { proceed: false },
+      });
+      await call(() =>
+        engine.sendAcknowledged({
+          messageId: `m-${skip}`,
+          userId: 'ann',
+          message: { type: 'mail' },
+          expiresAt: Date.now() + 60_000,
+        }),
+      );
+      await call(() => engine.ack(`m-${skip}`, 'all'));
+      const before = await untilTaken(() => engine.position('news'));
+      await call(() => engine.publish({ channel: 'news', message: { type: 'note', skip }, recoverable: true }));
+      const after = await untilTaken(() => engine.position('news'));
+      expect(after.offset).toBe(before.offset + 1);
+      for (const id of [`answered-${skip}`, `cancelled-${skip}`]) expect(recorder.decisionsOf(id).length).toBe(1);
+      if (!folder.log.slice(logged).some((line) => line.includes('injected fault'))) break;
+      hits += 1;
+    }
+    expect(hits * times).toBeGreaterThan(30);
+    expect(rejections > 0).toBe(times > 1);
+    expect(await untilTaken(() => engine.counts())).toEqual({ pendingConfirmations: 0, unacknowledgedMessages: 0 });
+  });
+
+  it('of one call do not fail the others that shared its transaction', async () => {
+    engine.inject({ match: 'INSERT INTO acknowledged_message', times: 2, effect: { kind: 'error', resultCode: IOERR } });
+    const opening = Array.from({ length: 10 }, () => engine.open(question()));
+    const failing = engine.sendAcknowledged({
+      messageId: 'm',
+      userId: 'ann',
+      message: { type: 'mail' },
+      expiresAt: Date.now() + 60_000,
+    });
+    await expect(failing).rejects.toThrow(EngineUnavailableError);
+    expect((await Promise.all(opening)).every(({ created }) => created)).toBe(true);
+    expect(recorder.of('opened')).toHaveLength(10);
+    expect(recorder.of('message')).toEqual([]);
+    expect(await engine.counts()).toEqual({ pendingConfirmations: 10, unacknowledgedMessages: 0 });
+  });
+
+  it('of the clock decide nothing: the deadline is applied when the store works again', async () => {
+    await engine.open(question({ timeoutMs: 30, onTimeout: 'proceed', callbackId: 'c' }));
+    engine.inject({ match: 'UPDATE confirmation SET state', times: 4, effect: { kind: 'error', resultCode: IOERR } });
+    const { confirmation } = await recorder.nth('decided');
+    expect(confirmation).toMatchObject({ callbackId: 'c', state: 'timed_out' });
+    expect(recorder.of('decided')).toHaveLength(1);
+  });
+
+  it('for want of room refuse new things, not answers, and pass', async () => {
+    const { callbackId } = (await engine.open(question())).confirmation;
+    engine.inject({ match: 'COMMIT', effect: { kind: 'error', resultCode: FULL } });
+    await expect(engine.open(question())).rejects.toThrow(StoreFullError);
+    await expect(engine.publish({ channel: 'news', message: { type: 'note' }, recoverable: true })).rejects.toThrow(
+      StoreFullError,
+    );
+    expect((await answer(callbackId)).status).toBe('accepted');
+    expect((await untilTaken(() => engine.open(question()))).created).toBe(true);
+    expect(folder.log.some((line) => line.includes('has room again'))).toBe(true);
+  });
+
+  it('that end its thread reject what is under way; another takes over, and says that there may be a gap', async () => {
+    const { callbackId } = (await engine.open(question())).confirmation;
+    engine.inject({ match: 'COMMIT', effect: { kind: 'exit' } });
+    const inFlight = [answer(callbackId), engine.open(question()), engine.ping()];
+    for (const call of inFlight) await expect(call).rejects.toThrow(EngineUnavailableError);
+    await expect(engine.open(question())).rejects.toThrow(EngineUnavailableError);
+    await recorder.nth('gap');
+    expect((await engine.get(callbackId))?.state).toBe('pending');
+    expect((await answer(callbackId)).status).toBe('accepted');
+  });
+
+  it('that end its thread do not stop the clock', async () => {
+    await engine.open(question({ timeoutMs: 40, onTimeout: 'proceed', onTimeoutBy: 'setting' }));
+    engine.inject({ match: 'BEGIN', effect: { kind: 'exit' } });
+    await expect(engine.ping()).rejects.toThrow(EngineUnavailableError);
+    const { confirmation } = await recorder.nth('decided');
+    expect(confirmation.state).toBe('timed_out');
+  });
+
+  it('that end its thread do not keep it from closing', async () => {
+    engine.inject({ match: 'BEGIN', effect: { kind: 'exit' } });
+    await expect(engine.ping()).rejects.toThrow(EngineUnavailableError);
+    await engine.close();
+    await start();
+    await engine.ping();
+  });
+
+  it('that stall it reject new prompts and pings within 2 s; what waits goes on waiting', async () => {
+    const { callbackId } = (await engine.open(question())).confirmation;
+    engine.inject({ match: 'BEGIN', effect: { kind: 'stall', ms: 2400 } });
+    const begun = performance.now();
+    const answering = answer(callbackId);
+    const [opening, pinging] = await Promise.allSettled([engine.open(question()), engine.ping()]);
+    expect(performance.now() - begun).toBeLessThan(2300);
+    for (const call of [opening, pinging])
+      expect(call).toMatchObject({ status: 'rejected', reason: expect.any(EngineUnavailableError) });
+    expect((await answering).status).toBe('accepted');
+    await engine.ping();
+  });
+});

@@ -1,0 +1,138 @@
+/** Whose the data folder is, and what the embedded engine refuses to start on. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { copyFile, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ConfigurationError } from '../../../src/notification/notification.errors.js';
+import { EngineFolder } from '../../support/engine-folder.js';
+import { EngineRecorder } from '../../support/engine-recorder.js';
+import { question } from './engine-suite.js';
+
+describe('the data folder', () => {
+  let folder: EngineFolder;
+  const file = (): string => join(folder.path, 'notifications.db');
+  const refusal = async (): Promise<string> => {
+    const error: unknown = await folder.start(new EngineRecorder()).then(
+      () => new Error('it started'),
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(ConfigurationError);
+    const { message } = error as ConfigurationError;
+    expect(message).not.toContain('\n');
+    return message;
+  };
+  /** A folder with enough prompts to fill some pages. */
+  const fill = async (): Promise<void> => {
+    const engine = await folder.start(new EngineRecorder());
+    await Promise.all(Array.from({ length: 300 }, (_, index) => engine.open(question({ taskId: `task-${index}` }))));
+    await engine.close();
+  };
+
+  beforeEach(async () => {
+    folder = await EngineFolder.create();
+  });
+  afterEach(() => folder.close());
+
+  it('is made where it does not exist, and holds no left-overs of its making', async () => {
+    folder.path = join(folder.path, 'a', 'b');
+    const engine = await folder.start(new EngineRecorder());
+    await engine.ping();
+    expect((await readdir(folder.path)).filter((name) => name.includes('.new'))).toEqual([]);
+  });
+
+  it('is refused to a second engine of the same process, promptly, and free again when the first is closed', async () => {
+    const first = await folder.start(new EngineRecorder());
+    await expect(folder.engineWith().start(new EngineRecorder())).rejects.toThrow(
+      `in use by another process (pid ${process.pid})`,
+    );
+    await first.open(question());
+    await first.close();
+    const second = await folder.start(new EngineRecorder());
+    expect((await second.counts()).pendingConfirmations).toBe(1);
+  });
+
+  it('is refused to a second process, and free as soon as the first is killed', async () => {
+    const engine = fileURLToPath(new URL('../../../src/notification/engine/embedded/embedded-engine.js', import.meta.url));
+    const script = `
+      const { EmbeddedEngine } = await import(${JSON.stringify(engine)});
+      const settings = { retentionMs: 1e6, historySize: 10, historyTtlMs: 1e6, maxConnectionsPerUser: 1 };
+      await new EmbeddedEngine({ dataDir: process.argv[1], settings, reserveBytes: 65536 }).start({});
+      console.log('started');`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script, folder.path], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      await once(child.stdout, 'data');
+      expect(await refusal()).toContain(`in use by another process (pid ${child.pid})`);
+    } finally {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+    await (await folder.start(new EngineRecorder())).ping();
+  });
+
+  it.each([
+    ['a file that is no database', (path: string) => writeFile(path, 'something else entirely '.repeat(1000))],
+    ['an empty file', (path: string) => truncate(path, 0)],
+    ['a file that is cut short', async (path: string) => truncate(path, Math.floor((await stat(path)).size / 2 / 4096) * 4096)],
+    ['a file whose first page is overwritten', (path: string) => overwrite(path, 100, 3000)],
+    [
+      'a file with garbage in its middle',
+      async (path: string) => overwrite(path, Math.floor((await stat(path)).size / 2 / 4096) * 4096, 40_960),
+    ],
+  ])('is refused with %s, which stays as it is', async (_, damage) => {
+    await fill();
+    await damage(file());
+    const damaged = await readFile(file());
+    expect(await refusal()).toContain(file());
+    expect((await readFile(file())).equals(damaged)).toBe(true);
+  });
+
+  it('is refused with the database of another program or of a later version', async () => {
+    const { openSqlite } = await import('../../../src/notification/engine/embedded/sqlite.js');
+    await fill();
+    const database = await openSqlite(file());
+    database.exec('PRAGMA user_version = 99');
+    expect(await refusal()).toContain('in use');
+    database.close();
+    expect(await refusal()).toContain('format 99');
+    const other = await openSqlite(file());
+    other.exec('PRAGMA application_id = 1');
+    other.close();
+    expect(await refusal()).toContain('not written by this service');
+  });
+
+  it('is refused when the database is gone but its log is still there', async () => {
+    await fill();
+    await copyFile(file(), `${file()}-wal`);
+    await rm(file());
+    expect(await refusal()).toContain('is missing');
+    expect(existsSync(file())).toBe(false);
+  });
+
+  it('is refused where no folder can be', async () => {
+    await writeFile(join(folder.path, 'plain-file'), '');
+    folder.path = join(folder.path, 'plain-file', 'data');
+    expect(await refusal()).toContain('cannot be used');
+  });
+
+  it('is not needed for :memory:, which keeps nothing and has a new epoch at every start', async () => {
+    folder.path = ':memory:';
+    const first = await folder.start(new EngineRecorder());
+    await first.open(question());
+    const { epoch } = await first.position('news');
+    await first.close();
+    const second = await folder.start(new EngineRecorder());
+    expect(await second.counts()).toEqual({ pendingConfirmations: 0, unacknowledgedMessages: 0 });
+    expect((await second.position('news')).epoch).not.toBe(epoch);
+    expect(existsSync(':memory:')).toBe(false);
+  });
+});
+
+async function overwrite(path: string, position: number, length: number): Promise<void> {
+  const handle = await open(path, 'r+');
+  await handle.write(Buffer.alloc(length, 0xa5), 0, length, position);
+  await handle.close();
+}
