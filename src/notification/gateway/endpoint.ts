@@ -83,12 +83,13 @@ export class Endpoint {
   }
 
   async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const ignoreReset = (): void => undefined; // The peer went away during the handshake; `destroyed` says so below.
     socket.on('error', ignoreReset);
     try {
       const identity = await this.admit(request);
       if (socket.destroyed) return;
-      const { server } = this.ready();
+      const { server, context } = this.ready();
+      // Draining may have begun while the token was checked: who comes now would be sent away by nobody.
+      if (!context.accepting()) throw new Refusal(503, 'draining', { 'Retry-After': '1' });
       declineSmallWindow(request);
       server.handleUpgrade(request, socket, head, (ws) => {
         socket.off('error', ignoreReset);
@@ -204,6 +205,7 @@ export function refuse(
   { status, message, headers }: { status: number; message: string; headers?: Record<string, string> },
 ): void {
   if (socket.destroyed) return;
+  socket.on('error', ignoreReset);
   const lines = Object.entries({
     Connection: 'close',
     'Content-Type': 'text/plain',
@@ -213,6 +215,11 @@ export function refuse(
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head}\r\n${message}`);
   socket.once('finish', () => socket.destroy());
+}
+
+/** Node hands an upgrade's socket over without a listener: a peer's reset would end the process. `destroyed` tells of it. */
+function ignoreReset(): void {
+  return;
 }
 
 function tokenOf(request: IncomingMessage): string | undefined {
