@@ -5,8 +5,7 @@
  * `WEBSOCKET_…` name is warned of. The settings table of the README and `.env.example` list the same names.
  */
 import { z } from 'zod';
-import { ConfigurationError } from './notification/index.js';
-import type { NotificationOptions } from './notification/index.js';
+import { ConfigurationError, JwtAuthenticator, type NotificationOptions } from './notification/index.js';
 
 const integer = (min: number, max = Number.MAX_SAFE_INTEGER): z.ZodType<number> =>
   z
@@ -63,7 +62,18 @@ export const SETTINGS = {
   WEBSOCKET_RETENTION: setting(positiveSeconds, '86400', 'seconds, more than 0'),
   WEBSOCKET_HISTORY_SIZE: setting(integer(0), '1000', 'messages, from 0'),
   WEBSOCKET_HISTORY_TTL: setting(positiveSeconds, '300', 'seconds, more than 0'),
-  WEBSOCKET_AUTH: optional(z.enum(['none']), 'none'),
+  WEBSOCKET_AUTH: optional(z.enum(['none', 'jwt']), 'none or jwt'),
+  WEBSOCKET_JWT_SECRET: optional(z.string(), 'a secret of at least 32 bytes'),
+  WEBSOCKET_JWT_PUBLIC_KEY: optional(z.string(), 'a PEM of an RSA, EC or Ed25519 public key'),
+  WEBSOCKET_JWKS_URL: optional(z.url({ protocol: /^https?$/ }), 'an http(s) URL'),
+  WEBSOCKET_JWT_AUDIENCE: optional(z.string(), 'the audience that a token must name'),
+  WEBSOCKET_JWT_ISSUER: optional(z.string(), 'the issuer that a token must name'),
+  WEBSOCKET_TOKEN_IN_QUERY: setting(onOff, 'off', 'on or off'),
+  WEBSOCKET_ALLOWED_ORIGINS: setting(list, '', 'origins (scheme://host[:port]), separated by commas'),
+  WEBSOCKET_TRUST_PROXY: setting(list, '', 'addresses, subnets, loopback, linklocal or uniquelocal, separated by commas'),
+  WEBSOCKET_MAX_CONNECTIONS_PER_ADDRESS: setting(integer(0), '0', 'a whole number; 0 for no limit'),
+  WEBSOCKET_HANDSHAKE_RATE: setting(integer(0), '0', 'handshakes a second from one address; 0 for no limit'),
+  WEBSOCKET_AUTH_FAILURES: setting(integer(1), '30', 'failures a minute from one address, from 1'),
   WEBSOCKET_API_KEYS: setting(list, '', 'keys of at least 16 characters, separated by commas'),
   WEBSOCKET_LOG_LEVEL: setting(
     z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
@@ -100,7 +110,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Readonly<AppConfig> 
     port: settings.WEBSOCKET_PORT,
     logLevel: settings.WEBSOCKET_LOG_LEVEL,
     logFile: settings.WEBSOCKET_LOG_FILE,
-    openMode: true,
+    openMode: settings.WEBSOCKET_AUTH !== 'jwt',
     warnings: unknown.map((name) => `unknown setting ${name} is ignored`),
     notification: {
       paths: ['/ws', '/'],
@@ -123,9 +133,36 @@ export function readConfig(environment: NodeJS.ProcessEnv): Readonly<AppConfig> 
       historyTtlMs: settings.WEBSOCKET_HISTORY_TTL,
       compression: settings.WEBSOCKET_COMPRESSION,
       apiKeys: settings.WEBSOCKET_API_KEYS,
+      allowedOrigins: settings.WEBSOCKET_ALLOWED_ORIGINS,
+      tokenInQuery: settings.WEBSOCKET_TOKEN_IN_QUERY,
+      trustProxy: settings.WEBSOCKET_TRUST_PROXY,
+      maxConnectionsPerAddress: settings.WEBSOCKET_MAX_CONNECTIONS_PER_ADDRESS,
+      handshakeRate: settings.WEBSOCKET_HANDSHAKE_RATE,
+      authenticationFailures: settings.WEBSOCKET_AUTH_FAILURES,
+      authenticator: authenticatorOf(settings),
       allowOpenMode: settings.WEBSOCKET_AUTH === 'none',
     },
   });
+}
+
+function authenticatorOf(settings: Settings): JwtAuthenticator | undefined {
+  const keys = {
+    secret: settings.WEBSOCKET_JWT_SECRET,
+    publicKey: settings.WEBSOCKET_JWT_PUBLIC_KEY,
+    jwksUrl: settings.WEBSOCKET_JWKS_URL,
+  };
+  if (settings.WEBSOCKET_AUTH !== 'jwt') {
+    // A key without the mode it is for would run open what is meant to be closed.
+    if (Object.values(keys).some((key) => key !== undefined))
+      throw new ConfigurationError('WEBSOCKET_AUTH is not jwt, but a JWT key is set');
+    return undefined;
+  }
+  try {
+    return new JwtAuthenticator({ ...keys, audience: settings.WEBSOCKET_JWT_AUDIENCE, issuer: settings.WEBSOCKET_JWT_ISSUER });
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    throw new ConfigurationError(`WEBSOCKET_JWT_SECRET, WEBSOCKET_JWT_PUBLIC_KEY, WEBSOCKET_JWKS_URL: ${error.message}`);
+  }
 }
 
 function read(name: SettingName, given: string | undefined): unknown {

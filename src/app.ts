@@ -31,6 +31,8 @@ export async function startApp(config: Readonly<AppConfig>): Promise<INestApplic
   serveDocs(app);
   const server = app.getHttpServer() as Server;
   server.headersTimeout = HEADERS_TIMEOUT_MS;
+  // Node looks for late ones so often; the default, 30 s, would let them stay as long.
+  Object.assign(server, { connectionsCheckingInterval: 500 });
   for (const warning of config.warnings) logger.warn(warning);
   try {
     await app.init();

@@ -16,11 +16,13 @@ export type {
   Task,
 } from './engine/engine.js';
 export { NotificationWsAdapter } from './gateway/ws-adapter.js';
+export { JwtAuthenticator, type JwtSettings } from './access/jwt-authenticator.js';
+export { Operation } from './http/caller.js';
 export { HttpErrorFilter } from './http/http-error.filter.js';
 export { RestController } from './http/rest.js';
 export { NotificationMetrics } from './metrics.js';
 export * from './notification.errors.js';
 export { NotificationModule } from './notification.module.js';
-export type { AuthenticatedUser, Authenticator, NotificationOptions } from './notification.options.js';
+export type { AccessPolicy, AuditEntry, AuthenticatedUser, Authenticator, NotificationOptions } from './notification.options.js';
 export { NotificationService, type Delivery, type SendOptions, type Status } from './notification.service.js';
 export type { HeartbeatHandle } from './task/heartbeats.js';

@@ -51,6 +51,13 @@ export class InvalidAnswerError extends NotificationError {
   }
 }
 
+/** The answer echoes the digest of something else than what is pending. */
+export class StalePromptError extends NotificationError {
+  constructor(callbackId: string) {
+    super('STALE_PROMPT', 'the digest is not that of the pending prompt', { callbackId });
+  }
+}
+
 export class NotFoundError extends NotificationError {
   constructor(what: string, callbackId?: string) {
     super('NOT_FOUND', `${what} not found`, { callbackId });

@@ -3,6 +3,9 @@
  * The one place that chooses an engine.
  */
 import { ConfigurableModuleBuilder, Logger, Module, type Provider } from '@nestjs/common';
+import { Access } from './access/access.js';
+import { Addresses } from './access/address.js';
+import { Tokens } from './access/tokens.js';
 import { Confirmations } from './confirmation/confirmations.js';
 import { Hub } from './connection/hub.js';
 import { TimerWheel } from './connection/timer-wheel.js';
@@ -36,6 +39,9 @@ const providers: Provider[] = [
     inject: [ResolvedOptions],
   },
   Hub,
+  { provide: Addresses, useFactory: (options: ResolvedOptions) => new Addresses(options), inject: [ResolvedOptions] },
+  Tokens,
+  Access,
   { provide: TimerWheel, useFactory: () => new TimerWheel() },
   NotificationMetrics,
   {
@@ -74,6 +80,6 @@ const providers: Provider[] = [
 @Module({
   providers,
   controllers: [MessagesController, ConfirmationsController, TasksController],
-  exports: [NotificationService, NotificationMetrics, RestGuard, ResolvedOptions],
+  exports: [NotificationService, NotificationMetrics, RestGuard, ResolvedOptions, Tokens, Addresses],
 })
 export class NotificationModule extends ConfigurableModuleClass {}

@@ -12,6 +12,10 @@ export interface AuthenticatedUser {
   userId: string;
   /** Unix milliseconds; the connection is closed then unless it authenticates anew. Absent: never. */
   expiresAt?: number;
+  /** Unix milliseconds; tokens from before the user's revocation are refused. Absent: revocation refuses it for as long as it is remembered. */
+  issuedAt?: number;
+  /** The token is a back-end service's: it may do what an API key may. @default false */
+  isService?: boolean;
 }
 
 /**
@@ -20,6 +24,34 @@ export interface AuthenticatedUser {
  */
 export interface Authenticator {
   authenticate(token: string, request: IncomingMessage): Promise<AuthenticatedUser | undefined>;
+}
+
+/**
+ * The application's own rules on top of "everybody has what is theirs", in secure mode.
+ */
+export interface AccessPolicy {
+  /** Other users whose prompts and tasks this user may see, answer and cancel: groups, roles, stand-ins. @default none */
+  actsFor?(userId: string): Promise<readonly string[]>;
+  /** Whether the user may subscribe to a channel of the application's own. @default no */
+  maySubscribe?(userId: string, channel: string): Promise<boolean>;
+}
+
+/** One line of the audit trail: who did what, when, from where, by which means. Never a token, never a message's contents. */
+export interface AuditEntry {
+  /** Unix milliseconds. */
+  at: number;
+  event: 'prompt' | 'decision' | 'cancel' | 'refused' | 'revoked';
+  /** The user, `service`, or `null` for anonymous connections and the clock. */
+  by: string | null;
+  means: 'websocket' | 'rest' | 'service' | 'clock' | 'handshake';
+  address?: string;
+  /** What was tried or done: an action, a route, an outcome. */
+  what: string;
+  userId?: string;
+  taskId?: string;
+  callbackId?: string;
+  /** Of a refusal. */
+  code?: string;
 }
 
 /** Options of `NotificationModule.forRoot()`. Durations are milliseconds, sizes bytes. */
@@ -64,6 +96,22 @@ export interface NotificationOptions {
   authenticator?: Authenticator;
   /** Secure mode: keys with which services call the REST routes. With keys and no authenticator only REST is guarded. @default [] */
   apiKeys?: string[];
+  /** Secure mode: the application's own rules. */
+  accessPolicy?: AccessPolicy;
+  /** Origins that browsers may connect from, exactly as they send them. Empty: any in open mode, none in secure mode. @default [] */
+  allowedOrigins?: string[];
+  /** Whether a token may stand in the query string (`?token=`), where logs may keep it. @default false */
+  tokenInQuery?: boolean;
+  /** Proxies whose `X-Forwarded-For` counts: addresses, subnets, `loopback`, `linklocal`, `uniquelocal`. @default [] */
+  trustProxy?: string[];
+  /** Connections from one address; 0: no limit. @default 0 */
+  maxConnectionsPerAddress?: number;
+  /** Handshakes a second from one address, ten seconds' worth at once; 0: no limit. @default 0 */
+  handshakeRate?: number;
+  /** Failed authentications a minute from one address; after that it is answered 429. @default 30 */
+  authenticationFailures?: number;
+  /** Takes the audit trail. @default written to the log at level `info`, context `Audit` */
+  audit?: (entry: AuditEntry) => void;
   /** Required for open mode under `NODE_ENV=production`. @default false */
   allowOpenMode?: boolean;
   /** Secure mode: how long a connection may take to authenticate. @default 3000 */
@@ -76,9 +124,9 @@ export interface NotificationOptions {
   port?: number;
 }
 
-export interface ResolvedOptions extends Required<Omit<NotificationOptions, 'authenticator'>> {
-  authenticator?: Authenticator;
-}
+type Optional = 'authenticator' | 'accessPolicy' | 'audit';
+
+export type ResolvedOptions = Required<Omit<NotificationOptions, Optional>> & Pick<NotificationOptions, Optional>;
 
 /** DI token of the resolved options. */
 export const ResolvedOptions = Symbol('ResolvedOptions');
@@ -115,6 +163,16 @@ const schema = z.strictObject({
     )
     .optional(),
   apiKeys: z.array(z.string().min(16, 'must have at least 16 characters')).default([]),
+  accessPolicy: z
+    .custom<AccessPolicy>((value) => typeof value === 'object' && value !== null, 'must be an AccessPolicy')
+    .optional(),
+  allowedOrigins: z.array(z.string().regex(/^[a-z][a-z0-9+.-]*:\/\/[^/]+$/, 'must be scheme://host[:port]')).default([]),
+  tokenInQuery: z.boolean().default(false),
+  trustProxy: z.array(z.string().min(1)).default([]),
+  maxConnectionsPerAddress: z.int().min(0).default(0),
+  handshakeRate: z.int().min(0).default(0),
+  authenticationFailures: positive.default(30),
+  audit: z.custom<(entry: AuditEntry) => void>((value) => typeof value === 'function', 'must be a function').optional(),
   allowOpenMode: z.boolean().default(false),
   authenticationTimeoutMs: duration.default(3000),
   engineTimeoutMs: duration.default(2000),

@@ -4,6 +4,7 @@
  */
 import type { LoggerService } from '@nestjs/common';
 import { pino, type Logger } from 'pino';
+import { ConfigurationError } from '../notification/index.js';
 
 export interface LogSettings {
   level: string;
@@ -43,6 +44,8 @@ export class PinoLogger implements LoggerService {
 
   /** Nest passes the logger's name last. */
   private write(level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal', message: unknown, context: unknown[]): void {
+    // What a person can mend is one line, and main.ts prints it; Nest would log it with its stack.
+    if (message instanceof ConfigurationError) return;
     const name = context.at(-1);
     const fields = typeof name === 'string' ? { context: name } : {};
     if (message instanceof Error) this.pino[level]({ ...fields, err: message }, message.message);

@@ -2,7 +2,7 @@
 import { Get, Res } from '@nestjs/common';
 import type { Response } from 'express';
 import { collectDefaultMetrics } from 'prom-client';
-import { NotificationMetrics, RestController } from '../notification/index.js';
+import { NotificationMetrics, Operation, RestController } from '../notification/index.js';
 
 @RestController('metrics')
 export class MetricsController {
@@ -11,6 +11,7 @@ export class MetricsController {
   }
 
   @Get()
+  @Operation('metrics.read')
   async read(@Res() response: Response): Promise<void> {
     const { registry } = this.metrics;
     response.setHeader('Content-Type', registry.contentType).send(await registry.metrics());

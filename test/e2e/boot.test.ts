@@ -36,7 +36,6 @@ describe('a start that cannot succeed', () => {
       WEBSOCKET_HOST: '127.0.0.1',
       WEBSOCKET_PORT: String(running.port),
       WEBSOCKET_DATA_DIR: ':memory:',
-      WEBSOCKET_LOG_LEVEL: 'silent',
     });
     expect(code).toBe(1);
     expect(stderr.trim().split('\n')).toEqual([expect.stringContaining(`127.0.0.1:${running.port} is taken`)]);
@@ -46,7 +45,7 @@ describe('a start that cannot succeed', () => {
   it('because the data folder is a file says so in one line', async () => {
     const file = join(folder, 'file');
     await writeFile(file, 'x');
-    const { code, stderr } = await runToEnd({ WEBSOCKET_PORT: '0', WEBSOCKET_DATA_DIR: file, WEBSOCKET_LOG_LEVEL: 'silent' });
+    const { code, stderr } = await runToEnd({ WEBSOCKET_PORT: '0', WEBSOCKET_DATA_DIR: file });
     expect(code).toBe(1);
     expect(stderr.trim().split('\n')).toEqual([expect.stringContaining(file)]);
   });
@@ -58,7 +57,6 @@ describe('a start that cannot succeed', () => {
     const { code, stderr } = await runToEnd({
       WEBSOCKET_PORT: '0',
       WEBSOCKET_DATA_DIR: unwritable,
-      WEBSOCKET_LOG_LEVEL: 'silent',
     });
     expect(code).toBe(1);
     expect(stderr.trim().split('\n')).toEqual([expect.stringContaining(unwritable)]);
@@ -69,7 +67,6 @@ describe('a start that cannot succeed', () => {
       NODE_ENV: 'production',
       WEBSOCKET_PORT: '0',
       WEBSOCKET_DATA_DIR: ':memory:',
-      WEBSOCKET_LOG_LEVEL: 'silent',
     });
     expect(code).toBe(1);
     expect(stderr.trim().split('\n')).toEqual([expect.stringContaining('WEBSOCKET_AUTH=none')]);

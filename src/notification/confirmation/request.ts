@@ -1,7 +1,7 @@
 /**
  * What back-end code asks, checked and made complete: `notifyUser`'s arguments become an engine's `OpenRequest`.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, randomUUID, type Hash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import { z } from 'zod';
 import type { Choice, InputSchema, JsonObject, OnTimeout, StepResult } from '../../protocol/confirmation.js';
@@ -9,6 +9,7 @@ import type { FieldErrors } from '../../protocol/messages.js';
 import type { OpenRequest, Prompt } from '../engine/engine.js';
 import { InvalidMessageError } from '../notification.errors.js';
 import { compileForm } from './form.js';
+import { shownFields } from './view.js';
 
 /** Options of `notifyUser`. */
 export interface NotifyUserOptions {
@@ -101,6 +102,7 @@ export function prepare(request: AskRequest, defaults: AskDefaults): OpenRequest
   const { userId, taskId, step, timeoutMs, onTimeout, key, ...shown } = parsed.data;
   const prompt = shown as Prompt;
   check(prompt, onTimeout);
+  if (prompt.risk === 'irreversible') prompt.digest = digestOf(shownFields({ userId, taskId, step, prompt }));
   // `risk` means that only the caller could have said yes beforehand, and `check` has just refused that.
   const bySetting = prompt.risk === 'irreversible' && defaults.timeoutDecision === 'proceed' ? 'abort' : defaults.timeoutDecision;
   return {
@@ -146,9 +148,17 @@ function toJson(contents: object): unknown {
 }
 
 function fingerprint(contents: object): string {
-  return createHash('sha256')
-    .update(canonicalize(contents) ?? '')
-    .digest('base64url');
+  return sha256(contents).digest('base64url');
+}
+
+/** What an answer to an irreversible prompt must echo. PROTOCOL.md gives the canonical form. */
+function digestOf(shown: object): string {
+  return sha256(shown).digest('hex');
+}
+
+/** Over RFC 8785's canonical JSON. */
+function sha256(contents: object): Hash {
+  return createHash('sha256').update(canonicalize(contents) ?? '');
 }
 
 const byteLength = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));

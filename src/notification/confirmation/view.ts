@@ -22,15 +22,18 @@ export interface ConfirmationResult {
 /** Milliseconds to the wire's seconds. */
 export const toSeconds = (ms: number): number => ms / 1000;
 
-export function promptFrame(confirmation: Confirmation, redelivered: boolean): TaskStepResult {
-  const { prompt } = confirmation;
+/** What a prompt shows the user: the fields that its digest is made of. */
+export function shownFields({
+  userId,
+  taskId,
+  step,
+  prompt,
+}: Pick<Confirmation, 'userId' | 'taskId' | 'step' | 'prompt'>): ShownFields {
   const { stepResult } = prompt;
   return {
-    type: 'task_step_result',
-    callback_id: confirmation.callbackId,
-    user_id: confirmation.userId,
-    task_id: confirmation.taskId,
-    step: confirmation.step,
+    user_id: userId,
+    task_id: taskId,
+    step,
     step_name: stepResult.step ?? null,
     message: stepResult.message ?? null,
     result: stepResult.result ?? null,
@@ -38,18 +41,31 @@ export function promptFrame(confirmation: Confirmation, redelivered: boolean): T
     completed: stepResult.completed ?? null,
     error_code: stepResult.error_code ?? null,
     error_message: stepResult.error_message ?? null,
-    timestamp: toSeconds(confirmation.createdAt),
-    expires_at: confirmation.expiresAt === null ? null : toSeconds(confirmation.expiresAt),
-    default: confirmation.expiresAt === null ? null : confirmation.onTimeout,
-    redelivered,
     title: prompt.title,
     metadata: prompt.metadata,
     choices: prompt.choices,
     input_schema: prompt.inputSchema,
     risk: prompt.risk,
-    digest: prompt.digest,
   };
 }
+
+export function promptFrame(confirmation: Confirmation, redelivered: boolean): TaskStepResult {
+  return {
+    type: 'task_step_result',
+    callback_id: confirmation.callbackId,
+    ...shownFields(confirmation),
+    timestamp: toSeconds(confirmation.createdAt),
+    expires_at: confirmation.expiresAt === null ? null : toSeconds(confirmation.expiresAt),
+    default: confirmation.expiresAt === null ? null : confirmation.onTimeout,
+    redelivered,
+    digest: confirmation.prompt.digest,
+  };
+}
+
+type ShownFields = Omit<
+  TaskStepResult,
+  'type' | 'callback_id' | 'timestamp' | 'expires_at' | 'default' | 'redelivered' | 'digest'
+>;
 
 export function resolvedFrame({ callbackId, decision }: Decided): ConfirmationResolved {
   return {

@@ -14,11 +14,16 @@ export class TokenBucket {
 
   /** Takes one token. `false`: there was none. */
   take(): boolean {
+    if (this.isEmpty()) return false;
+    this.tokens -= 1;
+    return true;
+  }
+
+  /** Whether there is no token to take. */
+  isEmpty(): boolean {
     const now = this.now();
     this.tokens = Math.min(this.burst, this.tokens + ((now - this.updatedAt) / 1000) * this.rate);
     this.updatedAt = now;
-    if (this.tokens < 1) return false;
-    this.tokens -= 1;
-    return true;
+    return this.tokens < 1;
   }
 }

@@ -1,12 +1,12 @@
 /**
  * Where WebSockets come in: from an HTTP upgrade to a `Connection` in the hub.
  *
- *  1. Path, draining, origin of the token: everything is decided before the 101, as an HTTP answer.
- *  2. No frame is read before the authenticator has said yes; what the client sends early waits in the socket.
- *  3. The subprotocol that carries a token is never echoed.
- *  4. Whoever sends faster than the limit is told so, and closed if that does not help.
+ *  1. Whether it comes in is decided before the 101 (`admission.ts`). No frame is read before: what the client sends
+ *     early waits in the socket.
+ *  2. The subprotocol that carries a token is never echoed.
+ *  3. A connection over a limit is accepted and closed with 1013, so that old clients understand.
  */
-import { STATUS_CODES, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Logger } from '@nestjs/common';
@@ -16,14 +16,12 @@ import { Connection, type ConnectionSocket, type Identity } from '../connection/
 import type { Hub } from '../connection/hub.js';
 import { Liveness } from '../connection/liveness.js';
 import type { TimerWheel } from '../connection/timer-wheel.js';
-import { TokenBucket } from '../connection/token-bucket.js';
 import type { NotificationMetrics } from '../metrics.js';
 import { NotificationError } from '../notification.errors.js';
-import type { ResolvedOptions } from '../notification.options.js';
-import { errorFrame } from './error-frame.js';
+import { admit, pathOf, Refusal, refusalOf, refuse, type AdmissionContext } from './admission.js';
+import { Limiter } from './limiter.js';
 
 export const SUBPROTOCOL = 'notification.v1';
-const TOKEN_PROTOCOL_PREFIX = 'bearer.';
 /** How long a peer has to answer a close frame. */
 const CLOSE_TIMEOUT_MS = 2000;
 
@@ -31,26 +29,13 @@ const CLOSE_TIMEOUT_MS = 2000;
 const SHARED_DEFLATE = { serverNoContextTakeover: true, clientNoContextTakeover: true };
 
 /** What the endpoint needs of the module. */
-export interface EndpointContext {
-  options: ResolvedOptions;
+export interface EndpointContext extends AdmissionContext {
   hub: Hub;
   wheel: TimerWheel;
   metrics: NotificationMetrics;
-  /** Whether new connections are taken. */
-  accepting(): boolean;
 }
 
 type Listener = (connection: Connection, request: IncomingMessage) => void;
-
-class Refusal extends Error {
-  constructor(
-    readonly status: number,
-    message: string,
-    readonly headers: Record<string, string> = {},
-  ) {
-    super(message);
-  }
-}
 
 export class Endpoint {
   private readonly logger = new Logger('Endpoint');
@@ -83,13 +68,12 @@ export class Endpoint {
   }
 
   async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const ignoreReset = (): void => undefined; // The peer went away during the handshake; `destroyed` says so below.
     socket.on('error', ignoreReset);
     try {
-      const identity = await this.admit(request);
-      if (socket.destroyed) return;
       const { server, context } = this.ready();
-      // Draining may have begun while the token was checked: who comes now would be sent away by nobody.
-      if (!context.accepting()) throw new Refusal(503, 'draining', { 'Retry-After': '1' });
+      const identity = await admit(request, context);
+      if (socket.destroyed) return;
       declineSmallWindow(request);
       server.handleUpgrade(request, socket, head, (ws) => {
         socket.off('error', ignoreReset);
@@ -97,8 +81,9 @@ export class Endpoint {
       });
     } catch (error) {
       this.context?.metrics.connectionsFailed.inc();
-      if (!(error instanceof Refusal)) this.logger.error(`handshake failed: ${String(error)}`);
-      refuse(socket, error instanceof Refusal ? error : new Refusal(500, 'Internal Server Error'));
+      if (!(error instanceof Refusal) && !(error instanceof NotificationError))
+        this.logger.error(`handshake failed: ${String(error)}`);
+      refuse(socket, refusalOf(error));
     }
   }
 
@@ -107,30 +92,19 @@ export class Endpoint {
     return { server: this.server, context: this.context };
   }
 
-  private async admit(request: IncomingMessage): Promise<Identity> {
-    const { context } = this.ready();
-    if (!context.accepting()) throw new Refusal(503, 'draining', { 'Retry-After': '1' });
-    const { authenticator } = context.options;
-    if (!authenticator) return { kind: 'anonymous' };
-    const token = tokenOf(request);
-    if (token === undefined) return { kind: 'unauthenticated' };
-    const user = await authenticator.authenticate(token, request);
-    if (!user) throw new Refusal(401, 'invalid token', { 'WWW-Authenticate': 'Bearer error="invalid_token"' });
-    return { kind: 'user', ...user };
-  }
-
   private accept(ws: WebSocket, socket: Duplex, request: IncomingMessage, identity: Identity): void {
     const { context } = this.ready();
-    const { hub, metrics, options, wheel } = context;
+    const { addresses, hub, metrics, options, wheel } = context;
+    const address = addresses.of(request);
     ws.on('error', (error) => this.logger.debug(`socket error: ${error.message}`));
-    if (hub.size >= options.maxConnections) {
+    if (hub.size >= options.maxConnections || !addresses.enter(address)) {
       metrics.connectionsFailed.inc();
       closeWithin(ws, CLOSE.CONNECTION_LIMIT.code, CLOSE.CONNECTION_LIMIT.reason);
       return;
     }
     const connection = new Connection(
       socketOf(ws, socket),
-      { identity, address: request.socket.remoteAddress ?? '', compress: ws.extensions.includes('permessage-deflate') },
+      { identity, address, compress: ws.extensions.includes('permessage-deflate') },
       options,
       {
         onOverflow: (slow) => {
@@ -153,6 +127,7 @@ export class Endpoint {
     ws.on('pong', () => liveness.pong());
     ws.on('close', (code) => {
       liveness.stop();
+      addresses.leave(address);
       metrics.closes.inc({ code });
       hub.remove(connection);
       connection.closed();
@@ -163,70 +138,10 @@ export class Endpoint {
   }
 }
 
-/** Counts a connection's frames; over the limit it is told so, and closed when it goes on for as long as the limit allows a second. */
-class Limiter {
-  private readonly bucket: TokenBucket;
-  private refused = 0;
-
-  constructor(
-    private readonly connection: Connection,
-    private readonly options: ResolvedOptions,
-  ) {
-    this.bucket = new TokenBucket(options.rateLimit, options.rateBurst);
-  }
-
-  admits(): boolean {
-    if (this.bucket.take()) {
-      this.refused = 0;
-      return true;
-    }
-    this.refused += 1;
-    if (this.refused <= this.options.rateLimit)
-      this.connection.reply(errorFrame(new NotificationError('RATE_LIMITED', 'too many frames')));
-    else void this.connection.close(CLOSE.RATE_LIMITED);
-    return false;
-  }
-}
-
 /** A client that wants a smaller deflate window could not read the frames that all share: it gets none compressed. */
 function declineSmallWindow(request: IncomingMessage): void {
   const { headers } = request;
   if (/server_max_window_bits\s*=/.test(headers['sec-websocket-extensions'] ?? '')) delete headers['sec-websocket-extensions'];
-}
-
-/** The path alone; a request target that is no path at all matches nothing. */
-export function pathOf(request: IncomingMessage): string {
-  return (request.url ?? '').split('?', 1)[0] ?? '';
-}
-
-/** Refuses an upgrade with an HTTP answer. */
-export function refuse(
-  socket: Duplex,
-  { status, message, headers }: { status: number; message: string; headers?: Record<string, string> },
-): void {
-  if (socket.destroyed) return;
-  socket.on('error', ignoreReset);
-  const lines = Object.entries({
-    Connection: 'close',
-    'Content-Type': 'text/plain',
-    'Content-Length': String(Buffer.byteLength(message)),
-    ...headers,
-  });
-  const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head}\r\n${message}`);
-  socket.once('finish', () => socket.destroy());
-}
-
-/** Node hands an upgrade's socket over without a listener: a peer's reset would end the process. `destroyed` tells of it. */
-function ignoreReset(): void {
-  return;
-}
-
-function tokenOf(request: IncomingMessage): string | undefined {
-  const header = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
-  if (header !== undefined) return header;
-  const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((protocol) => protocol.trim());
-  return offered.find((protocol) => protocol.startsWith(TOKEN_PROTOCOL_PREFIX))?.slice(TOKEN_PROTOCOL_PREFIX.length);
 }
 
 /** What a connection sees of a WebSocket: ready-made frames go to the socket beneath it. */

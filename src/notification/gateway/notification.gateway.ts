@@ -13,6 +13,9 @@ import {
   type OnGatewayDisconnect,
   type OnGatewayInit,
 } from '@nestjs/websockets';
+import { Access } from '../access/access.js';
+import { Addresses } from '../access/address.js';
+import { Tokens } from '../access/tokens.js';
 import { BROADCAST_CHANNEL, parseChannel, taskChannel, userChannel, type ParsedChannel } from '../../protocol/channels.js';
 import { CLOSE } from '../../protocol/codes.js';
 import type { ClientFrame, Reply, StreamPosition } from '../../protocol/messages.js';
@@ -22,13 +25,13 @@ import { Hub } from '../connection/hub.js';
 import { TimerWheel, type WheelTimer } from '../connection/timer-wheel.js';
 import { taskCancelledFrame } from '../dispatcher.js';
 import { NotificationMetrics } from '../metrics.js';
-import { ConfigurationError, InvalidMessageError, NotFoundError, NotificationError } from '../notification.errors.js';
+import { ConfigurationError, InvalidMessageError, NotificationError } from '../notification.errors.js';
 import { ResolvedOptions, type AuthenticatedUser } from '../notification.options.js';
 import { NotificationService } from '../notification.service.js';
 import { framePipe } from '../validation.js';
 import { Endpoint } from './endpoint.js';
 import { AckFrame, AuthenticateFrame, CancelFrame, ConfirmFrame, PendingFrame, SubscribeFrame } from './frames.js';
-import { Sessions, scopeOf, type Subscribed } from './session.js';
+import { Sessions, type Subscribed } from './session.js';
 import { NOTIFICATION_GATEWAY } from './ws-adapter.js';
 import { WsErrorFilter } from './ws-error.filter.js';
 
@@ -49,6 +52,9 @@ export class NotificationGateway
   constructor(
     @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
     private readonly service: NotificationService,
+    private readonly access: Access,
+    private readonly addresses: Addresses,
+    private readonly tokens: Tokens,
     private readonly sessions: Sessions,
     private readonly hub: Hub,
     private readonly wheel: TimerWheel,
@@ -59,8 +65,8 @@ export class NotificationGateway
   afterInit(endpoint: unknown): void {
     this.isForeignServer = !(endpoint instanceof Endpoint);
     if (!(endpoint instanceof Endpoint)) return;
-    const { hub, metrics, options, wheel } = this;
-    endpoint.open({ options, hub, wheel, metrics, accepting: () => this.service.accepting });
+    const { addresses, hub, metrics, options, tokens, wheel } = this;
+    endpoint.open({ addresses, hub, metrics, options, tokens, wheel, accepting: () => this.service.accepting });
   }
 
   onModuleInit(): void {
@@ -116,7 +122,7 @@ export class NotificationGateway
         await this.mustSeeTask(connection, target.taskId);
         return confirmed({ task_id: target.taskId }, await this.sessions.subscribeTask(connection, target.taskId, frame.recover));
       case 'named':
-        this.mustBeAllowed(!this.options.authenticator, 'this channel is not open to you');
+        await this.access.mustSubscribe(connection.identity, target.name);
         return confirmed({}, await this.sessions.subscribeChannel(connection, target.name, frame.recover));
       case 'broadcast':
         return confirmed({}, await this.sessions.subscribeChannel(connection, BROADCAST_CHANNEL, frame.recover));
@@ -130,7 +136,7 @@ export class NotificationGateway
     const target = targetOf(frame);
     switch (target.kind) {
       case 'user':
-        this.mustBeAllowed(!this.options.authenticator, 'the identity that a token gave stays');
+        this.mustBeAllowed(this.access.isOpen, 'the identity that a token gave stays');
         if (connection.userId === target.userId) await this.sessions.becomeAnonymous(connection);
         return { type: 'unsubscribed', user_id: target.userId, channel: userChannel(target.userId) };
       case 'task':
@@ -148,7 +154,7 @@ export class NotificationGateway
 
   @SubscribeMessage('confirm')
   async confirm(@ConnectedSocket() connection: Connection, @MessageBody() frame: ConfirmFrame): Promise<Reply> {
-    const by = { userId: connection.userId ?? null, scope: scopeOf(connection.identity) };
+    const by = { userId: connection.userId ?? null, scope: await this.access.scopeOf(connection.identity) };
     connection.answering = frame.callback_id;
     try {
       await this.service.answer(frame.callback_id, by, frame);
@@ -161,16 +167,16 @@ export class NotificationGateway
   @SubscribeMessage('cancel')
   async cancel(@ConnectedSocket() connection: Connection, @MessageBody() frame: CancelFrame): Promise<Reply> {
     const { identity } = connection;
-    if (identity.kind === 'user' && frame.user_id !== identity.userId) throw new NotFoundError('task');
+    await this.access.mustReach(identity, frame.user_id, 'task');
     connection.cancelling = frame.task_id;
     try {
       const task = await this.service.cancel({
         taskId: frame.task_id,
-        scope: scopeOf(identity),
+        scope: await this.access.scopeOf(identity),
         cancelledBy: connection.userId ?? null,
         reason: frame.reason ?? undefined,
         namedUserId: frame.user_id,
-        allowUnknown: !this.options.authenticator,
+        allowUnknown: this.access.isOpen,
       });
       return taskCancelledFrame(task);
     } finally {
@@ -180,17 +186,16 @@ export class NotificationGateway
 
   @SubscribeMessage('ack')
   async ack(@ConnectedSocket() connection: Connection, @MessageBody() frame: AckFrame): Promise<Reply> {
-    await this.service.acknowledge(frame.message_id, scopeOf(connection.identity));
+    await this.service.acknowledge(frame.message_id, await this.access.scopeOf(connection.identity));
     return { type: 'acknowledged', message_id: frame.message_id };
   }
 
   @SubscribeMessage('authenticate')
   async authenticate(@ConnectedSocket() connection: Connection, @MessageBody() frame: AuthenticateFrame): Promise<Reply> {
-    const { authenticator } = this.options;
     const request = this.requests.get(connection);
-    if (!authenticator || !request)
+    if (!request)
       throw new NotificationError('INVALID_MESSAGE', 'this server has no authentication: name yourself with subscribe');
-    const user = await authenticator.authenticate(frame.token, request);
+    const user = await this.tokens.check(frame.token, request);
     if (!user) throw new NotificationError('UNAUTHENTICATED', 'invalid token');
     this.mustBeAllowed(connection.userId === undefined || connection.userId === user.userId, 'this connection is somebody else');
     if (connection.userId === undefined) await this.sessions.becomeUser(connection, { kind: 'user', ...user });
@@ -206,7 +211,7 @@ export class NotificationGateway
   @SubscribeMessage('pending')
   async pending(@ConnectedSocket() connection: Connection, @MessageBody() frame: PendingFrame): Promise<Reply> {
     const { items, cursor } = await this.service.listConfirmations({
-      scope: scopeOf(connection.identity),
+      scope: await this.access.scopeOf(connection.identity),
       state: 'pending',
       limit: frame.limit ?? DEFAULT_PAGE,
       cursor: frame.cursor,
@@ -225,16 +230,21 @@ export class NotificationGateway
   }
 
   private async subscribeUser(connection: Connection, userId: string, since?: StreamPosition): Promise<Subscribed> {
-    if (!this.options.authenticator) return this.sessions.becomeUser(connection, { kind: 'user', userId }, since);
-    this.mustBeAllowed(connection.userId === userId, 'this is another user');
-    return this.sessions.becomeUser(connection, connection.identity as Connection['identity'] & { kind: 'user' }, since);
+    this.access.mustBeUser(connection.identity, userId);
+    // In secure mode this is the identity it has, with the token's end.
+    const { identity } = connection;
+    return this.sessions.becomeUser(
+      connection,
+      identity.kind === 'user' && identity.userId === userId ? identity : { kind: 'user', userId },
+      since,
+    );
   }
 
   /** Secure mode: a task that is somebody else's does not exist. */
   private async mustSeeTask(connection: Connection, taskId: string): Promise<void> {
-    if (!this.options.authenticator) return;
+    if (this.access.isOpen) return;
     const task = await this.service.getTask(taskId);
-    if (!task || task.userId !== connection.userId) throw new NotFoundError('task');
+    await this.access.mustReach(connection.identity, task?.userId ?? null, 'task');
   }
 
   private mustBeAllowed(allowed: boolean, message: string): void {

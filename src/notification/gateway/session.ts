@@ -5,6 +5,7 @@
  * reply until it is live, so that nothing falls between.
  */
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Access } from '../access/access.js';
 import { taskChannel, userChannel } from '../../protocol/channels.js';
 import type { StreamPosition } from '../../protocol/messages.js';
 import { redeliverMessages, redeliverPrompts } from '../confirmation/redelivery.js';
@@ -12,7 +13,7 @@ import type { Connection, Identity } from '../connection/connection.js';
 import { Hub } from '../connection/hub.js';
 import type { FrameSource } from '../connection/outbox.js';
 import { recover } from '../connection/recovery.js';
-import { Engine, type Scope } from '../engine/engine.js';
+import { Engine } from '../engine/engine.js';
 
 export interface Subscribed extends StreamPosition {
   channel: string;
@@ -39,6 +40,7 @@ export class Sessions {
   constructor(
     @Inject(Engine) private readonly engine: Engine,
     private readonly hub: Hub,
+    private readonly access: Access,
   ) {}
 
   /** A connection has come. */
@@ -78,7 +80,12 @@ export class Sessions {
   async subscribeTask(connection: Connection, taskId: string, since?: StreamPosition): Promise<Subscribed> {
     const channel = taskChannel(taskId);
     await this.watch(connection, channel);
-    const query = { scope: scopeOf(connection.identity), taskId, state: 'pending', limit: MAX_TASK_PENDING } as const;
+    const query = {
+      scope: await this.access.scopeOf(connection.identity),
+      taskId,
+      state: 'pending',
+      limit: MAX_TASK_PENDING,
+    } as const;
     const [position, pending] = await Promise.all([this.engine.position(channel), this.engine.list(query)]);
     this.join(connection, channel, position, since);
     this.endIfGone(connection);
@@ -155,19 +162,5 @@ export class Sessions {
     this.end(connection).catch((error: unknown) =>
       this.logger.warn(`telling the engine of a closed connection failed: ${String(error)}`),
     );
-  }
-}
-
-/** Whose things an identity may touch. */
-export function scopeOf(identity: Identity): Scope {
-  switch (identity.kind) {
-    case 'anonymous':
-      return 'all';
-    case 'user':
-      return [identity.userId];
-    case 'unauthenticated':
-      return [];
-    default:
-      return identity satisfies never;
   }
 }

@@ -12,11 +12,13 @@ import { Logger, type INestApplicationContext } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
 import type { WsMessageHandler } from '@nestjs/common';
 import { isObservable, type Observable } from 'rxjs';
+import { mustBeAllowed, operationOf } from '../access/access.js';
 import { DecodeError, decodeFrame, isObject } from '../../protocol/decode.js';
 import type { ClientFrame, RequestId } from '../../protocol/messages.js';
 import { Connection } from '../connection/connection.js';
 import { NotificationError } from '../notification.errors.js';
-import { Endpoint, refuse } from './endpoint.js';
+import { Refusal, refuse } from './admission.js';
+import { Endpoint } from './endpoint.js';
 import { errorFrame, isFault } from './error-frame.js';
 
 /** Marks a gateway's options as the notification gateway's. */
@@ -42,7 +44,7 @@ export class NotificationWsAdapter extends WsAdapter {
     const onUpgrade: UpgradeListener = (request, socket, head) => {
       if (endpoint.serves(request)) void endpoint.upgrade(request, socket, head);
       else if (this.stockListener) this.stockListener(request, socket, head);
-      else if (server.listenerCount('upgrade') === 1) refuse(socket, { status: 404, message: 'not found' });
+      else if (server.listenerCount('upgrade') === 1) refuse(socket, new Refusal(404, 'not found'));
     };
     server.on('upgrade', onUpgrade);
     this.endpoints.set(endpoint, () => server.off('upgrade', onUpgrade));
@@ -93,10 +95,9 @@ export class NotificationWsAdapter extends WsAdapter {
     try {
       frame = decodeFrame(text);
       const { action, request_id: requestId } = frame;
-      if (connection.identity.kind === 'unauthenticated' && action !== 'authenticate') {
-        throw new NotificationError('UNAUTHENTICATED', 'authenticate first');
-      }
       const handler = handlers.get(action);
+      // Whoever may do nothing is not even told what there is to do.
+      mustBeAllowed(connection.identity, operationOf(action) ?? 'ws.ping');
       if (!handler) throw new NotificationError('UNKNOWN_ACTION', `Unknown action: ${action}`);
       const result: unknown = await handler.callback(frame, action);
       if (isObservable(result)) await result.forEach((reply) => send(connection, reply, requestId));

@@ -1,25 +1,28 @@
 /**
- * Who calls by REST, and what they may touch. Open mode: everybody is a service. Secure mode: an API key makes a service;
- * a user's own token makes that user, who reaches only the routes marked `@OwnUser()` and there only what is theirs.
+ * Who calls by REST. Open mode: everybody is a service. Secure mode: an API key or a service's token makes a service, a
+ * user's own token makes that user. What they may do is the policy's business (`access.ts`).
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Request } from 'express';
 import { createParamDecorator, Inject, Injectable, SetMetadata, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import type { Scope } from '../engine/engine.js';
-import { NotFoundError, NotificationError } from '../notification.errors.js';
+import { mustBeAllowed, type RouteOperation, type Subject } from '../access/access.js';
+import { Addresses } from '../access/address.js';
+import { Tokens } from '../access/tokens.js';
+import { NotificationError } from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
 
 export interface Caller {
+  subject: Exclude<Subject, { kind: 'anonymous' | 'unauthenticated' }>;
   /** `null`: a service. */
   userId: string | null;
-  scope: Scope;
+  address: string;
 }
 
-const OWN_USER = 'notification:ownUser';
+const OPERATION = 'notification:operation';
 
-/** A route that a user's own token reaches, for what is theirs. */
-export const OwnUser = (): MethodDecorator => SetMetadata(OWN_USER, true);
+/** Names what a route does; the policy has a rule for each name, and a route without one is refused. */
+export const Operation = (operation: RouteOperation): MethodDecorator => SetMetadata(OPERATION, operation);
 
 type CalledRequest = Request & { caller?: Caller };
 
@@ -37,27 +40,31 @@ export class RestGuard implements CanActivate {
   constructor(
     @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
     @Inject(Reflector) private readonly reflector: Reflector,
+    private readonly tokens: Tokens,
+    private readonly addresses: Addresses,
   ) {
     this.keyHashes = options.apiKeys.map(hash);
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<CalledRequest>();
-    request.caller = await this.identify(request);
-    if (request.caller.userId !== null && this.reflector.get(OWN_USER, context.getHandler()) !== true) {
-      throw new NotificationError('FORBIDDEN', 'a user token does not reach this route');
-    }
+    const operation = this.reflector.get<RouteOperation | undefined>(OPERATION, context.getHandler());
+    if (operation === undefined) throw new NotificationError('FORBIDDEN', 'no policy for this route');
+    const subject = await this.identify(request);
+    mustBeAllowed(subject, operation);
+    const userId = subject.kind === 'user' ? subject.userId : null;
+    request.caller = { subject, userId, address: this.addresses.of(request) };
     return true;
   }
 
-  private async identify(request: Request): Promise<Caller> {
-    const { authenticator } = this.options;
-    if (!authenticator && this.keyHashes.length === 0) return { userId: null, scope: 'all' };
+  private async identify(request: Request): Promise<Caller['subject']> {
+    const isOpen = this.options.authenticator === undefined && this.keyHashes.length === 0;
+    if (isOpen) return { kind: 'service' };
     const token = request.header('x-api-key') ?? /^Bearer +(\S+)$/i.exec(request.header('authorization') ?? '')?.[1];
-    if (token !== undefined && this.isKey(token)) return { userId: null, scope: 'all' };
-    const user = token === undefined ? undefined : await authenticator?.authenticate(token, request);
+    if (token !== undefined && this.isKey(token)) return { kind: 'service' };
+    const user = token === undefined ? undefined : await this.tokens.check(token, request);
     if (!user) throw new NotificationError('UNAUTHENTICATED', 'an API key or a valid token is needed');
-    return { userId: user.userId, scope: [user.userId] };
+    return user.isService === true ? { kind: 'service' } : { kind: 'user', userId: user.userId };
   }
 
   /** Compares with every key, in constant time. */
@@ -65,11 +72,6 @@ export class RestGuard implements CanActivate {
     const given = hash(token);
     return this.keyHashes.reduce((found, key) => timingSafeEqual(given, key) || found, false);
   }
-}
-
-/** For routes of one user: somebody else's do not exist. */
-export function mustBeOwn(caller: Caller, userId: string): void {
-  if (caller.scope !== 'all' && !caller.scope.includes(userId)) throw new NotFoundError('user');
 }
 
 const hash = (key: string): Buffer => createHash('sha256').update(key).digest();

@@ -2,18 +2,24 @@
 import type { Request, Response } from 'express';
 import { Body, Delete, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import type { ConfirmationView } from '../../protocol/messages.js';
+import { Access } from '../access/access.js';
 import { confirmationView } from '../confirmation/view.js';
+import type { Scope } from '../engine/engine.js';
 import { InvalidMessageError } from '../notification.errors.js';
 import { NotificationService } from '../notification.service.js';
 import { AnswerBody, OpenConfirmationBody, WaitQuery } from './bodies.js';
-import { Calling, OwnUser, type Caller } from './caller.js';
+import { Calling, Operation, type Caller } from './caller.js';
 import { RestController } from './rest.js';
 
 @RestController('ws/confirmations')
 export class ConfirmationsController {
-  constructor(private readonly service: NotificationService) {}
+  constructor(
+    private readonly service: NotificationService,
+    private readonly access: Access,
+  ) {}
 
   @Post()
+  @Operation('confirmation.open')
   async open(
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
@@ -43,39 +49,37 @@ export class ConfirmationsController {
   }
 
   @Get(':callback_id')
-  @OwnUser()
-  get(
+  @Operation('confirmation.read')
+  async get(
     @Req() request: Request,
     @Calling() caller: Caller,
     @Param('callback_id') callbackId: string,
     @Query() { wait }: WaitQuery,
   ): Promise<ConfirmationView> {
-    return this.read(callbackId, caller.scope, wait ?? 0, request);
+    return this.read(callbackId, await this.access.scopeOf(caller.subject), wait ?? 0, request);
   }
 
   @Post(':callback_id/answer')
   @HttpCode(200)
-  @OwnUser()
+  @Operation('confirmation.answer')
   async answer(
     @Calling() caller: Caller,
     @Param('callback_id') callbackId: string,
     @Body() body: AnswerBody,
   ): Promise<ConfirmationView> {
-    return confirmationView(await this.service.answer(callbackId, caller, body));
+    return confirmationView(
+      await this.service.answer(callbackId, { userId: caller.userId, scope: await this.access.scopeOf(caller.subject) }, body),
+    );
   }
 
   @Delete(':callback_id')
+  @Operation('confirmation.withdraw')
   async withdraw(@Calling() caller: Caller, @Param('callback_id') callbackId: string): Promise<ConfirmationView> {
-    return confirmationView(await this.service.withdraw(callbackId, caller.scope));
+    return confirmationView(await this.service.withdraw(callbackId, await this.access.scopeOf(caller.subject)));
   }
 
   /** A client that goes away is not waited for. */
-  private async read(
-    callbackId: string,
-    scope: Caller['scope'],
-    waitSeconds: number,
-    request: Request,
-  ): Promise<ConfirmationView> {
+  private async read(callbackId: string, scope: Scope, waitSeconds: number, request: Request): Promise<ConfirmationView> {
     const gone = new AbortController();
     request.res?.once('close', () => gone.abort());
     return confirmationView(await this.service.getConfirmation(callbackId, scope, waitSeconds * 1000, gone.signal));

@@ -1,20 +1,25 @@
 /** `GET /ws/status`, `POST /ws/broadcast`, and what concerns one user: messages, presence, inbox. */
 import { Body, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Access } from '../access/access.js';
 import { inboxEntry } from '../confirmation/view.js';
 import type { ApplicationMessage } from '../../protocol/messages.js';
 import { InvalidMessageError } from '../notification.errors.js';
 import { NotificationService } from '../notification.service.js';
 import { InboxQuery, SendQuery } from './bodies.js';
-import { Calling, mustBeOwn, OwnUser, type Caller } from './caller.js';
+import { Calling, Operation, type Caller } from './caller.js';
 import { RestController } from './rest.js';
 
 const DEFAULT_PAGE = 100;
 
 @RestController('ws')
 export class MessagesController {
-  constructor(private readonly service: NotificationService) {}
+  constructor(
+    private readonly service: NotificationService,
+    private readonly access: Access,
+  ) {}
 
   @Get('status')
+  @Operation('status.read')
   async status(): Promise<object> {
     const { cluster, ...status } = await this.service.getStatus();
     return {
@@ -29,6 +34,7 @@ export class MessagesController {
   }
 
   @Post('broadcast')
+  @Operation('broadcast.send')
   @HttpCode(202)
   async broadcast(@Body() message: object): Promise<object> {
     const { deliveredTo } = await this.service.broadcastMessage(message as ApplicationMessage);
@@ -36,6 +42,7 @@ export class MessagesController {
   }
 
   @Post('users/:user_id/messages')
+  @Operation('user.send')
   @HttpCode(202)
   async send(@Param('user_id') userId: string, @Query() query: SendQuery, @Body() message: object): Promise<object> {
     const requiresAck = query.requires_ack === 'true';
@@ -46,17 +53,17 @@ export class MessagesController {
   }
 
   @Get('users/:user_id')
-  @OwnUser()
+  @Operation('user.read')
   async presence(@Calling() caller: Caller, @Param('user_id') userId: string): Promise<object> {
-    mustBeOwn(caller, userId);
+    await this.access.mustReach(caller.subject, userId, 'user');
     const { connections } = await this.service.presence(userId);
     return { user_id: userId, online: connections > 0, connections };
   }
 
   @Get('users/:user_id/confirmations')
-  @OwnUser()
+  @Operation('user.inbox')
   async inbox(@Calling() caller: Caller, @Param('user_id') userId: string, @Query() query: InboxQuery): Promise<object> {
-    mustBeOwn(caller, userId);
+    await this.access.mustReach(caller.subject, userId, 'user');
     const { items, cursor } = await this.service.listConfirmations({
       scope: [userId],
       state: query.state,

@@ -1,27 +1,33 @@
 /** Tasks, for workers: progress and other messages, heartbeats by lease, cancellation. */
 import { Body, Delete, Get, HttpCode, Param, Post } from '@nestjs/common';
 import type { ApplicationMessage } from '../../protocol/messages.js';
+import { Access } from '../access/access.js';
 import { toSeconds } from '../confirmation/view.js';
 import type { Task } from '../engine/engine.js';
 import { NotFoundError } from '../notification.errors.js';
 import { NotificationService } from '../notification.service.js';
 import { CancelBody, HeartbeatBody } from './bodies.js';
-import { Calling, OwnUser, type Caller } from './caller.js';
+import { Calling, Operation, type Caller } from './caller.js';
 import { RestController } from './rest.js';
 
 @RestController('ws/tasks')
 export class TasksController {
-  constructor(private readonly service: NotificationService) {}
+  constructor(
+    private readonly service: NotificationService,
+    private readonly access: Access,
+  ) {}
 
   @Get(':task_id')
-  @OwnUser()
+  @Operation('task.read')
   async get(@Calling() caller: Caller, @Param('task_id') taskId: string): Promise<object> {
     const task = await this.service.getTask(taskId);
-    if (!task || (caller.userId !== null && task.userId !== caller.userId)) throw new NotFoundError('task');
+    await this.access.mustReach(caller.subject, task?.userId ?? null, 'task');
+    if (!task) throw new NotFoundError('task');
     return taskView(task);
   }
 
   @Post(':task_id/messages')
+  @Operation('task.send')
   @HttpCode(202)
   async send(@Param('task_id') taskId: string, @Body() message: object): Promise<object> {
     const { deliveredTo } = await this.service.sendToTask(taskId, message as ApplicationMessage);
@@ -29,6 +35,7 @@ export class TasksController {
   }
 
   @Post(':task_id/heartbeat')
+  @Operation('task.beat')
   @HttpCode(202)
   heartbeat(@Param('task_id') taskId: string, @Body() { user_id: userId, interval = 30, ttl = 300 }: HeartbeatBody): object {
     this.service.leaseHeartbeat(userId, taskId, interval, ttl);
@@ -36,6 +43,7 @@ export class TasksController {
   }
 
   @Delete(':task_id/heartbeat')
+  @Operation('task.beat')
   @HttpCode(204)
   stopHeartbeat(@Param('task_id') taskId: string): void {
     this.service.stopHeartbeats(taskId);
@@ -43,7 +51,7 @@ export class TasksController {
 
   @Post(':task_id/cancel')
   @HttpCode(200)
-  @OwnUser()
+  @Operation('task.cancel')
   async cancel(
     @Calling() caller: Caller,
     @Param('task_id') taskId: string,
@@ -52,7 +60,7 @@ export class TasksController {
     const isService = caller.userId === null;
     const task = await this.service.cancel({
       taskId,
-      scope: caller.scope,
+      scope: await this.access.scopeOf(caller.subject),
       cancelledBy: caller.userId,
       reason,
       namedUserId: userId,
@@ -62,6 +70,7 @@ export class TasksController {
   }
 
   @Delete(':task_id/cancel')
+  @Operation('task.resume')
   async resume(@Param('task_id') taskId: string): Promise<object> {
     const task = await this.service.resumeTask(taskId);
     if (!task) throw new NotFoundError('task');

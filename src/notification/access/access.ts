@@ -1,0 +1,135 @@
+/**
+ * The one authorisation policy: who may do what. Asked for every action and every route.
+ *
+ *  1. `POLICY` names every way in. One without a rule does not compile (actions) or is refused and fails a test (routes).
+ *  2. What lies outside somebody's scope does not exist for them: the engine answers it like what is unknown.
+ *  3. Open mode: there is no identity to check, only the one that a connection gives itself.
+ */
+import { Inject, Injectable } from '@nestjs/common';
+import { ACTIONS, type Action } from '../../protocol/messages.js';
+import type { Identity } from '../connection/connection.js';
+import type { Scope } from '../engine/engine.js';
+import { NotFoundError, NotificationError } from '../notification.errors.js';
+import { ResolvedOptions } from '../notification.options.js';
+
+/** Who asks: a connection's identity, or a service by REST. */
+export type Subject = Identity | { kind: 'service' };
+
+/** The routes, by name; `@Operation(name)` ties a controller's method to one. */
+export type RouteOperation =
+  | 'status.read'
+  | 'metrics.read'
+  | 'broadcast.send'
+  | 'user.read'
+  | 'user.send'
+  | 'user.inbox'
+  | 'user.revoke'
+  | 'confirmation.open'
+  | 'confirmation.read'
+  | 'confirmation.answer'
+  | 'confirmation.withdraw'
+  | 'task.read'
+  | 'task.send'
+  | 'task.beat'
+  | 'task.cancel'
+  | 'task.resume';
+
+export type Operation = `ws.${Action}` | RouteOperation;
+
+/**
+ * `everyone`: whoever is there. `identified`: a user, for what is theirs, an anonymous connection of open mode, a service.
+ * `service`: back-end code with an API key or a service's token, and everybody in open mode.
+ */
+type Rule = 'everyone' | 'identified' | 'service';
+
+export const POLICY: Readonly<Record<Operation, Rule>> = {
+  'ws.authenticate': 'everyone',
+  'ws.ping': 'identified',
+  'ws.subscribe': 'identified',
+  'ws.unsubscribe': 'identified',
+  'ws.confirm': 'identified',
+  'ws.cancel': 'identified',
+  'ws.ack': 'identified',
+  'ws.pending': 'identified',
+  'status.read': 'service',
+  'metrics.read': 'service',
+  'broadcast.send': 'service',
+  'user.read': 'identified',
+  'user.send': 'service',
+  'user.inbox': 'identified',
+  'user.revoke': 'service',
+  'confirmation.open': 'service',
+  'confirmation.read': 'identified',
+  'confirmation.answer': 'identified',
+  'confirmation.withdraw': 'service',
+  'task.read': 'identified',
+  'task.send': 'service',
+  'task.beat': 'service',
+  'task.cancel': 'identified',
+  'task.resume': 'service',
+};
+
+/**
+ * Whether somebody may take a way in at all.
+ * @throws NotificationError UNAUTHENTICATED or FORBIDDEN
+ */
+export function mustBeAllowed(subject: Subject, operation: Operation): void {
+  const rule = POLICY[operation];
+  if (rule === 'everyone') return;
+  if (subject.kind === 'unauthenticated') throw new NotificationError('UNAUTHENTICATED', 'authenticate first');
+  if (rule === 'service' && subject.kind === 'user') throw new NotificationError('FORBIDDEN', 'this is for services');
+}
+
+/** The operation of an action, where there is such an action. */
+export function operationOf(action: string): Operation | undefined {
+  return (ACTIONS as readonly string[]).includes(action) ? `ws.${action as Action}` : undefined;
+}
+
+@Injectable()
+export class Access {
+  constructor(@Inject(ResolvedOptions) private readonly options: ResolvedOptions) {}
+
+  /** Whether nobody proves who they are. */
+  get isOpen(): boolean {
+    return this.options.authenticator === undefined;
+  }
+
+  /** Whose prompts, messages and tasks somebody may touch. */
+  async scopeOf(subject: Subject): Promise<Scope> {
+    switch (subject.kind) {
+      case 'anonymous':
+      case 'service':
+        return 'all';
+      case 'user':
+        return [subject.userId, ...(await this.actsFor(subject.userId))];
+      case 'unauthenticated':
+        return [];
+      default:
+        return subject satisfies never;
+    }
+  }
+
+  /** Being a user: oneself, or in open mode whoever one says. @throws NotificationError FORBIDDEN */
+  mustBeUser(subject: Subject, userId: string): void {
+    if (this.isOpen || (subject.kind === 'user' && subject.userId === userId)) return;
+    throw new NotificationError('FORBIDDEN', 'this is another user');
+  }
+
+  /** A user's things: what is not within the scope does not exist. @throws NotFoundError */
+  async mustReach(subject: Subject, userId: string | null, what: string): Promise<void> {
+    const scope = await this.scopeOf(subject);
+    if (scope === 'all' || (userId !== null && scope.includes(userId))) return;
+    throw new NotFoundError(what);
+  }
+
+  /** A channel of the application's own. @throws NotificationError FORBIDDEN */
+  async mustSubscribe(subject: Subject, channel: string): Promise<void> {
+    if (this.isOpen) return;
+    if (subject.kind === 'user' && (await this.options.accessPolicy?.maySubscribe?.(subject.userId, channel)) === true) return;
+    throw new NotificationError('FORBIDDEN', 'this channel is not open to you');
+  }
+
+  private async actsFor(userId: string): Promise<readonly string[]> {
+    return this.isOpen ? [] : ((await this.options.accessPolicy?.actsFor?.(userId)) ?? []);
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * The authenticator of secure mode: JWTs by a shared secret, a public key, or a JWKS URL with rotation, through jose.
+ *
+ * The algorithms follow from the kind of key and are pinned, so that neither `none` nor a public key used as a secret
+ * gets through. `sub` is the user; a `scope` that contains `notification:service` makes a service's token.
+ */
+import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
+import { createRemoteJWKSet, errors, jwtVerify, type JWTVerifyGetKey, type JWTVerifyOptions } from 'jose';
+import { ConfigurationError } from '../notification.errors.js';
+import type { AuthenticatedUser, Authenticator } from '../notification.options.js';
+
+export interface JwtSettings {
+  /** HS256, HS384, HS512; at least 32 bytes. */
+  secret?: string;
+  /** PEM, SPKI: RSA, EC or Ed25519. */
+  publicKey?: string;
+  /** Keys by `kid`, fetched when an unknown one comes, at most every 30 s. */
+  jwksUrl?: string;
+  audience?: string;
+  issuer?: string;
+}
+
+/** Of jose's codes those that say nothing about the token: the keys could not be fetched. */
+const CHECK_FAILED = new Set([errors.JWKSTimeout.code, errors.JOSEError.code, errors.JWKSInvalid.code]);
+/** A service's token has this in its space-separated `scope`. */
+const SERVICE_SCOPE = 'notification:service';
+const MIN_SECRET_BYTES = 32;
+/** Clocks of two machines differ. */
+const CLOCK_TOLERANCE_S = 5;
+
+const SECRET_ALGORITHMS = ['HS256', 'HS384', 'HS512'];
+const KEY_ALGORITHMS: Record<string, string[]> = {
+  rsa: ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
+  ec: ['ES256', 'ES384', 'ES512'],
+  ed25519: ['EdDSA', 'Ed25519'],
+};
+
+export class JwtAuthenticator implements Authenticator {
+  private readonly verify: (token: string) => ReturnType<typeof jwtVerify>;
+
+  /** @throws ConfigurationError unless exactly one kind of key is given, and is usable */
+  constructor(settings: JwtSettings) {
+    const { key, algorithms } = keyOf(settings);
+    const options: JWTVerifyOptions = {
+      algorithms,
+      audience: settings.audience,
+      issuer: settings.issuer,
+      clockTolerance: CLOCK_TOLERANCE_S,
+      requiredClaims: ['sub', 'exp'],
+    };
+    this.verify =
+      typeof key === 'function' ? (token) => jwtVerify(token, key, options) : (token) => jwtVerify(token, key, options);
+  }
+
+  async authenticate(token: string): Promise<AuthenticatedUser | undefined> {
+    try {
+      const { payload } = await this.verify(token);
+      const { sub, exp, iat, scope } = payload;
+      if (sub === undefined || sub === '' || sub.length > 256 || exp === undefined) return undefined;
+      const isService = typeof scope === 'string' && scope.split(' ').includes(SERVICE_SCOPE);
+      return { userId: sub, expiresAt: exp * 1000, issuedAt: iat === undefined ? undefined : iat * 1000, isService };
+    } catch (error) {
+      if (!(error instanceof errors.JOSEError) || CHECK_FAILED.has(error.code)) throw error;
+      return undefined;
+    }
+  }
+}
+
+function keyOf({ secret, publicKey, jwksUrl }: JwtSettings): { key: KeyObject | JWTVerifyGetKey; algorithms: string[] } {
+  const given = [secret, publicKey, jwksUrl].filter((source) => source !== undefined);
+  if (given.length !== 1) throw new ConfigurationError('JWT authentication needs exactly one of secret, public key and JWKS URL');
+  if (secret !== undefined) {
+    if (Buffer.byteLength(secret) < MIN_SECRET_BYTES)
+      throw new ConfigurationError(`the JWT secret must have at least ${MIN_SECRET_BYTES} bytes`);
+    return { key: createSecretKey(Buffer.from(secret)), algorithms: SECRET_ALGORITHMS };
+  }
+  if (publicKey !== undefined) {
+    const key = readPublicKey(publicKey);
+    const algorithms = KEY_ALGORITHMS[key.asymmetricKeyType ?? ''];
+    if (!algorithms) throw new ConfigurationError('the JWT public key must be RSA, EC or Ed25519');
+    return { key, algorithms };
+  }
+  return { key: createRemoteJWKSet(readUrl(jwksUrl ?? '')), algorithms: Object.values(KEY_ALGORITHMS).flat() };
+}
+
+function readPublicKey(pem: string): KeyObject {
+  try {
+    // An environment variable often carries its line ends as \n.
+    return createPublicKey(pem.replaceAll('\\n', '\n'));
+  } catch {
+    throw new ConfigurationError('the JWT public key is no PEM');
+  }
+}
+
+function readUrl(text: string): URL {
+  try {
+    return new URL(text);
+  } catch {
+    throw new ConfigurationError('the JWKS URL is no URL');
+  }
+}
