@@ -6,7 +6,8 @@
  *  2. A conflated frame replaces the queued one of the same key, in its place: a slow reader gets the newest.
  *  3. When what waits passes the limit all the same, `onOverflow` is called, once, and nothing more is taken.
  *     A frame that meets an empty outbox is taken whatever its size: the limit is on the backlog.
- *  4. Sources (redelivery, recovery) are pulled one frame at a time while little waits; they never overflow.
+ *  4. Sources (redelivery, recovery) are pulled one frame at a time while little waits; they never overflow, nor does
+ *     what they have brought count towards the limit on the rest.
  */
 import type { OutboundFrame } from './frame.js';
 
@@ -19,6 +20,8 @@ export type FrameSource = AsyncIterator<OutboundFrame, void>;
 interface Entry {
   bytes: Buffer;
   key?: string;
+  /** Pulled from a source. */
+  sourced: boolean;
 }
 
 /** As much is joined into one write, and sources are pulled while less than this waits. */
@@ -30,6 +33,9 @@ export class Outbox {
   private readonly sources: FrameSource[] = [];
   private queuedBytes = 0;
   private bytesInFlight = 0;
+  /** Of these two, what came from sources. */
+  private sourcedBytes = 0;
+  private sourcedInFlight = 0;
   private pulling = false;
   private closed = false;
   private idle: (() => void)[] = [];
@@ -51,13 +57,13 @@ export class Outbox {
     if (this.closed) return;
     const bytes = frame.wire(this.compress);
     const earlier = key === undefined ? undefined : this.conflated.get(key);
+    const backlog = this.waitingBytes - this.sourcedBytes - this.sourcedInFlight - (earlier?.bytes.length ?? 0);
     if (earlier) {
       this.queuedBytes += bytes.length - earlier.bytes.length;
       earlier.bytes = bytes;
-      return;
+    } else {
+      this.enqueue({ bytes, key, sourced: false });
     }
-    const backlog = this.waitingBytes;
-    this.enqueue(bytes, key);
     if (backlog > 0 && backlog + bytes.length > this.limit) {
       this.discard();
       this.onOverflow();
@@ -83,6 +89,7 @@ export class Outbox {
     this.queue = [];
     this.conflated.clear();
     this.queuedBytes = 0;
+    this.sourcedBytes = 0;
     for (const source of this.sources.splice(0)) void source.return?.();
     this.settleIdle();
   }
@@ -95,8 +102,11 @@ export class Outbox {
     while (count < this.queue.length && (size === 0 || size < WRITE_SIZE)) size += this.queue[count++]?.bytes.length ?? 0;
     const batch = this.queue.splice(0, count);
     for (const { key } of batch) if (key !== undefined) this.conflated.delete(key);
+    const sourced = batch.reduce((sum, entry) => sum + (entry.sourced ? entry.bytes.length : 0), 0);
     this.queuedBytes -= size;
+    this.sourcedBytes -= sourced;
     this.bytesInFlight = size;
+    this.sourcedInFlight = sourced;
     const [only] = batch;
     const bytes =
       batch.length === 1 && only
@@ -108,17 +118,18 @@ export class Outbox {
     this.write(bytes, () => {
       // A failed write is followed by the socket's close, which discards the outbox.
       this.bytesInFlight = 0;
+      this.sourcedInFlight = 0;
       if (this.queue.length > 0) this.flush();
       else this.settleIdle();
       this.pull();
     });
   }
 
-  private enqueue(bytes: Buffer, key?: string): void {
-    const entry: Entry = { bytes, key };
+  private enqueue(entry: Entry): void {
     this.queue.push(entry);
-    if (key !== undefined) this.conflated.set(key, entry);
-    this.queuedBytes += bytes.length;
+    if (entry.key !== undefined) this.conflated.set(entry.key, entry);
+    this.queuedBytes += entry.bytes.length;
+    if (entry.sourced) this.sourcedBytes += entry.bytes.length;
     scheduleFlush(this);
   }
 
@@ -131,7 +142,7 @@ export class Outbox {
         this.pulling = false;
         if (this.closed) return;
         if (result.done) this.sources.shift();
-        else this.enqueue(result.value.wire(this.compress));
+        else this.enqueue({ bytes: result.value.wire(this.compress), sourced: true });
         this.pull();
       },
       (error: unknown) => {

@@ -46,6 +46,8 @@ export async function admit(
   if (token === undefined) return { kind: 'unauthenticated' };
   const user = await tokens.check(token, request);
   if (!user) throw new Refusal(401, 'invalid token', { 'WWW-Authenticate': 'Bearer error="invalid_token"' });
+  // Draining may have begun while the token was checked: who comes in now would be sent away by nobody.
+  if (!accepting()) throw new Refusal(503, 'draining', RETRY);
   return { kind: 'user', userId: user.userId, expiresAt: user.expiresAt };
 }
 
@@ -59,6 +61,7 @@ export function refusalOf(error: unknown): Refusal {
 /** Writes a refusal and ends the connection. */
 export function refuse(socket: Duplex, { status, message, headers }: Refusal): void {
   if (socket.destroyed) return;
+  socket.on('error', ignoreReset);
   const lines = Object.entries({
     Connection: 'close',
     'Content-Type': 'text/plain',
@@ -68,6 +71,11 @@ export function refuse(socket: Duplex, { status, message, headers }: Refusal): v
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
   socket.once('finish', () => socket.destroy());
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head}\r\n${message}`);
+}
+
+/** Node hands an upgrade's socket over without a listener: a peer's reset would end the process. `destroyed` tells of it. */
+export function ignoreReset(): void {
+  return;
 }
 
 /** The path alone; a request target that is no path at all matches nothing. */

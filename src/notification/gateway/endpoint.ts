@@ -18,7 +18,7 @@ import { Liveness } from '../connection/liveness.js';
 import type { TimerWheel } from '../connection/timer-wheel.js';
 import type { NotificationMetrics } from '../metrics.js';
 import { NotificationError } from '../notification.errors.js';
-import { admit, pathOf, Refusal, refusalOf, refuse, type AdmissionContext } from './admission.js';
+import { admit, ignoreReset, pathOf, Refusal, refusalOf, refuse, type AdmissionContext } from './admission.js';
 import { Limiter } from './limiter.js';
 
 export const SUBPROTOCOL = 'notification.v1';
@@ -68,7 +68,6 @@ export class Endpoint {
   }
 
   async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const ignoreReset = (): void => undefined; // The peer went away during the handshake; `destroyed` says so below.
     socket.on('error', ignoreReset);
     try {
       const { server, context } = this.ready();

@@ -4,9 +4,12 @@
  */
 import { CLOSE } from '../../protocol/codes.js';
 import type { Connection } from '../connection/connection.js';
+import { OutboundFrame } from '../connection/frame.js';
 import { TokenBucket } from '../connection/token-bucket.js';
 import { NotificationError } from '../notification.errors.js';
 import { errorFrame } from './error-frame.js';
+
+const FORGIVEN_AFTER_MS = 1000;
 
 export interface RateSettings {
   /** Frames a second. */
@@ -18,6 +21,7 @@ export interface RateSettings {
 export class Limiter {
   private readonly bucket: TokenBucket;
   private refused = 0;
+  private refusedAt = 0;
 
   constructor(
     private readonly connection: Connection,
@@ -28,13 +32,15 @@ export class Limiter {
 
   /** Whether one more frame, or protocol-level ping, is taken. */
   admits(): boolean {
-    if (this.bucket.take()) {
-      this.refused = 0;
-      return true;
-    }
+    if (this.bucket.take()) return true;
+    const now = performance.now();
+    // Tokens trickle in all the time; only who has kept to the limit for a second begins anew.
+    if (now - this.refusedAt >= FORGIVEN_AFTER_MS) this.refused = 0;
+    this.refusedAt = now;
     this.refused += 1;
+    // Not a reply: the frame in work still has its own to come.
     if (this.refused <= this.settings.rateLimit)
-      this.connection.reply(errorFrame(new NotificationError('RATE_LIMITED', 'too many frames')));
+      this.connection.send(new OutboundFrame(errorFrame(new NotificationError('RATE_LIMITED', 'too many frames'))));
     else void this.connection.close(CLOSE.RATE_LIMITED);
     return false;
   }

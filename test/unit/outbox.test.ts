@@ -1,0 +1,229 @@
+import fc from 'fast-check';
+import { OutboundFrame } from '../../src/notification/connection/frame.js';
+import { Outbox, type FrameSource } from '../../src/notification/connection/outbox.js';
+
+const frame = (value: unknown): OutboundFrame => new OutboundFrame({ value });
+const sized = (size: number): OutboundFrame => new OutboundFrame({ x: 'x'.repeat(size - 10) });
+
+/** The values of plain frames written back to back. */
+function valuesOf(bytes: Buffer): unknown[] {
+  const values: unknown[] = [];
+  for (let offset = 0; offset < bytes.length;) {
+    const short = bytes[offset + 1] ?? 0;
+    const start = offset + (short < 126 ? 2 : short === 126 ? 4 : 10);
+    const length =
+      short < 126 ? short : short === 126 ? bytes.readUInt16BE(offset + 2) : Number(bytes.readBigUInt64BE(offset + 2));
+    values.push((JSON.parse(bytes.subarray(start, start + length).toString()) as { value: unknown }).value);
+    offset = start + length;
+  }
+  return values;
+}
+
+/** A socket that takes a write when it is told to. */
+function makeOutbox(limit = 1_000_000): {
+  outbox: Outbox;
+  writes: Buffer[];
+  overflows: number[];
+  sourceErrors: unknown[];
+  /** The socket takes what was written last. */
+  accept(): void;
+} {
+  const writes: Buffer[] = [];
+  const overflows: number[] = [];
+  const sourceErrors: unknown[] = [];
+  let written: (() => void) | undefined;
+  const outbox = new Outbox(
+    limit,
+    false,
+    (bytes, done) => {
+      writes.push(bytes);
+      written = done;
+    },
+    () => overflows.push(writes.length),
+    (error) => sourceErrors.push(error),
+  );
+  return {
+    outbox,
+    writes,
+    overflows,
+    sourceErrors,
+    accept: () => {
+      const done = written;
+      written = undefined;
+      done?.();
+    },
+  };
+}
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+async function* sourceOf(...frames: OutboundFrame[]): AsyncGenerator<OutboundFrame, void> {
+  yield* frames;
+}
+
+describe('an outbox', () => {
+  it('joins the frames of one turn into one write, in order', async () => {
+    const { outbox, writes } = makeOutbox();
+    for (const value of [1, 2, 3]) outbox.push(frame(value));
+    expect(writes).toHaveLength(0);
+    await nextTurn();
+    expect(writes.map(valuesOf)).toEqual([[1, 2, 3]]);
+  });
+
+  it('has one write in flight, and joins what gathers meanwhile', async () => {
+    const { outbox, writes, accept } = makeOutbox();
+    outbox.push(frame(1));
+    await nextTurn();
+    for (const value of [2, 3]) outbox.push(frame(value));
+    await nextTurn();
+    expect(writes).toHaveLength(1);
+    accept();
+    expect(writes.map(valuesOf)).toEqual([[1], [2, 3]]);
+  });
+
+  it('replaces a waiting frame of the same key in its place, but not one that is on its way', async () => {
+    const { outbox, writes, accept } = makeOutbox();
+    outbox.push(frame('old'), 'progress');
+    await nextTurn();
+    outbox.push(frame('newer'), 'progress');
+    outbox.push(frame('between'));
+    outbox.push(frame('newest'), 'progress');
+    accept();
+    expect(writes.map(valuesOf)).toEqual([['old'], ['newest', 'between']]);
+  });
+
+  it('overflows once when the backlog passes the limit, and takes nothing more', async () => {
+    const { outbox, overflows, writes, accept } = makeOutbox(1000);
+    for (let count = 0; count < 30; count += 1) outbox.push(sized(100));
+    expect(overflows).toHaveLength(1);
+    await nextTurn();
+    accept();
+    expect(writes).toHaveLength(0);
+    expect(outbox.waitingBytes).toBe(0);
+  });
+
+  it('takes a frame over the limit when nothing waits', async () => {
+    const { outbox, overflows, writes } = makeOutbox(1000);
+    outbox.push(sized(5000));
+    await nextTurn();
+    expect([overflows.length, writes.length]).toEqual([0, 1]);
+  });
+
+  it('overflows when a conflated frame grows beyond the limit', async () => {
+    const { outbox, overflows } = makeOutbox(1000);
+    outbox.push(sized(600));
+    outbox.push(sized(100), 'progress');
+    outbox.push(sized(900), 'progress');
+    expect(overflows).toHaveLength(1);
+  });
+
+  it('reads a source as the socket drains, and never overflows by it', async () => {
+    const { outbox, overflows, writes, accept } = makeOutbox(1000);
+    outbox.follow(sourceOf(...Array.from({ length: 50 }, () => sized(10_000))));
+    await nextTurn();
+    await nextTurn();
+    expect(outbox.waitingBytes).toBeLessThan(65_536 + 10_100);
+    for (let count = 0; count < 50; count += 1) {
+      accept();
+      await nextTurn();
+      await nextTurn();
+    }
+    expect(Buffer.concat(writes).length).toBeGreaterThan(500_000);
+    expect(overflows).toEqual([]);
+  });
+
+  it('does not count what a source has brought towards the limit on live frames', async () => {
+    const { outbox, overflows } = makeOutbox(1000);
+    outbox.follow(sourceOf(...Array.from({ length: 5 }, () => sized(10_000))));
+    await nextTurn();
+    await nextTurn();
+    expect(outbox.waitingBytes).toBeGreaterThan(1000);
+    outbox.push(sized(900));
+    expect(overflows).toEqual([]);
+    outbox.push(sized(900));
+    expect(overflows).toHaveLength(1);
+  });
+
+  it('reads one source after the other', async () => {
+    const { outbox, writes, accept } = makeOutbox();
+    outbox.follow(sourceOf(frame(1), frame(2)));
+    outbox.follow(sourceOf(frame(3)));
+    for (let count = 0; count < 5; count += 1) {
+      await nextTurn();
+      accept();
+    }
+    expect(writes.flatMap(valuesOf)).toEqual([1, 2, 3]);
+  });
+
+  it('tells of a source that fails, and ends every source it is done with', async () => {
+    const { outbox, sourceErrors } = makeOutbox();
+    const fault = new Error('unreadable');
+    outbox.follow({ next: () => Promise.reject(fault) } as FrameSource);
+    await nextTurn();
+    expect(sourceErrors).toEqual([fault]);
+    const returned: string[] = [];
+    const waiting: FrameSource = {
+      next: () => new Promise(() => undefined),
+      return: async () => {
+        returned.push('ended');
+        return { done: true, value: undefined };
+      },
+    };
+    const other = makeOutbox().outbox;
+    other.follow(waiting);
+    other.discard();
+    expect(returned).toEqual(['ended']);
+  });
+
+  it('is drained when the socket has taken everything, and at once when it is closed', async () => {
+    const { outbox, accept } = makeOutbox();
+    await outbox.drained();
+    outbox.push(frame(1));
+    const order: string[] = [];
+    const drained = outbox.drained().then(() => order.push('drained'));
+    await nextTurn();
+    order.push('accepted');
+    accept();
+    await drained;
+    expect(order).toEqual(['accepted', 'drained']);
+    outbox.push(frame(2));
+    const discarded = outbox.drained();
+    outbox.discard();
+    await discarded;
+  });
+
+  it('never loses or reorders frames without a key, and shows the newest of each key last', async () => {
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant('plain' as const) }),
+      fc.record({ kind: fc.constant('conflated' as const), key: fc.constantFrom('a', 'b') }),
+      fc.record({ kind: fc.constant('turn' as const) }),
+      fc.record({ kind: fc.constant('accept' as const) }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+        const { outbox, writes, accept } = makeOutbox();
+        const plain: string[] = [];
+        const newest = new Map<string, string>();
+        for (const [index, action] of steps.entries()) {
+          if (action.kind === 'turn') await nextTurn();
+          else if (action.kind === 'accept') accept();
+          else if (action.kind === 'plain') {
+            plain.push(`plain ${index}`);
+            outbox.push(frame(`plain ${index}`));
+          } else {
+            newest.set(action.key, `${action.key} ${index}`);
+            outbox.push(frame(`${action.key} ${index}`), action.key);
+          }
+        }
+        while (outbox.waitingBytes > 0) {
+          await nextTurn();
+          accept();
+        }
+        const values = writes.flatMap(valuesOf) as string[];
+        expect(values.filter((value) => value.startsWith('plain'))).toEqual(plain);
+        for (const [key, last] of newest) expect(values.findLast((value) => value.startsWith(`${key} `))).toBe(last);
+      }),
+      { seed: 20261124, numRuns: 150 },
+    );
+  });
+});
