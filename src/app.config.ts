@@ -5,6 +5,7 @@
  * `WEBSOCKET_…` name is warned of. The settings table of the README and `.env.example` list the same names.
  */
 import { z } from 'zod';
+import { auditFile } from './ops/audit-file.js';
 import { ConfigurationError, JwtAuthenticator, type NotificationOptions } from './notification/index.js';
 
 const integer = (min: number, max = Number.MAX_SAFE_INTEGER): z.ZodType<number> =>
@@ -81,6 +82,7 @@ export const SETTINGS = {
     'fatal, error, warn, info, debug, trace or silent',
   ),
   WEBSOCKET_LOG_FILE: optional(z.string().min(1), 'a file'),
+  WEBSOCKET_AUDIT_FILE: optional(z.string().min(1), 'a file; without, the audit trail goes to the log'),
   WEBSOCKET_COMPRESSION: setting(onOff, 'on', 'on or off'),
 } as const;
 
@@ -140,6 +142,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Readonly<AppConfig> 
       handshakeRate: settings.WEBSOCKET_HANDSHAKE_RATE,
       authenticationFailures: settings.WEBSOCKET_AUTH_FAILURES,
       authenticator: authenticatorOf(settings),
+      audit: settings.WEBSOCKET_AUDIT_FILE === undefined ? undefined : auditFile(settings.WEBSOCKET_AUDIT_FILE),
       allowOpenMode: settings.WEBSOCKET_AUTH === 'none',
     },
   });

@@ -5,7 +5,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { AppConfig } from './app.config.js';
 import { AppModule } from './app.module.js';
-import { ConfigurationError, HttpErrorFilter, NotificationWsAdapter } from './notification/index.js';
+import { ConfigurationError, AuditTrail, HttpErrorFilter, NotificationWsAdapter } from './notification/index.js';
 import { serveDocs } from './ops/docs.js';
 import { PinoLogger } from './ops/logger.js';
 
@@ -26,7 +26,7 @@ export async function startApp(config: Readonly<AppConfig>): Promise<INestApplic
   });
   app.disable('x-powered-by');
   app.useBodyParser('json', { limit: '1mb' });
-  app.useGlobalFilters(new HttpErrorFilter());
+  app.useGlobalFilters(new HttpErrorFilter(app.get(AuditTrail)));
   app.useWebSocketAdapter(new NotificationWsAdapter(app));
   serveDocs(app);
   const server = app.getHttpServer() as Server;

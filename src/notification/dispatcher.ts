@@ -7,6 +7,7 @@ import { Subject, type Observable } from 'rxjs';
 import { userChannel } from '../protocol/channels.js';
 import { CLOSE } from '../protocol/codes.js';
 import { CONFLATED_TYPES, type TaskCancelled } from '../protocol/messages.js';
+import type { AuditTrail } from './access/audit.js';
 import type { Confirmations } from './confirmation/confirmations.js';
 import { acknowledgedFrame } from './confirmation/redelivery.js';
 import {
@@ -47,6 +48,7 @@ export class Dispatcher implements EngineHandler {
     private readonly cancellations: Cancellations,
     private readonly heartbeats: Heartbeats,
     private readonly metrics: NotificationMetrics,
+    private readonly audit: AuditTrail,
   ) {}
 
   get decisions$(): Observable<DecisionEvent> {
@@ -67,6 +69,10 @@ export class Dispatcher implements EngineHandler {
     if (!isDecided(confirmation)) throw new TypeError(`decision event without a decision: ${confirmation.callbackId}`);
     const { callbackId, decision } = confirmation;
     this.metrics.confirmationsDecided.inc({ outcome: decision.outcome });
+    if (decision.outcome === 'timed_out') {
+      const { userId, taskId } = confirmation;
+      this.audit.record({ event: 'decision', by: null, means: 'clock', what: 'timed_out', callbackId, userId, taskId });
+    }
     if (decision.outcome === 'answered')
       this.metrics.responseTime.observe(toSeconds(decision.decidedAt - confirmation.createdAt));
     this.confirmations.settle(confirmation);
@@ -139,6 +145,10 @@ export class Dispatcher implements EngineHandler {
 
   onEvicted(connectionId: string): void {
     void this.hub.byId(connectionId)?.close(CLOSE.REPLACED);
+  }
+
+  onRevoked(userId: string): void {
+    for (const connection of [...this.hub.ofUser(userId)]) void connection.close(CLOSE.REVOKED);
   }
 
   onGap(): void {

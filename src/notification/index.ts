@@ -16,6 +16,7 @@ export type {
   Task,
 } from './engine/engine.js';
 export { NotificationWsAdapter } from './gateway/ws-adapter.js';
+export { AuditTrail } from './access/audit.js';
 export { JwtAuthenticator, type JwtSettings } from './access/jwt-authenticator.js';
 export { Operation } from './http/caller.js';
 export { HttpErrorFilter } from './http/http-error.filter.js';

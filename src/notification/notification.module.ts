@@ -4,6 +4,7 @@
  */
 import { ConfigurableModuleBuilder, Logger, Module, type Provider } from '@nestjs/common';
 import { Access } from './access/access.js';
+import { AuditTrail } from './access/audit.js';
 import { Addresses } from './access/address.js';
 import { Tokens } from './access/tokens.js';
 import { Confirmations } from './confirmation/confirmations.js';
@@ -41,6 +42,7 @@ const providers: Provider[] = [
   Hub,
   { provide: Addresses, useFactory: (options: ResolvedOptions) => new Addresses(options), inject: [ResolvedOptions] },
   Tokens,
+  AuditTrail,
   Access,
   { provide: TimerWheel, useFactory: () => new TimerWheel() },
   NotificationMetrics,
@@ -69,7 +71,7 @@ const providers: Provider[] = [
   {
     provide: Dispatcher,
     useFactory: (...parts: ConstructorParameters<typeof Dispatcher>) => new Dispatcher(...parts),
-    inject: [Hub, Confirmations, Cancellations, Heartbeats, NotificationMetrics],
+    inject: [Hub, Confirmations, Cancellations, Heartbeats, NotificationMetrics, AuditTrail],
   },
   NotificationService,
   Sessions,
@@ -80,6 +82,6 @@ const providers: Provider[] = [
 @Module({
   providers,
   controllers: [MessagesController, ConfirmationsController, TasksController],
-  exports: [NotificationService, NotificationMetrics, RestGuard, ResolvedOptions, Tokens, Addresses],
+  exports: [NotificationService, NotificationMetrics, RestGuard, ResolvedOptions, Tokens, Addresses, AuditTrail],
 })
 export class NotificationModule extends ConfigurableModuleClass {}

@@ -54,6 +54,9 @@ export interface AuditEntry {
   code?: string;
 }
 
+/** Of an audit entry: who did it, by which means, from where. */
+export type Origin = Pick<AuditEntry, 'by' | 'means' | 'address'>;
+
 /** Options of `NotificationModule.forRoot()`. Durations are milliseconds, sizes bytes. */
 export interface NotificationOptions {
   /** Where the WebSocket endpoint is. A trailing slash is the same. @default ['/ws'] */

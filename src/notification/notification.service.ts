@@ -22,6 +22,7 @@ import { CLOSE } from '../protocol/codes.js';
 import { findStructuralProblem, isObject } from '../protocol/decode.js';
 import type { JsonObject, StepResult } from '../protocol/confirmation.js';
 import { CONFLATED_TYPES, RESERVED_FIELDS, type ApplicationMessage } from '../protocol/messages.js';
+import { AuditTrail } from './access/audit.js';
 import type { GivenAnswer } from './confirmation/answer.js';
 import { Confirmations, type Answerer } from './confirmation/confirmations.js';
 import { identifier, type AskRequest, type NotifyUserOptions } from './confirmation/request.js';
@@ -42,7 +43,7 @@ import {
 } from './engine/engine.js';
 import { NotificationMetrics } from './metrics.js';
 import { InvalidMessageError, NotFoundError, ServiceClosedError } from './notification.errors.js';
-import { ResolvedOptions } from './notification.options.js';
+import { ResolvedOptions, type Origin } from './notification.options.js';
 import { Cancellations } from './task/cancellations.js';
 import { Heartbeats, type HeartbeatHandle } from './task/heartbeats.js';
 
@@ -74,6 +75,9 @@ export interface Status {
   cluster: ClusterStatus;
 }
 
+/** Back-end code that injects the service. */
+const OWN_CODE: Origin = { by: 'service', means: 'service' };
+
 type Phase = 'idle' | 'running' | 'draining' | 'stopped';
 
 @Injectable()
@@ -92,6 +96,7 @@ export class NotificationService
     private readonly heartbeats: Heartbeats,
     private readonly dispatcher: Dispatcher,
     private readonly wheel: TimerWheel,
+    private readonly audit: AuditTrail,
     metrics: NotificationMetrics,
   ) {
     metrics.observe({
@@ -174,12 +179,18 @@ export class NotificationService
     step: number,
     options: NotifyUserOptions = {},
   ): Promise<ConfirmationResult> {
-    return this.confirmations.ask({ ...options, stepResult, userId, taskId, step });
+    const request = { ...options, stepResult, userId, taskId, step };
+    return this.confirmations.ask(request, (opened) => this.auditPrompt(opened, OWN_CODE));
   }
 
   /** Asks without waiting: the prompt's state, and whether this call created it (`false`: `key` found an earlier one). */
-  openConfirmation(request: AskRequest): Promise<{ created: boolean; confirmation: Confirmation }> {
-    return this.confirmations.open(request);
+  async openConfirmation(
+    request: AskRequest,
+    origin: Origin = OWN_CODE,
+  ): Promise<{ created: boolean; confirmation: Confirmation }> {
+    const opened = await this.confirmations.open(request);
+    if (opened.created) this.auditPrompt(opened.confirmation, origin);
+    return opened;
   }
 
   /** A prompt's state, at once or when it is decided, `waitMs` have passed or `signal` aborts. @throws NotFoundError */
@@ -191,14 +202,18 @@ export class NotificationService
     return this.confirmations.list(query);
   }
 
-  /** Answers for a user. @throws NotFoundError, InvalidAnswerError, AlreadyResolvedError */
-  answer(callbackId: string, by: Answerer, given: GivenAnswer): Promise<Confirmation> {
-    return this.confirmations.decide(callbackId, by, given);
+  /** Answers for a user. @throws NotFoundError, InvalidAnswerError, StalePromptError, AlreadyResolvedError */
+  async answer(callbackId: string, by: Answerer, given: GivenAnswer, origin: Origin = OWN_CODE): Promise<Confirmation> {
+    const confirmation = await this.confirmations.decide(callbackId, by, given);
+    this.auditDecision(confirmation, origin);
+    return confirmation;
   }
 
   /** Takes a prompt back. @throws NotFoundError, AlreadyResolvedError */
-  withdraw(callbackId: string, scope: Scope = 'all'): Promise<Confirmation> {
-    return this.confirmations.withdraw(callbackId, scope);
+  async withdraw(callbackId: string, scope: Scope = 'all', origin: Origin = OWN_CODE): Promise<Confirmation> {
+    const confirmation = await this.confirmations.withdraw(callbackId, scope);
+    this.auditDecision(confirmation, origin);
+    return confirmation;
   }
 
   /** Every decision on every node, at least once: to resume work that nobody waits for any more. */
@@ -214,9 +229,11 @@ export class NotificationService
   }
 
   /** Cancels a task for whoever `request` says. @throws NotFoundError */
-  async cancel(request: CancelRequest): Promise<Task> {
+  async cancel(request: CancelRequest, origin: Origin = OWN_CODE): Promise<Task> {
     const result = await this.engine.cancelTask(request);
     if (result.status === 'not_found') throw new NotFoundError('task');
+    const { taskId, userId } = result.task;
+    this.audit.record({ event: 'cancel', ...origin, what: 'cancelled', taskId, userId: userId ?? undefined });
     return { ...result.task, namedUserId: result.task.userId ?? request.namedUserId };
   }
 
@@ -326,6 +343,14 @@ export class NotificationService
     };
   }
 
+  /** Closes all the user's connections on all nodes, and refuses tokens that were issued until now. @returns the moment, Unix milliseconds */
+  async revokeUser(userId: string, origin: Origin = OWN_CODE): Promise<number> {
+    checkIdentifier('userId', userId);
+    const revokedAt = await this.engine.revokeUser(userId);
+    this.audit.record({ event: 'revoked', ...origin, what: 'revoked', userId });
+    return revokedAt;
+  }
+
   presence(userId: string): Promise<Presence> {
     return this.engine.presence(userId);
   }
@@ -334,6 +359,14 @@ export class NotificationService
   async checkReady(): Promise<void> {
     if (!this.accepting) throw new ServiceClosedError();
     await this.engine.ping();
+  }
+
+  private auditPrompt({ callbackId, userId, taskId }: Confirmation, origin: Origin): void {
+    this.audit.record({ event: 'prompt', ...origin, what: 'opened', callbackId, userId, taskId });
+  }
+
+  private auditDecision({ callbackId, userId, taskId, state }: Confirmation, origin: Origin): void {
+    this.audit.record({ event: 'decision', ...origin, what: state, callbackId, userId, taskId });
   }
 
   /** A task that beats is the user's; one that was cancelled does not beat. */

@@ -42,6 +42,8 @@ export const CLOSE = {
   RATE_LIMITED: { code: 1008, reason: 'rate limit exceeded' },
   /** No token came within the time allowed, or it has expired: come back with a new one. */
   UNAUTHENTICATED: { code: 4401, reason: 'unauthenticated' },
+  /** The user's tokens were revoked: come back with a new one. */
+  REVOKED: { code: 4401, reason: 'revoked' },
   /** The client does not read as fast as it is written to: come back and recover. */
   SLOW: { code: 4408, reason: 'slow' },
   /** A newer connection of the same user took this one's place: do not come back. */

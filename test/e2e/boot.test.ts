@@ -16,18 +16,11 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 describe('a start that cannot succeed', () => {
-  it.each([
-    ['WEBSOCKET_PORT', 'eighty'],
-    ['WEBSOCKET_PORT', '70000'],
-    ['WEBSOCKET_MAX_CONNECTIONS', '0'],
-    ['WEBSOCKET_TIMEOUT_DECISION', 'maybe'],
-    ['WEBSOCKET_PING_INTERVAL', '-1'],
-    ['WEBSOCKET_COMPRESSION', 'yes'],
-  ])('because %s is %s says so in one line', async (name, value) => {
-    const { code, stderr, stdout } = await runToEnd({ [name]: value, WEBSOCKET_DATA_DIR: ':memory:' });
+  it('because a setting is wrong says so in one line', async () => {
+    const { code, stderr, stdout } = await runToEnd({ WEBSOCKET_PORT: 'eighty', WEBSOCKET_DATA_DIR: ':memory:' });
     expect(code).toBe(1);
     expect(stdout).toBe('');
-    expect(stderr.trim().split('\n')).toEqual([expect.stringMatching(new RegExp(`^${name} is "${value}", but takes .+`))]);
+    expect(stderr.trim().split('\n')).toEqual(['WEBSOCKET_PORT is "eighty", but takes a port, 0 to 65535']);
   });
 
   it('because the port is taken says so in one line', async () => {
@@ -76,6 +69,29 @@ describe('a start that cannot succeed', () => {
 });
 
 describe('settings', () => {
+  it.each([
+    ['WEBSOCKET_PORT', '70000'],
+    ['WEBSOCKET_MAX_CONNECTIONS', '0'],
+    ['WEBSOCKET_MAX_CONNECTIONS', '1e3'],
+    ['WEBSOCKET_TIMEOUT_DECISION', 'maybe'],
+    ['WEBSOCKET_PING_INTERVAL', '-1'],
+    ['WEBSOCKET_COMPRESSION', 'yes'],
+    ['WEBSOCKET_JWKS_URL', 'file:///keys'],
+    ['WEBSOCKET_AUTH', 'basic'],
+  ])('that are wrong name themselves, what they got and what they take: %s=%s', (name, value) => {
+    expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`^${name} is "${value}", but takes .+`));
+  });
+
+  it.each([
+    ['jwt without a key', { WEBSOCKET_AUTH: 'jwt' }],
+    ['two keys', { WEBSOCKET_AUTH: 'jwt', WEBSOCKET_JWT_SECRET: 'x'.repeat(32), WEBSOCKET_JWKS_URL: 'https://keys.example' }],
+    ['a short secret', { WEBSOCKET_AUTH: 'jwt', WEBSOCKET_JWT_SECRET: 'short' }],
+    ['a key that is none', { WEBSOCKET_AUTH: 'jwt', WEBSOCKET_JWT_PUBLIC_KEY: 'nonsense' }],
+    ['a key without secure mode', { WEBSOCKET_JWT_SECRET: 'x'.repeat(32) }],
+  ])('do not start half secured: %s', (_what, environment) => {
+    expect(() => readConfig(environment)).toThrow('WEBSOCKET_');
+  });
+
   it('warn of a name that is none', () => {
     expect(readConfig({ WEBSOCKET_POT: '1' }).warnings).toEqual([expect.stringContaining('WEBSOCKET_POT')]);
   });

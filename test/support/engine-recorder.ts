@@ -13,6 +13,7 @@ export type EngineEvent =
   | { kind: 'publication'; publication: Publication }
   | { kind: 'message'; message: AcknowledgedMessage }
   | { kind: 'acknowledged'; messageId: string; userId: string }
+  | { kind: 'revoked'; userId: string }
   | { kind: 'evicted'; connectionId: string }
   | { kind: 'gap' };
 
@@ -50,6 +51,9 @@ export class EngineRecorder implements EngineHandler {
   }
   onExpiring(confirmation: Confirmation): void {
     this.record({ kind: 'expiring', confirmation });
+  }
+  onRevoked(userId: string): void {
+    this.record({ kind: 'revoked', userId });
   }
   onTask(task: Task): void {
     this.record({ kind: 'task', task });

@@ -1,9 +1,10 @@
 /**
  * Checks tokens, wherever one comes in: handshake, `authenticate` frame, REST. The authenticator says what a token is
- * worth; here failures are counted by address, and a check that fails is told from a token that does.
+ * worth; here revocations are looked up, failures counted by address, and a check that fails is told from a token that does.
  */
 import type { IncomingMessage } from 'node:http';
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Engine } from '../engine/engine.js';
 import { NotificationError } from '../notification.errors.js';
 import { ResolvedOptions, type AuthenticatedUser } from '../notification.options.js';
 import { Addresses } from './address.js';
@@ -14,6 +15,7 @@ export class Tokens {
 
   constructor(
     @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
+    @Inject(Engine) private readonly engine: Engine,
     private readonly addresses: Addresses,
   ) {}
 
@@ -29,10 +31,17 @@ export class Tokens {
     return user;
   }
 
+  /** Whether the token was issued before its user was revoked, or does not say when it was. */
+  async isRevoked({ userId, issuedAt = 0 }: Pick<AuthenticatedUser, 'userId' | 'issuedAt'>): Promise<boolean> {
+    const revokedAt = await this.engine.revokedAt(userId);
+    return revokedAt !== undefined && issuedAt <= revokedAt;
+  }
+
   private async authenticate(token: string, request: IncomingMessage): Promise<AuthenticatedUser | undefined> {
     try {
       const user = await this.options.authenticator?.authenticate(token, request);
-      return user && user.expiresAt !== undefined && user.expiresAt <= Date.now() ? undefined : user;
+      if (!user || (user.expiresAt !== undefined && user.expiresAt <= Date.now())) return undefined;
+      return (await this.isRevoked(user)) ? undefined : user;
     } catch (error) {
       // The message only: an error's fields may hold the token.
       this.logger.error(`checking a token failed: ${error instanceof Error ? error.message : 'unknown error'}`);

@@ -40,9 +40,10 @@ export class Confirmations {
   ) {}
 
   /** Asks, and waits for the decision. See `NotificationService.notifyUser`. */
-  async ask(request: AskRequest): Promise<ConfirmationResult> {
+  async ask(request: AskRequest, onCreated: (confirmation: Confirmation) => void = () => undefined): Promise<ConfirmationResult> {
     request.signal?.throwIfAborted();
-    const { confirmation, waiter } = await this.begin(request);
+    const { created, confirmation, waiter } = await this.begin(request);
+    if (created) onCreated(confirmation);
     const withdrawOnAbort = (): void => void this.withdrawUntilDecided(confirmation.callbackId, request.signal, waiter);
     request.signal?.addEventListener('abort', withdrawOnAbort, { once: true });
     if (request.signal?.aborted) withdrawOnAbort();

@@ -33,7 +33,7 @@ export type Identity =
   | { kind: 'unauthenticated' }
   /** Open mode, before `subscribe {user_id}`. */
   | { kind: 'anonymous' }
-  | { kind: 'user'; userId: string; expiresAt?: number };
+  | { kind: 'user'; userId: string; expiresAt?: number; issuedAt?: number };
 
 export type Subscription =
   /** Gets publications as they come; `position` is the last one it was given, where that is known. */

@@ -242,6 +242,8 @@ export interface EngineHandler {
   onAcknowledged(messageId: string, userId: string): void;
   /** The per-user limit was passed: close this connection of this node. */
   onEvicted(connectionId: string): void;
+  /** The user was revoked: close this node's connections of theirs. */
+  onRevoked(userId: string): void;
   /** Events may have been lost: re-read. */
   onGap(): void;
 }
@@ -284,6 +286,7 @@ export interface Engine {
   withdraw(callbackId: string, scope: Scope, reason?: string): Promise<DecideResult>;
   /** Reading a prompt whose deadline has passed settles it (E2). */
   get(callbackId: string): Promise<Confirmation | undefined>;
+  /** @throws InvalidMessageError for a cursor that is none */
   list(query: ConfirmationQuery): Promise<Page<Confirmation>>;
   /** The ids of all of a user's pending prompts, oldest first. */
   pendingIds(userId: string): Promise<string[]>;
@@ -314,6 +317,14 @@ export interface Engine {
   watch(channel: string): Promise<void>;
   /** Takes one `watch` back. */
   unwatch(channel: string): Promise<void>;
+
+  /**
+   * From now on the user's tokens issued until now count for nothing. Emits `onRevoked` on every node, within 2 s.
+   * @returns the moment
+   */
+  revokeUser(userId: string): Promise<number>;
+  /** When the user was last revoked; never forgotten. */
+  revokedAt(userId: string): Promise<number | undefined>;
 
   /** Counts a connection as the user's; emits `onEvicted` for the user's oldest ones over the limit, wherever they are. */
   connect(connectionId: string, userId: string): Promise<void>;

@@ -7,7 +7,7 @@ import type { Addresses } from '../access/address.js';
 import type { Tokens } from '../access/tokens.js';
 import type { Identity } from '../connection/connection.js';
 import { NotificationError } from '../notification.errors.js';
-import type { ResolvedOptions } from '../notification.options.js';
+import type { AuthenticatedUser, ResolvedOptions } from '../notification.options.js';
 
 const TOKEN_PROTOCOL_PREFIX = 'bearer.';
 
@@ -48,7 +48,12 @@ export async function admit(
   if (!user) throw new Refusal(401, 'invalid token', { 'WWW-Authenticate': 'Bearer error="invalid_token"' });
   // Draining may have begun while the token was checked: who comes in now would be sent away by nobody.
   if (!accepting()) throw new Refusal(503, 'draining', RETRY);
-  return { kind: 'user', userId: user.userId, expiresAt: user.expiresAt };
+  return identityOf(user);
+}
+
+/** A service's token may connect as well; there it is a user of that name. */
+export function identityOf({ userId, expiresAt, issuedAt }: AuthenticatedUser): Identity & { kind: 'user' } {
+  return { kind: 'user', userId, expiresAt, issuedAt };
 }
 
 /** An error of any kind as the refusal that the peer gets: nothing of its insides. */

@@ -11,6 +11,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Logger } from '@nestjs/common';
 import { WebSocketServer, type WebSocket } from 'ws';
+import type { AuditTrail } from '../access/audit.js';
 import { CLOSE } from '../../protocol/codes.js';
 import { Connection, type ConnectionSocket, type Identity } from '../connection/connection.js';
 import type { Hub } from '../connection/hub.js';
@@ -33,6 +34,7 @@ export interface EndpointContext extends AdmissionContext {
   hub: Hub;
   wheel: TimerWheel;
   metrics: NotificationMetrics;
+  audit: AuditTrail;
 }
 
 type Listener = (connection: Connection, request: IncomingMessage) => void;
@@ -82,7 +84,16 @@ export class Endpoint {
       this.context?.metrics.connectionsFailed.inc();
       if (!(error instanceof Refusal) && !(error instanceof NotificationError))
         this.logger.error(`handshake failed: ${String(error)}`);
-      refuse(socket, refusalOf(error));
+      const refusal = refusalOf(error);
+      this.context?.audit.record({
+        event: 'refused',
+        by: null,
+        means: 'handshake',
+        address: this.context.addresses.of(request),
+        what: refusal.message,
+        code: String(refusal.status),
+      });
+      refuse(socket, refusal);
     }
   }
 

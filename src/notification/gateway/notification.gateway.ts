@@ -3,7 +3,7 @@
  * adds work on them. What a handler returns is the reply.
  */
 import type { IncomingMessage } from 'node:http';
-import { Inject, Logger, UseFilters, UsePipes, type OnModuleInit } from '@nestjs/common';
+import { Inject, Logger, UseFilters, UseGuards, UsePipes, type OnModuleInit } from '@nestjs/common';
 import {
   ConnectedSocket,
   MessageBody,
@@ -15,20 +15,24 @@ import {
 } from '@nestjs/websockets';
 import { Access } from '../access/access.js';
 import { Addresses } from '../access/address.js';
+import { AuditTrail } from '../access/audit.js';
 import { Tokens } from '../access/tokens.js';
 import { BROADCAST_CHANNEL, parseChannel, taskChannel, userChannel, type ParsedChannel } from '../../protocol/channels.js';
 import { CLOSE } from '../../protocol/codes.js';
 import type { ClientFrame, Reply, StreamPosition } from '../../protocol/messages.js';
 import { promptFrame, toSeconds } from '../confirmation/view.js';
-import type { Connection } from '../connection/connection.js';
+import type { Connection, Identity } from '../connection/connection.js';
 import { Hub } from '../connection/hub.js';
 import { TimerWheel, type WheelTimer } from '../connection/timer-wheel.js';
 import { taskCancelledFrame } from '../dispatcher.js';
 import { NotificationMetrics } from '../metrics.js';
 import { ConfigurationError, InvalidMessageError, NotificationError } from '../notification.errors.js';
-import { ResolvedOptions, type AuthenticatedUser } from '../notification.options.js';
+import { ResolvedOptions } from '../notification.options.js';
 import { NotificationService } from '../notification.service.js';
 import { framePipe } from '../validation.js';
+import { ActionGuard } from './action.guard.js';
+import { identityOf } from './admission.js';
+import { originOf } from './origin.js';
 import { Endpoint } from './endpoint.js';
 import { AckFrame, AuthenticateFrame, CancelFrame, ConfirmFrame, PendingFrame, SubscribeFrame } from './frames.js';
 import { Sessions, type Subscribed } from './session.js';
@@ -38,6 +42,7 @@ import { WsErrorFilter } from './ws-error.filter.js';
 const DEFAULT_PAGE = 100;
 
 @WebSocketGateway({ [NOTIFICATION_GATEWAY]: true })
+@UseGuards(ActionGuard)
 @UseFilters(WsErrorFilter)
 @UsePipes(framePipe())
 export class NotificationGateway
@@ -55,6 +60,7 @@ export class NotificationGateway
     private readonly access: Access,
     private readonly addresses: Addresses,
     private readonly tokens: Tokens,
+    private readonly audit: AuditTrail,
     private readonly sessions: Sessions,
     private readonly hub: Hub,
     private readonly wheel: TimerWheel,
@@ -65,8 +71,8 @@ export class NotificationGateway
   afterInit(endpoint: unknown): void {
     this.isForeignServer = !(endpoint instanceof Endpoint);
     if (!(endpoint instanceof Endpoint)) return;
-    const { addresses, hub, metrics, options, tokens, wheel } = this;
-    endpoint.open({ addresses, hub, metrics, options, tokens, wheel, accepting: () => this.service.accepting });
+    const { addresses, audit, hub, metrics, options, tokens, wheel } = this;
+    endpoint.open({ addresses, audit, hub, metrics, options, tokens, wheel, accepting: () => this.service.accepting });
   }
 
   onModuleInit(): void {
@@ -93,7 +99,7 @@ export class NotificationGateway
     void this.welcome(connection, async () => {
       await this.sessions.becomeUser(connection, identity);
       connection.startFollowing();
-      this.watchExpiry(connection, identity);
+      await this.watchToken(connection, identity);
     });
   }
 
@@ -157,7 +163,7 @@ export class NotificationGateway
     const by = { userId: connection.userId ?? null, scope: await this.access.scopeOf(connection.identity) };
     connection.answering = frame.callback_id;
     try {
-      await this.service.answer(frame.callback_id, by, frame);
+      await this.service.answer(frame.callback_id, by, frame, originOf(connection));
     } finally {
       connection.answering = undefined;
     }
@@ -170,14 +176,17 @@ export class NotificationGateway
     await this.access.mustReach(identity, frame.user_id, 'task');
     connection.cancelling = frame.task_id;
     try {
-      const task = await this.service.cancel({
-        taskId: frame.task_id,
-        scope: await this.access.scopeOf(identity),
-        cancelledBy: connection.userId ?? null,
-        reason: frame.reason ?? undefined,
-        namedUserId: frame.user_id,
-        allowUnknown: this.access.isOpen,
-      });
+      const task = await this.service.cancel(
+        {
+          taskId: frame.task_id,
+          scope: await this.access.scopeOf(identity),
+          cancelledBy: connection.userId ?? null,
+          reason: frame.reason ?? undefined,
+          namedUserId: frame.user_id,
+          allowUnknown: this.access.isOpen,
+        },
+        originOf(connection),
+      );
       return taskCancelledFrame(task);
     } finally {
       connection.cancelling = undefined;
@@ -198,9 +207,10 @@ export class NotificationGateway
     const user = await this.tokens.check(frame.token, request);
     if (!user) throw new NotificationError('UNAUTHENTICATED', 'invalid token');
     this.mustBeAllowed(connection.userId === undefined || connection.userId === user.userId, 'this connection is somebody else');
-    if (connection.userId === undefined) await this.sessions.becomeUser(connection, { kind: 'user', ...user });
-    else connection.identity = { kind: 'user', ...user };
-    this.watchExpiry(connection, user);
+    const identity = identityOf(user);
+    if (connection.userId === undefined) await this.sessions.becomeUser(connection, identity);
+    else connection.identity = identity;
+    await this.watchToken(connection, identity);
     return {
       type: 'authenticated',
       user_id: user.userId,
@@ -251,9 +261,11 @@ export class NotificationGateway
     if (!allowed) throw new NotificationError('FORBIDDEN', message);
   }
 
-  private watchExpiry(connection: Connection, user: AuthenticatedUser): void {
+  /** Closes the connection when its token ends, or was revoked while the connection became the user's. */
+  private async watchToken(connection: Connection, identity: Identity & { kind: 'user' }): Promise<void> {
     this.tokenDeadlines.get(connection)?.cancel();
-    if (user.expiresAt !== undefined) this.closeUnauthenticatedIn(connection, user.expiresAt - Date.now());
+    if (identity.expiresAt !== undefined) this.closeUnauthenticatedIn(connection, identity.expiresAt - Date.now());
+    if (await this.tokens.isRevoked(identity)) void connection.close(CLOSE.REVOKED);
   }
 
   private closeUnauthenticatedIn(connection: Connection, delayMs: number): void {

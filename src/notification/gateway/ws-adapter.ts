@@ -12,7 +12,7 @@ import { Logger, type INestApplicationContext } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
 import type { WsMessageHandler } from '@nestjs/common';
 import { isObservable, type Observable } from 'rxjs';
-import { mustBeAllowed, operationOf } from '../access/access.js';
+import { mustBeAllowed } from '../access/access.js';
 import { DecodeError, decodeFrame, isObject } from '../../protocol/decode.js';
 import type { ClientFrame, RequestId } from '../../protocol/messages.js';
 import { Connection } from '../connection/connection.js';
@@ -97,7 +97,7 @@ export class NotificationWsAdapter extends WsAdapter {
       const { action, request_id: requestId } = frame;
       const handler = handlers.get(action);
       // Whoever may do nothing is not even told what there is to do.
-      mustBeAllowed(connection.identity, operationOf(action) ?? 'ws.ping');
+      if (!handler) mustBeAllowed(connection.identity, 'ws.ping');
       if (!handler) throw new NotificationError('UNKNOWN_ACTION', `Unknown action: ${action}`);
       const result: unknown = await handler.callback(frame, action);
       if (isObservable(result)) await result.forEach((reply) => send(connection, reply, requestId));

@@ -10,13 +10,14 @@ import { mustBeAllowed, type RouteOperation, type Subject } from '../access/acce
 import { Addresses } from '../access/address.js';
 import { Tokens } from '../access/tokens.js';
 import { NotificationError } from '../notification.errors.js';
-import { ResolvedOptions } from '../notification.options.js';
+import { ResolvedOptions, type Origin } from '../notification.options.js';
 
 export interface Caller {
   subject: Exclude<Subject, { kind: 'anonymous' | 'unauthenticated' }>;
   /** `null`: a service. */
   userId: string | null;
-  address: string;
+  /** For the audit trail. */
+  origin: Origin;
 }
 
 const OPERATION = 'notification:operation';
@@ -24,7 +25,7 @@ const OPERATION = 'notification:operation';
 /** Names what a route does; the policy has a rule for each name, and a route without one is refused. */
 export const Operation = (operation: RouteOperation): MethodDecorator => SetMetadata(OPERATION, operation);
 
-type CalledRequest = Request & { caller?: Caller };
+export type CalledRequest = Request & { caller?: Caller };
 
 /** The caller of a guarded route. */
 export const Calling = createParamDecorator((_data: unknown, context: ExecutionContext): Caller => {
@@ -53,7 +54,7 @@ export class RestGuard implements CanActivate {
     const subject = await this.identify(request);
     mustBeAllowed(subject, operation);
     const userId = subject.kind === 'user' ? subject.userId : null;
-    request.caller = { subject, userId, address: this.addresses.of(request) };
+    request.caller = { subject, userId, origin: { by: userId ?? 'service', means: 'rest', address: this.addresses.of(request) } };
     return true;
   }
 

@@ -22,26 +22,30 @@ export class ConfirmationsController {
   @Operation('confirmation.open')
   async open(
     @Req() request: Request,
+    @Calling() caller: Caller,
     @Res({ passthrough: true }) response: Response,
     @Headers('idempotency-key') key: string | undefined,
     @Query() { wait }: WaitQuery,
     @Body() body: OpenConfirmationBody,
   ): Promise<ConfirmationView> {
     const { created, confirmation } = await inWireNames(() =>
-      this.service.openConfirmation({
-        userId: body.user_id,
-        taskId: body.task_id,
-        step: body.step,
-        stepResult: body.step_result,
-        timeoutMs: body.timeout == null ? body.timeout : body.timeout * 1000,
-        onTimeout: body.on_timeout,
-        risk: body.risk,
-        choices: body.choices,
-        inputSchema: body.input_schema,
-        title: body.title,
-        metadata: body.metadata,
-        key,
-      }),
+      this.service.openConfirmation(
+        {
+          userId: body.user_id,
+          taskId: body.task_id,
+          step: body.step,
+          stepResult: body.step_result,
+          timeoutMs: body.timeout == null ? body.timeout : body.timeout * 1000,
+          onTimeout: body.on_timeout,
+          risk: body.risk,
+          choices: body.choices,
+          inputSchema: body.input_schema,
+          title: body.title,
+          metadata: body.metadata,
+          key,
+        },
+        caller.origin,
+      ),
     );
     response.status(created ? 201 : 200);
     if (!wait || confirmation.state !== 'pending') return confirmationView(confirmation);
@@ -68,14 +72,19 @@ export class ConfirmationsController {
     @Body() body: AnswerBody,
   ): Promise<ConfirmationView> {
     return confirmationView(
-      await this.service.answer(callbackId, { userId: caller.userId, scope: await this.access.scopeOf(caller.subject) }, body),
+      await this.service.answer(
+        callbackId,
+        { userId: caller.userId, scope: await this.access.scopeOf(caller.subject) },
+        body,
+        caller.origin,
+      ),
     );
   }
 
   @Delete(':callback_id')
   @Operation('confirmation.withdraw')
   async withdraw(@Calling() caller: Caller, @Param('callback_id') callbackId: string): Promise<ConfirmationView> {
-    return confirmationView(await this.service.withdraw(callbackId, await this.access.scopeOf(caller.subject)));
+    return confirmationView(await this.service.withdraw(callbackId, await this.access.scopeOf(caller.subject), caller.origin));
   }
 
   /** A client that goes away is not waited for. */

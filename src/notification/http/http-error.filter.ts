@@ -1,16 +1,32 @@
 /** Errors of the REST routes: `{code, message, fields?, confirmation?}` with the code's status. */
 import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { Response } from 'express';
+import { AuditTrail, isRefusal } from '../access/audit.js';
 import { ERROR_STATUS } from '../../protocol/codes.js';
+import type { Origin } from '../notification.options.js';
+import type { CalledRequest } from './caller.js';
 import { asProtocolError } from '../gateway/error-frame.js';
 
 @Catch()
 export class HttpErrorFilter implements ExceptionFilter {
   private readonly logger = new Logger(HttpErrorFilter.name);
 
+  constructor(private readonly audit: AuditTrail) {}
+
   catch(error: unknown, host: ArgumentsHost): void {
-    const { code, message, fields, confirmation } = asProtocolError(error);
+    const { code, message, fields, callbackId, confirmation } = asProtocolError(error);
     if (code === 'INTERNAL') this.logger.error(error);
+    const request = host.switchToHttp().getRequest<CalledRequest>();
+    if (isRefusal(code)) {
+      const origin: Origin = request.caller?.origin ?? { by: null, means: 'rest', address: request.socket.remoteAddress };
+      this.audit.record({
+        event: 'refused',
+        ...origin,
+        what: `${request.method} ${String(request.route?.path ?? '')}`,
+        code,
+        callbackId,
+      });
+    }
     const response = host.switchToHttp().getResponse<Response>();
     if (response.headersSent) return;
     if (code === 'UNAVAILABLE' || code === 'BUSY') response.setHeader('Retry-After', '1');

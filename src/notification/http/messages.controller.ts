@@ -1,7 +1,7 @@
 /** `GET /ws/status`, `POST /ws/broadcast`, and what concerns one user: messages, presence, inbox. */
 import { Body, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { Access } from '../access/access.js';
-import { inboxEntry } from '../confirmation/view.js';
+import { inboxEntry, toSeconds } from '../confirmation/view.js';
 import type { ApplicationMessage } from '../../protocol/messages.js';
 import { InvalidMessageError } from '../notification.errors.js';
 import { NotificationService } from '../notification.service.js';
@@ -58,6 +58,14 @@ export class MessagesController {
     await this.access.mustReach(caller.subject, userId, 'user');
     const { connections } = await this.service.presence(userId);
     return { user_id: userId, online: connections > 0, connections };
+  }
+
+  @Post('users/:user_id/revoke')
+  @HttpCode(200)
+  @Operation('user.revoke')
+  async revoke(@Calling() caller: Caller, @Param('user_id') userId: string): Promise<object> {
+    const revokedAt = await this.service.revokeUser(userId, caller.origin);
+    return { user_id: userId, revoked_at: toSeconds(revokedAt) };
   }
 
   @Get('users/:user_id/confirmations')

@@ -58,14 +58,17 @@ export class TasksController {
     @Body() { user_id: userId, reason }: CancelBody,
   ): Promise<object> {
     const isService = caller.userId === null;
-    const task = await this.service.cancel({
-      taskId,
-      scope: await this.access.scopeOf(caller.subject),
-      cancelledBy: caller.userId,
-      reason,
-      namedUserId: userId,
-      allowUnknown: isService,
-    });
+    const task = await this.service.cancel(
+      {
+        taskId,
+        scope: await this.access.scopeOf(caller.subject),
+        cancelledBy: caller.userId,
+        reason,
+        namedUserId: userId,
+        allowUnknown: isService,
+      },
+      caller.origin,
+    );
     return taskView(task);
   }
 

@@ -27,6 +27,18 @@ const STEP_ROWS = 500;
 export type DecideRecord =
   { status: 'accepted' | 'repeated' | 'already_resolved'; record: ConfirmationRecord } | { status: 'not_found' };
 
+const UNDECIDED = {
+  state: 'pending',
+  decision_seq: null,
+  decided_at: null,
+  proceed: null,
+  feedback: null,
+  choice: null,
+  form_values: null,
+  answered_by: null,
+  reason: null,
+} as const;
+
 interface Settlement extends Partial<AnswerRecord> {
   outcome: Outcome;
   proceed: boolean;
@@ -37,7 +49,7 @@ interface Settlement extends Partial<AnswerRecord> {
 export class ConfirmationStore {
   private readonly byId: Statement<ConfirmationRecord>;
   private readonly byKey: Statement<ConfirmationRecord>;
-  private readonly insert: Statement<Omit<ConfirmationRecord, 'prompt'>>;
+  private readonly insert: Statement<{ seq: number }>;
   private readonly insertPrompt: Statement<never>;
   private readonly update: Statement<never>;
   private readonly expired: Statement<ConfirmationRecord>;
@@ -61,7 +73,7 @@ export class ConfirmationStore {
     this.byKey = database.prepare(`${select('INDEXED BY confirmation_key')} WHERE user_id = ? AND key = ?`);
     this.insert = database.prepare(`INSERT INTO confirmation
       (callback_id, user_id, task_id, step, created_at, expires_at, expiring_at, on_timeout, on_timeout_by, key, fingerprint, state)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending') RETURNING ${COLUMNS}`);
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending') ON CONFLICT DO NOTHING RETURNING seq`);
     this.insertPrompt = database.prepare('INSERT INTO confirmation_prompt VALUES (?, ?)');
     this.update =
       database.prepare(`UPDATE confirmation SET state = ?, decision_seq = ?, decided_at = ?, proceed = ?, feedback = ?, choice = ?,
@@ -89,32 +101,54 @@ export class ConfirmationStore {
   }
 
   open(request: OpenRecord): { created: boolean; record: ConfirmationRecord } {
-    const existing = this.byId.get(request.callbackId) ?? this.sameKey(request);
-    if (existing) return { created: false, record: this.current(existing) };
+    const {
+      callbackId,
+      userId,
+      taskId,
+      step,
+      prompt,
+      timeoutMs,
+      onTimeout,
+      onTimeoutBy,
+      key = null,
+      fingerprint = null,
+    } = request;
     const now = this.ledger.now();
-    const task = this.tasks.use(request.taskId, request.userId);
-    const expiresAt = request.timeoutMs === null ? null : now + request.timeoutMs;
-    const expiringAt = request.timeoutMs === null ? null : now + Math.floor(request.timeoutMs * EXPIRING_SHARE);
-    const { callbackId, userId, taskId, step, prompt, onTimeout, onTimeoutBy, key = null, fingerprint = null } = request;
+    const expires = timeoutMs === null ? null : now + timeoutMs;
+    const expiring = timeoutMs === null ? null : now + Math.floor(timeoutMs * EXPIRING_SHARE);
     const row = this.insert.get(
       callbackId,
       userId,
       taskId,
       step,
       now,
-      expiresAt,
-      expiringAt,
+      expires,
+      expiring,
       onTimeout,
       onTimeoutBy,
       key,
       fingerprint,
     );
-    if (!row) throw new Error('an inserted prompt returned no row');
+    if (!row) return { created: false, record: this.current(this.existing(request)) };
     this.insertPrompt.run(row.seq, prompt);
-    const record = { ...row, prompt };
     this.ledger.counters.pending += 1;
+    const record: ConfirmationRecord = {
+      ...UNDECIDED,
+      seq: row.seq,
+      callback_id: callbackId,
+      user_id: userId,
+      task_id: taskId,
+      step,
+      prompt,
+      created_at: now,
+      expires_at: expires,
+      on_timeout: onTimeout,
+      on_timeout_by: onTimeoutBy,
+      fingerprint,
+    };
+    const task = this.tasks.use(taskId, userId);
     if (task.cancelled_at !== null) return { created: true, record: this.cancel(record, task) };
-    this.ledger.expect(expiringAt);
+    this.ledger.expect(expiring);
     this.ledger.tell({ kind: 'opened', record });
     return { created: true, record };
   }
@@ -214,10 +248,12 @@ export class ConfirmationStore {
     return outdated.length === STEP_ROWS;
   }
 
-  private sameKey(request: OpenRecord): ConfirmationRecord | undefined {
-    if (request.key === undefined) return undefined;
-    const record = this.byKey.get(request.userId, request.key);
-    if (record && record.fingerprint !== (request.fingerprint ?? null)) throw new ConfirmationConflictError(request.key);
+  /** The prompt whose id or key the request repeats. */
+  private existing(request: OpenRecord): ConfirmationRecord {
+    const record = this.byId.get(request.callbackId) ?? this.byKey.get(request.userId, request.key ?? null);
+    if (!record) throw new Error(`prompt ${request.callbackId} is neither new nor there`);
+    const sameContents = record.callback_id === request.callbackId || record.fingerprint === (request.fingerprint ?? null);
+    if (!sameContents) throw new ConfirmationConflictError(request.key ?? '');
     return record;
   }
 

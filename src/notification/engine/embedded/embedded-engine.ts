@@ -4,12 +4,11 @@
  *  - All state is in the store; this thread keeps only who is connected, one timer, and what is under way, so that
  *    a million pending prompts cost it nothing and a slow disk does not stall it.
  *  - `StoreClient` gives E1 and E4, the store's transactions E2 and E3.
- *  - E5: decisions are numbered. `emitted` follows what the handler has heard and is written to the store now and then;
- *    what lies above it at the next start, or after a worker's death, is emitted again.
+ *  - `ToldDecisions` gives E5.
  */
 import canonicalize from 'canonicalize';
 import { parseChannel } from '../../../protocol/channels.js';
-import { EngineUnavailableError } from '../../notification.errors.js';
+import { EngineUnavailableError, InvalidMessageError } from '../../notification.errors.js';
 import type * as Api from '../engine.js';
 import type { DecideRecord } from './confirmation-store.js';
 import { DeadlineTimer } from './deadline-timer.js';
@@ -19,6 +18,7 @@ import { LocalPresence } from './local-presence.js';
 import { toConfirmation, toTask } from './records.js';
 import { StoreClient } from './store-client.js';
 import type { Opened } from './store-protocol.js';
+import { ToldDecisions } from './told-decisions.js';
 
 const ANSWER_WITHIN_MS = 2000;
 const TOLD_EVERY_MS = 1000;
@@ -40,6 +40,7 @@ export interface EmbeddedEngineOptions {
 export class EmbeddedEngine implements Api.Engine {
   readonly name = 'embedded';
   private readonly store: StoreClient;
+  private readonly told: ToldDecisions;
   private readonly presences: LocalPresence;
   private readonly deadlines = new DeadlineTimer(() => this.quietly('applying deadlines', this.store.call('due', [])));
   private readonly logger: NonNullable<EmbeddedEngineOptions['logger']>;
@@ -49,10 +50,6 @@ export class EmbeddedEngine implements Api.Engine {
   private timers: NodeJS.Timeout[] = [];
   /** Deadlines that passed while nothing ran were too many for the start: they are applied once listeners are in place. */
   private holdsDeadlines = false;
-  /** The decisions after `from` up to `to` may not have been told before the last stop. */
-  private replay = { from: 0, to: 0, done: false };
-  private emitted = 0;
-  private told = 0;
 
   constructor({ dataDir, settings, logger, reserveBytes = RESERVE_BYTES, faults = false }: EmbeddedEngineOptions) {
     const { retentionMs, historySize, historyTtlMs, maxConnectionsPerUser } = settings;
@@ -72,28 +69,26 @@ export class EmbeddedEngine implements Api.Engine {
         error: (message) => this.logger.error(message),
       },
     );
+    this.told = new ToldDecisions(this.store, (record) => this.heard((handler) => handler.onDecided(toConfirmation(record))));
   }
 
   /* ---- life ---- */
 
   async start(handler: Api.EngineHandler): Promise<void> {
     this.handler = handler;
-    const { told, decisions, nextDue, overdue } = await this.store.start();
-    this.replay = { from: told, to: decisions, done: false };
-    this.told = told;
-    this.emitted = decisions;
-    this.holdsDeadlines = overdue;
-    if (!overdue) this.deadlines.arm(nextDue);
+    const opened = await this.store.start();
+    this.told.begin(opened);
+    this.holdsDeadlines = opened.overdue;
+    if (!opened.overdue) this.deadlines.arm(opened.nextDue);
     this.timers = [
-      setInterval(() => this.quietly('noting what was told', this.noteTold()), TOLD_EVERY_MS),
+      setInterval(() => this.quietly('noting what was told', this.told.note()), TOLD_EVERY_MS),
       setInterval(() => this.quietly('purging', this.purge()), this.purgeEveryMs),
     ];
     for (const timer of this.timers) timer.unref();
   }
 
   async replayDecisions(): Promise<void> {
-    await this.emitDecisions(this.replay.from, this.replay.to);
-    this.replay.done = true;
+    await this.told.replay();
     this.holdsDeadlines = false;
     await this.store.call('due', []);
   }
@@ -106,10 +101,8 @@ export class EmbeddedEngine implements Api.Engine {
   private async end(): Promise<void> {
     for (const timer of this.timers) clearInterval(timer);
     this.deadlines.stop();
-    this.quietly(
-      'noting what was told',
-      this.store.inTurn(() => this.quietly('noting what was told', this.noteTold())),
-    );
+    // In turn: after what is under way, whose decisions are then told as well.
+    this.quietly('noting what was told', this.store.inTurn(() => this.told.note()).then());
     await this.store.close();
     this.deadlines.stop();
   }
@@ -146,6 +139,7 @@ export class EmbeddedEngine implements Api.Engine {
   }
 
   async list(query: Api.ConfirmationQuery): Promise<Api.Page<Api.Confirmation>> {
+    checkCursor(query.cursor);
     const { records, cursor } = await this.store.call('list', [query]);
     return { items: records.map(toConfirmation), ...(cursor !== undefined && { cursor }) };
   }
@@ -170,6 +164,14 @@ export class EmbeddedEngine implements Api.Engine {
   async resumeTask(taskId: string): Promise<Api.Task | undefined> {
     const record = await this.store.call('resumeTask', [taskId]);
     return record && toTask(record);
+  }
+
+  async revokeUser(userId: string): Promise<number> {
+    return this.store.call('revokeUser', [userId]);
+  }
+
+  async revokedAt(userId: string): Promise<number | undefined> {
+    return this.store.call('revokedAt', [userId]);
   }
 
   async getTask(taskId: string): Promise<Api.Task | undefined> {
@@ -219,6 +221,7 @@ export class EmbeddedEngine implements Api.Engine {
   }
 
   unacknowledged(userId: string, limit: number, cursor?: string): Promise<Api.Page<Api.AcknowledgedMessage>> {
+    checkCursor(cursor);
     return this.store.call('unacknowledged', [userId, limit, cursor]);
   }
 
@@ -263,10 +266,12 @@ export class EmbeddedEngine implements Api.Engine {
       case 'expiring':
         return this.heard((handler) => handler.onExpiring(toConfirmation(event.record)));
       case 'decided':
-        this.emitted = Math.max(this.emitted, event.record.decision_seq ?? 0);
+        this.told.hear(event.record);
         return this.heard((handler) => handler.onDecided(toConfirmation(event.record)));
       case 'task':
         return this.heard((handler) => handler.onTask(event.task));
+      case 'revoked':
+        return this.heard((handler) => handler.onRevoked(event.userId));
       case 'acknowledged':
         return this.heard((handler) => handler.onAcknowledged(event.messageId, event.userId));
       default:
@@ -284,38 +289,21 @@ export class EmbeddedEngine implements Api.Engine {
     }
   }
 
-  private async emitDecisions(from: number, to: number): Promise<void> {
-    for (let after = from; after < to;) {
-      const page = await this.store.call('decisions', [after, to]);
-      for (const record of page) this.heard((handler) => handler.onDecided(toConfirmation(record)));
-      after = page.at(-1)?.decision_seq ?? to;
-    }
-  }
-
-  private onHealed({ decisions, nextDue }: Opened): void {
-    const heardOf = Math.min(this.emitted, decisions);
-    this.emitted = decisions;
-    this.told = Math.min(this.told, heardOf);
-    this.deadlines.arm(nextDue);
+  private onHealed(opened: Opened): void {
+    if (!this.holdsDeadlines) this.deadlines.arm(opened.nextDue);
     this.heard((handler) => handler.onGap());
-    this.quietly('telling what was decided meanwhile', this.emitDecisions(heardOf, decisions));
+    this.quietly('telling what was decided meanwhile', this.told.heal(opened));
   }
 
   /* ---- timers ---- */
-
-  private async noteTold(): Promise<void> {
-    if (!this.replay.done || this.emitted === this.told) return;
-    this.told = this.emitted;
-    await this.store.call('told', [this.emitted]);
-  }
 
   private async purge(): Promise<void> {
     while (!this.closing && (await this.store.call('purge', []))) continue;
   }
 
   /** For what nobody waits for: it is tried again anyway, and said when it failed. */
-  private quietly(what: string, work: Promise<unknown> | void): void {
-    work?.catch((error: unknown) => {
+  private quietly(what: string, work: Promise<unknown>): void {
+    work.catch((error: unknown) => {
       if (!(error instanceof EngineUnavailableError && this.closing)) this.logger.warn(`${what} failed: ${String(error)}`);
     });
   }
@@ -327,4 +315,9 @@ export class EmbeddedEngine implements Api.Engine {
 
 function toDecideResult(result: DecideRecord): Api.DecideResult {
   return result.status === 'not_found' ? result : { status: result.status, confirmation: toConfirmation(result.record) };
+}
+
+function checkCursor(cursor: string | undefined): void {
+  if (cursor !== undefined && !/^\d{1,15}$/.test(cursor))
+    throw new InvalidMessageError({ cursor: 'is none that this list gave' });
 }

@@ -8,7 +8,8 @@ import type { ConfirmationRecord } from './records.js';
 export type StoreEvent =
   | { kind: 'opened' | 'decided' | 'expiring'; record: ConfirmationRecord }
   | { kind: 'task'; task: Task }
-  | { kind: 'acknowledged'; messageId: string; userId: string };
+  | { kind: 'acknowledged'; messageId: string; userId: string }
+  | { kind: 'revoked'; userId: string };
 
 export interface Counters {
   pending: number;

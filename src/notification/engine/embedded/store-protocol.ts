@@ -39,6 +39,8 @@ export interface Operations {
   keep(envelope: Omit<AcknowledgedMessage, 'message'>, message: string): boolean;
   ack(messageId: string, scope: Scope): AckResult;
   unacknowledged(userId: string, limit: number, cursor?: string): Page<AcknowledgedMessage>;
+  revokeUser(userId: string): number;
+  revokedAt(userId: string): number | undefined;
   counts(): Counts;
   /** Applies what is due, a bounded piece of it. */
   due(): void;

@@ -10,6 +10,7 @@
 import { ConfirmationConflictError } from '../../notification.errors.js';
 import { ConfirmationStore } from './confirmation-store.js';
 import { DiskReserve } from './disk-reserve.js';
+import { RevocationStore } from './revocation-store.js';
 import { FaultySqlite, type Fault } from './faulty-sqlite.js';
 import { Ledger, type Counters } from './ledger.js';
 import { MessageStore } from './message-store.js';
@@ -77,8 +78,9 @@ export class Store {
     try {
       return this.transaction(() => calls.map((call) => this.perform(call, takesNew)));
     } catch (error) {
-      this.warnings.push(`a transaction failed and its ${calls.length} steps are taken one by one: ${(error as Error).message}`);
-      this.makeRoomAfter(error);
+      if (!this.makeRoomAfter(error)) {
+        this.warnings.push(`a transaction failed; its ${calls.length} steps are taken one by one: ${(error as Error).message}`);
+      }
       return calls.map((call) => this.runAlone(call));
     }
   }
@@ -152,6 +154,7 @@ function operationsOf(database: Sqlite, ledger: Ledger, settings: StoreOptions['
   const tasks = new TaskStore(database, ledger, settings.retentionMs);
   const confirmations = new ConfirmationStore(database, ledger, tasks);
   const messages = new MessageStore(database, ledger, settings);
+  const revocations = new RevocationStore(database, ledger);
   const told = database.prepare(`UPDATE meta SET value = ? WHERE name = 'told'`);
   return {
     ping: () => undefined,
@@ -175,6 +178,8 @@ function operationsOf(database: Sqlite, ledger: Ledger, settings: StoreOptions['
     keep: (...args) => messages.keep(...args),
     ack: (...args) => messages.ack(...args),
     unacknowledged: (...args) => messages.unacknowledged(...args),
+    revokeUser: (userId) => revocations.revoke(userId),
+    revokedAt: (userId) => revocations.revokedAt(userId),
     counts: () => ({ pendingConfirmations: ledger.counters.pending, unacknowledgedMessages: ledger.counters.unacknowledged }),
     due: () => confirmations.due(),
     purge: () => {
