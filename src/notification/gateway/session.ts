@@ -122,9 +122,11 @@ export class Sessions {
     first: FrameSource[] = [],
   ): void {
     this.hub.subscribe(connection, channel);
-    connection.subscriptions.set(channel, { phase: 'recovering', seen: 0 });
+    const subscription = { phase: 'recovering' as const, seen: 0 };
+    connection.subscriptions.set(channel, subscription);
     for (const source of first) connection.followReplyWith(source);
-    connection.followReplyWith(recover(this.engine, connection, channel, since ?? position, since !== undefined));
+    const recovery = { channel, since: since ?? position, announce: since !== undefined, subscription };
+    connection.followReplyWith(recover(this.engine, connection, recovery));
   }
 
   /** The engine is told of the new state before the old one is taken back, so that nothing is missed between. */
