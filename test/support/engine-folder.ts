@@ -3,7 +3,8 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Engine, EngineHandler, EngineSettings } from '../../src/notification/engine/engine.js';
-import { EmbeddedEngine, type EmbeddedEngineOptions } from '../../src/notification/engine/embedded/embedded-engine.js';
+import { EmbeddedEngine } from '../../src/notification/engine/embedded/embedded-engine.js';
+import type { EmbeddedEngineOptions } from '../../src/notification/engine/embedded/embedded-options.js';
 
 export const SETTINGS: EngineSettings = {
   retentionMs: 86_400_000,

@@ -87,7 +87,7 @@ describe('a full disk', () => {
     const [first, second, ...rest] = [ids.slice(0, 200), ids.slice(200, 300), ids.slice(300)];
     const answer = (callbackId: string) =>
       engine.decide({ callbackId, scope: 'all', answeredBy: 'ann', answer: { proceed: true, feedback: 'f'.repeat(8000) } });
-    for (const { status } of await Promise.all((first ?? []).map(answer))) expect(status).toBe('accepted');
+    for (const id of first ?? []) expect((await answer(id)).status).toBe('accepted');
     fillUp();
     await engine.close();
     await start();

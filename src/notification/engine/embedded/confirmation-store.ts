@@ -9,7 +9,14 @@ import { ConfirmationConflictError } from '../../notification.errors.js';
 import type { ConfirmationQuery, Scope } from '../engine.js';
 import type { Outcome } from '../../../protocol/confirmation.js';
 import type { Ledger } from './ledger.js';
-import type { AnswerRecord, ConfirmationRecord, OpenRecord, TaskRecord } from './records.js';
+import {
+  UNDECIDED,
+  type AnswerRecord,
+  type ConfirmationRecord,
+  type DecideRecord,
+  type OpenRecord,
+  type TaskRecord,
+} from './records.js';
 import type { Sqlite, SqlValue, Statement } from './sqlite.js';
 import type { TaskStore } from './task-store.js';
 
@@ -23,21 +30,6 @@ const select = (index: string): string =>
 /** When, of a prompt's time, `expiring` is told. */
 const EXPIRING_SHARE = 0.8;
 const STEP_ROWS = 500;
-
-export type DecideRecord =
-  { status: 'accepted' | 'repeated' | 'already_resolved'; record: ConfirmationRecord } | { status: 'not_found' };
-
-const UNDECIDED = {
-  state: 'pending',
-  decision_seq: null,
-  decided_at: null,
-  proceed: null,
-  feedback: null,
-  choice: null,
-  form_values: null,
-  answered_by: null,
-  reason: null,
-} as const;
 
 interface Settlement extends Partial<AnswerRecord> {
   outcome: Outcome;

@@ -8,14 +8,14 @@
  */
 import canonicalize from 'canonicalize';
 import { parseChannel } from '../../../protocol/channels.js';
-import { EngineUnavailableError, InvalidMessageError } from '../../notification.errors.js';
+import { EngineUnavailableError } from '../../notification.errors.js';
 import type * as Api from '../engine.js';
-import type { DecideRecord } from './confirmation-store.js';
 import { DeadlineTimer } from './deadline-timer.js';
 import type { Fault } from './faulty-sqlite.js';
 import type { StoreEvent } from './ledger.js';
+import { RESERVE_BYTES, type EmbeddedEngineOptions } from './embedded-options.js';
 import { LocalPresence } from './local-presence.js';
-import { toConfirmation, toTask } from './records.js';
+import { checkCursor, toConfirmation, toDecideResult, toTask, type TaskRecord } from './records.js';
 import { StoreClient } from './store-client.js';
 import type { Opened } from './store-protocol.js';
 import { ToldDecisions } from './told-decisions.js';
@@ -23,19 +23,6 @@ import { ToldDecisions } from './told-decisions.js';
 const ANSWER_WITHIN_MS = 2000;
 const TOLD_EVERY_MS = 1000;
 const PURGE_EVERY_MS = { shortest: 50, longest: 30_000 };
-const RESERVE_BYTES = 16 * 1024 * 1024;
-
-export interface EmbeddedEngineOptions {
-  /** The folder of the store, made where it does not exist; `:memory:` keeps nothing. */
-  dataDir: string;
-  settings: Api.EngineSettings;
-  /** @default nothing is logged */
-  logger?: { warn(message: string): void; error(message: string): void };
-  /** How much of the disk is kept for answers when it is full. @default 16 MiB */
-  reserveBytes?: number;
-  /** For tests: whether `inject` works. @default false */
-  faults?: boolean;
-}
 
 export class EmbeddedEngine implements Api.Engine {
   readonly name = 'embedded';
@@ -102,7 +89,10 @@ export class EmbeddedEngine implements Api.Engine {
     for (const timer of this.timers) clearInterval(timer);
     this.deadlines.stop();
     // In turn: after what is under way, whose decisions are then told as well.
-    this.quietly('noting what was told', this.store.inTurn(() => this.told.note()).then());
+    this.quietly(
+      'noting what was told',
+      this.store.inTurn(() => this.told.note()),
+    );
     await this.store.close();
     this.deadlines.stop();
   }
@@ -183,23 +173,22 @@ export class EmbeddedEngine implements Api.Engine {
 
   async publish({ channel, message, recoverable }: Api.PublishRequest): Promise<Api.PublishResult> {
     const parsed = parseChannel(channel);
-    let audienceUserId: string | undefined;
+    let audience: Pick<Api.Publication, 'audienceUserId'> = {};
+    const learn = (task: TaskRecord | undefined): void => {
+      if (task?.user_id) audience = { audienceUserId: task.user_id };
+    };
     const tell = (position?: Api.StreamPosition): Api.PublishResult => {
-      const audience = audienceUserId === undefined ? {} : { audienceUserId };
-      const at = position ? { position } : {};
+      const at = position && { position };
       return {
         deliveredTo: this.heard((handler) => handler.onPublication({ channel, message, ...at, ...audience })) ?? 0,
         ...at,
       };
     };
-    const asked =
-      parsed.kind === 'task'
-        ? this.store.call('getTask', [parsed.taskId], ANSWER_WITHIN_MS, (task) => (audienceUserId = task?.user_id ?? undefined))
-        : undefined;
+    const learnt = parsed.kind === 'task' && this.store.call('getTask', [parsed.taskId], ANSWER_WITHIN_MS, learn);
     const published = recoverable
       ? this.store.call('publish', [channel, JSON.stringify(message)], ANSWER_WITHIN_MS, tell)
       : this.store.inTurn(tell);
-    return (await Promise.all([published, asked]))[0];
+    return (await Promise.all([published, learnt]))[0];
   }
 
   position(channel: string): Promise<Api.StreamPosition> {
@@ -311,13 +300,4 @@ export class EmbeddedEngine implements Api.Engine {
   private checkOpen(): void {
     if (this.closing) throw new EngineUnavailableError('the engine is closed');
   }
-}
-
-function toDecideResult(result: DecideRecord): Api.DecideResult {
-  return result.status === 'not_found' ? result : { status: result.status, confirmation: toConfirmation(result.record) };
-}
-
-function checkCursor(cursor: string | undefined): void {
-  if (cursor !== undefined && !/^\d{1,15}$/.test(cursor))
-    throw new InvalidMessageError({ cursor: 'is none that this list gave' });
 }

@@ -3,7 +3,8 @@
  * engine's words.
  */
 import type { JsonObject, OnTimeout, Outcome } from '../../../protocol/confirmation.js';
-import type { Confirmation, Decision, OpenRequest, Prompt, Task } from '../engine.js';
+import { InvalidMessageError } from '../../notification.errors.js';
+import type { Confirmation, DecideResult, Decision, OpenRequest, Prompt, Task } from '../engine.js';
 
 /** A row of `confirmation`, as far as anybody outside the store reads it. Objects are JSON text. */
 export interface ConfirmationRecord {
@@ -28,6 +29,22 @@ export interface ConfirmationRecord {
   answered_by: string | null;
   reason: string | null;
 }
+
+/** A pending prompt has no decision. */
+export const UNDECIDED = {
+  state: 'pending',
+  decision_seq: null,
+  decided_at: null,
+  proceed: null,
+  feedback: null,
+  choice: null,
+  form_values: null,
+  answered_by: null,
+  reason: null,
+} as const;
+
+export type DecideRecord =
+  { status: 'accepted' | 'repeated' | 'already_resolved'; record: ConfirmationRecord } | { status: 'not_found' };
 
 /** `values` is canonical JSON, so that equal answers are equal texts. */
 export interface AnswerRecord {
@@ -89,4 +106,14 @@ export function toTask(record: TaskRecord): Task {
     ...(record.cancelled_at !== null && { cancelledAt: record.cancelled_at }),
     ...(record.reason !== null && { reason: record.reason }),
   };
+}
+
+export function toDecideResult(result: DecideRecord): DecideResult {
+  return result.status === 'not_found' ? result : { status: result.status, confirmation: toConfirmation(result.record) };
+}
+
+/** A cursor is the number of the last row of the page before. */
+export function checkCursor(cursor: string | undefined): void {
+  if (cursor !== undefined && !/^\d{1,15}$/.test(cursor))
+    throw new InvalidMessageError({ cursor: 'is none that this list gave' });
 }

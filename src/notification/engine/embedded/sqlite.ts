@@ -9,10 +9,10 @@ import type Libsql from 'libsql';
 export type SqlValue = string | number | null;
 
 export interface Statement<Row> {
-  get(...params: SqlValue[]): Row | undefined;
-  all(...params: SqlValue[]): Row[];
+  readonly get: (...params: SqlValue[]) => Row | undefined;
+  readonly all: (...params: SqlValue[]) => Row[];
   /** @returns how many rows changed */
-  run(...params: SqlValue[]): number;
+  readonly run: (...params: SqlValue[]) => number;
 }
 
 export interface Sqlite {
@@ -54,7 +54,7 @@ interface NativeDatabase {
 type NativeSqlite = { DatabaseSync: new (path: string) => NativeDatabase };
 
 export async function openSqlite(path: string): Promise<Sqlite> {
-  const native = process.getBuiltinModule?.('node:sqlite') as NativeSqlite | undefined;
+  const native = process.getBuiltinModule('node:sqlite') as NativeSqlite | undefined;
   if (native) {
     const database = wrapErrors(() => new native.DatabaseSync(path));
     return adapt(database, (sql) => spread(database, sql));

@@ -230,8 +230,8 @@ export class StoreClient {
     this.phase.timer = setTimeout(() => {
       this.open().then(
         (opened) => this.listener.onHealed(opened),
-        (error: Error) => {
-          this.listener.error(`the store cannot be opened: ${error.message}`);
+        (error: unknown) => {
+          this.listener.error(`the store cannot be opened: ${String(error)}`);
           this.heal(Math.min(pauseMs * 2, LONGEST_PAUSE_MS));
         },
       );

@@ -15,41 +15,40 @@ import type {
   Scope,
   StreamPosition,
 } from '../engine.js';
-import type { DecideRecord } from './confirmation-store.js';
 import type { Fault } from './faulty-sqlite.js';
 import type { StoreEvent } from './ledger.js';
-import type { AnswerRecord, ConfirmationRecord, OpenRecord, TaskRecord } from './records.js';
+import type { AnswerRecord, ConfirmationRecord, DecideRecord, OpenRecord, TaskRecord } from './records.js';
 
 /** Every step the store can be asked for. Messages travel as JSON text, answers' values as canonical JSON. */
 export interface Operations {
-  ping(): void;
-  open(request: OpenRecord): { created: boolean; record: ConfirmationRecord };
-  decide(callbackId: string, scope: Scope, answeredBy: string | null, answer: AnswerRecord): DecideRecord;
-  withdraw(callbackId: string, scope: Scope, reason: string | null): DecideRecord;
-  get(callbackId: string): ConfirmationRecord | undefined;
-  list(query: ConfirmationQuery): { records: ConfirmationRecord[]; cursor?: string };
-  pendingIds(userId: string): string[];
-  claimTask(taskId: string, userId: string): TaskRecord;
-  cancelTask(request: CancelRequest): { task: TaskRecord; before: boolean } | undefined;
-  resumeTask(taskId: string): TaskRecord | undefined;
-  getTask(taskId: string): TaskRecord | undefined;
-  publish(channel: string, message: string): StreamPosition;
-  position(channel: string): StreamPosition;
-  history(request: HistoryRequest): HistoryResult;
-  keep(envelope: Omit<AcknowledgedMessage, 'message'>, message: string): boolean;
-  ack(messageId: string, scope: Scope): AckResult;
-  unacknowledged(userId: string, limit: number, cursor?: string): Page<AcknowledgedMessage>;
-  revokeUser(userId: string): number;
-  revokedAt(userId: string): number | undefined;
-  counts(): Counts;
+  ping: () => void;
+  open: (request: OpenRecord) => { created: boolean; record: ConfirmationRecord };
+  decide: (callbackId: string, scope: Scope, answeredBy: string | null, answer: AnswerRecord) => DecideRecord;
+  withdraw: (callbackId: string, scope: Scope, reason: string | null) => DecideRecord;
+  get: (callbackId: string) => ConfirmationRecord | undefined;
+  list: (query: ConfirmationQuery) => { records: ConfirmationRecord[]; cursor?: string };
+  pendingIds: (userId: string) => string[];
+  claimTask: (taskId: string, userId: string) => TaskRecord;
+  cancelTask: (request: CancelRequest) => { task: TaskRecord; before: boolean } | undefined;
+  resumeTask: (taskId: string) => TaskRecord | undefined;
+  getTask: (taskId: string) => TaskRecord | undefined;
+  publish: (channel: string, message: string) => StreamPosition;
+  position: (channel: string) => StreamPosition;
+  history: (request: HistoryRequest) => HistoryResult;
+  keep: (envelope: Omit<AcknowledgedMessage, 'message'>, message: string) => boolean;
+  ack: (messageId: string, scope: Scope) => AckResult;
+  unacknowledged: (userId: string, limit: number, cursor?: string) => Page<AcknowledgedMessage>;
+  revokeUser: (userId: string) => number;
+  revokedAt: (userId: string) => number | undefined;
+  counts: () => Counts;
   /** Applies what is due, a bounded piece of it. */
-  due(): void;
+  due: () => void;
   /** Forgets what is past its time, a bounded piece of it. @returns whether there may be more */
-  purge(): boolean;
+  purge: () => boolean;
   /** A page of the decisions numbered above `from` up to `to`. */
-  decisions(from: number, to: number): ConfirmationRecord[];
+  decisions: (from: number, to: number) => ConfirmationRecord[];
   /** Decisions up to this number have been told. */
-  told(decision: number): void;
+  told: (decision: number) => void;
 }
 
 export type OperationName = keyof Operations;

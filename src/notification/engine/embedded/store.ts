@@ -107,8 +107,7 @@ export class Store {
   private perform({ name, args }: Call, takesNew: boolean): CallOutcome {
     if (!takesNew && NEW.has(name)) return { failure: { kind: 'full', message: 'no room is left on the disk' } };
     try {
-      const operation = this.operations[name] as (...args: unknown[]) => unknown;
-      const value = operation(...args);
+      const value = (this.operations[name] as (...args: unknown[]) => unknown)(...args);
       return { value, events: this.ledger.takeEvents() };
     } catch (error) {
       if (error instanceof ConfirmationConflictError)

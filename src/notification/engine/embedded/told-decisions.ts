@@ -8,11 +8,14 @@ import type { StoreClient } from './store-client.js';
 import type { Opened } from './store-protocol.js';
 
 export class ToldDecisions {
-  /** The newest decision that was emitted, those of the replay aside. */
+  /** The newest decision that was emitted as it happened. */
   private emitted = 0;
+  /** Decisions after this one, up to `until`, are still to be emitted; `undefined`: none. */
+  private behind: number | undefined;
+  private until = 0;
   private told = 0;
-  private replayTo = 0;
-  private replayed = false;
+  /** Listeners are in place. */
+  private wanted = false;
 
   constructor(
     private readonly store: StoreClient,
@@ -20,8 +23,8 @@ export class ToldDecisions {
   ) {}
 
   begin({ told, decisions }: Opened): void {
-    this.told = told;
-    this.emitted = this.replayTo = decisions;
+    this.told = this.behind = told;
+    this.emitted = this.until = decisions;
   }
 
   /** A decision is being emitted as it happens. */
@@ -30,30 +33,30 @@ export class ToldDecisions {
   }
 
   async replay(): Promise<void> {
-    await this.emitBetween(this.told, this.replayTo);
-    this.replayed = true;
+    this.wanted = true;
+    await this.catchUp();
   }
 
   /** @param opened what the worker found that took over */
   async heal({ decisions }: Opened): Promise<void> {
-    const heard = Math.min(this.emitted, decisions);
-    this.emitted = decisions;
-    this.told = Math.min(this.told, heard);
-    await this.emitBetween(heard, decisions);
+    this.behind = Math.min(this.behind ?? this.emitted, decisions);
+    this.emitted = this.until = decisions;
+    if (this.wanted) await this.catchUp();
   }
 
   async note(): Promise<void> {
-    if (!this.replayed || this.emitted === this.told) return;
-    const { emitted } = this;
-    await this.store.call('told', [emitted]);
-    this.told = emitted;
+    const heard = this.behind ?? this.emitted;
+    if (!this.wanted || heard === this.told) return;
+    await this.store.call('told', [heard]);
+    this.told = heard;
   }
 
-  private async emitBetween(from: number, to: number): Promise<void> {
-    for (let after = from; after < to;) {
-      const page = await this.store.call('decisions', [after, to]);
+  private async catchUp(): Promise<void> {
+    while (this.behind !== undefined && this.behind < this.until) {
+      const page = await this.store.call('decisions', [this.behind, this.until]);
       for (const record of page) this.emit(record);
-      after = page.at(-1)?.decision_seq ?? to;
+      this.behind = page.at(-1)?.decision_seq ?? this.until;
     }
+    this.behind = undefined;
   }
 }
