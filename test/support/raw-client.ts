@@ -100,14 +100,15 @@ export class RawClient {
 
   /** The first text frame, read already or to come, that matches. */
   async next(matches: (frame: Record<string, unknown>) => boolean): Promise<Record<string, unknown>> {
-    for (let from = 0; ; from = this.frames.length) {
-      for (const { opcode, payload } of this.frames.slice(from)) {
-        if (opcode !== OPCODE.text) continue;
-        const frame = JSON.parse(payload.toString()) as Record<string, unknown>;
-        if (matches(frame)) return frame;
+    for (let index = 0; ; index += 1) {
+      while (index >= this.frames.length) {
+        if (this.isClosed) throw new Error(`closed with ${this.closeCode} before the frame came`);
+        await Promise.race([once(this.events, 'frame'), once(this.events, 'closed')]);
       }
-      if (this.isClosed) throw new Error(`closed with ${this.closeCode} before the frame came`);
-      await Promise.race([once(this.events, 'frame'), once(this.events, 'closed')]);
+      const { opcode, payload } = this.frames[index]!;
+      if (opcode !== OPCODE.text) continue;
+      const frame = JSON.parse(payload.toString()) as Record<string, unknown>;
+      if (matches(frame)) return frame;
     }
   }
 
