@@ -140,7 +140,9 @@ export class Confirmations {
     const waiter = this.waiters.wait(opening.callbackId);
     try {
       const { created, confirmation } = await this.engine.open(opening);
-      if (created || isDecided(confirmation)) return { created, confirmation, waiter };
+      const asProposed = confirmation.callbackId === opening.callbackId;
+      if ((created && asProposed) || isDecided(confirmation)) return { created, confirmation, waiter };
+      // A key has led to an earlier prompt, or the engine has given it an id of its own.
       waiter.moveTo(confirmation.callbackId);
       // It may have been decided between the engine's look and our waiting.
       return { created, confirmation: await this.get(confirmation.callbackId, 'all'), waiter };

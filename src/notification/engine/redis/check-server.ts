@@ -1,0 +1,37 @@
+/**
+ * Whether a Redis may be trusted with prompts: it keeps what it acknowledged over a restart, and throws nothing away
+ * when memory runs short.
+ */
+import { ConfigurationError } from '../../notification.errors.js';
+import type { Logger, RedisLink } from './link.js';
+import type { Reply } from './records.js';
+
+const OLDEST_MAJOR = 7;
+
+/** @throws ConfigurationError, with the reason */
+export async function checkServer(link: RedisLink, acceptLoss: boolean, logger: Logger): Promise<void> {
+  for (const info of await link.ask('INFO')) {
+    const fields = fieldsOf(info);
+    const version = fields.get('redis_version') ?? 'unknown';
+    if (Number.parseInt(version, 10) < OLDEST_MAJOR)
+      throw new ConfigurationError(`Redis ${version} is too old: 7.0 or later is needed`);
+    const reasons = [];
+    if (fields.get('aof_enabled') !== '1') reasons.push('it does not persist what it acknowledges (set appendonly yes)');
+    const policy = fields.get('maxmemory_policy') ?? 'unknown';
+    if (policy !== 'noeviction' && fields.get('maxmemory') !== '0')
+      reasons.push(`it throws away keys when memory runs short (set maxmemory-policy noeviction instead of ${policy})`);
+    if (reasons.length === 0) continue;
+    const message = `this Redis can lose prompts and answers: ${reasons.join('; ')}`;
+    if (!acceptLoss) throw new ConfigurationError(message);
+    logger.warn(`${message}; accepted by a setting`);
+  }
+}
+
+function fieldsOf(info: Reply): Map<string, string> {
+  return new Map(
+    String(info)
+      .split('\r\n')
+      .map((line) => line.split(':', 2))
+      .filter((pair): pair is [string, string] => pair.length === 2),
+  );
+}

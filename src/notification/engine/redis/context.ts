@@ -1,0 +1,22 @@
+/** What the parts of the engine share. */
+import type { EngineSettings } from '../engine.js';
+import type { Deliveries } from './deliveries.js';
+import type { Nodes } from './nodes.js';
+import type { Partitions } from './partitions.js';
+import type { Reply } from './records.js';
+import type { Script } from './scripts/script.js';
+import type { Ticker } from './ticker.js';
+import type { Watches } from './watches.js';
+
+export interface Context {
+  readonly settings: EngineSettings;
+  readonly partitions: Partitions;
+  readonly nodes: Nodes;
+  readonly watches: Watches;
+  readonly deliveries: Deliveries;
+  readonly ticker: Ticker;
+  /** Runs a script in a partition. */
+  run(script: Script, partition: number, ...args: (string | number)[]): Promise<Reply>;
+  /** Resolves when the partition's events up to an order have been told here. */
+  told(partition: number, order: Reply): Promise<void>;
+}

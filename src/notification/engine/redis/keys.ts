@@ -1,0 +1,76 @@
+/**
+ * Every name that this engine uses in Redis, for TypeScript and for Lua. Nothing else makes one up.
+ *
+ *  1. Whatever belongs to one partition starts with its root, `<prefix>:{p<n>}`; the braces are Redis Cluster's hash tag,
+ *     so that one script may touch all of it.
+ *  2. A script gets the root as KEYS[1] and derives the rest, by the same suffixes as here.
+ *  3. Names of users, tasks, channels and keys come last, so that no text in them can be taken for something else.
+ */
+export class Keys {
+  /** One per cluster of nodes: who is alive, and how the data is laid out. */
+  readonly nodes: string;
+
+  constructor(private readonly prefix: string) {
+    this.nodes = `${prefix}:{nodes}`;
+  }
+
+  root(partition: number): string {
+    return `${this.prefix}:{p${partition}}`;
+  }
+}
+
+/** Pub/sub channels of a partition. They only wake. */
+export const PUBSUB = {
+  /** Decisions and task cancellations; every node listens. */
+  feed: (root: string): string => `${root}:feed`,
+  /** What concerns one node: evictions, acknowledgements of what it sent, its own tick. */
+  node: (root: string, nodeId: string): string => `${root}:node:${nodeId}`,
+  /** What concerns one channel of the application's words; nodes that serve it listen. */
+  channel: (root: string, channel: string): string => `${root}:channel:${channel}`,
+  /** Everything of all users and tasks of the partition; nodes with anonymous connections listen. */
+  firehose: (root: string): string => `${root}:firehose`,
+};
+
+/** The same names within a script, and those of the data, which only scripts touch. */
+export const LUA_KEYS = `
+local root = KEYS[1]
+-- HASH: order (the clock, microseconds), feed (order of the newest event), told, tick, running_since, epoch, run, run_at
+local META = root .. ':meta'
+-- STREAM of decisions, task events and revocations; an entry's id is its order
+local EVENTS = root .. ':events'
+-- ZSETs of callback ids: by order; by order while pending; by deadline; by the moment of the warning; by decision time
+local ALL, PENDING = root .. ':all', root .. ':pending'
+local DUE, EXPIRING, DECIDED = root .. ':due', root .. ':expiring', root .. ':decided'
+local function CONFIRMATION(id) return root .. ':confirmation:' .. id end
+-- STRING: a callback id
+local function KEY(user, key) return root .. ':key:' .. #user .. ':' .. user .. ':' .. key end
+local function OF_USER(user) return root .. ':of-user:' .. user end
+local function OF_USER_PENDING(user) return root .. ':of-user-pending:' .. user end
+local function OF_TASK(task) return root .. ':of-task:' .. task end
+local function OF_TASK_PENDING(task) return root .. ':of-task-pending:' .. task end
+-- HASH: the newest cancellation of a task that lives in another partition, for prompts that are under way
+local function CANCELLED(task) return root .. ':cancelled:' .. task end
+-- ZSETs of task ids: by last use; cancelled, but not yet in all partitions
+local TASKS, UNDONE = root .. ':tasks', root .. ':undone'
+local function TASK(task) return root .. ':task:' .. task end
+-- SET: the partitions in which a task has had prompts
+local function TASK_PARTS(task) return root .. ':task-parts:' .. task end
+-- HASH {head, born}, STREAM whose ids are offsets
+local function CHANNEL(channel) return root .. ':position:' .. channel end
+local function HISTORY(channel) return root .. ':history:' .. channel end
+-- HASH: node -> connections that it serves
+local function WATCHERS(channel) return root .. ':watchers:' .. channel end
+-- ZSETs of message ids by expiry: all; those that wait
+local KEPT, WAITING = root .. ':kept', root .. ':waiting'
+local function MESSAGE(id) return root .. ':message:' .. id end
+local function WAITING_OF(user) return root .. ':waiting-of:' .. user end
+-- STRING: whose a message is, in the partition of its id
+local function MESSAGE_OWNER(id) return root .. ':owner:' .. id end
+-- STRING: when a user was revoked, milliseconds
+local function REVOKED(user) return root .. ':revoked:' .. user end
+-- ZSET of '<node> <connection>' by order
+local function CONNECTIONS(user) return root .. ':connections:' .. user end
+local function TO_CHANNEL(channel) return root .. ':channel:' .. channel end
+local function TO_NODE(node) return root .. ':node:' .. node end
+local TO_FEED, TO_FIREHOSE = root .. ':feed', root .. ':firehose'
+`;

@@ -1,0 +1,253 @@
+/**
+ * A node's life: it starts, looks at every partition again and again, heals after Redis was away, and leaves.
+ *
+ *  1. Start: listen first, then apply the deadlines that passed, then note where each stream ends. What comes later is
+ *     told as it comes; what came before and may not have been told is the replay's (E5).
+ *  2. The streams' reader position (`told`) is shared by all nodes, and moves on only with nodes whose listeners are in
+ *     place.
+ *  3. After a connection was away: subscriptions, lists and streams first, `onGap` last, so that whoever re-reads then
+ *     finds Redis there. It is tried until it succeeds.
+ */
+import { BROADCAST_CHANNEL, parseChannel } from '../../../protocol/channels.js';
+import { ConfigurationError, EngineUnavailableError } from '../../notification.errors.js';
+import type { Context } from './context.js';
+import { Feed, eventOf, type FeedEvent } from './feed.js';
+import { PUBSUB, type Keys } from './keys.js';
+import type { RedisLink } from './link.js';
+import type { Messages } from './messages.js';
+import type { Presences } from './presences.js';
+import type { Prompts } from './prompts.js';
+import { groups, list, maybe, text, toConfirmation } from './records.js';
+import { EVENTS_AFTER, LAYOUT, TICK } from './scripts/node.js';
+import type { Tasks } from './tasks.js';
+import type { Teller } from './teller.js';
+import { EVERYTHING } from './watches.js';
+
+const STEP_ROWS = 500;
+const PAGE = 200;
+/** How long the start may spend on deadlines that passed while nothing ran. */
+const START_BUDGET_MS = 1000;
+const HEAL_AGAIN_MS = 200;
+/** Pub/sub that was sound at a moment may have lost what came so long before. */
+const MARGIN_MS = 2000;
+/** How often a node says again what it serves and who is connected to it, in beats. */
+const RESTORE_BEATS = 3600;
+
+export interface Parts {
+  prompts: Prompts;
+  tasks: Tasks;
+  messages: Messages;
+  presences: Presences;
+}
+
+export class Life {
+  readonly feeds: Feed[];
+  /** As the status was last asked for; unknown before. */
+  connections: number | undefined;
+  private begun = false;
+  private leaving = false;
+  private replayed = false;
+  private readonly replayFrom: string[] = [];
+  private beats = 0;
+  private healing: Promise<void> | undefined;
+  private healAgain: NodeJS.Timeout | undefined;
+  private ailing = false;
+  /** By Redis' clock: this node looked, and nothing was known to be broken. */
+  private soundAt = 0;
+
+  constructor(
+    private readonly link: RedisLink,
+    private readonly keys: Keys,
+    private readonly context: Context,
+    private readonly parts: Parts,
+    private readonly teller: Teller,
+  ) {
+    this.feeds = context.partitions.all.map((partition) => this.feedOf(partition));
+  }
+
+  /** @throws ConfigurationError when the data is laid out in another way */
+  async start(): Promise<void> {
+    const { partitions, nodes, watches } = this.context;
+    const laidOut = text(await this.link.run(LAYOUT, this.keys.nodes, partitions.count));
+    if (Number(laidOut) !== partitions.count)
+      throw new ConfigurationError(`the data in this Redis is divided into ${laidOut} partitions, not ${partitions.count}`);
+    await nodes.beat(0, 0);
+    const alone = nodes.isAlone;
+    await Promise.all([...partitions.all.map((partition) => this.listen(partition)), watches.add(BROADCAST_CHANNEL)]);
+    const giveUpAt = Date.now() + START_BUDGET_MS;
+    await Promise.all(partitions.all.map((partition) => this.begin(partition, alone, giveUpAt)));
+    this.begun = true;
+  }
+
+  /** Emits what may not have been told, and then looks again and again. */
+  async replay(): Promise<void> {
+    const { partitions, deliveries, ticker } = this.context;
+    await Promise.all(
+      partitions.all.map(async (partition) => {
+        const to = this.feeds[partition]?.position ?? 0;
+        for (let from = this.replayFrom[partition] ?? '0'; Number(from) < to;) {
+          const page = list(await this.context.run(EVENTS_AFTER, partition, from, PAGE));
+          for (const [order, kind, payload] of groups(page, 3)) {
+            from = text(order);
+            const event = Number(from) <= to ? eventOf(kind, payload) : undefined;
+            if (event?.kind === 'decided') deliveries.decided(event.confirmation);
+          }
+          if (page.length < PAGE * 3) break;
+        }
+      }),
+    );
+    this.replayed = true;
+    ticker.start();
+    await ticker.round();
+  }
+
+  /** Leaves: its connections count no more, and what it told is noted. */
+  async leave(): Promise<void> {
+    this.leaving = true;
+    clearTimeout(this.healAgain);
+    const { ticker, nodes, partitions } = this.context;
+    await ticker.stop();
+    await this.healing;
+    try {
+      await Promise.all(partitions.all.map((partition) => this.look(partition)));
+      await nodes.beat(0, 0, true);
+    } catch (error) {
+      if (!(error instanceof EngineUnavailableError)) throw error;
+      this.teller.report('leaving', error);
+    }
+  }
+
+  /** A connection is there again, or Redis answers again. */
+  heal(): void {
+    if (!this.begun || this.leaving) return;
+    this.ailing = true;
+    this.healing ??= this.mend().finally(() => {
+      this.healing = undefined;
+    });
+  }
+
+  async beat(): Promise<void> {
+    const { nodes, watches } = this.context;
+    const { presences } = this.parts;
+    try {
+      const anonymous = watches.count(EVERYTHING);
+      const lapsed = await nodes.beat(this.connections ?? presences.size + anonymous, anonymous);
+      this.beats += 1;
+      const restores = lapsed || this.beats % RESTORE_BEATS === 0;
+      if (restores) await presences.restore();
+      await watches.refresh(restores);
+    } catch (error) {
+      this.ailing = true;
+      throw error;
+    }
+    if (this.ailing) this.heal();
+  }
+
+  /** Looks at a partition: what is due there, what is old, where its stream ends. */
+  async look(partition: number, alone = false): Promise<{ now: number; next: number | undefined; head: number; told: string }> {
+    const { nodes, settings, deliveries } = this.context;
+    const position = this.feeds[partition]?.position ?? Infinity;
+    const note = this.replayed && Number.isFinite(position) ? String(position) : '';
+    const reply = list(
+      await this.context.run(TICK, partition, nodes.id, settings.retentionMs, STEP_ROWS, alone ? '1' : '', note, this.beats),
+    );
+    const [now, head, told] = [Number(text(reply[0])), Number(text(reply[1])), text(reply[2])];
+    const next = maybe(reply[3]);
+    for (const record of list(reply[5])) deliveries.expiring(toConfirmation(record));
+    for (const [taskId, lastUse] of groups(reply[6], 2)) await this.parts.tasks.forget(text(taskId), text(lastUse));
+    for (const taskId of list(reply[7])) await this.parts.tasks.driveOn(text(taskId));
+    if (this.begun) this.feeds[partition]?.onHead(head);
+    if (!this.ailing) this.soundAt = Math.max(this.soundAt, now);
+    return { now, next: reply[4] === '1' ? now : next === undefined ? undefined : Number(next), head, told };
+  }
+
+  private async begin(partition: number, alone: boolean, giveUpAt: number): Promise<void> {
+    let seen = await this.look(partition, alone);
+    while (seen.next !== undefined && seen.next <= seen.now && Date.now() < giveUpAt) seen = await this.look(partition);
+    this.replayFrom[partition] = seen.told;
+    this.feeds[partition]?.begin(seen.head);
+    if (seen.next !== undefined) this.context.ticker.expect(partition, seen.next, seen.now);
+  }
+
+  private async listen(partition: number): Promise<void> {
+    const root = this.keys.root(partition);
+    const feed = (message: string): void => this.guarded(() => this.feeds[partition]?.onMessage(list(JSON.parse(message))));
+    const own = (message: string): void =>
+      this.guarded(() => {
+        const [kind, subject] = list(JSON.parse(message));
+        if (kind === 'evicted') this.parts.presences.evicted(text(subject));
+        else this.context.deliveries.onMessage(message);
+      });
+    await Promise.all([
+      this.link.subscribe([PUBSUB.feed(root)], feed),
+      this.link.subscribe([PUBSUB.node(root, this.context.nodes.id)], own),
+    ]);
+  }
+
+  private feedOf(partition: number): Feed {
+    return new Feed({
+      after: (order, limit) => this.context.run(EVENTS_AFTER, partition, order, limit),
+      tell: (event) => this.tell(event),
+      onLost: () => this.heal(),
+      onError: (error) => this.teller.report('reading decisions', error),
+    });
+  }
+
+  private tell(event: FeedEvent): void {
+    switch (event.kind) {
+      case 'decided':
+        return this.context.deliveries.decided(event.confirmation);
+      case 'task':
+        return this.teller.tell((handler) => handler.onTask(event.task));
+      case 'revoked':
+        return this.teller.tell((handler) => handler.onRevoked(event.userId));
+      default:
+        return event satisfies never;
+    }
+  }
+
+  private async mend(): Promise<void> {
+    try {
+      const since = this.soundAt - MARGIN_MS;
+      const { ticker, nodes, watches } = this.context;
+      await nodes.beat(this.connections ?? this.parts.presences.size, watches.count(EVERYTHING));
+      await watches.refresh(true);
+      await this.parts.presences.restore();
+      for (const partition of this.context.partitions.all) await this.look(partition);
+      await this.tellMissed(since);
+      this.ailing = false;
+      this.teller.tell((handler) => handler.onGap());
+      void ticker.round();
+    } catch (error) {
+      this.teller.report('catching up with Redis', error);
+      if (!this.leaving) this.healAgain = setTimeout(() => this.heal(), HEAL_AGAIN_MS).unref();
+    }
+  }
+
+  /** Prompts and messages of whom this node serves, from a moment on. Told they are once. */
+  private async tellMissed(since: number): Promise<void> {
+    const { deliveries, watches } = this.context;
+    const { prompts, messages } = this.parts;
+    await deliveries.fill();
+    for (const channel of watches.names) {
+      const parsed = parseChannel(channel);
+      if (channel === EVERYTHING) for (const prompt of await prompts.openedAfter(since)) deliveries.opened(prompt);
+      if (parsed.kind !== 'user') continue;
+      for (const prompt of await prompts.openedAfter(since, parsed.userId)) deliveries.opened(prompt);
+      let cursor: string | undefined = String(since * 1000);
+      while (cursor !== undefined) {
+        const page = await messages.unacknowledged(parsed.userId, PAGE, cursor);
+        for (const message of page.items) deliveries.message(message);
+        cursor = page.cursor;
+      }
+    }
+  }
+
+  private guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.teller.report('reading a message of Redis', error);
+    }
+  }
+}

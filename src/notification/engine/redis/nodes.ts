@@ -1,0 +1,89 @@
+/**
+ * The nodes: this one's lease, and who else is alive. Times are by Redis' clock.
+ *
+ * A node's name starts with its birth, so that one which has not been heard of yet is told from one that is long gone.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Keys } from './keys.js';
+import type { RedisLink } from './link.js';
+import { groups, list, text } from './records.js';
+import { HEARTBEAT } from './scripts/node.js';
+
+export const LEASE_MS = 5000;
+/** Of two nodes' ideas of the time when one of them was born. */
+const YOUNG_MS = 60_000;
+/** Two heartbeats missed: what ran may be gone. */
+const RUNNING_MS = 1500;
+const REMEMBERED_MS = 86_400_000;
+
+interface Known {
+  seen: number;
+  connections: number;
+  anonymous: number;
+}
+
+export class Nodes {
+  readonly id = `${Date.now()}.${randomBytes(6).toString('hex')}`;
+  private known = new Map<string, Known>();
+  private now = Date.now();
+  private renewed = 0;
+
+  constructor(
+    private readonly link: RedisLink,
+    private readonly keys: Keys,
+  ) {}
+
+  /** Renews the lease. @returns whether it had run out meanwhile */
+  async beat(connections: number, anonymous: number, leaves = false): Promise<boolean> {
+    const reply = await this.link.run(
+      HEARTBEAT,
+      this.keys.nodes,
+      this.id,
+      connections,
+      anonymous,
+      leaves ? '1' : '',
+      REMEMBERED_MS,
+    );
+    const [now, ...nodes] = list(reply);
+    this.now = Number(text(now));
+    this.known = new Map(
+      [...groups(nodes, 2)].map(([id, state]) => {
+        const [seen = 0, its = 0, unknown = 0] = text(state).split(' ').map(Number);
+        return [text(id), { seen, connections: its, anonymous: unknown }];
+      }),
+    );
+    const lapsed = this.renewed > 0 && this.now - this.renewed > LEASE_MS;
+    this.renewed = this.now;
+    return lapsed;
+  }
+
+  isAlive(id: string): boolean {
+    if (id === this.id) return true;
+    const known = this.known.get(id);
+    return known ? this.now - known.seen < LEASE_MS : this.now - Number.parseInt(id, 10) < YOUNG_MS;
+  }
+
+  /** Whether no other node has been heard of lately. */
+  get isAlone(): boolean {
+    return ![...this.known].some(([id, { seen }]) => id !== this.id && this.now - seen < RUNNING_MS);
+  }
+
+  get alive(): Known[] {
+    return [...this.known].flatMap(([id, known]) => (this.isAlive(id) ? [known] : []));
+  }
+
+  /** Of the other nodes that are alive. */
+  sum(field: 'connections' | 'anonymous'): number {
+    return [...this.known].reduce((sum, [id, known]) => (id !== this.id && this.isAlive(id) ? sum + known[field] : sum), 0);
+  }
+
+  /** Of a flat list of nodes and counts, those of others that are alive. */
+  sumOf(watchers: unknown): number {
+    let sum = 0;
+    for (const [id, count] of groups(watchers, 2)) {
+      const node = text(id);
+      if (node !== this.id && this.isAlive(node)) sum += Number(count);
+    }
+    return sum;
+  }
+}

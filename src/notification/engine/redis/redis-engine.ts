@@ -1,0 +1,278 @@
+/**
+ * The Redis engine: any number of nodes, which share nothing but Redis.
+ *
+ *  - Every change is one script in one partition (a hash tag): decided there, under Redis' clock (E2), repeatable by id
+ *    (E3), stored before anybody is told (E1). Where two partitions are concerned, the first step decides and the others
+ *    follow, driven on by whichever node is alive (`tasks.ts`).
+ *  - Pub/sub only wakes. Decisions and task events come in the order of a stream per partition (`feed.ts`); what else it
+ *    brings, and what it loses, is `deliveries.ts`.
+ *  - How a node starts, heals after Redis was away and leaves is `life.ts`.
+ */
+import { ConfigurationError, EngineUnavailableError } from '../../notification.errors.js';
+import type * as Api from '../engine.js';
+import { checkServer } from './check-server.js';
+import type { Context } from './context.js';
+import { Deliveries } from './deliveries.js';
+import { Keys } from './keys.js';
+import { Life } from './life.js';
+import { RedisLink, type Logger, type RedisUrl } from './link.js';
+import { Messages } from './messages.js';
+import { Nodes } from './nodes.js';
+import { Partitions } from './partitions.js';
+import { Presences } from './presences.js';
+import { Prompts } from './prompts.js';
+import { Revocations } from './revocations.js';
+import { Tasks } from './tasks.js';
+import { Teller } from './teller.js';
+import { Ticker } from './ticker.js';
+import { EVERYTHING, Watches } from './watches.js';
+
+const BEAT_MS = { shortest: 50, longest: 1000 };
+
+export interface RedisEngineOptions {
+  /** `redis://…`, `rediss://…`, or some nodes of a Redis Cluster. */
+  url: RedisUrl;
+  settings: Api.EngineSettings;
+  /** How long Redis may take to answer. @default 2000 */
+  commandTimeoutMs?: number;
+  /** @default nothing is logged */
+  logger?: Logger;
+  /** Whether a Redis without persistence, or with an evicting policy, will do. @default false */
+  acceptLoss?: boolean;
+  /** How many replicas must have a change before its call resolves. @default 0 */
+  waitReplicas?: number;
+  /** Into how many parts the data is divided; fixed by the first node that starts on it. @default 64 */
+  partitions?: number;
+  /** @default 'wsm' */
+  keyPrefix?: string;
+}
+
+export class RedisEngine implements Api.Engine {
+  readonly name = 'redis';
+  private readonly link: RedisLink;
+  private readonly teller: Teller;
+  private readonly context: Context;
+  readonly prompts: Prompts;
+  readonly tasks: Tasks;
+  readonly messages: Messages;
+  readonly presences: Presences;
+  private readonly revocations: Revocations;
+  private readonly life: Life;
+  private readonly logger: Logger;
+  private readonly acceptLoss: boolean;
+  private readonly calls = new Set<Promise<unknown>>();
+  private closing: Promise<void> | undefined;
+
+  constructor(options: RedisEngineOptions) {
+    const { url, settings, commandTimeoutMs = 2000, acceptLoss = false, waitReplicas = 0, keyPrefix = 'wsm' } = options;
+    this.logger = options.logger ?? { warn: () => undefined, error: () => undefined };
+    this.acceptLoss = acceptLoss;
+    this.teller = new Teller(this.logger);
+    const onReady = (): void => this.life.heal();
+    this.link = new RedisLink({ url, timeoutMs: commandTimeoutMs, waitReplicas, logger: this.logger, onReady });
+    const keys = new Keys(keyPrefix);
+    this.context = this.contextOf(settings, keys, new Partitions(options.partitions ?? 64));
+    const { partitions, nodes } = this.context;
+    this.tasks = new Tasks(this.context);
+    this.prompts = new Prompts(this.context, this.tasks);
+    this.messages = new Messages(this.context);
+    this.revocations = new Revocations(this.context);
+    this.presences = new Presences(this.link, keys, partitions, nodes, settings.maxConnectionsPerUser, (connectionId) =>
+      this.teller.tell((handler) => handler.onEvicted(connectionId)),
+    );
+    this.life = new Life(this.link, keys, this.context, this, this.teller);
+  }
+
+  /* ---- life ---- */
+
+  async start(handler: Api.EngineHandler): Promise<void> {
+    this.teller.handler = handler;
+    try {
+      await this.link.connect();
+      await checkServer(this.link, this.acceptLoss, this.logger);
+      await this.life.start();
+    } catch (error) {
+      this.closing = this.link.close();
+      if (error instanceof EngineUnavailableError) throw new ConfigurationError(`Redis cannot be used: ${error.message}`);
+      throw error;
+    }
+  }
+
+  replayDecisions(): Promise<void> {
+    return this.during(() => this.life.replay());
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.end();
+    return this.closing;
+  }
+
+  async ping(): Promise<void> {
+    await this.during(() => this.link.ask('PING'));
+  }
+
+  /* ---- confirmations ---- */
+
+  open(request: Api.OpenRequest): Promise<{ created: boolean; confirmation: Api.Confirmation }> {
+    return this.during(() => this.prompts.open(request));
+  }
+
+  decide(request: Api.DecideRequest): Promise<Api.DecideResult> {
+    return this.during(() => this.prompts.decide(request));
+  }
+
+  withdraw(callbackId: string, scope: Api.Scope, reason?: string): Promise<Api.DecideResult> {
+    return this.during(() => this.prompts.withdraw(callbackId, scope, reason));
+  }
+
+  get(callbackId: string): Promise<Api.Confirmation | undefined> {
+    return this.during(() => this.prompts.get(callbackId));
+  }
+
+  list(query: Api.ConfirmationQuery): Promise<Api.Page<Api.Confirmation>> {
+    return this.during(() => this.prompts.list(query));
+  }
+
+  pendingIds(userId: string): Promise<string[]> {
+    return this.during(() => this.prompts.pendingIds(userId));
+  }
+
+  /* ---- tasks ---- */
+
+  claimTask(taskId: string, userId: string): Promise<Api.Task> {
+    return this.during(() => this.tasks.claim(taskId, userId));
+  }
+
+  cancelTask(request: Api.CancelRequest): Promise<Api.CancelResult> {
+    return this.during(() => this.tasks.cancel(request));
+  }
+
+  resumeTask(taskId: string): Promise<Api.Task | undefined> {
+    return this.during(() => this.tasks.resume(taskId));
+  }
+
+  getTask(taskId: string): Promise<Api.Task | undefined> {
+    return this.during(() => this.tasks.get(taskId));
+  }
+
+  /* ---- messages ---- */
+
+  publish(request: Api.PublishRequest): Promise<Api.PublishResult> {
+    return this.during(() => this.messages.publish(request));
+  }
+
+  position(channel: string): Promise<Api.StreamPosition> {
+    return this.during(() => this.messages.position(channel));
+  }
+
+  history(request: Api.HistoryRequest): Promise<Api.HistoryResult> {
+    return this.during(() => this.messages.history(request));
+  }
+
+  sendAcknowledged(message: Api.AcknowledgedMessage): Promise<Api.PublishResult> {
+    return this.during(() => this.messages.sendAcknowledged(message));
+  }
+
+  ack(messageId: string, scope: Api.Scope): Promise<Api.AckResult> {
+    return this.during(() => this.messages.ack(messageId, scope));
+  }
+
+  unacknowledged(userId: string, limit: number, cursor?: string): Promise<Api.Page<Api.AcknowledgedMessage>> {
+    return this.during(() => this.messages.unacknowledged(userId, limit, cursor));
+  }
+
+  counts(): Promise<Api.Counts> {
+    return this.during(() => this.messages.counts());
+  }
+
+  /* ---- presence ---- */
+
+  watch(channel: string): Promise<void> {
+    return this.during(() => this.context.watches.add(channel));
+  }
+
+  unwatch(channel: string): Promise<void> {
+    return this.during(async () => {
+      await this.context.watches.remove(channel);
+      if (this.context.watches.count(channel) === 0) this.context.deliveries.forget(channel);
+    });
+  }
+
+  revokeUser(userId: string): Promise<number> {
+    return this.during(() => this.revocations.revoke(userId));
+  }
+
+  revokedAt(userId: string): Promise<number | undefined> {
+    return this.during(() => this.revocations.at(userId));
+  }
+
+  connect(connectionId: string, userId: string): Promise<void> {
+    return this.during(() => this.presences.add(connectionId, userId));
+  }
+
+  disconnect(connectionId: string, userId: string): Promise<void> {
+    return this.during(() => this.presences.remove(connectionId, userId));
+  }
+
+  presence(userId: string): Promise<Api.Presence> {
+    return this.during(async () => ({ connections: await this.presences.count(userId) }));
+  }
+
+  cluster(localConnections: number): Promise<Api.ClusterStatus> {
+    const { nodes, watches } = this.context;
+    return this.during(async () => {
+      this.life.connections = localConnections;
+      await nodes.beat(localConnections, watches.count(EVERYTHING));
+      return { engine: this.name, nodes: nodes.alive.length, activeConnections: nodes.sum('connections') + localConnections };
+    });
+  }
+
+  private contextOf(settings: Api.EngineSettings, keys: Keys, partitions: Partitions): Context {
+    const { link, teller } = this;
+    const report = (what: string, error: unknown): void => teller.report(what, error);
+    const nodes = new Nodes(link, keys);
+    const deliveries: Deliveries = new Deliveries(
+      {
+        tell: (how) => teller.tell(how),
+        history: (channel, since, limit) => this.messages.history({ channel, since, limit }),
+        onError: report,
+      },
+      (channel) => watches.isLive(channel),
+    );
+    const onMessage = (message: string): void => deliveries.onMessage(message);
+    const watches: Watches = new Watches(link, keys, partitions, nodes.id, onMessage, report);
+    const { retentionMs, historyTtlMs } = settings;
+    const ticker = new Ticker({
+      everyMs: Math.min(Math.max(Math.min(retentionMs, historyTtlMs) / 4, BEAT_MS.shortest), BEAT_MS.longest),
+      partitions: partitions.all,
+      look: (partition) => this.life.look(partition),
+      beat: () => this.life.beat(),
+      onError: (error) => report('looking for what is due', error),
+    });
+    return {
+      settings,
+      partitions,
+      nodes,
+      watches,
+      deliveries,
+      ticker,
+      run: (script, partition, ...args) => link.run(script, keys.root(partition), ...args),
+      told: (partition, order) => this.life.feeds[partition]?.passed(Number(order)) ?? Promise.resolve(),
+    };
+  }
+
+  private during<T>(work: () => Promise<T>): Promise<T> {
+    if (this.closing) return Promise.reject(new EngineUnavailableError('the engine is closed'));
+    const call = work();
+    this.calls.add(call);
+    const done = (): void => void this.calls.delete(call);
+    call.then(done, done);
+    return call;
+  }
+
+  private async end(): Promise<void> {
+    await Promise.allSettled(this.calls);
+    await this.life.leave();
+    await this.link.close();
+  }
+}

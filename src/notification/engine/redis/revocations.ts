@@ -1,0 +1,20 @@
+/** Users whose tokens count for nothing from a moment on. */
+import type { Context } from './context.js';
+import { list, maybe, text } from './records.js';
+import { REVOKE, REVOKED_AT } from './scripts/revocation.js';
+
+export class Revocations {
+  constructor(private readonly context: Context) {}
+
+  async revoke(userId: string): Promise<number> {
+    const partition = this.context.partitions.of(userId);
+    const [moment, fed] = list(await this.context.run(REVOKE, partition, userId));
+    await this.context.told(partition, fed);
+    return Number(text(moment));
+  }
+
+  async at(userId: string): Promise<number | undefined> {
+    const moment = maybe(await this.context.run(REVOKED_AT, this.context.partitions.of(userId), userId));
+    return moment === undefined ? undefined : Number(moment);
+  }
+}

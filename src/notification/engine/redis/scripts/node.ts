@@ -1,0 +1,191 @@
+/** Nodes: who is alive, who serves whom, and the work that whichever node comes first does for all. */
+import { CONFIRMATION_STEPS } from './confirmation.js';
+import { script } from './script.js';
+
+/**
+ * Renews this node's lease. KEYS[1] is the nodes' own hash; times are by Redis' clock.
+ * IN  node, connections, anonymous ones, '1' when it leaves, for how long the dead are remembered
+ * OUT {now, node, 'seen connections anonymous', …}; a node that left was seen at 0
+ */
+export const HEARTBEAT = script(
+  'heartbeat',
+  'settles',
+  `
+redis.call('HSET', root, 'node:' .. ARGV[1], (ARGV[4] == '1' and '0' or text(now)) .. ' ' .. ARGV[2] .. ' ' .. ARGV[3])
+local all, reply = redis.call('HGETALL', root), { text(now) }
+for index = 1, #all, 2 do
+  local node = string.match(all[index], '^node:(.*)')
+  if node then
+    local born = tonumber(string.match(node, '^%d+'))
+    local seen = tonumber(string.match(all[index + 1], '^%d+'))
+    if math.max(seen, born) < now - ARGV[5] then
+      redis.call('HDEL', root, all[index])
+    else
+      reply[#reply + 1] = node
+      reply[#reply + 1] = all[index + 1]
+    end
+  end
+end
+return reply
+`,
+);
+
+/** How the data is laid out; the first node says, the others must agree. IN partitions; OUT partitions as laid out */
+export const LAYOUT = script(
+  'layout',
+  'adds',
+  `
+redis.call('HSETNX', root, 'partitions', ARGV[1])
+return redis.call('HGET', root, 'partitions')
+`,
+);
+
+/**
+ * What is due in a partition, at most 'limit' of each kind, and what is old. Decisions come through the stream.
+ * IN  node, retention, limit, '1' when no other node was running, told up to ('' for nothing), number of the tick
+ * OUT {now, newest event, told, next deadline or nil, '1' when more is due, records that near their deadline,
+ *      tasks to forget (id, last use, …), tasks whose cancellation has not reached all partitions}
+ */
+export const TICK = script(
+  'tick',
+  'settles',
+  CONFIRMATION_STEPS,
+  `
+local retention, limit = tonumber(ARGV[2]), tonumber(ARGV[3])
+local state = redis.call('HMGET', META, 'tick', 'told')
+-- for so long nothing ran, or Redis itself was away: deadlines up to here were missed
+if ARGV[4] == '1' or not state[1] or now - tonumber(state[1]) > 2500 then redis.call('HSET', META, 'running_since', text(now)) end
+redis.call('HSET', META, 'tick', text(now))
+local told = state[2] or '0'
+if ARGV[5] ~= '' and tonumber(ARGV[5]) > tonumber(told) then
+  told = ARGV[5]
+  redis.call('HSET', META, 'told', told)
+end
+
+local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, limit)
+for _, id in ipairs(due) do
+  local record = load(id)
+  if record then current(record) end
+  redis.call('ZREM', DUE, id)
+end
+local nearing = redis.call('ZRANGEBYSCORE', EXPIRING, '-inf', now, 'LIMIT', 0, limit)
+local warned = {}
+for _, id in ipairs(nearing) do
+  redis.call('ZREM', EXPIRING, id)
+  local record = load(id)
+  if record and record[I.state] == 'pending' then
+    warned[#warned + 1] = record
+    local message = cjson.encode({ 'expiring', record })
+    redis.call('SPUBLISH', TO_CHANNEL('user:' .. record[I.user]), message)
+    redis.call('SPUBLISH', TO_FIREHOSE, message)
+  end
+end
+
+local old = redis.call('ZRANGEBYSCORE', DECIDED, '-inf', now - retention, 'LIMIT', 0, limit)
+for _, id in ipairs(old) do
+  local record = load(id)
+  if record then
+    local key, user, task = redis.call('HGET', CONFIRMATION(id), 'key'), record[I.user], record[I.task]
+    if key and redis.call('GET', KEY(user, key)) == id then redis.call('DEL', KEY(user, key)) end
+    for _, list in ipairs({ ALL, OF_USER(user), OF_TASK(task) }) do redis.call('ZREM', list, id) end
+    redis.call('DEL', CONFIRMATION(id))
+  end
+  redis.call('ZREM', DECIDED, id)
+end
+redis.call('XTRIM', EVENTS, 'MINID', '~', text(math.max(0, now - retention) * 1000))
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEPT, '-inf', now, 'LIMIT', 0, limit)) do
+  local user = redis.call('HGET', MESSAGE(id), 'user')
+  if user then redis.call('ZREM', WAITING_OF(user), id) end
+  redis.call('DEL', MESSAGE(id))
+  redis.call('ZREM', WAITING, id)
+  redis.call('ZREM', KEPT, id)
+end
+
+local next = false
+for _, list in ipairs({ DUE, EXPIRING }) do
+  local first = redis.call('ZRANGE', list, 0, 0, 'WITHSCORES')[2]
+  if first and (not next or tonumber(first) < next) then next = tonumber(first) end
+end
+redis.call('SPUBLISH', TO_NODE(ARGV[1]), cjson.encode({ 'tick', ARGV[6] }))
+local more = #due == limit or #nearing == limit or #old == limit
+return { text(now), fed(), told, next and text(next), more and '1' or '', warned,
+  redis.call('ZRANGEBYSCORE', TASKS, '-inf', now - retention, 'WITHSCORES', 'LIMIT', 0, 50),
+  redis.call('ZRANGEBYSCORE', UNDONE, '-inf', now - 1000, 'LIMIT', 0, 10) }
+`,
+);
+
+/**
+ * Events after one, in order, a page of them.
+ * IN  after, limit
+ * OUT {order, 'decided', record, order, 'task', JSON, …}
+ */
+export const EVENTS_AFTER = script(
+  'events-after',
+  'reads',
+  CONFIRMATION_STEPS,
+  `
+local found = {}
+for _, entry in ipairs(redis.call('XRANGE', EVENTS, '(' .. ARGV[1] .. '-0', '+', 'COUNT', ARGV[2])) do
+  local kind, subject = entry[2][1], entry[2][2]
+  found[#found + 1] = string.match(entry[1], '^%d+')
+  found[#found + 1] = kind
+  if kind == 'decided' then found[#found + 1] = load(subject) or false else found[#found + 1] = subject end
+end
+return found
+`,
+);
+
+/** This node serves so many connections of a channel. IN channel, node, count, for how long that is remembered */
+export const WATCH = script(
+  'watch',
+  'settles',
+  `
+local key = WATCHERS(ARGV[1])
+if ARGV[3] == '0' then
+  redis.call('HDEL', key, ARGV[2])
+else
+  redis.call('HSET', key, ARGV[2], ARGV[3])
+  redis.call('PEXPIRE', key, ARGV[4])
+end
+return 1
+`,
+);
+
+/** IN user, '<node> <connection>', for how long that is remembered; OUT the user's connections, oldest first */
+export const CONNECT = script(
+  'connect',
+  'settles',
+  `
+local key = CONNECTIONS(ARGV[1])
+if not redis.call('ZSCORE', key, ARGV[2]) then redis.call('ZADD', key, order(), ARGV[2]) end
+redis.call('PEXPIRE', key, ARGV[3])
+return redis.call('ZRANGE', key, 0, -1)
+`,
+);
+
+/** Takes connections off a user's list. IN user, '1' to tell their nodes to close them, then '<node> <connection>'… */
+export const DISCONNECT = script(
+  'disconnect',
+  'settles',
+  `
+for index = 3, #ARGV do
+  local node, connection = string.match(ARGV[index], '^(%S+) (.*)$')
+  redis.call('ZREM', CONNECTIONS(ARGV[1]), ARGV[index])
+  if ARGV[2] == '1' then redis.call('SPUBLISH', TO_NODE(node), cjson.encode({ 'evicted', connection })) end
+end
+return 1
+`,
+);
+
+/** IN user; OUT the user's connections, oldest first */
+export const CONNECTED = script('connected', 'reads', `return redis.call('ZRANGE', CONNECTIONS(ARGV[1]), 0, -1)`);
+
+/** For the user of a task whose connections are nodes' in another partition. IN channel, message; OUT watchers (node, count, …) */
+export const FORWARD = script(
+  'forward',
+  'reads',
+  `
+redis.call('SPUBLISH', TO_CHANNEL(ARGV[1]), ARGV[2])
+return redis.call('HGETALL', WATCHERS(ARGV[1]))
+`,
+);

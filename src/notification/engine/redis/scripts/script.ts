@@ -1,0 +1,46 @@
+/**
+ * How a script is made: a name, whether it only reads, and Lua that may use the names, the clock and the steps below.
+ *
+ *  1. The clock is Redis' own and never goes back within a partition. `order()` gives every change its place.
+ *  2. Optional arguments travel as 'n' (none) or 's<text>'; unset fields come back as nil.
+ *  3. Scripts that settle or end something run even when Redis is out of memory.
+ */
+import { createHash } from 'node:crypto';
+import { LUA_KEYS } from '../keys.js';
+
+export interface Script {
+  name: string;
+  source: string;
+  sha: string;
+  /** What only reads needs no WAIT. */
+  reads: boolean;
+}
+
+const CLOCK = `
+local function text(number) return string.format('%.0f', number) end
+local time = redis.call('TIME')
+local last = tonumber(redis.call('HGET', META, 'order') or '0')
+local micros = math.max(time[1] * 1000000 + time[2], last)
+local now = math.floor(micros / 1000)
+local function order()
+  micros = math.max(micros, last + 1)
+  last = micros
+  redis.call('HSET', META, 'order', text(micros))
+  return text(micros)
+end
+local function optional(value) if string.sub(value, 1, 1) == 's' then return string.sub(value, 2) end return false end
+local function put(key, field, value) if value then redis.call('HSET', key, field, value) end end
+local function within(scope, user)
+  if scope == 'all' then return true end
+  for _, each in ipairs(cjson.decode(scope)) do if each == user then return true end end
+  return false
+end
+`;
+
+export function script(name: string, kind: 'settles' | 'adds' | 'reads', ...parts: string[]): Script {
+  const flags = kind === 'adds' ? '' : ' flags=allow-oom';
+  const source = `#!lua${flags}\n-- ${name}${LUA_KEYS}${CLOCK}${parts.join('\n')}`;
+  return { name, source, sha: createHash('sha1').update(source).digest('hex'), reads: kind === 'reads' };
+}
+
+export const optional = (value: string | null | undefined): string => (value == null ? 'n' : `s${value}`);

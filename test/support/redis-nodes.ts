@@ -1,0 +1,68 @@
+/** Nodes of the Redis engine in this process, on one Redis (or cluster), each able to die alone. */
+import type { Engine, EngineHandler, EngineSettings } from '../../src/notification/engine/engine.js';
+import { RedisEngine, type RedisEngineOptions } from '../../src/notification/engine/redis/redis-engine.js';
+import { EngineRecorder } from './engine-recorder.js';
+import { SETTINGS } from './engine-folder.js';
+import { TcpProxy } from './tcp-proxy.js';
+
+export interface Node {
+  engine: RedisEngine;
+  recorder: EngineRecorder;
+  /** Between the node and Redis, where it was asked for. */
+  proxy?: TcpProxy;
+}
+
+/** Makes nodes, and closes those that are left. */
+export class RedisNodes {
+  private readonly nodes: { engine: Engine; proxy?: TcpProxy }[] = [];
+  readonly log: string[] = [];
+
+  constructor(
+    private readonly url: RedisEngineOptions['url'],
+    private readonly options: Partial<RedisEngineOptions> = {},
+  ) {}
+
+  async start(
+    settings: Partial<EngineSettings> = {},
+    options: Partial<RedisEngineOptions> & { proxied?: boolean } = {},
+  ): Promise<Node> {
+    const recorder = new EngineRecorder();
+    const node = await this.startWith(recorder, settings, options);
+    await node.engine.replayDecisions();
+    return { ...node, recorder };
+  }
+
+  async startWith(
+    handler: EngineHandler,
+    settings: Partial<EngineSettings> = {},
+    { proxied = false, ...options }: Partial<RedisEngineOptions> & { proxied?: boolean } = {},
+  ): Promise<{ engine: RedisEngine; proxy?: TcpProxy }> {
+    const proxy =
+      proxied && typeof this.url === 'string' ? await TcpProxy.start({ port: Number(new URL(this.url).port) }) : undefined;
+    const engine = new RedisEngine({
+      url: proxy ? `redis://127.0.0.1:${proxy.port}` : this.url,
+      settings: { ...SETTINGS, ...settings },
+      partitions: 4,
+      logger: { warn: (message) => this.log.push(message), error: (message) => this.log.push(message) },
+      ...this.options,
+      ...options,
+    });
+    const node = { engine, ...(proxy && { proxy }) };
+    this.nodes.push(node);
+    await engine.start(handler);
+    return node;
+  }
+
+  /** As `kill -9` would take it: its connections break, and it cannot say good-bye. */
+  async kill({ engine, proxy }: { engine: Engine; proxy?: TcpProxy }): Promise<void> {
+    if (!proxy) throw new Error('only a node behind a proxy can be killed');
+    await proxy.close();
+    await engine.close();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.nodes.map(({ engine }) => engine.close()));
+    for (const { proxy } of this.nodes) await proxy?.close();
+    this.nodes.length = 0;
+  }
+}

@@ -1,0 +1,158 @@
+/** A real Redis of a test's own: a free port, a folder of its own, and what can happen to it. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, connect, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { findBinary } from './system.js';
+
+export interface RedisOptions {
+  /** @default true */
+  appendonly?: boolean;
+  /** Further settings, as on its command line without the dashes. */
+  settings?: Record<string, string>;
+}
+
+export class RedisServer {
+  private child: ChildProcess | undefined;
+
+  private constructor(
+    readonly port: number,
+    private readonly folder: string,
+    private readonly args: string[],
+  ) {}
+
+  static async start({ appendonly = true, settings = {} }: RedisOptions = {}): Promise<RedisServer> {
+    const folder = await mkdtemp(join(tmpdir(), 'redis-'));
+    const args = Object.entries({ appendonly: appendonly ? 'yes' : 'no', save: '', ...settings });
+    const server = new RedisServer(
+      await freePort(),
+      folder,
+      args.flatMap(([name, value]) => [`--${name}`, value]),
+    );
+    await server.run();
+    return server;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  /** One command, on a connection of its own; resolves with the reply as Redis wrote it. */
+  async command(...args: string[]): Promise<string> {
+    const socket = connect(this.port, '127.0.0.1');
+    await once(socket, 'connect');
+    socket.end(`*${args.length}\r\n${args.map((arg) => `$${Buffer.byteLength(arg)}\r\n${arg}\r\n`).join('')}`);
+    let reply = '';
+    for await (const chunk of socket) reply += String(chunk);
+    return reply;
+  }
+
+  /** As a crash would take it. */
+  async kill9(): Promise<void> {
+    await this.end('SIGKILL');
+  }
+
+  /** After `kill9`, on the same data. */
+  async restart(): Promise<void> {
+    await this.run();
+  }
+
+  /** It is there, and does not move. */
+  pause(): void {
+    this.child?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.child?.kill('SIGCONT');
+  }
+
+  async stop(): Promise<void> {
+    await this.end('SIGKILL');
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  private async end(signal: NodeJS.Signals): Promise<void> {
+    const { child } = this;
+    this.child = undefined;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    await ended;
+  }
+
+  private async run(): Promise<void> {
+    const binary = findBinary('redis-server');
+    if (binary === undefined) throw new Error('redis-server is not installed');
+    const child = spawn(binary, ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.folder, ...this.args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    this.child = child;
+    let output = '';
+    await new Promise<void>((resolve, reject) => {
+      child.stdout.on('data', (chunk: Buffer) => {
+        output += chunk.toString();
+        if (output.includes('Ready to accept connections')) resolve();
+      });
+      child.once('exit', () => reject(new Error(`redis-server ended before it was ready:\n${output}`)));
+    });
+  }
+}
+
+/** Three masters on loopback, which share the slots. */
+export class RedisCluster {
+  private constructor(readonly servers: RedisServer[]) {}
+
+  static async start(): Promise<RedisCluster> {
+    const settings = { 'cluster-enabled': 'yes', 'cluster-node-timeout': '2000' };
+    const servers = await Promise.all([0, 1, 2].map(() => RedisServer.start({ settings })));
+    const [first, ...others] = servers;
+    if (!first) throw new Error('no server was started');
+    await Promise.all(
+      servers.map((server, index) =>
+        server.command(
+          'CLUSTER',
+          'ADDSLOTSRANGE',
+          String(Math.ceil((16384 / 3) * index)),
+          String(Math.ceil((16384 / 3) * (index + 1)) - 1),
+        ),
+      ),
+    );
+    for (const [index, server] of servers.entries()) await server.command('CLUSTER', 'SET-CONFIG-EPOCH', String(index + 1));
+    for (const other of others) await other.command('CLUSTER', 'MEET', '127.0.0.1', String(first.port));
+    // There is no event to await: a cluster settles by gossip.
+    for (const server of servers)
+      while (
+        !(await server.command('CLUSTER', 'INFO')).match(
+          /cluster_state:ok[\s\S]*cluster_slots_ok:16384[\s\S]*cluster_known_nodes:3/,
+        )
+      )
+        await delay(50);
+    return new RedisCluster(servers);
+  }
+
+  get url(): { cluster: string[] } {
+    return { cluster: this.servers.map(({ url }) => url) };
+  }
+
+  async flush(): Promise<void> {
+    await Promise.all(this.servers.map((server) => server.command('FLUSHALL')));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.servers.map((server) => server.stop()));
+  }
+}
+
+/** In cluster mode Redis takes the port 10 000 above it, too. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    await new Promise((resolve) => server.close(resolve));
+    if (port < 55_000) return port;
+  }
+}
