@@ -49,7 +49,7 @@ export class SubscribeFrame {
   @IsObject()
   @ValidateNested()
   @Type(() => PositionFields)
-  recover?: PositionFields;
+  recover?: PositionFields | null;
 }
 
 export class ConfirmFrame {
@@ -114,9 +114,9 @@ export class PendingFrame {
   @IsInt()
   @Min(1)
   @Max(1000)
-  limit?: number;
+  limit?: number | null;
 
   @IsOptional()
   @IsString()
-  cursor?: string;
+  cursor?: string | null;
 }

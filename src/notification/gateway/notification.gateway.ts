@@ -123,15 +123,15 @@ export class NotificationGateway
     const target = targetOf(frame);
     switch (target.kind) {
       case 'user':
-        return confirmed({ user_id: target.userId }, await this.subscribeUser(connection, target.userId, frame.recover));
+        return confirmed({ user_id: target.userId }, await this.subscribeUser(connection, target.userId, frame.recover ?? undefined));
       case 'task':
         await this.mustSeeTask(connection, target.taskId);
-        return confirmed({ task_id: target.taskId }, await this.sessions.subscribeTask(connection, target.taskId, frame.recover));
+        return confirmed({ task_id: target.taskId }, await this.sessions.subscribeTask(connection, target.taskId, frame.recover ?? undefined));
       case 'named':
         await this.access.mustSubscribe(connection.identity, target.name);
-        return confirmed({}, await this.sessions.subscribeChannel(connection, target.name, frame.recover));
+        return confirmed({}, await this.sessions.subscribeChannel(connection, target.name, frame.recover ?? undefined));
       case 'broadcast':
-        return confirmed({}, await this.sessions.subscribeChannel(connection, BROADCAST_CHANNEL, frame.recover));
+        return confirmed({}, await this.sessions.subscribeChannel(connection, BROADCAST_CHANNEL, frame.recover ?? undefined));
       default:
         return target satisfies never;
     }
@@ -224,7 +224,7 @@ export class NotificationGateway
       scope: await this.access.scopeOf(connection.identity),
       state: 'pending',
       limit: frame.limit ?? DEFAULT_PAGE,
-      cursor: frame.cursor,
+      cursor: frame.cursor ?? undefined,
     });
     return { type: 'pending', confirmations: items.map((confirmation) => promptFrame(confirmation, true)), cursor };
   }
