@@ -25,7 +25,7 @@ describe('a message to be acknowledged', () => {
       const device = await service.connectAs(user);
       await device.next({ type: 'invoice', n: 150 });
       const shown = device.received.filter(({ type }) => type === 'invoice');
-      expect(shown.map(({ message_id }) => message_id as unknown)).toEqual(ids);
+      expect(shown.map(({ message_id }) => message_id)).toEqual(ids);
       expect(shown[0]).toMatchObject({ requires_ack: true, target_user_id: user });
       device.socket.terminate();
     }

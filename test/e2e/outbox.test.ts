@@ -178,10 +178,10 @@ describe('heartbeats', () => {
     const { setTimeout: realTimeout, setInterval: realInterval } = globalThis;
     let intervals = 0;
     let timeouts = 0;
-    globalThis.setInterval = ((...given: Parameters<typeof realInterval>) => {
+    globalThis.setInterval = (...given: Parameters<typeof realInterval>) => {
       intervals += 1;
       return realInterval(...given);
-    }) as typeof realInterval;
+    };
     globalThis.setTimeout = ((...given: Parameters<typeof realTimeout>) => {
       timeouts += 1;
       return realTimeout(...given);

@@ -212,7 +212,7 @@ describe.each(KINDS)('a $kind channel', ({ channel: channelOf, target, publish }
     await twice.settled();
     await publish(service, 'ann', { type: 'note', n: 301 });
     await twice.next({ channel, n: 301 });
-    const reply = twice.received.findIndex(({ request_id }) => (request_id as unknown) === 'second');
+    const reply = twice.received.findIndex(({ request_id }) => request_id === 'second');
     const notes = twice.received.slice(reply).filter(({ type }) => type === 'note');
     expect(new Set(offsetsOf(notes))).toEqual(new Set(range(101, 301)));
     expect(twice.received.slice(reply).filter(({ type }) => type === 'recovered').length).toBeGreaterThan(0);

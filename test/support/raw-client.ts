@@ -99,17 +99,38 @@ export class RawClient {
   }
 
   /** The first text frame, read already or to come, that matches. */
-  async next(matches: (frame: Record<string, unknown>) => boolean): Promise<Record<string, unknown>> {
-    for (let index = 0; ; index += 1) {
-      while (index >= this.frames.length) {
-        if (this.isClosed) throw new Error(`closed with ${this.closeCode} before the frame came`);
-        await Promise.race([once(this.events, 'frame'), once(this.events, 'closed')]);
-      }
-      const { opcode, payload } = this.frames[index]!;
-      if (opcode !== OPCODE.text) continue;
-      const frame = JSON.parse(payload.toString()) as Record<string, unknown>;
-      if (matches(frame)) return frame;
-    }
+  next(matches: (frame: Record<string, unknown>) => boolean): Promise<Record<string, unknown>> {
+    return new Promise((resolve, reject) => {
+      let index = 0;
+      const look = (): void => {
+        while (index < this.frames.length) {
+          const { opcode, payload } = this.frames[index++]!;
+          if (opcode !== OPCODE.text) continue;
+          const frame = JSON.parse(payload.toString()) as Record<string, unknown>;
+          if (matches(frame)) return settle(() => resolve(frame));
+        }
+        if (this.isClosed) settle(() => reject(new Error(`closed with ${this.closeCode} before the frame came`)));
+      };
+      const settle = (finish: () => void): void => {
+        this.events.off('frame', look).off('closed', look);
+        finish();
+      };
+      this.events.on('frame', look).on('closed', look);
+      look();
+    });
+  }
+
+  /** Resolves when a predicate holds; it is asked after every frame and at the end. */
+  until(holds: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (!holds()) return;
+        this.events.off('frame', look).off('closed', look);
+        resolve();
+      };
+      this.events.on('frame', look).on('closed', look);
+      look();
+    });
   }
 
   private shakeHands(): Promise<void> {
@@ -132,6 +153,11 @@ export class RawClient {
     });
   }
 
+  private answerClose(payload: Buffer): void {
+    this.closeCode = payload.length >= 2 ? payload.readUInt16BE(0) : 1005;
+    this.write(maskedFrame(OPCODE.close, payload));
+  }
+
   private take(data: Buffer): void {
     let rest = this.buffered.length === 0 ? data : Buffer.concat([this.buffered, data]);
     for (;;) {
@@ -139,7 +165,7 @@ export class RawClient {
       if (!frame) break;
       rest = rest.subarray(frame.size);
       this.readCount += 1;
-      if (frame.opcode === OPCODE.close) this.closeCode = frame.payload.length >= 2 ? frame.payload.readUInt16BE(0) : 1005;
+      if (frame.opcode === OPCODE.close) this.answerClose(frame.payload);
       if (this.keep) this.frames.push({ opcode: frame.opcode, payload: Buffer.from(frame.payload) });
       this.events.emit('frame');
     }
