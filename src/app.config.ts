@@ -51,7 +51,11 @@ export const SETTINGS = {
   WEBSOCKET_PING_INTERVAL: setting(positiveSeconds, '30', 'seconds, more than 0'),
   WEBSOCKET_PING_TIMEOUT: setting(positiveSeconds, '10', 'seconds, more than 0'),
   WEBSOCKET_CALLBACK_TIMEOUT: setting(positiveSeconds, '300', 'seconds, more than 0'),
-  WEBSOCKET_ENGINE: setting(z.enum(['embedded']), 'embedded', 'embedded'),
+  WEBSOCKET_ENGINE: setting(z.enum(['embedded', 'redis']), 'embedded', 'embedded or redis'),
+  WEBSOCKET_REDIS_URL: optional(list, 'redis:// or rediss:// URL; several, separated by commas, are nodes of a Redis Cluster'),
+  WEBSOCKET_REDIS_ACCEPT_LOSS: setting(onOff, 'off', 'on or off'),
+  WEBSOCKET_REDIS_WAIT_REPLICAS: setting(integer(0), '0', 'a whole number of replicas'),
+  WEBSOCKET_WORKERS: setting(integer(1, 1024), '1', 'a number of processes; more than 1 need the redis engine'),
   WEBSOCKET_DATA_DIR: setting(z.string().min(1), './data', 'a folder, or :memory:'),
   WEBSOCKET_TIMEOUT_DECISION: setting(z.enum(['proceed', 'abort', 'error']), 'proceed', 'proceed, abort or error'),
   WEBSOCKET_MAX_CONNECTIONS_PER_USER: setting(integer(1), '20', 'a whole number from 1'),
@@ -92,6 +96,8 @@ type Settings = { readonly [N in SettingName]: z.output<(typeof SETTINGS)[N]['sc
 export interface AppConfig {
   host: string;
   port: number;
+  /** Processes that share the port. */
+  workers: number;
   logLevel: string;
   logFile?: string;
   openMode: boolean;
@@ -110,6 +116,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Readonly<AppConfig> 
   return Object.freeze({
     host: settings.WEBSOCKET_HOST,
     port: settings.WEBSOCKET_PORT,
+    workers: workersOf(settings),
     logLevel: settings.WEBSOCKET_LOG_LEVEL,
     logFile: settings.WEBSOCKET_LOG_FILE,
     openMode: settings.WEBSOCKET_AUTH !== 'jwt',
@@ -118,6 +125,10 @@ export function readConfig(environment: NodeJS.ProcessEnv): Readonly<AppConfig> 
       paths: ['/ws', '/'],
       host: settings.WEBSOCKET_HOST,
       port: settings.WEBSOCKET_PORT,
+      engine: settings.WEBSOCKET_ENGINE,
+      redisUrls: settings.WEBSOCKET_REDIS_URL,
+      redisAcceptLoss: settings.WEBSOCKET_REDIS_ACCEPT_LOSS,
+      redisWaitReplicas: settings.WEBSOCKET_REDIS_WAIT_REPLICAS,
       dataDir: settings.WEBSOCKET_DATA_DIR,
       maxConnections: settings.WEBSOCKET_MAX_CONNECTIONS,
       maxConnectionsPerUser: settings.WEBSOCKET_MAX_CONNECTIONS_PER_USER,
@@ -146,6 +157,12 @@ export function readConfig(environment: NodeJS.ProcessEnv): Readonly<AppConfig> 
       allowOpenMode: settings.WEBSOCKET_AUTH === 'none',
     },
   });
+}
+
+function workersOf({ WEBSOCKET_WORKERS: workers, WEBSOCKET_ENGINE: engine }: Settings): number {
+  if (workers > 1 && engine !== 'redis')
+    throw new ConfigurationError(`WEBSOCKET_WORKERS is "${workers}", but more than 1 need WEBSOCKET_ENGINE=redis`);
+  return workers;
 }
 
 function authenticatorOf(settings: Settings): JwtAuthenticator | undefined {

@@ -1,11 +1,20 @@
 /** Boot, nothing else: reads the settings, starts the service, stops it on SIGTERM and SIGINT. */
 import 'reflect-metadata';
-import { readConfig } from './app.config.js';
+import { readConfig, type AppConfig } from './app.config.js';
 import { startApp } from './app.js';
 import { ConfigurationError } from './notification/index.js';
+import { isFirst, runWorkers } from './workers.js';
 
 try {
-  const app = await startApp(readConfig(process.env));
+  const config = readConfig(process.env);
+  if (config.workers > 1 && isFirst()) runWorkers(config.workers);
+  else await serve(config);
+} catch (error) {
+  fail(error);
+}
+
+async function serve(config: Readonly<AppConfig>): Promise<void> {
+  const app = await startApp(config);
   let stopping = false;
   const stop = (): void => {
     if (stopping) return;
@@ -17,8 +26,6 @@ try {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-} catch (error) {
-  fail(error);
 }
 
 /** What the person can mend is one line; anything else is a fault of ours, with its stack. */

@@ -13,6 +13,7 @@ import { TimerWheel } from './connection/timer-wheel.js';
 import { Dispatcher } from './dispatcher.js';
 import { EmbeddedEngine } from './engine/embedded/embedded-engine.js';
 import { Engine } from './engine/engine.js';
+import { RedisEngine } from './engine/redis/redis-engine.js';
 import { NotificationGateway } from './gateway/notification.gateway.js';
 import { Sessions } from './gateway/session.js';
 import { RestGuard } from './http/caller.js';
@@ -35,8 +36,7 @@ const providers: Provider[] = [
   { provide: ResolvedOptions, useFactory: resolveOptions, inject: [MODULE_OPTIONS_TOKEN] },
   {
     provide: Engine,
-    useFactory: (options: ResolvedOptions): Engine =>
-      new EmbeddedEngine({ dataDir: options.dataDir, settings: options, logger: new Logger('EmbeddedEngine') }),
+    useFactory: newEngine,
     inject: [ResolvedOptions],
   },
   Hub,
@@ -78,6 +78,20 @@ const providers: Provider[] = [
   NotificationGateway,
   RestGuard,
 ];
+
+function newEngine(options: ResolvedOptions): Engine {
+  const logger = new Logger('Engine');
+  if (options.engine === 'embedded') return new EmbeddedEngine({ dataDir: options.dataDir, settings: options, logger });
+  const [only, ...others] = options.redisUrls;
+  return new RedisEngine({
+    url: only !== undefined && others.length === 0 ? only : { cluster: options.redisUrls },
+    settings: options,
+    commandTimeoutMs: options.engineTimeoutMs,
+    acceptLoss: options.redisAcceptLoss,
+    waitReplicas: options.redisWaitReplicas,
+    logger,
+  });
+}
 
 @Module({
   providers,

@@ -61,6 +61,14 @@ export type Origin = Pick<AuditEntry, 'by' | 'means' | 'address'>;
 export interface NotificationOptions {
   /** Where the WebSocket endpoint is. A trailing slash is the same. @default ['/ws'] */
   paths?: string[];
+  /** Where state lives: on this node's disk, or in Redis, for any number of nodes. @default 'embedded' */
+  engine?: 'embedded' | 'redis';
+  /** The Redis engine's server, `redis://` or `rediss://`; several are nodes of a Redis Cluster. Required by it. */
+  redisUrls?: string[];
+  /** Whether a Redis without persistence, or with an evicting policy, will do. @default false */
+  redisAcceptLoss?: boolean;
+  /** How many replicas must have a change before it counts; fewer: `UNAVAILABLE`. @default 0 */
+  redisWaitReplicas?: number;
   /** Where the embedded engine keeps its data; `:memory:` keeps nothing. @default './data' */
   dataDir?: string;
   /** Connections this node takes. @default 1000 */
@@ -142,6 +150,10 @@ const duration = z
 
 const schema = z.strictObject({
   paths: z.array(z.string().regex(/^\//, 'must begin with /')).min(1).default(['/ws']),
+  engine: z.enum(['embedded', 'redis']).default('embedded'),
+  redisUrls: z.array(z.url({ protocol: /^rediss?$/ })).default([]),
+  redisAcceptLoss: z.boolean().default(false),
+  redisWaitReplicas: z.int().min(0).default(0),
   dataDir: z.string().min(1).default('./data'),
   maxConnections: positive.default(1000),
   maxConnectionsPerUser: positive.default(20),
@@ -193,6 +205,9 @@ export function resolveOptions(options: NotificationOptions = {}): ResolvedOptio
     throw new ConfigurationError(`option ${issue?.path.join('.') || '(root)'}: ${issue?.message ?? 'invalid'}`);
   }
   const resolved = parsed.data;
+  if (resolved.engine === 'redis' && resolved.redisUrls.length === 0) {
+    throw new ConfigurationError('the engine redis needs WEBSOCKET_REDIS_URL (option redisUrls)');
+  }
   if (!resolved.authenticator && process.env['NODE_ENV'] === 'production' && !resolved.allowOpenMode) {
     throw new ConfigurationError(
       'no authentication is configured, which NODE_ENV=production does not take: configure it, or set WEBSOCKET_AUTH=none (option allowOpenMode) to run open',

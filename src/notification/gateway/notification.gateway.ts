@@ -123,10 +123,16 @@ export class NotificationGateway
     const target = targetOf(frame);
     switch (target.kind) {
       case 'user':
-        return confirmed({ user_id: target.userId }, await this.subscribeUser(connection, target.userId, frame.recover ?? undefined));
+        return confirmed(
+          { user_id: target.userId },
+          await this.subscribeUser(connection, target.userId, frame.recover ?? undefined),
+        );
       case 'task':
         await this.mustSeeTask(connection, target.taskId);
-        return confirmed({ task_id: target.taskId }, await this.sessions.subscribeTask(connection, target.taskId, frame.recover ?? undefined));
+        return confirmed(
+          { task_id: target.taskId },
+          await this.sessions.subscribeTask(connection, target.taskId, frame.recover ?? undefined),
+        );
       case 'named':
         await this.access.mustSubscribe(connection.identity, target.name);
         return confirmed({}, await this.sessions.subscribeChannel(connection, target.name, frame.recover ?? undefined));

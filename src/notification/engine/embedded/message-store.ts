@@ -3,8 +3,8 @@
  *
  * Positions. The epoch is the file's own, random when it was made (for `:memory:`: at every start). Offsets of a channel
  * only grow, even over the purge of its row: `meta.floor` is the highest head of all purged channels, a channel
- * without a row stands at the floor, and a row begins there (`base`). So a position given for a channel that nothing
- * was published to can be recovered from later, and one from before a purge is below `base`: incomplete, never a gap.
+ * without a row stands at the floor, and a row begins there. So a position given for a channel that nothing was
+ * published to can be recovered from later, and one from before a purge lacks an offset: incomplete, never a gap.
  */
 import type { AcknowledgedMessage, AckResult, HistoryRequest, HistoryResult, Page, Scope, StreamPosition } from '../engine.js';
 import type { JsonObject } from '../../../protocol/confirmation.js';
@@ -31,7 +31,7 @@ export class MessageStore {
   private readonly epoch: string;
   private readonly floor: Statement<{ value: number }>;
   private readonly raiseFloor: Statement<never>;
-  private readonly channel: Statement<{ base: number; head: number }>;
+  private readonly channel: Statement<{ head: number }>;
   private readonly advance: Statement<{ head: number }>;
   private readonly append: Statement<never>;
   private readonly trim: Statement<never>;
@@ -55,8 +55,8 @@ export class MessageStore {
     this.epoch = database.prepare<{ value: string }>(`SELECT value FROM meta WHERE name = 'epoch'`).get()?.value ?? '';
     this.floor = database.prepare(`SELECT value FROM meta WHERE name = 'floor'`);
     this.raiseFloor = database.prepare(`UPDATE meta SET value = max(value, ?) WHERE name = 'floor'`);
-    this.channel = database.prepare('SELECT base, head FROM channel WHERE channel = ?');
-    this.advance = database.prepare(`INSERT INTO channel SELECT ?, value, value + 1, ? FROM meta WHERE name = 'floor'
+    this.channel = database.prepare('SELECT head FROM channel WHERE channel = ?');
+    this.advance = database.prepare(`INSERT INTO channel SELECT ?, value + 1, ? FROM meta WHERE name = 'floor'
       ON CONFLICT (channel) DO UPDATE SET head = head + 1, used_at = excluded.used_at RETURNING head`);
     this.append = database.prepare('INSERT INTO publication VALUES (?, ?, ?, ?)');
     this.trim = database.prepare('DELETE FROM publication WHERE channel = ? AND position <= ?');
@@ -93,13 +93,13 @@ export class MessageStore {
   }
 
   position(channel: string): StreamPosition {
-    return { epoch: this.epoch, offset: this.span(channel).head };
+    return { epoch: this.epoch, offset: this.head(channel) };
   }
 
   history({ channel, since, limit }: HistoryRequest): HistoryResult {
-    const { base, head: offset } = this.span(channel);
+    const offset = this.head(channel);
     const head = { epoch: this.epoch, offset };
-    if (since.epoch !== this.epoch || since.offset > offset || since.offset < base) return { complete: false, head };
+    if (since.epoch !== this.epoch || since.offset > offset) return { complete: false, head };
     const rows = this.after.all(channel, since.offset, this.ledger.now() - this.limits.historyTtlMs, limit);
     const whole =
       rows.length === Math.min(limit, offset - since.offset) &&
@@ -166,8 +166,7 @@ export class MessageStore {
     return idle.length === STEP_ROWS;
   }
 
-  private span(channel: string): { base: number; head: number } {
-    const floor = this.floor.get()?.value ?? 0;
-    return this.channel.get(channel) ?? { base: floor, head: floor };
+  private head(channel: string): number {
+    return this.channel.get(channel)?.head ?? this.floor.get()?.value ?? 0;
   }
 }

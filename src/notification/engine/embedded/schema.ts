@@ -67,7 +67,7 @@ const TABLES = `
   );
   CREATE INDEX task_used ON task (last_used_at);
   CREATE TABLE revocation (user_id TEXT PRIMARY KEY, revoked_at INTEGER NOT NULL) WITHOUT ROWID;
-  CREATE TABLE channel (channel TEXT PRIMARY KEY, base INTEGER NOT NULL, head INTEGER NOT NULL, used_at INTEGER NOT NULL);
+  CREATE TABLE channel (channel TEXT PRIMARY KEY, head INTEGER NOT NULL, used_at INTEGER NOT NULL);
   CREATE INDEX channel_used ON channel (used_at);
   CREATE TABLE publication (
     channel TEXT NOT NULL,

@@ -1,0 +1,151 @@
+/** Nodes of the real service on one real Redis behave as one. */
+import { RedisServer } from '../support/redis.js';
+import { startProcess, runToEnd } from '../support/process.js';
+import { startService, type TestService } from '../support/service.js';
+import { requireBinary } from '../support/system.js';
+import { TestClient } from '../support/client.js';
+
+const describeWithRedis = requireBinary('redis-server');
+const STEP = { message: '?' };
+
+describeWithRedis('nodes on one Redis', () => {
+  let redis: RedisServer;
+  let nodes: TestService[];
+  const node = (index: number): TestService => nodes[index] as TestService;
+  const environment = (): Record<string, string> => ({
+    WEBSOCKET_ENGINE: 'redis',
+    WEBSOCKET_REDIS_URL: redis.url,
+    WEBSOCKET_MAX_CONNECTIONS_PER_USER: '2',
+  });
+
+  beforeAll(async () => {
+    redis = await RedisServer.start();
+    nodes = await Promise.all([0, 1, 2].map(() => startService({ environment: environment() })));
+  });
+  afterAll(async () => {
+    await Promise.all(nodes.map((one) => one.stop()));
+    await redis.stop();
+  });
+
+  it('ask on one, show on another, answer on a third', async () => {
+    const [shown, answering] = [await node(1).connectAs('ann'), await node(2).connectAs('ann')];
+    const asked = node(0).notifications.notifyUser(STEP, 'ann', 'task-1', 1, {
+      choices: [{ id: 'go', label: 'Go', proceed: true }],
+    });
+    const { callback_id } = await shown.next('task_step_result');
+    await answering.next({ type: 'task_step_result', callback_id });
+    expect(await answering.request({ action: 'confirm', callback_id, choice: 'go' })).toMatchObject({
+      type: 'confirmation_accepted',
+    });
+    expect(await shown.next('confirmation_resolved')).toMatchObject({ callback_id, answered_by: 'ann', choice: 'go' });
+    expect(await asked).toMatchObject({ proceed: true, choice: 'go', callbackId: callback_id });
+    await Promise.all([shown.close(), answering.close()]);
+  });
+
+  it('tell decisions and cancellations everywhere', async () => {
+    const decided = new Promise((resolve) =>
+      node(2).notifications.decisions$.subscribe(({ taskId, outcome }) => taskId === 'task-2' && resolve(outcome)),
+    );
+    const signal = node(1).notifications.cancellationSignal('task-2');
+    const aborted = new Promise((resolve) => signal.addEventListener('abort', resolve));
+    const asked = node(0).notifications.notifyUser(STEP, 'bob', 'task-2', 1);
+    const bob = await node(1).connectAs('bob');
+    await bob.next('task_step_result');
+    expect(await bob.request({ action: 'cancel', user_id: 'bob', task_id: 'task-2' })).toMatchObject({ type: 'task_cancelled' });
+    expect(await asked).toMatchObject({ outcome: 'cancelled', proceed: false });
+    expect(await decided).toBe('cancelled');
+    await aborted;
+    await bob.close();
+  });
+
+  it('reach users, tasks, channels and everybody, wherever they are', async () => {
+    const [cat, watcher] = [await node(1).connectAs('cat'), await node(2).connect()];
+    await cat.request({ action: 'subscribe', channel: 'news' });
+    await node(0).notifications.sendToUser('cat', { type: 'one' });
+    expect(await cat.next('one')).toMatchObject({ target_user_id: 'cat', offset: 1 });
+    expect(await watcher.next('one')).toMatchObject({ target_user_id: 'cat' });
+    await node(0).notifications.publish('news', { type: 'two' });
+    await cat.next({ type: 'two', channel: 'news' });
+    await node(2).notifications.broadcastMessage({ type: 'three' });
+    await Promise.all([cat.next('three'), watcher.next('three')]);
+    const acknowledged = node(0).notifications.sendToUser('cat', { type: 'four' }, { requiresAck: true, ackTimeoutMs: 10_000 });
+    const { message_id } = await cat.next('four');
+    await cat.request({ action: 'ack', message_id });
+    expect(await acknowledged).toMatchObject({ acknowledged: true });
+    await Promise.all([cat.close(), watcher.close()]);
+  });
+
+  it('count connections together, and close a user’s oldest wherever it is', async () => {
+    const oldest = await node(0).connectAs('dan');
+    const others = [await node(1).connectAs('dan'), await node(2).connectAs('dan')];
+    expect(await oldest.closed()).toEqual({ code: 4509, reason: 'replaced' });
+    expect((await node(0).notifications.presence('dan')).connections).toBe(2);
+    expect((await node(1).notifications.getStatus()).cluster).toMatchObject({ engine: 'redis', nodes: 3 });
+    for (const client of others) await client.close();
+  });
+
+  it('take a question up again on another node', async () => {
+    const first = await node(0).notifications.openConfirmation({
+      stepResult: STEP,
+      userId: 'eva',
+      taskId: 't',
+      step: 1,
+      key: 'k',
+    });
+    const again = node(1).notifications.notifyUser(STEP, 'eva', 't', 1, { key: 'k' });
+    const eva = await node(2).connectAs('eva');
+    const { callback_id } = await eva.next('task_step_result');
+    expect(callback_id).toBe(first.confirmation.callbackId);
+    await eva.request({ action: 'confirm', callback_id, proceed: true });
+    expect((await again).proceed).toBe(true);
+    await eva.close();
+  });
+
+  it('run as workers that share a port', async () => {
+    const service = await startProcess({ ...environment(), WEBSOCKET_WORKERS: '2' });
+    const clients = await Promise.all(Array.from({ length: 6 }, () => TestClient.connect(`${service.wsUrl}/ws`)));
+    for (const client of clients) await client.request({ action: 'subscribe', channel: 'all' });
+    await node(0).notifications.publish('all', { type: 'hello' });
+    for (const client of clients) await client.next('hello');
+    expect(await service.stop()).toEqual({ code: 0, signal: null });
+    for (const client of clients) expect(await client.closed()).toMatchObject({ code: 1012 });
+    const { code, stderr } = await runToEnd({ WEBSOCKET_WORKERS: '2' });
+    expect([code, stderr.trim()]).toEqual([1, 'WEBSOCKET_WORKERS is "2", but more than 1 need WEBSOCKET_ENGINE=redis']);
+  });
+
+  it('turn red and refuse within two seconds while Redis is away, and heal', async () => {
+    const eva = await node(0).connectAs('fay');
+    const asked = node(1).notifications.notifyUser(STEP, 'fay', 't', 1);
+    const { callback_id } = await eva.next('task_step_result');
+    redis.pause();
+    await expect(node(0).notifications.notifyUser(STEP, 'fay', 't', 2)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(await eva.request({ action: 'confirm', callback_id, proceed: true })).toMatchObject({
+      type: 'error',
+      code: 'UNAVAILABLE',
+    });
+    expect((await node(0).rest('GET', '/health/ready')).status).toBe(503);
+    redis.resume();
+    while ((await node(0).rest('GET', '/health/ready')).status !== 200) await new Promise((resolve) => setImmediate(resolve));
+    const repeated = await eva.request({ action: 'confirm', callback_id, proceed: true });
+    expect(repeated).toMatchObject({ type: 'confirmation_accepted' });
+    expect(await asked).toMatchObject({ proceed: true, outcome: 'answered' });
+    await eva.close();
+  });
+});
+
+describeWithRedis('a Redis that would lose what it acknowledged', () => {
+  it('is refused with the reason, unless a setting accepts the loss', async () => {
+    const redis = await RedisServer.start({ appendonly: false });
+    const environment = {
+      WEBSOCKET_ENGINE: 'redis',
+      WEBSOCKET_REDIS_URL: redis.url,
+      WEBSOCKET_PORT: '0',
+      WEBSOCKET_HOST: '127.0.0.1',
+    };
+    const { code, stderr } = await runToEnd(environment);
+    expect([code, stderr.trim().split('\n')]).toEqual([1, [expect.stringContaining('appendonly')]]);
+    const service = await startProcess({ ...environment, WEBSOCKET_REDIS_ACCEPT_LOSS: 'on' });
+    await service.stop();
+    await redis.stop();
+  });
+});
