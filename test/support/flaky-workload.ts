@@ -1,0 +1,167 @@
+/** Users on bad networks, a publisher that knows what it has published, and the account of what arrived. */
+import { setMaxListeners } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { FlakyClient } from './flaky-client.js';
+import { TcpProxy } from './tcp-proxy.js';
+
+export interface FlakyPlan {
+  /** The service's port at the moment. */
+  port: () => number;
+  clients: number;
+  messages: number;
+  everyMs: number;
+  /** Each client's connection breaks again and again after so long, at random between the two … */
+  cutAfterMs: readonly [number, number];
+  /** … and for so long nothing gets through. Half of the cuts are resets, half are silent at first. */
+  cutForMs: number;
+}
+
+export interface FlakyResult {
+  published: number;
+  expected: number;
+  lost: number;
+  /** After de-duplication by offset. */
+  duplicates: number;
+  repetitionsOnWire: number;
+  outOfOrder: number;
+  unrecovered: number;
+  connects: number;
+  p50: number;
+  p99: number;
+  max: number;
+}
+
+export const percentile = (values: readonly number[], share: number): number => {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
+};
+
+interface Lane {
+  user: string;
+  client: FlakyClient;
+  proxy: TcpProxy;
+}
+
+/**
+ * Publishes by REST to every user and to all, alternately, while the users' connections break.
+ * A publication that was not answered is repeated with the same number: it may then stand in history twice.
+ */
+export async function runFlaky(plan: FlakyPlan, during: Promise<unknown> = Promise.resolve()): Promise<FlakyResult> {
+  const stopping = new AbortController();
+  setMaxListeners(0, stopping.signal);
+  const lanes: Lane[] = [];
+  for (let index = 0; index < plan.clients; index += 1) {
+    const proxy = await TcpProxy.start({ port: plan.port(), seed: index + 1 });
+    const user = `user-${index}`;
+    const client = new FlakyClient({
+      url: () => `ws://127.0.0.1:${proxy.port}/ws`,
+      channels: { [`user:${user}`]: { user_id: user }, broadcast: { channel: 'broadcast' } },
+      pauseMs: () => 100 + Math.random() * 100,
+      silenceMs: 2500,
+    });
+    lanes.push({ user, client, proxy });
+  }
+  try {
+    await Promise.all(lanes.map(({ client }) => client.ready()));
+    const breaking = lanes.map((lane) => breakAgainAndAgain(lane, plan, stopping.signal));
+    for (let n = 1; n <= plan.messages; n += 1) {
+      const next = delay(plan.everyMs);
+      const message = { type: 'note', n, sent_at: Date.now() };
+      if (n % 2 === 0) await post(plan, '/ws/broadcast', message);
+      else await Promise.all(lanes.map(({ user }) => post(plan, `/ws/users/${user}/messages`, message)));
+      await next;
+    }
+    await during;
+    stopping.abort();
+    await Promise.all(breaking);
+    await Promise.all(lanes.map(({ proxy }) => proxy.resume()));
+    await Promise.race([
+      Promise.all(lanes.map(({ user, client }) => client.until(() => hasAll(client, user, plan.messages)))),
+      delay(20_000),
+    ]);
+    return account(lanes, plan.messages);
+  } finally {
+    stopping.abort();
+    await Promise.all(lanes.map(({ client }) => client.stop()));
+    await Promise.all(lanes.map(({ proxy }) => proxy.close()));
+  }
+}
+
+/** Whoever listens on the port next is asked again until it has answered. */
+async function post(plan: FlakyPlan, path: string, body: object): Promise<void> {
+  for (;;) {
+    try {
+      const response = await fetch(`http://127.0.0.1:${plan.port()}${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+      await response.arrayBuffer();
+      if (response.status === 202) return;
+    } catch {
+      // It is away.
+    }
+    await delay(50);
+  }
+}
+
+async function breakAgainAndAgain({ proxy }: Lane, plan: FlakyPlan, signal: AbortSignal): Promise<void> {
+  const [shortest, longest] = plan.cutAfterMs;
+  const pause = (ms: number): Promise<void> => delay(ms, undefined, { signal }).catch(() => undefined);
+  // The first at any moment, so that the cuts of all do not fall together.
+  let after = Math.random() * longest;
+  while (!signal.aborted) {
+    await pause(after);
+    if (signal.aborted) break;
+    if (Math.random() < 0.5) {
+      proxy.blackHole();
+      await pause(plan.cutForMs / 2);
+    }
+    proxy.cut();
+    await proxy.refuse();
+    await pause(plan.cutForMs / 2);
+    await proxy.resume();
+    after = shortest + Math.random() * (longest - shortest);
+  }
+}
+
+const numbersOf = (client: FlakyClient, channel: string): number[] =>
+  client.messages.filter((message) => message.channel === channel).map(({ frame }) => Number(frame['n']));
+
+const hasAll = (client: FlakyClient, user: string, messages: number): boolean =>
+  new Set(numbersOf(client, 'broadcast')).size + new Set(numbersOf(client, `user:${user}`)).size >= messages;
+
+function account(lanes: readonly Lane[], messages: number): FlakyResult {
+  const latencies: number[] = [];
+  const total = { lost: 0, duplicates: 0, outOfOrder: 0, repetitionsOnWire: 0, unrecovered: 0, connects: 0 };
+  for (const { user, client } of lanes) {
+    for (const channel of ['broadcast', `user:${user}`]) {
+      const seen = new Map<number, number>();
+      let newest = 0;
+      for (const message of client.messages) {
+        if (message.channel !== channel) continue;
+        const offset = Number(message.frame['offset']);
+        if (seen.has(offset)) continue;
+        const n = Number(message.frame['n']);
+        seen.set(offset, n);
+        if (n < newest) total.outOfOrder += 1;
+        newest = Math.max(newest, n);
+        latencies.push(message.at - Number(message.frame['sent_at']));
+      }
+      const distinct = new Set(seen.values()).size;
+      total.duplicates += seen.size - distinct;
+      total.lost += (channel === 'broadcast' ? Math.floor(messages / 2) : Math.ceil(messages / 2)) - distinct;
+    }
+    total.repetitionsOnWire += client.counts.repetitions;
+    total.unrecovered += client.counts.unrecovered;
+    total.connects += client.counts.connects;
+  }
+  return {
+    published: messages,
+    expected: messages * lanes.length,
+    ...total,
+    p50: percentile(latencies, 0.5),
+    p99: percentile(latencies, 0.99),
+    max: Math.max(...latencies),
+  };
+}
