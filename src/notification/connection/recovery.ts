@@ -3,7 +3,7 @@
  *
  * The subscription is in phase `recovering` meanwhile: live publications are not sent but only noted (`seen`). History is
  * read page by page, as the socket drains, until it has caught up with what was noted; then the subscription goes
- * live in the same turn. Nothing is buffered, however slow the reader and however fast the channel. Who subscribes anew
+ * live in the same turn. Nothing is buffered, however slow the reader and however fast the channel. Who recovers anew
  * meanwhile is served by the later recovery, from its own position; the earlier one ends without a word.
  */
 import type { Recovered, StreamPosition } from '../../protocol/messages.js';
@@ -18,7 +18,7 @@ export interface Recovery {
   channel: string;
   /** Exclusive. */
   since: StreamPosition;
-  /** Whether the client asked to recover, and is told `recovered` at the end. */
+  /** Whether the client asked to recover, and is told `recovered` at the end. Of a gap it is told anyway. */
   announce: boolean;
   /** What stands in the connection's subscriptions as long as this recovery is the one that counts. */
   subscription: Subscription & { phase: 'recovering' };
@@ -50,7 +50,8 @@ export async function* recover(
     if (!isCurrent()) return;
     if (position.offset < Math.max(page.head.offset, subscription.seen)) continue;
     connection.subscriptions.set(channel, { phase: 'live', position });
-    if (announce) yield new OutboundFrame({ type: 'recovered', channel, recovered, ...position } satisfies Recovered);
+    if (announce || !recovered)
+      yield new OutboundFrame({ type: 'recovered', channel, recovered, ...position } satisfies Recovered);
     return;
   }
 }

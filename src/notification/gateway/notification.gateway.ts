@@ -286,7 +286,10 @@ function targetOf(frame: SubscribeFrame): ParsedChannel {
   if (given.length !== 1) throw new InvalidMessageError({ user_id: 'exactly one of user_id, task_id and channel must be given' });
   if (frame.user_id != null) return { kind: 'user', userId: frame.user_id };
   if (frame.task_id != null) return { kind: 'task', taskId: frame.task_id };
-  return parseChannel(frame.channel ?? '');
+  const target = parseChannel(frame.channel ?? '');
+  if ((target.kind === 'user' && target.userId === '') || (target.kind === 'task' && target.taskId === ''))
+    throw new InvalidMessageError({ channel: 'must name somebody' });
+  return target;
 }
 
 function confirmed(target: { user_id?: string; task_id?: string }, subscribed: Subscribed): Reply {

@@ -9,7 +9,7 @@ import { Access } from '../access/access.js';
 import { taskChannel, userChannel } from '../../protocol/channels.js';
 import type { StreamPosition } from '../../protocol/messages.js';
 import { redeliverMessages, redeliverPrompts } from '../confirmation/redelivery.js';
-import type { Connection, Identity } from '../connection/connection.js';
+import type { Connection, Identity, Subscription } from '../connection/connection.js';
 import { Hub } from '../connection/hub.js';
 import type { FrameSource } from '../connection/outbox.js';
 import { recover } from '../connection/recovery.js';
@@ -53,26 +53,34 @@ export class Sessions {
     const { userId } = identity;
     const channel = userChannel(userId);
     await this.watch(connection, channel);
-    const [position, pending] = await Promise.all([this.engine.position(channel), this.engine.pendingIds(userId)]);
-    if (connection.userId !== userId) {
-      await this.leaveUser(connection);
-      await this.engine.connect(connection.id, userId);
-      this.toldOf(connection).userId = userId;
+    const noted = this.noteLive(connection, channel);
+    try {
+      const position = await this.engine.position(channel);
+      await this.enter(connection, userId);
+      this.hub.identify(connection, identity);
+      const reached = this.join(connection, channel, position, since, [
+        redeliverPrompts(this.engine, connection, userId),
+        redeliverMessages(this.engine, connection, userId),
+      ]);
+      // Read once the connection is told of decisions: none of these can be decided behind its back.
+      const pending = await this.engine.pendingIds(userId);
+      const subscription = connection.subscriptions.get(channel);
+      const live = subscription?.phase === 'live' ? subscription.position : undefined;
+      return { channel, ...(live ?? reached), pending };
+    } finally {
+      if (connection.subscriptions.get(channel) === noted && connection.userId !== userId)
+        connection.subscriptions.delete(channel);
+      this.endIfGone(connection);
     }
-    // From here to the reply nothing is awaited.
-    this.hub.identify(connection, identity);
-    this.join(connection, channel, position, since, [
-      redeliverPrompts(this.engine, connection, userId),
-      redeliverMessages(this.engine, connection, userId),
-    ]);
-    this.endIfGone(connection);
-    return { channel, ...position, pending };
   }
 
   /** Makes the connection anonymous again. */
   async becomeAnonymous(connection: Connection): Promise<void> {
     await this.watch(connection, EVERYTHING);
-    await this.leaveUser(connection);
+    const told = this.toldOf(connection);
+    const earlier = told.userId;
+    told.userId = undefined;
+    await this.leave(connection, earlier);
     this.hub.identify(connection, { kind: 'anonymous' });
     this.endIfGone(connection);
   }
@@ -87,17 +95,17 @@ export class Sessions {
       limit: MAX_TASK_PENDING,
     } as const;
     const [position, pending] = await Promise.all([this.engine.position(channel), this.engine.list(query)]);
-    this.join(connection, channel, position, since);
+    const reached = this.join(connection, channel, position, since);
     this.endIfGone(connection);
-    return { channel, ...position, pending: pending.items.map(({ callbackId }) => callbackId) };
+    return { channel, ...reached, pending: pending.items.map(({ callbackId }) => callbackId) };
   }
 
   async subscribeChannel(connection: Connection, channel: string, since?: StreamPosition): Promise<Subscribed> {
     await this.watch(connection, channel);
     const position = await this.engine.position(channel);
-    this.join(connection, channel, position, since);
+    const reached = this.join(connection, channel, position, since);
     this.endIfGone(connection);
-    return { channel, ...position, pending: [] };
+    return { channel, ...reached, pending: [] };
   }
 
   async unsubscribe(connection: Connection, channel: string): Promise<void> {
@@ -114,29 +122,54 @@ export class Sessions {
     for (const channel of told.channels) await this.engine.unwatch(channel);
   }
 
+  /**
+   * Subscribes, without awaiting anything. Without `since` a subscription that is live or on its way there stays as it is.
+   * @returns up to where the connection has what there is, or will be given it
+   */
   private join(
     connection: Connection,
     channel: string,
     position: StreamPosition,
     since?: StreamPosition,
     first: FrameSource[] = [],
-  ): void {
+  ): StreamPosition {
+    for (const source of first) connection.followReplyWith(source);
+    const earlier = connection.subscriptions.get(channel);
     this.hub.subscribe(connection, channel);
+    if (since === undefined && earlier) {
+      if (earlier.phase === 'recovering') return position;
+      if (earlier.position) return earlier.position;
+    }
     const subscription = { phase: 'recovering' as const, seen: 0 };
     connection.subscriptions.set(channel, subscription);
-    for (const source of first) connection.followReplyWith(source);
     const recovery = { channel, since: since ?? position, announce: since !== undefined, subscription };
     connection.followReplyWith(recover(this.engine, connection, recovery));
+    return position;
   }
 
-  /** The engine is told of the new state before the old one is taken back, so that nothing is missed between. */
-  private async leaveUser(connection: Connection): Promise<void> {
-    const told = this.toldOf(connection);
-    if (told.userId === undefined) return this.unwatch(connection, EVERYTHING);
-    const channel = userChannel(told.userId);
+  /** An anonymous connection sees the user's messages before it says who it is: notes up to which, so that none comes twice. */
+  private noteLive(connection: Connection, channel: string): Subscription | undefined {
+    if (connection.subscriptions.has(channel)) return undefined;
+    const noted: Subscription = { phase: 'live' };
+    connection.subscriptions.set(channel, noted);
+    return noted;
+  }
+
+  /** The engine counts the connection as the user's; it is told of the new state before the old one is taken back. */
+  private async enter(connection: Connection, userId: string): Promise<void> {
+    const earlier = this.toldOf(connection).userId;
+    if (earlier === userId) return;
+    await this.engine.connect(connection.id, userId);
+    this.toldOf(connection).userId = userId;
+    await this.leave(connection, earlier);
+  }
+
+  /** Ceases to be a user's, or anonymous. */
+  private async leave(connection: Connection, userId: string | undefined): Promise<void> {
+    if (userId === undefined) return this.unwatch(connection, EVERYTHING);
+    const channel = userChannel(userId);
     this.hub.unsubscribe(connection, channel);
-    await this.engine.disconnect(connection.id, told.userId);
-    told.userId = undefined;
+    await this.engine.disconnect(connection.id, userId);
     await this.unwatch(connection, channel);
   }
 
