@@ -1,0 +1,256 @@
+/** Many nodes on one Redis behave as one. */
+import { randomUUID } from 'node:crypto';
+import { RedisNodes, type Node } from '../../support/redis-nodes.js';
+import { RedisServer } from '../../support/redis.js';
+import { requireBinary } from '../../support/system.js';
+import { question } from './engine-suite.js';
+
+requireBinary('redis-server')('nodes of the redis engine', () => {
+  let server: RedisServer;
+  let nodes: RedisNodes;
+  let runs = 0;
+
+  beforeAll(async () => {
+    server = await RedisServer.start();
+  });
+  afterAll(() => server.stop());
+  beforeEach(() => {
+    nodes = new RedisNodes(server.url, { keyPrefix: `run-${(runs += 1)}` });
+  });
+  afterEach(() => nodes.close());
+
+  const pair = async (...settings: Parameters<RedisNodes['start']>): Promise<[Node, Node]> => [
+    await nodes.start(...settings),
+    await nodes.start(...settings),
+  ];
+  const ask = async ({ engine }: Node, overrides = {}): Promise<string> =>
+    (await engine.open(question(overrides))).confirmation.callbackId;
+  const answer = ({ engine }: Node, callbackId: string, proceed = true, answeredBy = 'ann') =>
+    engine.decide({ callbackId, scope: 'all', answeredBy, answer: { proceed } });
+
+  describe('deciding', () => {
+    it('let one of two opposite answers win, 1 000 times, and everybody agrees (E2)', async () => {
+      const both = await pair();
+      for (let round = 0; round < 10; round += 1) {
+        const ids = await Promise.all(
+          Array.from({ length: 100 }, (_, index) => ask(both[index % 2]!, { userId: `user-${index}` })),
+        );
+        const answers = await Promise.all(
+          ids.flatMap((id) =>
+            both.map(async (node, index) => ({ id, index, ...(await answer(node, id, index === 0, `device-${index}`)) })),
+          ),
+        );
+        for (const id of ids) {
+          const its = answers.filter((each) => each.id === id);
+          expect(its.map(({ status }) => status).sort()).toEqual(['accepted', 'already_resolved']);
+          const winner = its.find(({ status }) => status === 'accepted')!;
+          for (const each of its)
+            expect(each).toMatchObject({
+              confirmation: { decision: { proceed: winner.index === 0, answeredBy: `device-${winner.index}` } },
+            });
+        }
+      }
+      for (const node of both) await node.recorder.nth('decided', 1000);
+      const told = both.map(({ recorder }) =>
+        recorder
+          .of('decided')
+          .map(({ confirmation }) => JSON.stringify(confirmation))
+          .sort(),
+      );
+      expect(told[0]).toHaveLength(1000);
+      expect(told[0]).toEqual(told[1]);
+    });
+
+    it('tell every node of an answer, in the same order', async () => {
+      const [a, b] = await pair({}, { partitions: 1 });
+      const ids = await Promise.all(Array.from({ length: 50 }, () => ask(a)));
+      await Promise.all(ids.map((id, index) => answer(index % 2 ? a : b, id)));
+      await a.recorder.nth('decided', 50);
+      await b.recorder.nth('decided', 50);
+      const order = ({ recorder }: Node) => recorder.of('decided').map(({ confirmation }) => confirmation.callbackId);
+      expect(order(a)).toEqual(order(b));
+    });
+
+    it('share keys, tasks and cancellations', async () => {
+      const [a, b] = await pair();
+      const keyed = { key: 'deploy', fingerprint: 'f' };
+      const callbackId = await ask(a, keyed);
+      expect(await ask(b, keyed)).toBe(callbackId);
+      const others = await Promise.all(Array.from({ length: 8 }, (_, index) => ask(b, { userId: `user-${index}` })));
+      await b.engine.cancelTask({ taskId: 'task-1', scope: 'all', cancelledBy: null, allowUnknown: false, reason: 'enough' });
+      await a.recorder.nth('decided', 9);
+      expect((await a.recorder.nth('task')).task).toMatchObject({ taskId: 'task-1', cancelled: true, reason: 'enough' });
+      for (const id of [callbackId, ...others]) expect((await a.engine.get(id))?.state).toBe('cancelled');
+      expect((await a.engine.open(question({ userId: 'late' }))).confirmation.state).toBe('cancelled');
+    });
+
+    it('let no prompt slip past a cancellation that comes at the same time', async () => {
+      const [a, b] = await pair();
+      for (let round = 0; round < 40; round += 1) {
+        const taskId = `task-${round}`;
+        const [opened] = await Promise.all([
+          Promise.all(Array.from({ length: 5 }, (_, index) => ask(a, { taskId, userId: `user-${index}` }))),
+          b.engine.cancelTask({ taskId, scope: 'all', cancelledBy: null, allowUnknown: true }),
+        ]);
+        for (const id of opened) expect((await a.engine.get(id))?.state).toBe('cancelled');
+      }
+    });
+
+    it('keep a prompt that was opened after its task was resumed', async () => {
+      const [a, b] = await pair();
+      await ask(a);
+      await b.engine.cancelTask({ taskId: 'task-1', scope: 'all', cancelledBy: null, allowUnknown: false });
+      await a.engine.resumeTask('task-1');
+      const id = await ask(b);
+      expect((await a.engine.get(id))?.state).toBe('pending');
+    });
+
+    it('apply the deadline of a prompt whose node has died, once', async () => {
+      const dying = await nodes.start({}, { proxied: true });
+      const living = await nodes.start();
+      const id = await ask(dying, { timeoutMs: 300, onTimeout: 'proceed', onTimeoutBy: 'setting' });
+      await nodes.kill(dying);
+      expect((await living.recorder.nth('decided')).confirmation).toMatchObject({
+        callbackId: id,
+        state: 'timed_out',
+        decision: { proceed: true },
+      });
+    });
+
+    it('tell every node that a user was revoked', async () => {
+      const [a, b] = await pair();
+      const moment = await a.engine.revokeUser('ann');
+      await b.recorder.nth('revoked');
+      expect(await b.engine.revokedAt('ann')).toBe(moment);
+      expect(await b.engine.revokedAt('bob')).toBeUndefined();
+    });
+  });
+
+  describe('watching', () => {
+    it('show a prompt only where its user is, and decisions everywhere', async () => {
+      const [a, b] = await pair();
+      const c = await nodes.start();
+      await b.engine.watch('user:ann');
+      const id = await ask(a);
+      await b.recorder.nth('opened');
+      await answer(a, id);
+      await c.recorder.nth('decided');
+      expect(c.recorder.of('opened')).toEqual([]);
+      expect(b.recorder.events.map(({ kind }) => kind)).toEqual(['opened', 'decided']);
+    });
+
+    it('hear of every user and task with an anonymous connection, and of no more once it has gone', async () => {
+      const [a, b] = await pair();
+      await b.engine.watch('*');
+      await b.engine.watch('*');
+      await b.engine.unwatch('*');
+      for (const userId of ['ann', 'bob', 'cat']) await ask(a, { userId });
+      await b.recorder.nth('opened', 3);
+      await a.engine.publish({ channel: 'task:task-1', message: { type: 'x' }, recoverable: false });
+      await b.recorder.nth('publication');
+      await b.engine.unwatch('*');
+      await ask(a);
+      await b.engine.watch('news');
+      await a.engine.publish({ channel: 'news', message: { type: 'x' }, recoverable: false });
+      await b.recorder.nth('publication', 2);
+      expect(b.recorder.of('opened')).toHaveLength(3);
+    });
+
+    it("carry a task's messages to its user's node, and count who was reached over all nodes", async () => {
+      const [a, b] = await pair();
+      a.recorder.reached = 0;
+      await a.engine.claimTask('t', 'ann');
+      await b.engine.watch('user:ann');
+      await b.engine.watch('task:t');
+      let published = 0;
+      for (let deliveredTo = 0; deliveredTo === 0; published += 1)
+        ({ deliveredTo } = await a.engine.publish({ channel: 'user:ann', message: { type: 'x' }, recoverable: true }));
+      await b.recorder.nth('publication', published);
+      await b.engine.unwatch('task:t');
+      await a.engine.publish({ channel: 'task:t', message: { type: 'y' }, recoverable: true });
+      const { publication } = await b.recorder.nth('publication', published + 1);
+      expect(publication).toMatchObject({ channel: 'task:t', audienceUserId: 'ann', position: { offset: 1 } });
+    });
+
+    it('carry a broadcast to every node', async () => {
+      const [a, b] = await pair();
+      await a.engine.publish({ channel: 'broadcast', message: { type: 'x' }, recoverable: true });
+      await b.recorder.nth('publication');
+      expect(a.recorder.of('publication')).toHaveLength(1);
+    });
+
+    it('tell one order of publications, whoever published (E4)', async () => {
+      const [a, b] = await pair();
+      for (const { engine } of [a, b]) {
+        await engine.watch('news');
+        await engine.position('news');
+      }
+      await Promise.all(
+        Array.from({ length: 200 }, (_, index) =>
+          (index % 2 ? a : b).engine.publish({ channel: 'news', message: { type: 'x', index }, recoverable: index % 5 !== 0 }),
+        ),
+      );
+      await a.recorder.nth('publication', 200);
+      await b.recorder.nth('publication', 200);
+      const order = ({ recorder }: Node) => recorder.of('publication').map(({ publication }) => publication.message['index']);
+      expect(order(a)).toEqual(order(b));
+      const offsets = a.recorder.of('publication').flatMap(({ publication }) => publication.position?.offset ?? []);
+      expect(offsets).toEqual(Array.from({ length: 160 }, (_, index) => index + 1));
+    });
+
+    it("carry an acknowledged message to the user's node, and its acknowledgement back", async () => {
+      const [a, b] = await pair();
+      await b.engine.watch('user:ann');
+      const messageId = randomUUID();
+      const expiresAt = Date.now() + 60_000;
+      await a.engine.sendAcknowledged({ messageId, userId: 'ann', message: { type: 'mail' }, expiresAt });
+      expect((await b.recorder.nth('message')).message).toEqual({
+        messageId,
+        userId: 'ann',
+        message: { type: 'mail' },
+        expiresAt,
+      });
+      expect(await b.engine.ack(messageId, ['ann'])).toBe('acknowledged');
+      await a.recorder.nth('acknowledged');
+      expect(await a.engine.ack(messageId, 'all')).toBe('repeated');
+    });
+  });
+
+  describe('presence', () => {
+    it('count connections over all nodes, and send the oldest away wherever it is', async () => {
+      const [a, b] = await pair({ maxConnectionsPerUser: 2 });
+      await a.engine.connect('a1', 'ann');
+      await b.engine.connect('b1', 'ann');
+      expect(await a.engine.presence('ann')).toEqual({ connections: 2 });
+      await b.engine.connect('b2', 'ann');
+      expect((await a.recorder.nth('evicted')).connectionId).toBe('a1');
+      await a.engine.connect('a2', 'ann');
+      expect((await b.recorder.nth('evicted')).connectionId).toBe('b1');
+      expect(await b.engine.presence('ann')).toEqual({ connections: 2 });
+      await a.engine.cluster(3);
+      expect(await b.engine.cluster(4)).toEqual({ engine: 'redis', nodes: 2, activeConnections: 7 });
+    });
+
+    it('forget the connections of a node that was killed when its lease ends, and of one that left at once', async () => {
+      const [living, leaving] = await pair();
+      const dying = await nodes.start({}, { proxied: true });
+      await dying.engine.connect('d', 'ann');
+      await living.engine.connect('l', 'ann');
+      await leaving.engine.connect('x', 'ann');
+      expect(await living.engine.presence('ann')).toEqual({ connections: 3 });
+      await leaving.engine.close();
+      expect(await living.engine.cluster(1)).toMatchObject({ nodes: 2 });
+      expect(await living.engine.presence('ann')).toEqual({ connections: 2 });
+      await nodes.kill(dying);
+      const killedAt = Date.now();
+      while ((await living.engine.presence('ann')).connections > 1) await living.engine.ping();
+      expect(Date.now() - killedAt).toBeLessThan(7000);
+      expect(await living.engine.cluster(1)).toMatchObject({ nodes: 1, activeConnections: 1 });
+    });
+  });
+
+  it('refuse to start on data that is divided otherwise', async () => {
+    await nodes.start();
+    await expect(nodes.start({}, { partitions: 5 })).rejects.toThrow('4 partitions, not 5');
+  });
+});
