@@ -1,6 +1,9 @@
 /**
  * The frames a connection has sent and that are not answered yet: handled one after the other, in order.
  * When `bound` of them wait the socket is not read any more, until half of them are done.
+ *
+ * Many frames need nothing but this thread, and their handlers would go on from one to the next without the event loop
+ * having its turn. So all inboxes together have slices of time; after each, everybody else is served.
  */
 export class Inbox<Frame> {
   private readonly waiting: Frame[] = [];
@@ -43,6 +46,7 @@ export class Inbox<Frame> {
       for (const frame of this.waiting.splice(0, this.bound)) {
         if (this.closed) break;
         await this.handle(frame);
+        if (isSliceOver()) await nextSlice();
       }
       if (this.paused && this.waiting.length < this.bound / 2) {
         this.paused = false;
@@ -52,4 +56,22 @@ export class Inbox<Frame> {
     this.working = false;
     for (const resolve of this.finished.splice(0)) resolve();
   }
+}
+
+const SLICE_MS = 5;
+let sliceEndsAt = 0;
+let slice: Promise<void> | undefined;
+
+const isSliceOver = (): boolean => slice !== undefined || performance.now() >= sliceEndsAt;
+
+/** Resolves when the event loop has been round. */
+function nextSlice(): Promise<void> {
+  slice ??= new Promise((resolve) =>
+    setImmediate(() => {
+      slice = undefined;
+      sliceEndsAt = performance.now() + SLICE_MS;
+      resolve();
+    }),
+  );
+  return slice;
 }
