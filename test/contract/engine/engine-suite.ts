@@ -266,9 +266,13 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
       });
 
       it('that passed while nothing ran are applied at the start and told, with proceed only where the caller itself gave it (E5)', async () => {
-        const ofCaller = await open({ timeoutMs: 20, onTimeout: 'proceed' });
-        const ofSetting = await open({ timeoutMs: 20, onTimeout: 'proceed', onTimeoutBy: 'setting' });
-        const { expiresAt } = (await engine.open(question({ timeoutMs: 20, onTimeout: 'abort' }))).confirmation;
+        const missed = { timeoutMs: 400, onTimeout: 'proceed' } as const;
+        const [ofCaller, ofSetting, { confirmation }] = await Promise.all([
+          open(missed),
+          open({ ...missed, onTimeoutBy: 'setting' }),
+          engine.open(question({ ...missed, onTimeout: 'abort' })),
+        ]);
+        const { expiresAt } = confirmation;
         await engine.close();
         while (Date.now() <= (expiresAt ?? 0)) await new Promise((resolve) => setTimeout(resolve, 5));
         await start();
