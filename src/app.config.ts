@@ -15,12 +15,16 @@ const integer = (min: number, max = Number.MAX_SAFE_INTEGER): z.ZodType<number> 
     .transform(Number)
     .refine((value) => value >= min && value <= max);
 
+const DAY_MS = 86_400_000;
+const YEAR_MS = 365 * DAY_MS;
+
 const seconds = z
   .string()
   .regex(/^\d+(\.\d+)?$/)
   .transform((text) => Number(text) * 1000);
 
-const positiveSeconds = seconds.refine((ms) => ms > 0);
+/** What a timer or a sum with the clock can take: a millisecond to a year. */
+const duration = seconds.refine((ms) => ms >= 1 && ms <= YEAR_MS);
 const onOff = z.enum(['on', 'off']).transform((value) => value === 'on');
 const list = z.string().transform((text) =>
   text
@@ -33,10 +37,16 @@ interface Setting<T> {
   schema: z.ZodType<T>;
   default: string | undefined;
   takes: string;
+  /** Its value is told to nobody. */
+  isSecret?: boolean;
 }
 
 function setting<T>(schema: z.ZodType<T>, fallback: string, takes: string): Setting<T> {
   return { schema, default: fallback, takes };
+}
+
+function secret<T>(schema: z.ZodType<T>, fallback: string, takes: string): Setting<T> {
+  return { schema, default: fallback, takes, isSecret: true };
 }
 
 function optional<T>(schema: z.ZodType<T>, takes: string): Setting<T | undefined> {
@@ -48,9 +58,9 @@ export const SETTINGS = {
   WEBSOCKET_HOST: setting(z.string().min(1), '0.0.0.0', 'an address to listen on'),
   WEBSOCKET_PORT: setting(integer(0, 65_535), '8765', 'a port, 0 to 65535'),
   WEBSOCKET_MAX_CONNECTIONS: setting(integer(1), '1000', 'a whole number from 1'),
-  WEBSOCKET_PING_INTERVAL: setting(positiveSeconds, '30', 'seconds, more than 0'),
-  WEBSOCKET_PING_TIMEOUT: setting(positiveSeconds, '10', 'seconds, more than 0'),
-  WEBSOCKET_CALLBACK_TIMEOUT: setting(positiveSeconds, '300', 'seconds, more than 0'),
+  WEBSOCKET_PING_INTERVAL: setting(duration, '30', 'seconds, 0.001 to 31536000'),
+  WEBSOCKET_PING_TIMEOUT: setting(duration, '10', 'seconds, 0.001 to 31536000'),
+  WEBSOCKET_CALLBACK_TIMEOUT: setting(duration, '300', 'seconds, 0.001 to 31536000'),
   WEBSOCKET_ENGINE: setting(z.enum(['embedded', 'redis']), 'embedded', 'embedded or redis'),
   WEBSOCKET_REDIS_URL: optional(list, 'redis:// or rediss:// URL; several, separated by commas, are nodes of a Redis Cluster'),
   WEBSOCKET_REDIS_ACCEPT_LOSS: setting(onOff, 'off', 'on or off'),
@@ -63,10 +73,14 @@ export const SETTINGS = {
   WEBSOCKET_MAX_OUTBOX: setting(integer(1024), '1048576', 'bytes, from 1024'),
   WEBSOCKET_RATE_LIMIT: setting(integer(1), '200', 'frames a second, from 1'),
   WEBSOCKET_RATE_BURST: setting(integer(1), '10000', 'frames, from 1'),
-  WEBSOCKET_DRAIN_TIMEOUT: setting(seconds, '10', 'seconds, from 0'),
-  WEBSOCKET_RETENTION: setting(positiveSeconds, '86400', 'seconds, more than 0'),
+  WEBSOCKET_DRAIN_TIMEOUT: setting(
+    seconds.refine((ms) => ms <= DAY_MS),
+    '10',
+    'seconds, 0 to 86400',
+  ),
+  WEBSOCKET_RETENTION: setting(duration, '86400', 'seconds, 0.001 to 31536000'),
   WEBSOCKET_HISTORY_SIZE: setting(integer(0), '1000', 'messages, from 0'),
-  WEBSOCKET_HISTORY_TTL: setting(positiveSeconds, '300', 'seconds, more than 0'),
+  WEBSOCKET_HISTORY_TTL: setting(duration, '300', 'seconds, 0.001 to 31536000'),
   WEBSOCKET_AUTH: optional(z.enum(['none', 'jwt']), 'none or jwt'),
   WEBSOCKET_JWT_SECRET: optional(z.string(), 'a secret of at least 32 bytes'),
   WEBSOCKET_JWT_PUBLIC_KEY: optional(z.string(), 'a PEM of an RSA, EC or Ed25519 public key'),
@@ -74,12 +88,20 @@ export const SETTINGS = {
   WEBSOCKET_JWT_AUDIENCE: optional(z.string(), 'the audience that a token must name'),
   WEBSOCKET_JWT_ISSUER: optional(z.string(), 'the issuer that a token must name'),
   WEBSOCKET_TOKEN_IN_QUERY: setting(onOff, 'off', 'on or off'),
-  WEBSOCKET_ALLOWED_ORIGINS: setting(list, '', 'origins (scheme://host[:port]), separated by commas'),
+  WEBSOCKET_ALLOWED_ORIGINS: setting(
+    list.refine((origins) => origins.every((origin) => /^[a-z][a-z0-9+.-]*:\/\/[^/]+$/.test(origin))),
+    '',
+    'origins (scheme://host[:port]), separated by commas',
+  ),
   WEBSOCKET_TRUST_PROXY: setting(list, '', 'addresses, subnets, loopback, linklocal or uniquelocal, separated by commas'),
   WEBSOCKET_MAX_CONNECTIONS_PER_ADDRESS: setting(integer(0), '0', 'a whole number; 0 for no limit'),
   WEBSOCKET_HANDSHAKE_RATE: setting(integer(0), '0', 'handshakes a second from one address; 0 for no limit'),
   WEBSOCKET_AUTH_FAILURES: setting(integer(1), '30', 'failures a minute from one address, from 1'),
-  WEBSOCKET_API_KEYS: setting(list, '', 'keys of at least 16 characters, separated by commas'),
+  WEBSOCKET_API_KEYS: secret(
+    list.refine((keys) => keys.every((key) => key.length >= 16)),
+    '',
+    'keys of at least 16 characters, separated by commas',
+  ),
   WEBSOCKET_LOG_LEVEL: setting(
     z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
     'info',
@@ -186,11 +208,12 @@ function authenticatorOf(settings: Settings): JwtAuthenticator | undefined {
 }
 
 function read(name: SettingName, given: string | undefined): unknown {
-  const { schema, default: fallback, takes } = SETTINGS[name];
+  const { schema, default: fallback, takes, isSecret }: Setting<unknown> = SETTINGS[name];
   // Compose files pass settings that are not set as empty strings.
   const text = given === undefined || given === '' ? fallback : given;
   if (text === undefined) return undefined;
   const parsed = schema.safeParse(text);
-  if (!parsed.success) throw new ConfigurationError(`${name} is ${JSON.stringify(text)}, but takes ${takes}`);
+  if (!parsed.success)
+    throw new ConfigurationError(`${name} is ${isSecret ? 'not usable' : JSON.stringify(text)}, but takes ${takes}`);
   return parsed.data;
 }

@@ -21,6 +21,7 @@ import {
 } from './confirmation/view.js';
 import { OutboundFrame } from './connection/frame.js';
 import type { Hub } from './connection/hub.js';
+import { LONGEST_TIMEOUT_MS } from './connection/timer-wheel.js';
 import { publicationFrame } from './connection/recovery.js';
 import type { AcknowledgedMessage, Confirmation, EngineHandler, Publication, Task } from './engine/engine.js';
 import type { NotificationMetrics } from './metrics.js';
@@ -138,7 +139,7 @@ export class Dispatcher implements EngineHandler {
       if (waiting.delete(finish) && waiting.size === 0) this.acknowledgements.delete(messageId);
       settle(result);
     };
-    const timer = setTimeout(() => finish(false), timeoutMs);
+    const timer = setTimeout(() => finish(false), Math.min(timeoutMs, LONGEST_TIMEOUT_MS));
     waiting.add(finish);
     return { acknowledged, stop: () => finish(false) };
   }

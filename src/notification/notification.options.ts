@@ -166,7 +166,7 @@ const schema = z.strictObject({
   maxFramesInWork: positive.default(64),
   rateLimit: positive.default(200),
   rateBurst: positive.default(10_000),
-  drainTimeoutMs: z.number().min(0).default(10_000),
+  drainTimeoutMs: z.number().min(0).max(86_400_000).default(10_000),
   retentionMs: duration.default(86_400_000),
   historySize: z.int().min(0).default(1000),
   historyTtlMs: duration.default(300_000),

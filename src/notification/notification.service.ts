@@ -78,6 +78,9 @@ export interface Status {
 /** Back-end code that injects the service. */
 const OWN_CODE: Origin = { by: 'service', means: 'service' };
 
+/** Some 31 years. */
+const MAX_TTL_MS = 1_000_000_000_000;
+
 type Phase = 'idle' | 'running' | 'draining' | 'stopped';
 
 @Injectable()
@@ -86,6 +89,7 @@ export class NotificationService
 {
   private readonly logger = new Logger(NotificationService.name);
   private phase: Phase = 'idle';
+  private draining: Promise<void> | undefined;
 
   constructor(
     @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
@@ -135,18 +139,23 @@ export class NotificationService
     return this.phase === 'running';
   }
 
-  /** Takes connections. Nest does this at start; it is for those who have called `stopServer()`. */
-  startServer(): Promise<void> {
+  /** Takes connections, once a drain that is under way has ended. Nest does this at start; it is for those who have called `stopServer()`. */
+  async startServer(): Promise<void> {
+    await this.draining;
     this.phase = 'running';
-    return Promise.resolve();
   }
 
   /**
    * Takes no more connections and sends everybody away with 1012 `service restart`, spread over `drainTimeoutMs`; each
-   * connection first gets the reply to the frame in work. Prompts stay pending, calls go on waiting.
+   * connection first gets the reply to the frame in work. Prompts stay pending, calls go on waiting. Whoever calls it
+   * while it is at work waits for the same end.
    */
-  async stopServer(): Promise<void> {
-    if (this.phase !== 'running') return;
+  stopServer(): Promise<void> {
+    if (this.phase === 'running') this.draining = this.drain();
+    return this.draining ?? Promise.resolve();
+  }
+
+  private async drain(): Promise<void> {
     this.phase = 'draining';
     const leaving = [...this.hub.connections];
     const pauseMs = this.options.drainTimeoutMs / Math.max(leaving.length, 1);
@@ -230,6 +239,7 @@ export class NotificationService
 
   /** Cancels a task for whoever `request` says. @throws NotFoundError */
   async cancel(request: CancelRequest, origin: Origin = OWN_CODE): Promise<Task> {
+    checkIdentifier('taskId', request.taskId);
     const result = await this.engine.cancelTask(request);
     if (result.status === 'not_found') throw new NotFoundError('task');
     const { taskId, userId } = result.task;
@@ -267,12 +277,13 @@ export class NotificationService
   async sendToUser(userId: string, message: ApplicationMessage, options: SendOptions = {}): Promise<Delivery> {
     checkIdentifier('userId', userId);
     const checked = checkMessage(message);
+    checkDurations(options);
     if (!options.requiresAck) {
       if (options.ackTimeoutMs !== undefined) throw new InvalidMessageError({ ackTimeoutMs: 'needs requiresAck' });
       return this.publishChecked(userChannel(userId), { ...checked, target_user_id: userId });
     }
     const messageId = randomUUID();
-    const expiresAt = Date.now() + (options.ttlMs ?? this.options.retentionMs);
+    const expiresAt = Date.now() + Math.ceil(options.ttlMs ?? this.options.retentionMs);
     const expected =
       options.ackTimeoutMs === undefined ? undefined : this.dispatcher.expectAcknowledgement(messageId, options.ackTimeoutMs);
     try {
@@ -384,7 +395,8 @@ export class NotificationService
   }
 
   private async publishChecked(channel: string, message: JsonObject): Promise<Delivery> {
-    const recoverable = !CONFLATED_TYPES.has(String(message['type']));
+    const { type } = message;
+    const recoverable = typeof type !== 'string' || !CONFLATED_TYPES.has(type);
     const { deliveredTo } = await this.engine.publish({ channel, message, recoverable });
     return { deliveredTo };
   }
@@ -411,6 +423,12 @@ function checkMessage(message: unknown): JsonObject {
 function checkIdentifier(name: string, value: unknown): void {
   const parsed = identifier.safeParse(value);
   if (!parsed.success) throw new InvalidMessageError({ [name]: parsed.error.issues[0]?.message ?? 'invalid' });
+}
+
+function checkDurations({ ackTimeoutMs = 0, ttlMs = 1 }: SendOptions): void {
+  if (!(ackTimeoutMs >= 0)) throw new InvalidMessageError({ ackTimeoutMs: 'must be 0 or more milliseconds' });
+  if (!(ttlMs > 0 && ttlMs <= MAX_TTL_MS))
+    throw new InvalidMessageError({ ttlMs: `must be more than 0, at most ${MAX_TTL_MS} milliseconds` });
 }
 
 function checkHeartbeat(userId: string, taskId: string, seconds: Record<string, number>): void {

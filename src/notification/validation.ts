@@ -1,8 +1,29 @@
 /** One way to check what comes in, for frames and for REST bodies: class-validator, with the faulty fields named. */
-import { ValidationPipe, type PipeTransform, type ValidationError } from '@nestjs/common';
+import { applyDecorators, ValidationPipe, type ArgumentMetadata, type PipeTransform, type ValidationError } from '@nestjs/common';
+import { IsNotEmpty, IsString, Matches, MaxLength } from 'class-validator';
 import { findStructuralProblem } from '../protocol/decode.js';
+import { IDENTIFIER_TEXT, isIdentifier, MAX_IDENTIFIER_LENGTH } from '../protocol/identifier.js';
 import type { FieldErrors } from '../protocol/messages.js';
 import { InvalidMessageError } from './notification.errors.js';
+
+/** A field that names a user, task, channel, message or key. */
+export const IsIdentifier = (): PropertyDecorator =>
+  applyDecorators(
+    IsString(),
+    IsNotEmpty(),
+    MaxLength(MAX_IDENTIFIER_LENGTH),
+    Matches(IDENTIFIER_TEXT, { message: 'must be well-formed Unicode without NUL' }),
+  );
+
+/** A path parameter that names a user or a task; the fault is named as it stands in the path. */
+export class IdentifierPipe implements PipeTransform {
+  transform(value: unknown, { data: name = '(path)' }: ArgumentMetadata): string {
+    if (isIdentifier(value)) return value;
+    throw new InvalidMessageError({
+      [name]: `must have 1 to ${MAX_IDENTIFIER_LENGTH} characters of well-formed Unicode without NUL`,
+    });
+  }
+}
 
 /** For frames: unknown fields are ignored, as old clients send some. */
 export const framePipe = (): ValidationPipe => pipe(false);

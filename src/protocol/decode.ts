@@ -1,14 +1,15 @@
 /**
  * The border: text or bytes from a socket become a `ClientFrame`, or a `DecodeError` that says what is wrong.
  *
- * Past this point a frame is an object with a string `action`, at most `MAX_DEPTH` deep and without `__proto__`;
- * whatever walks it recursively afterwards (validators, JSON.stringify) is safe. A handler's DTO checks the rest.
+ * Past this point a frame is an object with a string `action`, at most `MAX_DEPTH` deep, of well-formed text and without
+ * `__proto__`; whatever walks, compares or stores it afterwards (validators, canonical JSON, a database) is safe. A handler's DTO checks the rest.
  */
 import type { ErrorCode } from './codes.js';
 import type { ClientFrame, FieldErrors, RequestId } from './messages.js';
 
 /** How deep objects and arrays may nest. */
 export const MAX_DEPTH = 64;
+const LONE_SURROGATE = /\p{Surrogate}/u;
 
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';
@@ -46,13 +47,14 @@ export function decodeFrame(text: string): ClientFrame {
   return value as ClientFrame;
 }
 
-/** What makes a parsed value unfit to be walked: too deep, or a key that poisons prototypes. */
+/** What makes a parsed value unfit to be walked or stored: too deep, a key that poisons prototypes, half a character. */
 export function findStructuralProblem(value: unknown, depth = 0): string | undefined {
+  if (typeof value === 'string') return LONE_SURROGATE.test(value) ? 'text must be well-formed Unicode' : undefined;
   if (typeof value !== 'object' || value === null) return undefined;
   if (depth > MAX_DEPTH) return `nested more than ${MAX_DEPTH} levels deep`;
   if (Object.hasOwn(value, '__proto__')) return 'the field name __proto__ is not allowed';
-  for (const child of Object.values(value)) {
-    const problem = findStructuralProblem(child, depth + 1);
+  for (const [name, child] of Object.entries(value)) {
+    const problem = findStructuralProblem(name) ?? findStructuralProblem(child, depth + 1);
     if (problem) return problem;
   }
   return undefined;
@@ -63,5 +65,6 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function isRequestId(value: unknown): value is RequestId {
-  return typeof value === 'string' || typeof value === 'number';
+  // 1e999 is a number that no reply can carry.
+  return typeof value === 'string' || Number.isFinite(value);
 }

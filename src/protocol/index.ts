@@ -3,4 +3,5 @@ export * from './channels.js';
 export * from './codes.js';
 export * from './confirmation.js';
 export * from './decode.js';
+export * from './identifier.js';
 export * from './messages.js';

@@ -139,3 +139,173 @@ describe('subscribing', () => {
     expect(client.pendingFrames('recovered')).toEqual([]);
   });
 });
+
+describe('names', () => {
+  let service: TestService;
+  beforeAll(async () => {
+    service = await startService();
+  });
+  afterAll(() => service.stop());
+
+  const question = (user_id: string, task_id: string): object => ({ user_id, task_id, step: 1, step_result: {} });
+
+  it.each([
+    ['a NUL, at which stores cut text', 'ann\0x'],
+    ['half a character', 'ann\ud800'],
+    ['257 characters', 'a'.repeat(257)],
+  ])('with %s are refused wherever they come in', async (_what, name) => {
+    const client = await service.connect();
+    expect(await client.request({ action: 'subscribe', user_id: name })).toMatchObject({ code: 'INVALID_MESSAGE' });
+    const bodies: [string, unknown][] = [
+      ['/ws/confirmations', question(name, 'task')],
+      ['/ws/confirmations', question('ann', name)],
+      ['/ws/tasks/task/heartbeat', { user_id: name }],
+      ['/ws/tasks/task/cancel', { user_id: name }],
+    ];
+    for (const [path, body] of bodies)
+      expect(await service.rest('POST', path, body)).toMatchObject({ status: 400, body: { code: 'INVALID_MESSAGE' } });
+    await expect(
+      service.notifications.openConfirmation({ stepResult: {}, userId: name, taskId: 't', step: 1 }),
+    ).rejects.toMatchObject({
+      code: 'INVALID_MESSAGE',
+    });
+    await expect(service.notifications.cancelTask(name)).rejects.toMatchObject({ fields: { taskId: expect.any(String) } });
+  });
+
+  it.each([
+    ['POST', '/ws/users/:name/messages', 'user_id'],
+    ['GET', '/ws/users/:name', 'user_id'],
+    ['GET', '/ws/users/:name/confirmations', 'user_id'],
+    ['POST', '/ws/tasks/:name/messages', 'task_id'],
+    ['POST', '/ws/tasks/:name/cancel', 'task_id'],
+    ['DELETE', '/ws/tasks/:name/cancel', 'task_id'],
+    ['GET', '/ws/tasks/:name', 'task_id'],
+  ])('in a path of %s %s are checked, and named as the path names them', async (method, path, field) => {
+    for (const name of ['a'.repeat(257), 'ann%00x'])
+      expect(
+        await service.rest(method, path.replace(':name', name), method === 'POST' ? { type: 'x' } : undefined),
+      ).toMatchObject({
+        status: 400,
+        body: { fields: { [field]: expect.any(String) } },
+      });
+  });
+
+  it('by a token that no store could keep apart are not valid', async () => {
+    const secure = await startService({ options: { authenticator: { authenticate: async () => ({ userId: 'ann\0x' }) } } });
+    await expect(secure.connect({ headers: { authorization: 'Bearer x' } })).rejects.toMatchObject({ status: 401 });
+    await secure.stop();
+  });
+});
+
+describe('numbers', () => {
+  let service: TestService;
+  beforeAll(async () => {
+    service = await startService();
+  });
+  afterAll(() => service.stop());
+  const ask = { stepResult: {}, userId: 'ann', taskId: 'task', step: 1 };
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, -1, 0])(
+    'as a timeoutMs of %s are refused, not taken for "for ever"',
+    async (timeoutMs) => {
+      await expect(service.notifications.openConfirmation({ ...ask, timeoutMs })).rejects.toMatchObject({
+        code: 'INVALID_MESSAGE',
+        fields: { timeoutMs: expect.any(String) },
+      });
+    },
+  );
+
+  it('as a timeoutMs of 31 years and of half a millisecond are deadlines', async () => {
+    const { confirmation } = await service.notifications.openConfirmation({ ...ask, timeoutMs: 1e12 });
+    expect(confirmation).toMatchObject({ state: 'pending', expiresAt: confirmation.createdAt + 1e12 });
+    const soon = await service.notifications.openConfirmation({ ...ask, timeoutMs: 0.5 });
+    expect(soon.confirmation.expiresAt).toBe(soon.confirmation.createdAt + 1);
+  });
+
+  it('longer than a timer takes are waited for all the same', async () => {
+    const { confirmation } = await service.notifications.openConfirmation(ask);
+    const waiting = service.notifications.getConfirmation(confirmation.callbackId, 'all', 1e12);
+    const sent = service.notifications.sendToUser('ann', { type: 'invoice' }, { requiresAck: true, ackTimeoutMs: 1e12 });
+    const client = await service.connectAs('ann');
+    const { message_id } = await client.next('invoice');
+    await client.request({ action: 'ack', message_id });
+    await client.request({ action: 'confirm', callback_id: confirmation.callbackId, proceed: true });
+    expect(await waiting).toMatchObject({ state: 'answered' });
+    expect(await sent).toMatchObject({ acknowledged: true });
+  });
+
+  it.each([
+    { ackTimeoutMs: Number.NaN },
+    { ackTimeoutMs: -1 },
+    { ttlMs: Number.NaN },
+    { ttlMs: 0 },
+    { ttlMs: Number.POSITIVE_INFINITY },
+  ])('that are no duration of a message are refused: %p', async (options) => {
+    await expect(service.notifications.sendToUser('ann', { type: 'x' }, { requiresAck: true, ...options })).rejects.toMatchObject(
+      {
+        code: 'INVALID_MESSAGE',
+      },
+    );
+  });
+
+  it('that no reply can carry are refused as request_id', async () => {
+    const client = await service.connect();
+    client.send('{"action":"ping","request_id":1e999}');
+    expect(await client.next('error')).toMatchObject({ code: 'INVALID_MESSAGE', fields: { request_id: expect.any(String) } });
+  });
+});
+
+describe('stopping', () => {
+  it('twice at once waits for the same end: app.close() in the middle of a drain cuts nobody off', async () => {
+    const service = await startService({ environment: { WEBSOCKET_DRAIN_TIMEOUT: '0.3' } });
+    const clients = [await service.connect(), await service.connect(), await service.connect()];
+    const drained = service.notifications.stopServer();
+    await service.app.close();
+    await drained;
+    for (const client of clients) expect(await client.closed()).toEqual({ code: 1012, reason: 'service restart' });
+  });
+
+  it('and starting in the middle of it ends running', async () => {
+    const service = await startService({ environment: { WEBSOCKET_DRAIN_TIMEOUT: '0.2' } });
+    await service.connect();
+    await service.connect();
+    const drained = service.notifications.stopServer();
+    await service.notifications.startServer();
+    await drained;
+    expect((await service.notifications.getStatus()).running).toBe(true);
+    const client = await service.connect();
+    await client.settled();
+    await service.stop();
+  });
+
+  it('refuses who authenticates while it begins', async () => {
+    let admit!: () => void;
+    const checking = new Promise<void>((begun) => {
+      admit = begun;
+    });
+    let finish!: () => void;
+    const service = await startService({
+      options: {
+        authenticator: {
+          authenticate: () => {
+            admit();
+            return new Promise((resolve) => (finish = () => resolve({ userId: 'ann' })));
+          },
+        },
+      },
+    });
+    const late = service.connect({ headers: { authorization: 'Bearer x' } });
+    const refused = expect(late).rejects.toMatchObject({ status: 503 });
+    await checking;
+    await service.notifications.stopServer();
+    finish();
+    await refused;
+    await service.stop();
+  });
+
+  it('begins no heartbeat any more', async () => {
+    const service = await startService();
+    await service.stop();
+    expect(() => service.notifications.sendHeartbeat('ann', 'task', 0.1)).toThrow('closed');
+  });
+});

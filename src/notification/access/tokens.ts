@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import { isIdentifier } from '../../protocol/identifier.js';
 import { Engine } from '../engine/engine.js';
 import { NotificationError } from '../notification.errors.js';
 import { ResolvedOptions, type AuthenticatedUser } from '../notification.options.js';
@@ -40,7 +41,8 @@ export class Tokens {
   private async authenticate(token: string, request: IncomingMessage): Promise<AuthenticatedUser | undefined> {
     try {
       const user = await this.options.authenticator?.authenticate(token, request);
-      if (!user || (user.expiresAt !== undefined && user.expiresAt <= Date.now())) return undefined;
+      // What names nobody, or in a store somebody else, is nobody.
+      if (!user || !isIdentifier(user.userId) || (user.expiresAt !== undefined && user.expiresAt <= Date.now())) return undefined;
       return (await this.isRevoked(user)) ? undefined : user;
     } catch (error) {
       // The message only: an error's fields may hold the token.

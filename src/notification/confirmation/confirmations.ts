@@ -6,6 +6,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
+import { LONGEST_TIMEOUT_MS } from '../connection/timer-wheel.js';
 import type { Confirmation, ConfirmationQuery, Engine, Page, Scope } from '../engine/engine.js';
 import {
   AlreadyResolvedError,
@@ -73,12 +74,12 @@ export class Confirmations {
    */
   async wait(callbackId: string, scope: Scope, waitMs: number, signal?: AbortSignal): Promise<Confirmation> {
     const waiter = this.waiters.wait(callbackId);
-    const timer = setTimeout(() => waiter.leave(), waitMs);
+    const timer = setTimeout(() => waiter.leave(), Math.min(waitMs, LONGEST_TIMEOUT_MS));
     const leave = (): void => waiter.leave();
     signal?.addEventListener('abort', leave, { once: true });
     try {
       const confirmation = await this.get(callbackId, scope);
-      if (isDecided(confirmation) || waitMs <= 0) return confirmation;
+      if (isDecided(confirmation) || !(waitMs > 0)) return confirmation;
       return (await waiter.decided) ?? (await this.get(callbackId, scope));
     } finally {
       clearTimeout(timer);
@@ -154,11 +155,11 @@ export class Confirmations {
 
   /** An abort must not get lost because the engine is away for a moment; it ends with the decision or the service. */
   private async withdrawUntilDecided(callbackId: string, signal: AbortSignal | undefined, waiter: Waiter): Promise<void> {
-    let waiting = true;
-    const stopWaiting = (): void => void (waiting = false);
-    waiter.decided.then(stopWaiting, stopWaiting);
+    const over = new AbortController();
+    const stop = (): void => over.abort();
+    waiter.decided.then(stop, stop);
     const reason = signal?.reason instanceof Error ? signal.reason.message : undefined;
-    while (waiting && !this.closed) {
+    while (!over.signal.aborted && !this.closed) {
       try {
         await this.engine.withdraw(callbackId, 'all', reason);
         return;

@@ -5,6 +5,8 @@ import { createHash, randomUUID, type Hash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import { z } from 'zod';
 import type { Choice, InputSchema, JsonObject, OnTimeout, StepResult } from '../../protocol/confirmation.js';
+import { findStructuralProblem } from '../../protocol/decode.js';
+import { IDENTIFIER_TEXT, MAX_IDENTIFIER_LENGTH } from '../../protocol/identifier.js';
 import type { FieldErrors } from '../../protocol/messages.js';
 import type { OpenRequest, Prompt } from '../engine/engine.js';
 import { InvalidMessageError } from '../notification.errors.js';
@@ -49,7 +51,11 @@ const MAX_PROMPT_BYTES = 1_048_576;
 const MAX_TIMEOUT_MS = 1_000_000_000_000;
 
 /** Names of users, tasks, keys and channels. */
-export const identifier = z.string().min(1, 'must not be empty').max(256, 'must have at most 256 characters');
+export const identifier = z
+  .string()
+  .min(1, 'must not be empty')
+  .max(MAX_IDENTIFIER_LENGTH, `must have at most ${MAX_IDENTIFIER_LENGTH} characters`)
+  .regex(IDENTIFIER_TEXT, 'must be well-formed Unicode without NUL');
 
 const choice = z.strictObject({ id: identifier, label: z.string(), proceed: z.boolean() });
 
@@ -97,9 +103,15 @@ const schema = z.strictObject({
  */
 export function prepare(request: AskRequest, defaults: AskDefaults): OpenRequest {
   const { signal: _signal, ...contents } = request;
-  const parsed = schema.safeParse(toJson(contents));
+  // JSON writes what is no number as null, and null waits for ever.
+  if (typeof request.timeoutMs === 'number' && !Number.isFinite(request.timeoutMs))
+    throw new InvalidMessageError({ timeoutMs: 'must be a finite number, or null' });
+  const json = toJson(contents);
+  const problem = findStructuralProblem(json);
+  if (problem !== undefined) throw new InvalidMessageError({ stepResult: problem });
+  const parsed = schema.safeParse(json);
   if (!parsed.success) throw new InvalidMessageError(fieldErrors(parsed.error));
-  const { userId, taskId, step, timeoutMs, onTimeout, key, ...shown } = parsed.data;
+  const { userId, taskId, step, timeoutMs = defaults.callbackTimeoutMs, onTimeout, key, ...shown } = parsed.data;
   const prompt = shown as Prompt;
   check(prompt, onTimeout);
   if (prompt.risk === 'irreversible') prompt.digest = digestOf(shownFields({ userId, taskId, step, prompt }));
@@ -111,7 +123,7 @@ export function prepare(request: AskRequest, defaults: AskDefaults): OpenRequest
     taskId,
     step,
     prompt,
-    timeoutMs: timeoutMs === undefined ? defaults.callbackTimeoutMs : timeoutMs,
+    timeoutMs: timeoutMs == null ? timeoutMs : Math.ceil(timeoutMs),
     onTimeout: onTimeout ?? bySetting,
     onTimeoutBy: onTimeout === undefined ? 'setting' : 'caller',
     key,

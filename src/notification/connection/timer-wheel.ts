@@ -2,6 +2,9 @@
  * Many repeating or one-off deadlines for the price of one timer, which runs only while something is due.
  * Precise to one tick: a callback comes at its time or up to one tick later.
  */
+/** The longest time-out that Node keeps; a longer one would be over at once. */
+export const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
+
 interface Entry {
   tick: number;
   callback: () => void;

@@ -14,6 +14,7 @@ import {
   Min,
   ValidateNested,
 } from 'class-validator';
+import { IsIdentifier } from '../validation.js';
 import type { JsonObject } from '../../protocol/confirmation.js';
 
 export class PositionFields {
@@ -28,21 +29,15 @@ export class PositionFields {
 /** `subscribe` and `unsubscribe`: exactly one of the three targets. */
 export class SubscribeFrame {
   @IsOptional()
-  @IsString()
-  @IsNotEmpty()
-  @MaxLength(256)
+  @IsIdentifier()
   user_id?: string;
 
   @IsOptional()
-  @IsString()
-  @IsNotEmpty()
-  @MaxLength(256)
+  @IsIdentifier()
   task_id?: string;
 
   @IsOptional()
-  @IsString()
-  @IsNotEmpty()
-  @MaxLength(256)
+  @IsIdentifier()
   channel?: string;
 
   @IsOptional()
@@ -53,9 +48,7 @@ export class SubscribeFrame {
 }
 
 export class ConfirmFrame {
-  @IsString()
-  @IsNotEmpty()
-  @MaxLength(256)
+  @IsIdentifier()
   callback_id!: string;
 
   @IsOptional()
@@ -80,14 +73,10 @@ export class ConfirmFrame {
 }
 
 export class CancelFrame {
-  @IsString()
-  @IsNotEmpty()
-  @MaxLength(256)
+  @IsIdentifier()
   user_id!: string;
 
-  @IsString()
-  @IsNotEmpty()
-  @MaxLength(256)
+  @IsIdentifier()
   task_id!: string;
 
   @IsOptional()
@@ -97,9 +86,7 @@ export class CancelFrame {
 }
 
 export class AckFrame {
-  @IsString()
-  @IsNotEmpty()
-  @MaxLength(256)
+  @IsIdentifier()
   message_id!: string;
 }
 

@@ -275,6 +275,7 @@ export class NotificationGateway
   }
 
   private closeUnauthenticatedIn(connection: Connection, delayMs: number): void {
+    if (!connection.isOpen) return;
     const close = (): void => void connection.close(CLOSE.UNAUTHENTICATED);
     this.tokenDeadlines.set(connection, this.wheel.schedule(delayMs, close));
   }

@@ -19,6 +19,7 @@ import {
   ValidateIf,
   ValidateNested,
 } from 'class-validator';
+import { IsIdentifier } from '../validation.js';
 import type { Choice, ConfirmationState, InputSchema, JsonObject, OnTimeout, StepResult } from '../../protocol/confirmation.js';
 
 const STATES = ['pending', 'answered', 'timed_out', 'cancelled', 'withdrawn'] as const;
@@ -65,14 +66,10 @@ export class ChoiceBody implements Choice {
 }
 
 export class OpenConfirmationBody {
-  @IsString()
-  @IsNotEmpty()
-  @MaxLength(256)
+  @IsIdentifier()
   user_id!: string;
 
-  @IsString()
-  @IsNotEmpty()
-  @MaxLength(256)
+  @IsIdentifier()
   task_id!: string;
 
   @IsInt()
@@ -142,9 +139,7 @@ export class AnswerBody {
 }
 
 export class HeartbeatBody {
-  @IsString()
-  @IsNotEmpty()
-  @MaxLength(256)
+  @IsIdentifier()
   user_id!: string;
 
   /** Seconds. */
@@ -163,9 +158,7 @@ export class HeartbeatBody {
 
 export class CancelBody {
   @IsOptional()
-  @IsString()
-  @IsNotEmpty()
-  @MaxLength(256)
+  @IsIdentifier()
   user_id?: string;
 
   @IsOptional()

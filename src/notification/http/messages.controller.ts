@@ -7,6 +7,7 @@ import { InvalidMessageError } from '../notification.errors.js';
 import { NotificationService } from '../notification.service.js';
 import { InboxQuery, SendQuery } from './bodies.js';
 import { Calling, Operation, type Caller } from './caller.js';
+import { IdentifierPipe } from '../validation.js';
 import { RestController } from './rest.js';
 
 const DEFAULT_PAGE = 100;
@@ -44,7 +45,11 @@ export class MessagesController {
   @Post('users/:user_id/messages')
   @Operation('user.send')
   @HttpCode(202)
-  async send(@Param('user_id') userId: string, @Query() query: SendQuery, @Body() message: object): Promise<object> {
+  async send(
+    @Param('user_id', IdentifierPipe) userId: string,
+    @Query() query: SendQuery,
+    @Body() message: object,
+  ): Promise<object> {
     const requiresAck = query.requires_ack === 'true';
     if (query.wait !== undefined && !requiresAck) throw new InvalidMessageError({ wait: 'needs requires_ack=true' });
     const ackTimeoutMs = query.wait === undefined ? undefined : query.wait * 1000;
@@ -54,7 +59,7 @@ export class MessagesController {
 
   @Get('users/:user_id')
   @Operation('user.read')
-  async presence(@Calling() caller: Caller, @Param('user_id') userId: string): Promise<object> {
+  async presence(@Calling() caller: Caller, @Param('user_id', IdentifierPipe) userId: string): Promise<object> {
     await this.access.mustReach(caller.subject, userId, 'user');
     const { connections } = await this.service.presence(userId);
     return { user_id: userId, online: connections > 0, connections };
@@ -63,14 +68,18 @@ export class MessagesController {
   @Post('users/:user_id/revoke')
   @HttpCode(200)
   @Operation('user.revoke')
-  async revoke(@Calling() caller: Caller, @Param('user_id') userId: string): Promise<object> {
+  async revoke(@Calling() caller: Caller, @Param('user_id', IdentifierPipe) userId: string): Promise<object> {
     const revokedAt = await this.service.revokeUser(userId, caller.origin);
     return { user_id: userId, revoked_at: toSeconds(revokedAt) };
   }
 
   @Get('users/:user_id/confirmations')
   @Operation('user.inbox')
-  async inbox(@Calling() caller: Caller, @Param('user_id') userId: string, @Query() query: InboxQuery): Promise<object> {
+  async inbox(
+    @Calling() caller: Caller,
+    @Param('user_id', IdentifierPipe) userId: string,
+    @Query() query: InboxQuery,
+  ): Promise<object> {
     await this.access.mustReach(caller.subject, userId, 'user');
     const { items, cursor } = await this.service.listConfirmations({
       scope: [userId],

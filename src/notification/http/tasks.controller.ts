@@ -8,6 +8,7 @@ import { NotFoundError } from '../notification.errors.js';
 import { NotificationService } from '../notification.service.js';
 import { CancelBody, HeartbeatBody } from './bodies.js';
 import { Calling, Operation, type Caller } from './caller.js';
+import { IdentifierPipe } from '../validation.js';
 import { RestController } from './rest.js';
 
 @RestController('ws/tasks')
@@ -19,7 +20,7 @@ export class TasksController {
 
   @Get(':task_id')
   @Operation('task.read')
-  async get(@Calling() caller: Caller, @Param('task_id') taskId: string): Promise<object> {
+  async get(@Calling() caller: Caller, @Param('task_id', IdentifierPipe) taskId: string): Promise<object> {
     const task = await this.service.getTask(taskId);
     await this.access.mustReach(caller.subject, task?.userId ?? null, 'task');
     if (!task) throw new NotFoundError('task');
@@ -29,7 +30,7 @@ export class TasksController {
   @Post(':task_id/messages')
   @Operation('task.send')
   @HttpCode(202)
-  async send(@Param('task_id') taskId: string, @Body() message: object): Promise<object> {
+  async send(@Param('task_id', IdentifierPipe) taskId: string, @Body() message: object): Promise<object> {
     const { deliveredTo } = await this.service.sendToTask(taskId, message as ApplicationMessage);
     return { delivered_to: deliveredTo };
   }
@@ -37,7 +38,10 @@ export class TasksController {
   @Post(':task_id/heartbeat')
   @Operation('task.beat')
   @HttpCode(202)
-  heartbeat(@Param('task_id') taskId: string, @Body() { user_id: userId, interval = 30, ttl = 300 }: HeartbeatBody): object {
+  heartbeat(
+    @Param('task_id', IdentifierPipe) taskId: string,
+    @Body() { user_id: userId, interval = 30, ttl = 300 }: HeartbeatBody,
+  ): object {
     this.service.leaseHeartbeat(userId, taskId, interval, ttl);
     return { user_id: userId, task_id: taskId, interval, ttl };
   }
@@ -45,7 +49,7 @@ export class TasksController {
   @Delete(':task_id/heartbeat')
   @Operation('task.beat')
   @HttpCode(204)
-  stopHeartbeat(@Param('task_id') taskId: string): void {
+  stopHeartbeat(@Param('task_id', IdentifierPipe) taskId: string): void {
     this.service.stopHeartbeats(taskId);
   }
 
@@ -54,7 +58,7 @@ export class TasksController {
   @Operation('task.cancel')
   async cancel(
     @Calling() caller: Caller,
-    @Param('task_id') taskId: string,
+    @Param('task_id', IdentifierPipe) taskId: string,
     @Body() { user_id: userId, reason }: CancelBody,
   ): Promise<object> {
     const isService = caller.userId === null;
@@ -74,7 +78,7 @@ export class TasksController {
 
   @Delete(':task_id/cancel')
   @Operation('task.resume')
-  async resume(@Param('task_id') taskId: string): Promise<object> {
+  async resume(@Param('task_id', IdentifierPipe) taskId: string): Promise<object> {
     const task = await this.service.resumeTask(taskId);
     if (!task) throw new NotFoundError('task');
     return taskView(task);

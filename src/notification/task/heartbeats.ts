@@ -4,6 +4,7 @@
  */
 import { toSeconds } from '../confirmation/view.js';
 import type { Heartbeat } from '../../protocol/messages.js';
+import { ServiceClosedError } from '../notification.errors.js';
 import type { TimerWheel, WheelTimer } from '../connection/timer-wheel.js';
 
 export interface HeartbeatHandle {
@@ -23,6 +24,7 @@ export class Heartbeats {
   private readonly byTask = new Map<string, Set<Beating>>();
   /** By user and task: what REST has leased. */
   private readonly leases = new Map<string, Beating>();
+  private closed = false;
 
   constructor(
     private readonly wheel: TimerWheel,
@@ -53,11 +55,14 @@ export class Heartbeats {
     for (const beating of this.byTask.get(taskId) ?? []) this.end(beating);
   }
 
+  /** Ends all of them; none begins any more. */
   close(): void {
+    this.closed = true;
     for (const taskId of [...this.byTask.keys()]) this.stopTask(taskId);
   }
 
   private begin(userId: string, taskId: string, intervalMs: number, until?: number): Beating {
+    if (this.closed) throw new ServiceClosedError();
     const beating: Beating = {
       userId,
       taskId,
