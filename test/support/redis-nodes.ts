@@ -1,6 +1,7 @@
 /** Nodes of the Redis engine in this process, on one Redis (or cluster), each able to die alone. */
 import type { Engine, EngineHandler, EngineSettings } from '../../src/notification/engine/engine.js';
 import { RedisEngine, type RedisEngineOptions } from '../../src/notification/engine/redis/redis-engine.js';
+import type { RedisLink } from '../../src/notification/engine/redis/link.js';
 import { EngineRecorder } from './engine-recorder.js';
 import { SETTINGS } from './engine-folder.js';
 import { TcpProxy } from './tcp-proxy.js';
@@ -57,6 +58,12 @@ export class RedisNodes {
   async kill({ engine, proxy }: { engine: Engine; proxy?: TcpProxy }): Promise<void> {
     if (!proxy) throw new Error('only a node behind a proxy can be killed');
     await proxy.close();
+    await engine.close();
+  }
+
+  /** The same for a node whose connections no proxy holds: from now on nothing of it reaches Redis. */
+  async cutOff(engine: RedisEngine): Promise<void> {
+    await (engine as unknown as { link: RedisLink }).link.close();
     await engine.close();
   }
 

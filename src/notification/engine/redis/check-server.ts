@@ -25,6 +25,23 @@ export async function checkServer(link: RedisLink, acceptLoss: boolean, logger: 
     if (!acceptLoss) throw new ConfigurationError(message);
     logger.warn(`${message}; accepted by a setting`);
   }
+  await warnOfLateWrites(link, logger);
+}
+
+/** With everysec an acknowledged write may not even have reached the operating system while an earlier fsync is under way. */
+async function warnOfLateWrites(link: RedisLink, logger: Logger): Promise<void> {
+  try {
+    const policies = (await link.ask('CONFIG', 'GET', 'appendfsync')).map(
+      (reply) => Object.values(Object(reply) as object).at(-1) as unknown,
+    );
+    if (policies.some((policy) => policy !== 'always'))
+      logger.warn(
+        'this Redis may lose the last seconds when it crashes while its disk is slow; appendfsync always loses nothing',
+      );
+  } catch (error) {
+    // Managed Redis does not show its configuration; that is no reason not to start.
+    logger.warn(`whether this Redis syncs every write is not known: ${String(error)}`);
+  }
 }
 
 function fieldsOf(info: Reply): Map<string, string> {

@@ -78,7 +78,7 @@ export class RedisLink {
     return this.call(async () => {
       const texts = args.map(String);
       const replying = this.evaluate(script, root, texts);
-      return script.reads || this.options.waitReplicas === 0 ? replying : this.replicated(root, replying);
+      return script.counts && this.options.waitReplicas > 0 ? this.replicated(root, replying) : replying;
     });
   }
 

@@ -3,10 +3,10 @@ import type { JsonObject } from '../../../protocol/confirmation.js';
 import { parseChannel, userChannel } from '../../../protocol/channels.js';
 import type * as Api from '../engine.js';
 import type { Context } from './context.js';
-import { scopeText } from './prompts.js';
 import { groups, list, maybe, text } from './records.js';
 import { ACK, COUNTS, HISTORY_AFTER, KEEP, NAME_OWNER, OWNER, POSITION, PUBLISH, UNACKNOWLEDGED } from './scripts/message.js';
 import { FORWARD } from './scripts/node.js';
+import { scopeText } from './scripts/script.js';
 import { EVERYTHING } from './watches.js';
 
 export class Messages {

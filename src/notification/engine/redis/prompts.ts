@@ -5,7 +5,7 @@ import type * as Api from '../engine.js';
 import type { Context } from './context.js';
 import { list, maybe, orderOf, text, toConfirmation, type Reply } from './records.js';
 import { DECIDE, GET, LIST, OPEN, PENDING_IDS, WITHDRAW } from './scripts/confirmation.js';
-import { optional } from './scripts/script.js';
+import { optional, scopeText } from './scripts/script.js';
 import type { Tasks } from './tasks.js';
 
 interface Source {
@@ -178,5 +178,3 @@ export class Prompts {
     return found;
   }
 }
-
-export const scopeText = (scope: Api.Scope): string => (scope === 'all' ? 'all' : JSON.stringify(scope));

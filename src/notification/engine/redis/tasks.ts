@@ -6,10 +6,9 @@
 import type * as Api from '../engine.js';
 import { EngineUnavailableError } from '../../notification.errors.js';
 import type { Context } from './context.js';
-import { scopeText } from './prompts.js';
 import { list, maybe, text, toTaskRecord, type TaskRecord } from './records.js';
 import { CANCEL_PROMPTS } from './scripts/confirmation.js';
-import { optional } from './scripts/script.js';
+import { optional, scopeText } from './scripts/script.js';
 import { CANCEL, CANCEL_DONE, CLAIM, FORGET_TASK, GET_TASK, IS_BUSY, RESUME, TASK_PARTITIONS } from './scripts/task.js';
 
 /** How long, at least, a prompt under way can be late: its node may have been frozen. */

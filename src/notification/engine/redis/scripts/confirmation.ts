@@ -5,7 +5,7 @@
  *  2. `settle` is the only way out of `pending`; it writes the decision, takes the prompt off every list, appends the
  *     event to the stream and wakes the nodes, all in the step of the script.
  */
-import { script } from './script.js';
+import { script, type Kind } from './script.js';
 
 /** In the order in which a record travels. Times are milliseconds, `order`s microseconds. */
 export const FIELDS = [
@@ -86,8 +86,7 @@ end
 local function fed() return redis.call('HGET', META, 'feed') or '0' end
 `;
 
-const confirmationScript = (name: string, kind: 'settles' | 'adds' | 'reads', body: string) =>
-  script(name, kind, CONFIRMATION_STEPS, body);
+const confirmationScript = (name: string, kind: Kind, body: string) => script(name, kind, CONFIRMATION_STEPS, body);
 
 /**
  * IN  id, user, task, step, prompt, timeout?, on_timeout, on_timeout_by, key?, fingerprint?,
@@ -190,7 +189,7 @@ return { record[I.state] == 'withdrawn' and 'repeated' or 'already_resolved', re
 /** IN id; OUT {record or nil, feed order} */
 export const GET = confirmationScript(
   'get',
-  'settles',
+  'notes',
   `
 local record = load(ARGV[1])
 return { record and current(record) or false, fed() }
@@ -204,7 +203,7 @@ return { record and current(record) or false, fed() }
  */
 export const LIST = confirmationScript(
   'list',
-  'settles',
+  'notes',
   `
 local lists = { all = ALL, user = OF_USER(ARGV[2]), task = OF_TASK(ARGV[2]) }
 local pending = { all = PENDING, user = OF_USER_PENDING(ARGV[2]), task = OF_TASK_PENDING(ARGV[2]) }

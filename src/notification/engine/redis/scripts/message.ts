@@ -3,7 +3,7 @@
  *
  *  1. The partition's epoch is bound to one life of one Redis server: after a restart or a fail-over it is another, so
  *     that a position from before, whose later part may be lost, is never taken for a good one. It is looked at again
- *     after half a second's silence, which is shorter than any fail-over.
+ *     after 25 ms, which is shorter than any restart.
  *  2. A channel's own epoch adds when it was born: one that was forgotten starts a new epoch with offset 0.
  *  3. What is appended is published in the same script, so that the order of the two is the same.
  */
@@ -12,7 +12,7 @@ import { script } from './script.js';
 const STEPS = `
 local function partition_epoch()
   local known = redis.call('HMGET', META, 'epoch', 'run', 'run_at')
-  if known[1] and now - tonumber(known[3]) < 500 then return known[1] end
+  if known[1] and now - tonumber(known[3]) < 25 then return known[1] end
   local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
   if not known[1] or known[2] ~= run then
     known[1] = string.sub(run, 1, 8) .. '.' .. order()
@@ -73,7 +73,7 @@ return { epoch, offset and text(offset), redis.call('HGETALL', WATCHERS(channel)
 /** IN channel, how long an idle channel is kept; OUT {epoch, offset} */
 export const POSITION = script(
   'position',
-  'settles',
+  'notes',
   STEPS,
   `
 local epoch, offset = position(ARGV[1], ARGV[2])
@@ -87,7 +87,7 @@ return { epoch, text(offset) }
  */
 export const HISTORY_AFTER = script(
   'history-after',
-  'settles',
+  'notes',
   STEPS,
   `
 local epoch, head = position(ARGV[1], ARGV[2])

@@ -9,7 +9,7 @@ import { script } from './script.js';
  */
 export const HEARTBEAT = script(
   'heartbeat',
-  'settles',
+  'notes',
   `
 redis.call('HSET', root, 'node:' .. ARGV[1], (ARGV[4] == '1' and '0' or text(now)) .. ' ' .. ARGV[2] .. ' ' .. ARGV[3])
 local all, reply = redis.call('HGETALL', root), { text(now) }
@@ -33,7 +33,7 @@ return reply
 /** How the data is laid out; the first node says, the others must agree. IN partitions; OUT partitions as laid out */
 export const LAYOUT = script(
   'layout',
-  'adds',
+  'notes',
   `
 redis.call('HSETNX', root, 'partitions', ARGV[1])
 return redis.call('HGET', root, 'partitions')
@@ -48,7 +48,7 @@ return redis.call('HGET', root, 'partitions')
  */
 export const TICK = script(
   'tick',
-  'settles',
+  'notes',
   CONFIRMATION_STEPS,
   `
 local retention, limit = tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -138,7 +138,7 @@ return found
 /** This node serves so many connections of a channel. IN channel, node, count, for how long that is remembered */
 export const WATCH = script(
   'watch',
-  'settles',
+  'notes',
   `
 local key = WATCHERS(ARGV[1])
 if ARGV[3] == '0' then
@@ -154,7 +154,7 @@ return 1
 /** IN user, '<node> <connection>', for how long that is remembered; OUT the user's connections, oldest first */
 export const CONNECT = script(
   'connect',
-  'settles',
+  'notes',
   `
 local key = CONNECTIONS(ARGV[1])
 if not redis.call('ZSCORE', key, ARGV[2]) then redis.call('ZADD', key, order(), ARGV[2]) end
@@ -166,7 +166,7 @@ return redis.call('ZRANGE', key, 0, -1)
 /** Takes connections off a user's list. IN user, '1' to tell their nodes to close them, then '<node> <connection>'… */
 export const DISCONNECT = script(
   'disconnect',
-  'settles',
+  'notes',
   `
 for index = 3, #ARGV do
   local node, connection = string.match(ARGV[index], '^(%S+) (.*)$')

@@ -1,20 +1,27 @@
 /**
- * How a script is made: a name, whether it only reads, and Lua that may use the names, the clock and the steps below.
+ * How a script is made: a name, its kind, and Lua that may use the names, the clock and the steps below.
  *
  *  1. The clock is Redis' own and never goes back within a partition. `order()` gives every change its place.
  *  2. Optional arguments travel as 'n' (none) or 's<text>'; unset fields come back as nil.
  *  3. Scripts that settle or end something run even when Redis is out of memory.
  */
 import { createHash } from 'node:crypto';
+import type { Scope } from '../../engine.js';
 import { LUA_KEYS } from '../keys.js';
 
 export interface Script {
   name: string;
   source: string;
   sha: string;
-  /** What only reads needs no WAIT. */
-  reads: boolean;
+  /** Whether somebody counts on it: with WAIT, replicas must have it before the call resolves. */
+  counts: boolean;
 }
+
+/**
+ * `adds` something new, and is refused when Redis is out of memory; `settles` or ends something; `notes` what the nodes need
+ * themselves, or what follows from the clock; only `reads`.
+ */
+export type Kind = 'adds' | 'settles' | 'notes' | 'reads';
 
 const CLOCK = `
 local function text(number) return string.format('%.0f', number) end
@@ -37,10 +44,13 @@ local function within(scope, user)
 end
 `;
 
-export function script(name: string, kind: 'settles' | 'adds' | 'reads', ...parts: string[]): Script {
+export function script(name: string, kind: Kind, ...parts: string[]): Script {
   const flags = kind === 'adds' ? '' : ' flags=allow-oom';
   const source = `#!lua${flags}\n-- ${name}${LUA_KEYS}${CLOCK}${parts.join('\n')}`;
-  return { name, source, sha: createHash('sha1').update(source).digest('hex'), reads: kind === 'reads' };
+  return { name, source, sha: createHash('sha1').update(source).digest('hex'), counts: kind === 'adds' || kind === 'settles' };
 }
 
 export const optional = (value: string | null | undefined): string => (value == null ? 'n' : `s${value}`);
+
+/** As `within` reads it. */
+export const scopeText = (scope: Scope): string => (scope === 'all' ? 'all' : JSON.stringify(scope));

@@ -5,9 +5,8 @@
 import { CONFIRMATION_STEPS } from './confirmation.js';
 import { script } from './script.js';
 
-export const TASK_FIELDS = ['id', 'user', 'cancelled', 'by', 'reason', 'version'] as const;
-
 const STEPS = `${CONFIRMATION_STEPS}
+-- a task record: id, user, cancelled, by, reason, version
 local function task_record(id)
   local task = redis.call('HMGET', TASK(id), 'id', 'user', 'cancelled', 'by', 'reason', 'version')
   task[6] = task[6] or '0'
@@ -79,7 +78,7 @@ return { status, task, redis.call('SMEMBERS', TASK_PARTS(id)), redis.call('ZSCOR
 /** All partitions have followed. IN task, version; OUT nothing */
 export const CANCEL_DONE = script(
   'cancel-done',
-  'settles',
+  'notes',
   STEPS,
   `
 if task_record(ARGV[1])[6] == ARGV[2] then redis.call('ZREM', UNDONE, ARGV[1]) end
@@ -116,7 +115,7 @@ export const IS_BUSY = script('is-busy', 'reads', `return redis.call('ZCARD', OF
  */
 export const FORGET_TASK = script(
   'forget-task',
-  'settles',
+  'notes',
   `
 if redis.call('ZSCORE', TASKS, ARGV[1]) ~= ARGV[2] then return 0 end
 if ARGV[3] == '1' then
