@@ -6,8 +6,8 @@ import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:f
 import { delimiter, join } from 'node:path';
 import { run, say, SetupError } from './tools.mjs';
 
-/** binary -> Debian package. To come: redis-server, chromium. */
-const NEEDED = { nginx: 'nginx-light' };
+/** binary -> Debian package. To come: chromium. */
+const NEEDED = { nginx: 'nginx-light', 'redis-server': 'redis-server' };
 
 const POLICY = '/usr/sbin/policy-rc.d';
 const APT = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };

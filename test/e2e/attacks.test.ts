@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { ACTIONS } from '../../src/protocol/index.js';
 import { TestClient } from '../support/client.js';
+import { describeEngines } from '../support/engines.js';
 import { AUDIENCE, SECRET, tokenOf } from '../support/jwt.js';
 import { startProcess } from '../support/process.js';
 import { startService, type TestService } from '../support/service.js';
@@ -149,16 +150,18 @@ describe('secrets', () => {
   });
 });
 
-describe(`random input (seed ${SEED})`, () => {
+describeEngines(`random input (seed ${SEED})`, (engine) => {
   let service: TestService;
   const faults: unknown[] = [];
   const note = (error: unknown): void => void faults.push(error);
   beforeAll(async () => {
     process.on('unhandledRejection', note);
-    service = await startService({ environment: { WEBSOCKET_RATE_BURST: '1000000' } });
+    await engine.start();
+    service = await startService({ environment: { ...engine.environment(), WEBSOCKET_RATE_BURST: '1000000' } });
   });
   afterAll(async () => {
     await service.stop();
+    await engine.stop();
     process.off('unhandledRejection', note);
     expect(faults).toEqual([]);
   });

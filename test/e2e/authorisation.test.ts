@@ -5,6 +5,7 @@
 import { POLICY, type Operation } from '../../src/notification/access/access.js';
 import type { TestClient } from '../support/client.js';
 import { AUDIENCE, SECRET, tokenOf } from '../support/jwt.js';
+import { describeEngines } from '../support/engines.js';
 import { startService, type TestService } from '../support/service.js';
 
 const KEY = 'an-api-key-of-a-service';
@@ -21,225 +22,232 @@ interface Target {
   userId: string;
 }
 
-let service: TestService;
-let tokens: Record<Actor, string | undefined>;
-const clients = new Map<Actor, TestClient>();
+describeEngines('authorisation', (engine) => {
+  let service: TestService;
+  let tokens: Record<Actor, string | undefined>;
+  const clients = new Map<Actor, TestClient>();
 
-beforeAll(async () => {
-  service = await startService({
-    environment: {
-      WEBSOCKET_AUTH: 'jwt',
-      WEBSOCKET_JWT_SECRET: SECRET,
-      WEBSOCKET_JWT_AUDIENCE: AUDIENCE,
-      WEBSOCKET_API_KEYS: KEY,
-      WEBSOCKET_AUTH_FAILURES: '100000',
-    },
-    options: {
-      authenticationTimeoutMs: 600_000,
-      accessPolicy: {
-        actsFor: (userId) => Promise.resolve(userId === 'deputy' ? ['owner'] : []),
-        maySubscribe: (userId, channel) => Promise.resolve(userId === 'owner' && channel === 'team'),
+  beforeAll(async () => {
+    await engine.start();
+    service = await startService({
+      environment: {
+        ...engine.environment(),
+        WEBSOCKET_AUTH: 'jwt',
+        WEBSOCKET_JWT_SECRET: SECRET,
+        WEBSOCKET_JWT_AUDIENCE: AUDIENCE,
+        WEBSOCKET_API_KEYS: KEY,
+        WEBSOCKET_AUTH_FAILURES: '100000',
       },
-    },
+      options: {
+        authenticationTimeoutMs: 600_000,
+        accessPolicy: {
+          actsFor: (userId) => Promise.resolve(userId === 'deputy' ? ['owner'] : []),
+          maySubscribe: (userId, channel) => Promise.resolve(userId === 'owner' && channel === 'team'),
+        },
+      },
+    });
+    tokens = {
+      owner: await tokenOf('owner'),
+      deputy: await tokenOf('deputy'),
+      stranger: await tokenOf('stranger'),
+      nobody: undefined,
+      key: KEY,
+      'service token': await tokenOf('worker', { scope: 'other notification:service' }),
+    };
+    for (const actor of ['owner', 'deputy', 'stranger', 'nobody'] as const) {
+      const token = tokens[actor];
+      clients.set(actor, await service.connect(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }));
+    }
   });
-  tokens = {
-    owner: await tokenOf('owner'),
-    deputy: await tokenOf('deputy'),
-    stranger: await tokenOf('stranger'),
-    nobody: undefined,
-    key: KEY,
-    'service token': await tokenOf('worker', { scope: 'other notification:service' }),
-  };
-  for (const actor of ['owner', 'deputy', 'stranger', 'nobody'] as const) {
-    const token = tokens[actor];
-    clients.set(actor, await service.connect(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }));
-  }
-});
-afterAll(() => service.stop());
-
-let serial = 0;
-
-/** Something of the owner's to ask for. */
-async function make(thing: Thing): Promise<Target> {
-  const name = `${++serial}`;
-  if (thing === 'unknown')
-    return { callbackId: `none-${name}`, messageId: `none-${name}`, taskId: `none-${name}`, userId: 'owner' };
-  const taskId = `task-${name}`;
-  const { confirmation } = await service.notifications.openConfirmation({
-    stepResult: { message: 'secret?' },
-    userId: 'owner',
-    taskId,
-    step: 1,
+  afterAll(async () => {
+    await service.stop();
+    await engine.stop();
   });
-  const { messageId = '' } = await service.notifications.sendToUser('owner', { type: 'invoice' }, { requiresAck: true });
-  if (thing === 'resolved') {
-    await service.notifications.answer(
-      confirmation.callbackId,
-      { userId: 'owner', scope: ['owner'] },
-      { proceed: true, feedback: 'first' },
-    );
-    await service.notifications.acknowledge(messageId);
-  }
-  return { callbackId: confirmation.callbackId, messageId, taskId, userId: 'owner' };
-}
 
-const body = { type: 'x' };
-const question = (target: Target): object => ({ user_id: target.userId, task_id: target.taskId, step: 1, step_result: {} });
+  let serial = 0;
 
-/** How each way in is tried; what it answers is an HTTP status, or 200 and the error's status by WebSocket. */
-const ATTEMPTS: Record<Operation, (actor: Actor, target: Target) => Promise<number | undefined>> = {
-  'ws.ping': (actor) => frame(actor, { action: 'ping' }),
-  'ws.subscribe': (actor, { taskId }) => frame(actor, { action: 'subscribe', task_id: taskId }),
-  'ws.unsubscribe': (actor, { taskId }) => frame(actor, { action: 'unsubscribe', task_id: taskId }),
-  'ws.confirm': (actor, { callbackId }) => frame(actor, { action: 'confirm', callback_id: callbackId, proceed: false }),
-  'ws.cancel': (actor, { taskId, userId }) => frame(actor, { action: 'cancel', user_id: userId, task_id: taskId }),
-  'ws.ack': (actor, { messageId }) => frame(actor, { action: 'ack', message_id: messageId }),
-  'ws.authenticate': (actor) => frame(actor, { action: 'authenticate', token: 'nonsense' }),
-  'ws.pending': (actor) => frame(actor, { action: 'pending' }),
-  'status.read': (actor) => rest(actor, 'GET', '/ws/status'),
-  'metrics.read': (actor) => rest(actor, 'GET', '/metrics'),
-  'broadcast.send': (actor) => rest(actor, 'POST', '/ws/broadcast', body),
-  'user.read': (actor, { userId }) => rest(actor, 'GET', `/ws/users/${userId}`),
-  'user.send': (actor, { userId }) => rest(actor, 'POST', `/ws/users/${userId}/messages`, body),
-  'user.inbox': (actor, { userId }) => rest(actor, 'GET', `/ws/users/${userId}/confirmations`),
-  'user.revoke': (actor) => rest(actor, 'POST', '/ws/users/somebody/revoke', {}),
-  'confirmation.open': (actor, target) => rest(actor, 'POST', '/ws/confirmations', question(target)),
-  'confirmation.read': (actor, { callbackId }) => rest(actor, 'GET', `/ws/confirmations/${callbackId}`),
-  'confirmation.answer': (actor, { callbackId }) =>
-    rest(actor, 'POST', `/ws/confirmations/${callbackId}/answer`, { proceed: false }),
-  'confirmation.withdraw': (actor, { callbackId }) => rest(actor, 'DELETE', `/ws/confirmations/${callbackId}`),
-  'task.read': (actor, { taskId }) => rest(actor, 'GET', `/ws/tasks/${taskId}`),
-  'task.send': (actor, { taskId }) => rest(actor, 'POST', `/ws/tasks/${taskId}/messages`, body),
-  'task.beat': (actor, { taskId }) => rest(actor, 'DELETE', `/ws/tasks/${taskId}/heartbeat`),
-  'task.cancel': (actor, { taskId }) => rest(actor, 'POST', `/ws/tasks/${taskId}/cancel`, {}),
-  'task.resume': (actor, { taskId }) => rest(actor, 'DELETE', `/ws/tasks/${taskId}/cancel`),
-};
-
-/** Services connect by REST only, here; `undefined`: not tried. */
-async function frame(actor: Actor, message: object): Promise<number | undefined> {
-  const reply = await clients.get(actor)?.request(message);
-  if (!reply) return undefined;
-  const statuses: Record<string, number> = { UNAUTHENTICATED: 401, FORBIDDEN: 403, NOT_FOUND: 404, ALREADY_RESOLVED: 409 };
-  return reply.type === 'error' ? (statuses[String(reply['code'])] ?? 400) : 200;
-}
-
-async function rest(actor: Actor, method: string, path: string, content?: object): Promise<number> {
-  const token = tokens[actor];
-  const headers: Record<string, string> =
-    token === undefined ? {} : actor === 'key' ? { 'x-api-key': token } : { authorization: `Bearer ${token}` };
-  return (await service.rest(method, path, content, headers)).status;
-}
-
-/** What each may expect, said a second time and otherwise than the policy says it. */
-function expected(operation: Operation, actor: Actor, thing: Thing): number[] {
-  const isService = actor === 'key' || actor === 'service token';
-  const mayTouch = isService || actor === 'owner' || actor === 'deputy';
-  const exists = thing !== 'unknown';
-  if (operation === 'ws.authenticate') return [401];
-  if (actor === 'nobody') return [401];
-  switch (operation) {
-    case 'ws.ping':
-    case 'ws.pending':
-    case 'ws.unsubscribe':
-      return [200];
-    case 'ws.subscribe':
-    case 'task.read':
-    case 'ws.ack':
-      return mayTouch && exists ? [200] : [404];
-    case 'ws.cancel':
-      return mayTouch && exists ? [200] : [404];
-    case 'task.cancel':
-      return isService ? [200] : mayTouch && exists ? [200] : [404];
-    case 'ws.confirm':
-    case 'confirmation.answer':
-      return !mayTouch || !exists ? [404] : thing === 'resolved' ? [409] : [200];
-    case 'confirmation.read':
-      return mayTouch && exists ? [200] : [404];
-    case 'user.read':
-    case 'user.inbox':
-      return mayTouch ? [200] : [404];
-    case 'confirmation.withdraw':
-      return !isService ? [403] : !exists ? [404] : thing === 'resolved' ? [409] : [200];
-    case 'confirmation.open':
-      return isService ? [201] : [403];
-    case 'task.resume':
-      return !isService ? [403] : exists ? [200] : [404];
-    default:
-      return isService ? [200, 202, 204] : [403];
-  }
-}
-
-const cells = (Object.keys(POLICY) as Operation[]).flatMap((operation) => THINGS.map((thing) => ({ operation, thing })));
-
-it.each(cells)('$operation of something $thing is as the contract says for everybody', async ({ operation, thing }) => {
-  for (const actor of ACTORS) {
-    const status = await ATTEMPTS[operation](actor, await make(thing));
-    if (status !== undefined)
-      expect({ actor, status: expected(operation, actor, thing).includes(status) ? 'as expected' : status }).toEqual({
-        actor,
-        status: 'as expected',
-      });
-  }
-});
-
-it('every route of the service has a policy', async () => {
-  const { paths } = (await service.rest('GET', '/docs-json')).body as unknown as {
-    paths: Record<string, Record<string, object>>;
-  };
-  const open = ['/health/live', '/health/ready', '/ws/health'];
-  for (const [path, methods] of Object.entries(paths)) {
-    for (const method of Object.keys(methods)) {
-      const response = await service.rest(
-        method.toUpperCase(),
-        path.replaceAll(/\{\w+\}/g, 'x'),
-        method === 'post' ? {} : undefined,
+  /** Something of the owner's to ask for. */
+  async function make(thing: Thing): Promise<Target> {
+    const name = `${++serial}`;
+    if (thing === 'unknown')
+      return { callbackId: `none-${name}`, messageId: `none-${name}`, taskId: `none-${name}`, userId: 'owner' };
+    const taskId = `task-${name}`;
+    const { confirmation } = await service.notifications.openConfirmation({
+      stepResult: { message: 'secret?' },
+      userId: 'owner',
+      taskId,
+      step: 1,
+    });
+    const { messageId = '' } = await service.notifications.sendToUser('owner', { type: 'invoice' }, { requiresAck: true });
+    if (thing === 'resolved') {
+      await service.notifications.answer(
+        confirmation.callbackId,
+        { userId: 'owner', scope: ['owner'] },
+        { proceed: true, feedback: 'first' },
       );
-      expect({ path, method, status: response.status }).toEqual({ path, method, status: open.includes(path) ? 200 : 401 });
+      await service.notifications.acknowledge(messageId);
+    }
+    return { callbackId: confirmation.callbackId, messageId, taskId, userId: 'owner' };
+  }
+
+  const body = { type: 'x' };
+  const question = (target: Target): object => ({ user_id: target.userId, task_id: target.taskId, step: 1, step_result: {} });
+
+  /** How each way in is tried; what it answers is an HTTP status, or 200 and the error's status by WebSocket. */
+  const ATTEMPTS: Record<Operation, (actor: Actor, target: Target) => Promise<number | undefined>> = {
+    'ws.ping': (actor) => frame(actor, { action: 'ping' }),
+    'ws.subscribe': (actor, { taskId }) => frame(actor, { action: 'subscribe', task_id: taskId }),
+    'ws.unsubscribe': (actor, { taskId }) => frame(actor, { action: 'unsubscribe', task_id: taskId }),
+    'ws.confirm': (actor, { callbackId }) => frame(actor, { action: 'confirm', callback_id: callbackId, proceed: false }),
+    'ws.cancel': (actor, { taskId, userId }) => frame(actor, { action: 'cancel', user_id: userId, task_id: taskId }),
+    'ws.ack': (actor, { messageId }) => frame(actor, { action: 'ack', message_id: messageId }),
+    'ws.authenticate': (actor) => frame(actor, { action: 'authenticate', token: 'nonsense' }),
+    'ws.pending': (actor) => frame(actor, { action: 'pending' }),
+    'status.read': (actor) => rest(actor, 'GET', '/ws/status'),
+    'metrics.read': (actor) => rest(actor, 'GET', '/metrics'),
+    'broadcast.send': (actor) => rest(actor, 'POST', '/ws/broadcast', body),
+    'user.read': (actor, { userId }) => rest(actor, 'GET', `/ws/users/${userId}`),
+    'user.send': (actor, { userId }) => rest(actor, 'POST', `/ws/users/${userId}/messages`, body),
+    'user.inbox': (actor, { userId }) => rest(actor, 'GET', `/ws/users/${userId}/confirmations`),
+    'user.revoke': (actor) => rest(actor, 'POST', '/ws/users/somebody/revoke', {}),
+    'confirmation.open': (actor, target) => rest(actor, 'POST', '/ws/confirmations', question(target)),
+    'confirmation.read': (actor, { callbackId }) => rest(actor, 'GET', `/ws/confirmations/${callbackId}`),
+    'confirmation.answer': (actor, { callbackId }) =>
+      rest(actor, 'POST', `/ws/confirmations/${callbackId}/answer`, { proceed: false }),
+    'confirmation.withdraw': (actor, { callbackId }) => rest(actor, 'DELETE', `/ws/confirmations/${callbackId}`),
+    'task.read': (actor, { taskId }) => rest(actor, 'GET', `/ws/tasks/${taskId}`),
+    'task.send': (actor, { taskId }) => rest(actor, 'POST', `/ws/tasks/${taskId}/messages`, body),
+    'task.beat': (actor, { taskId }) => rest(actor, 'DELETE', `/ws/tasks/${taskId}/heartbeat`),
+    'task.cancel': (actor, { taskId }) => rest(actor, 'POST', `/ws/tasks/${taskId}/cancel`, {}),
+    'task.resume': (actor, { taskId }) => rest(actor, 'DELETE', `/ws/tasks/${taskId}/cancel`),
+  };
+
+  /** Services connect by REST only, here; `undefined`: not tried. */
+  async function frame(actor: Actor, message: object): Promise<number | undefined> {
+    const reply = await clients.get(actor)?.request(message);
+    if (!reply) return undefined;
+    const statuses: Record<string, number> = { UNAUTHENTICATED: 401, FORBIDDEN: 403, NOT_FOUND: 404, ALREADY_RESOLVED: 409 };
+    return reply.type === 'error' ? (statuses[String(reply['code'])] ?? 400) : 200;
+  }
+
+  async function rest(actor: Actor, method: string, path: string, content?: object): Promise<number> {
+    const token = tokens[actor];
+    const headers: Record<string, string> =
+      token === undefined ? {} : actor === 'key' ? { 'x-api-key': token } : { authorization: `Bearer ${token}` };
+    return (await service.rest(method, path, content, headers)).status;
+  }
+
+  /** What each may expect, said a second time and otherwise than the policy says it. */
+  function expected(operation: Operation, actor: Actor, thing: Thing): number[] {
+    const isService = actor === 'key' || actor === 'service token';
+    const mayTouch = isService || actor === 'owner' || actor === 'deputy';
+    const exists = thing !== 'unknown';
+    if (operation === 'ws.authenticate') return [401];
+    if (actor === 'nobody') return [401];
+    switch (operation) {
+      case 'ws.ping':
+      case 'ws.pending':
+      case 'ws.unsubscribe':
+        return [200];
+      case 'ws.subscribe':
+      case 'task.read':
+      case 'ws.ack':
+        return mayTouch && exists ? [200] : [404];
+      case 'ws.cancel':
+        return mayTouch && exists ? [200] : [404];
+      case 'task.cancel':
+        return isService ? [200] : mayTouch && exists ? [200] : [404];
+      case 'ws.confirm':
+      case 'confirmation.answer':
+        return !mayTouch || !exists ? [404] : thing === 'resolved' ? [409] : [200];
+      case 'confirmation.read':
+        return mayTouch && exists ? [200] : [404];
+      case 'user.read':
+      case 'user.inbox':
+        return mayTouch ? [200] : [404];
+      case 'confirmation.withdraw':
+        return !isService ? [403] : !exists ? [404] : thing === 'resolved' ? [409] : [200];
+      case 'confirmation.open':
+        return isService ? [201] : [403];
+      case 'task.resume':
+        return !isService ? [403] : exists ? [200] : [404];
+      default:
+        return isService ? [200, 202, 204] : [403];
     }
   }
-});
 
-it('somebody else’s prompt and one that does not exist get the same bytes', async () => {
-  const { callbackId } = await make('own');
-  const stranger = clients.get('stranger') as TestClient;
-  const answers: string[] = [];
-  for (const callback_id of [callbackId, callbackId.replace(/.$/, (last) => (last === '0' ? '1' : '0'))]) {
-    const reply = await stranger.request({ action: 'confirm', callback_id, proceed: true });
-    const { status, body: error } = await service.rest('GET', `/ws/confirmations/${callback_id}`, undefined, {
-      authorization: `Bearer ${String(tokens.stranger)}`,
+  const cells = (Object.keys(POLICY) as Operation[]).flatMap((operation) => THINGS.map((thing) => ({ operation, thing })));
+
+  it.each(cells)('$operation of something $thing is as the contract says for everybody', async ({ operation, thing }) => {
+    for (const actor of ACTORS) {
+      const status = await ATTEMPTS[operation](actor, await make(thing));
+      if (status !== undefined)
+        expect({ actor, status: expected(operation, actor, thing).includes(status) ? 'as expected' : status }).toEqual({
+          actor,
+          status: 'as expected',
+        });
+    }
+  });
+
+  it('every route of the service has a policy', async () => {
+    const { paths } = (await service.rest('GET', '/docs-json')).body as unknown as {
+      paths: Record<string, Record<string, object>>;
+    };
+    const open = ['/health/live', '/health/ready', '/ws/health'];
+    for (const [path, methods] of Object.entries(paths)) {
+      for (const method of Object.keys(methods)) {
+        const response = await service.rest(
+          method.toUpperCase(),
+          path.replaceAll(/\{\w+\}/g, 'x'),
+          method === 'post' ? {} : undefined,
+        );
+        expect({ path, method, status: response.status }).toEqual({ path, method, status: open.includes(path) ? 200 : 401 });
+      }
+    }
+  });
+
+  it('somebody else’s prompt and one that does not exist get the same bytes', async () => {
+    const { callbackId } = await make('own');
+    const stranger = clients.get('stranger') as TestClient;
+    const answers: string[] = [];
+    for (const callback_id of [callbackId, callbackId.replace(/.$/, (last) => (last === '0' ? '1' : '0'))]) {
+      const reply = await stranger.request({ action: 'confirm', callback_id, proceed: true });
+      const { status, body: error } = await service.rest('GET', `/ws/confirmations/${callback_id}`, undefined, {
+        authorization: `Bearer ${String(tokens.stranger)}`,
+      });
+      answers.push(JSON.stringify([{ ...reply, request_id: 0, timestamp: 0 }, status, error]).replaceAll(callback_id, 'ID'));
+    }
+    expect(answers[0]).toBe(answers[1]);
+  });
+
+  it('a deputy answers for whom the policy names, and the answer is the deputy’s', async () => {
+    const { callbackId } = await make('own');
+    const deputy = clients.get('deputy') as TestClient;
+    expect(await deputy.request({ action: 'subscribe', user_id: 'owner' })).toMatchObject({ code: 'FORBIDDEN' });
+    expect(await deputy.request({ action: 'confirm', callback_id: callbackId, proceed: true })).toMatchObject({
+      type: 'confirmation_accepted',
     });
-    answers.push(JSON.stringify([{ ...reply, request_id: 0, timestamp: 0 }, status, error]).replaceAll(callback_id, 'ID'));
-  }
-  expect(answers[0]).toBe(answers[1]);
-});
-
-it('a deputy answers for whom the policy names, and the answer is the deputy’s', async () => {
-  const { callbackId } = await make('own');
-  const deputy = clients.get('deputy') as TestClient;
-  expect(await deputy.request({ action: 'subscribe', user_id: 'owner' })).toMatchObject({ code: 'FORBIDDEN' });
-  expect(await deputy.request({ action: 'confirm', callback_id: callbackId, proceed: true })).toMatchObject({
-    type: 'confirmation_accepted',
+    expect(await service.notifications.getConfirmation(callbackId)).toMatchObject({
+      decision: { answeredBy: 'deputy', proceed: true },
+    });
   });
-  expect(await service.notifications.getConfirmation(callbackId)).toMatchObject({
-    decision: { answeredBy: 'deputy', proceed: true },
-  });
-});
 
-it('a named channel is open to whom the policy lets in', async () => {
-  expect(await clients.get('owner')?.request({ action: 'subscribe', channel: 'team' })).toMatchObject({
-    type: 'subscription_confirmed',
+  it('a named channel is open to whom the policy lets in', async () => {
+    expect(await clients.get('owner')?.request({ action: 'subscribe', channel: 'team' })).toMatchObject({
+      type: 'subscription_confirmed',
+    });
+    expect(await clients.get('owner')?.request({ action: 'subscribe', channel: 'board' })).toMatchObject({ code: 'FORBIDDEN' });
+    expect(await clients.get('stranger')?.request({ action: 'subscribe', channel: 'team' })).toMatchObject({ code: 'FORBIDDEN' });
   });
-  expect(await clients.get('owner')?.request({ action: 'subscribe', channel: 'board' })).toMatchObject({ code: 'FORBIDDEN' });
-  expect(await clients.get('stranger')?.request({ action: 'subscribe', channel: 'team' })).toMatchObject({ code: 'FORBIDDEN' });
-});
 
-it('a stranger is sent nothing of the owner’s', async () => {
-  const stranger = clients.get('stranger') as TestClient;
-  const before = stranger.received.length;
-  const { taskId } = await make('own');
-  await service.notifications.sendToUser('owner', { type: 'private' });
-  await service.notifications.sendToTask(taskId, { type: 'private' });
-  await service.notifications.cancelTask(taskId);
-  await stranger.settled();
-  expect(stranger.received.slice(before).map(({ type }) => type)).toEqual(['pong']);
+  it('a stranger is sent nothing of the owner’s', async () => {
+    const stranger = clients.get('stranger') as TestClient;
+    const before = stranger.received.length;
+    const { taskId } = await make('own');
+    await service.notifications.sendToUser('owner', { type: 'private' });
+    await service.notifications.sendToTask(taskId, { type: 'private' });
+    await service.notifications.cancelTask(taskId);
+    await stranger.settled();
+    expect(stranger.received.slice(before).map(({ type }) => type)).toEqual(['pong']);
+  });
 });
