@@ -12,6 +12,7 @@ import { HealthyClients } from '../support/raw-healthy.js';
 
 const DEAF = Number(process.env['DEAF_CLIENTS'] ?? 200);
 const HEALTHY = 10;
+const P99_FLOOR_MS = Number(process.env['SLOW_P99_FLOOR_MS'] ?? 50);
 const OUTBOX = 65_536;
 const MEGABYTE = 1024 * 1024;
 /** What each is sent in ten seconds. */
@@ -55,8 +56,9 @@ async function post(path: string, body: object): Promise<{ status: number; body:
 async function connectRaw(user: string): Promise<RawClient> {
   const raw = await RawClient.connect({ port: node.port });
   raws.push(raw);
-  raw.send({ action: 'subscribe', user_id: user });
-  await raw.next(({ type }) => type === 'subscription_confirmed');
+  raw.send({ action: 'subscribe', task_id: 'flood' });
+  raw.send({ action: 'subscribe', user_id: user, request_id: 'last' });
+  await raw.next(({ request_id }) => request_id === 'last');
   return raw;
 }
 
@@ -110,7 +112,7 @@ it('keeps memory within the limits while hundreds do not read, ping without read
   const pad = 'x'.repeat(CHUNK);
   for (let n = 1; n <= rounds; n += 1) {
     // Everybody who is not healthy has a task in common: one request reaches them all.
-    const { status } = await post('/ws/broadcast', { type: 'blob', n, pad });
+    const { status } = await post('/ws/tasks/flood/messages', { type: 'blob', n, pad });
     expect(status).toBe(202);
     const early = start + (n * SECONDS * 1000) / rounds - performance.now();
     if (early > 0) await delay(early);
@@ -147,5 +149,6 @@ it('keeps memory within the limits while hundreds do not read, ping without read
     await client.next({ type: 'task_step_result', callback_id: callback as string });
     client.socket.terminate();
   }
-  expect(under).toBeLessThanOrEqual(Math.max(2 * base, Number(process.env['SLOW_P99_FLOOR_MS'] ?? 0)));
+  // Below the floor it is the machine's other work that is measured.
+  expect(under).toBeLessThanOrEqual(Math.max(2 * base, P99_FLOOR_MS));
 }, 180_000);
