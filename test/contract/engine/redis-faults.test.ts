@@ -245,7 +245,7 @@ requireBinary('redis-server')('the redis engine under faults', () => {
     const replica = await RedisServer.start({ settings: { replicaof: `127.0.0.1 ${server.port}` } });
     try {
       while (!(await replica.command('INFO', 'replication')).includes('master_link_status:up')) continue;
-      const node = await nodes.start({}, { waitReplicas: 1, commandTimeoutMs: 600 });
+      const node = await nodes.start({}, { waitReplicas: 1, commandTimeoutMs: 1500 });
       expect((await answer(node, await ask(node))).status).toBe('accepted');
       await replica.kill9();
       const request = question({ userId: 'bob' });

@@ -1,5 +1,7 @@
 /** Many nodes on one Redis behave as one. */
 import { randomUUID } from 'node:crypto';
+import type { Context } from '../../../src/notification/engine/redis/context.js';
+import { CANCEL } from '../../../src/notification/engine/redis/scripts/task.js';
 import { RedisNodes, type Node } from '../../support/redis-nodes.js';
 import { RedisServer } from '../../support/redis.js';
 import { requireBinary } from '../../support/system.js';
@@ -94,6 +96,17 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
         ]);
         for (const id of opened) expect((await a.engine.get(id))?.state).toBe('cancelled');
       }
+    });
+
+    it('finish a cancellation whose node died after it was decided', async () => {
+      const [a, b] = await pair();
+      const ids = await Promise.all(Array.from({ length: 8 }, (_, index) => ask(a, { userId: `user-${index}` })));
+      // The first of its two steps, and nothing after it.
+      const { context } = a.engine as unknown as { context: Context };
+      await context.run(CANCEL, context.partitions.of('task-1'), 'task-1', 'all', 'n', 'sdead', 'n', '');
+      await b.recorder.nth('decided', ids.length);
+      for (const id of ids)
+        expect(b.recorder.decisionsOf(id)[0]?.decision).toMatchObject({ outcome: 'cancelled', reason: 'dead' });
     });
 
     it('keep a prompt that was opened after its task was resumed', async () => {

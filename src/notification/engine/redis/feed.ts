@@ -65,9 +65,9 @@ export class Feed {
     clearTimeout(timer);
   }
 
-  /** Where the stream ends, by a look at it. */
-  onHead(head: number): void {
-    if (head < this.cursor && !this.reading) {
+  /** Where the stream ended when somebody looked, and what had been told here before that look. */
+  onHead(head: number, before: number): void {
+    if (head < before && !this.reading) {
       this.cursor = head;
       this.wanted = 0;
       this.source.onLost();

@@ -146,8 +146,8 @@ export class Life {
   /** Looks at a partition: what is due there, what is old, where its stream ends. */
   async look(partition: number, alone = false): Promise<{ now: number; next: number | undefined; head: number; told: string }> {
     const { nodes, settings, deliveries } = this.context;
-    const position = this.feeds[partition]?.position ?? Infinity;
-    const note = this.replayed && Number.isFinite(position) ? String(position) : '';
+    const position = this.feeds[partition]?.position ?? 0;
+    const note = this.replayed ? String(position) : '';
     const reply = list(
       await this.context.run(TICK, partition, nodes.id, settings.retentionMs, STEP_ROWS, alone ? '1' : '', note, this.beats),
     );
@@ -156,7 +156,7 @@ export class Life {
     for (const record of list(reply[5])) deliveries.expiring(toConfirmation(record));
     for (const [taskId, lastUse] of groups(reply[6], 2)) await this.parts.tasks.forget(text(taskId), text(lastUse));
     for (const taskId of list(reply[7])) await this.parts.tasks.driveOn(text(taskId));
-    if (this.begun) this.feeds[partition]?.onHead(head);
+    if (this.begun) this.feeds[partition]?.onHead(head, position);
     if (!this.ailing) this.soundAt = Math.max(this.soundAt, now);
     return { now, next: reply[4] === '1' ? now : next === undefined ? undefined : Number(next), head, told };
   }
