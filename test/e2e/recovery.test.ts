@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { TestClient, Frame } from '../support/client.js';
 import { FlakyClient } from '../support/flaky-client.js';
 import { startProcess } from '../support/process.js';
+import { RawClient } from '../support/raw-client.js';
 import { startService, type ServiceSettings, type TestService } from '../support/service.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
@@ -293,6 +294,28 @@ describe('on a network that breaks', () => {
     await frozen.until(() => frozen.others.length >= 2);
     expect(frozen.counts).toMatchObject({ gaps: 0, repetitions: 0, unrecovered: 0 });
     expect(frozen.others.map(({ type }) => type)).toEqual(['task_step_result', 'invoice']);
+  });
+});
+
+describe('a slow reader', () => {
+  it('gets what is published while the last page of history waits in its socket', async () => {
+    const service = await start();
+    const probe = await service.connect();
+    const { epoch } = await probe.request({ action: 'subscribe', channel: 'news' });
+    await probe.close();
+    const pad = 'x'.repeat(100_000);
+    for (const n of range(1, 90)) await service.notifications.publish('news', { type: 'note', n, pad });
+    const slow = await RawClient.connect({ port: service.port });
+    cleanUps.push(() => (slow.isClosed ? Promise.resolve() : slow.reset()));
+    slow.send({ action: 'subscribe', channel: 'news', recover: { epoch, offset: 0 } });
+    await slow.next(({ type }) => type === 'note');
+    slow.pause();
+    for (const n of range(91, 95)) await service.notifications.publish('news', { type: 'note', n });
+    slow.resume();
+    expect(await slow.next(({ type }) => type === 'recovered')).toMatchObject({ recovered: true, offset: 95 });
+    await service.notifications.publish('news', { type: 'note', n: 96 });
+    await slow.next(({ n }) => n === 96);
+    expect(slow.payloads.filter(({ type }) => type === 'note').map(({ offset }) => offset)).toEqual(range(1, 96));
   });
 });
 
