@@ -1,0 +1,500 @@
+/**
+ * The contract's §4 over a record: a pure function, the same for every engine, any number of nodes and any transport.
+ *
+ * What cannot be judged is not judged: a frame that was on its way when the decision fell is no fault. What was told on
+ * a connection, or begun after somebody had been told, is.
+ */
+import type { Entry, GivenAnswer, Question, Verdict } from './recorder.js';
+
+export type Rule =
+  /** Everybody who is told a decision of a prompt is told the same. */
+  | 'one decision'
+  /** What was acknowledged to an answerer, a withdrawer or a canceller is the decision. */
+  | 'acknowledged is decided'
+  /** What was acknowledged is there afterwards. */
+  | 'nothing is lost'
+  /** Who knows that a prompt is decided is not shown it as pending. */
+  | 'not pending again'
+  /** Proceed has a person, or the caller's own word, behind it. */
+  | 'proceed is said'
+  /** Every other decision has its cause as well, and its time. */
+  | 'a decision has a cause'
+  /** A key is one prompt; a call without one is a prompt of its own. */
+  | 'a key is one prompt'
+  /** Every call ends, in a way that was promised. */
+  | 'every call ends'
+  /** `decisions$` tells every decision. */
+  | 'decisions are told';
+
+export interface Violation {
+  rule: Rule;
+  message: string;
+}
+
+export interface CheckOptions {
+  /** Codes and errors' names that a call may end with besides what the contract promises when nothing is broken. */
+  tolerated?: readonly string[];
+  /** Whether `decisions$` was recorded from before each start to the end. */
+  decisionsRecorded?: boolean;
+}
+
+type EntryOf<Kind extends Entry['kind']> = Extract<Entry, { kind: Kind }>;
+type Begun = EntryOf<'ask' | 'answer' | 'withdraw' | 'cancel' | 'list' | 'look'>;
+
+interface At<E> {
+  at: number;
+  entry: E;
+}
+
+interface Prompt {
+  callbackId: string;
+  question?: Question;
+  expiresAt?: number | null;
+  /** The union of what is known of the decision; `undefined` until somebody is told. */
+  verdict?: Verdict;
+  /** Where in the record somebody was told first. */
+  knownAt: number;
+  /** Connections that were told, and where. */
+  toldConnections: Map<number, number>;
+  /** A promise to have stored it, and where it was given. */
+  storedAt?: number;
+  answers: EntryOf<'answer'>[];
+  withdrawn: boolean;
+  event: boolean;
+  lastLook?: EntryOf<'looked'>;
+  lastLookBegan: number;
+}
+
+export function check(entries: readonly Entry[], { tolerated = [], decisionsRecorded = false }: CheckOptions = {}): Violation[] {
+  return new Check(entries, new Set(tolerated), decisionsRecorded).run();
+}
+
+class Check {
+  private readonly violations: Violation[] = [];
+  private readonly prompts = new Map<string, Prompt>();
+  private readonly questions = new Map<Question, EntryOf<'ask'>>();
+  private readonly calls = new Map<number, At<Begun> & { outcome?: Entry; created?: string }>();
+  private readonly connectedAt = new Map<number, number>();
+  private readonly cancels: { taskId: string; began: number; accepted?: number }[] = [];
+  private readonly cancelOfCall = new Map<number, { taskId: string; began: number; accepted?: number }>();
+  private readonly aborted = new Set<Question>();
+  private readonly left = new Map<number, number>();
+  private readonly lives = new Map<string, { starting: number; stopping?: number }[]>();
+  private readonly downtimes: { from: number; to: number }[] = [];
+  private readonly pendingSeen: { prompt: Prompt; at: number; connection?: number; since: number; how: string }[] = [];
+
+  constructor(
+    private readonly entries: readonly Entry[],
+    private readonly tolerated: ReadonlySet<string>,
+    private readonly decisionsRecorded: boolean,
+  ) {}
+
+  run(): Violation[] {
+    this.readNodes();
+    this.entries.forEach((entry, at) => this.read(entry, at));
+    this.checkPendingSeen();
+    this.checkCalls();
+    this.checkKeys();
+    for (const prompt of this.prompts.values()) this.checkPrompt(prompt);
+    return this.violations;
+  }
+
+  /* ---- reading ---- */
+
+  private readNodes(): void {
+    const running = new Set<string>();
+    let downSince: number | undefined;
+    this.entries.forEach((entry, at) => {
+      if (entry.kind === 'starting') {
+        if (running.size === 0 && downSince !== undefined) this.downtimes.push({ from: downSince, to: entry.at });
+        running.add(entry.node);
+        const lives = this.lives.get(entry.node) ?? [];
+        lives.push({ starting: at });
+        this.lives.set(entry.node, lives);
+      } else if (entry.kind === 'stopping') {
+        const life = this.lives.get(entry.node)?.at(-1);
+        if (life) life.stopping = at;
+      } else if (entry.kind === 'stopped') {
+        running.delete(entry.node);
+        if (running.size === 0) downSince = entry.at;
+      }
+    });
+  }
+
+  private read(entry: Entry, at: number): void {
+    switch (entry.kind) {
+      case 'starting':
+      case 'stopping':
+      case 'stopped':
+        return;
+      case 'ask':
+        if (!this.questions.has(entry.question)) this.questions.set(entry.question, entry);
+        return this.begin(entry, at);
+      case 'answer':
+        this.prompt(entry.callbackId).answers.push(entry);
+        return this.begin(entry, at);
+      case 'withdraw':
+        this.prompt(entry.callbackId).withdrawn = true;
+        return this.begin(entry, at);
+      case 'abort':
+        this.aborted.add(entry.question);
+        return;
+      case 'cancel': {
+        const cancel = { taskId: entry.taskId, began: at };
+        this.cancels.push(cancel);
+        this.cancelOfCall.set(entry.call, cancel);
+        return this.begin(entry, at);
+      }
+      case 'list':
+      case 'look':
+        return this.begin(entry, at);
+      case 'created': {
+        const call = this.calls.get(entry.call);
+        if (call?.entry.kind !== 'ask') return this.report('every call ends', `call ${entry.call} was created and never asked`);
+        call.created = entry.callbackId;
+        const prompt = this.prompt(entry.callbackId, call.entry.question);
+        prompt.storedAt ??= at;
+        return;
+      }
+      case 'ended': {
+        const call = this.finish(entry, entry.call);
+        if (call?.entry.kind !== 'ask') return;
+        const prompt = this.prompt(entry.callbackId, call.entry.question);
+        prompt.storedAt ??= at;
+        if (call.created !== undefined && call.created !== entry.callbackId)
+          this.report('a key is one prompt', `call ${entry.call} created ${call.created} and was told of ${entry.callbackId}`);
+        this.learn(prompt, entry.verdict, at, `the caller of call ${entry.call}`);
+        const throws = entry.verdict.outcome === 'timed_out' && call.entry.onTimeout === 'error';
+        if (entry.thrown !== undefined && entry.thrown !== throws)
+          this.report(
+            'every call ends',
+            `call ${entry.call} ${entry.thrown ? 'threw' : 'returned'} a decision ${show(entry.verdict)}`,
+          );
+        return;
+      }
+      case 'accepted':
+        return this.readAccepted(entry, at);
+      case 'refused': {
+        const call = this.finish(entry, entry.call);
+        if (!entry.verdict || !call || !('callbackId' in call.entry)) return;
+        const connection = 'connection' in call.entry ? call.entry.connection : undefined;
+        this.learn(this.prompt(call.entry.callbackId), entry.verdict, at, `the late answerer of call ${entry.call}`, connection);
+        return;
+      }
+      case 'failed':
+        this.finish(entry, entry.call);
+        return;
+      case 'connect':
+        this.connectedAt.set(entry.connection, at);
+        return;
+      case 'leave':
+        this.left.set(entry.connection, at);
+        return;
+      case 'shown': {
+        const prompt = this.prompt(entry.callbackId, entry.question, entry.expiresAt);
+        prompt.storedAt ??= at;
+        this.pendingSeen.push({
+          prompt,
+          at,
+          connection: entry.connection,
+          since: this.connectedAt.get(entry.connection) ?? 0,
+          how: `shown on connection ${entry.connection}`,
+        });
+        return;
+      }
+      case 'listed': {
+        const call = this.finish(entry, entry.call);
+        if (call?.entry.kind !== 'list') return;
+        const { connection } = call.entry;
+        for (const callbackId of entry.callbackIds) {
+          const prompt = this.prompt(callbackId);
+          this.pendingSeen.push({ prompt, at, connection, since: call.at, how: `listed by call ${entry.call}` });
+        }
+        return;
+      }
+      case 'looked': {
+        const call = this.finish(entry, entry.call);
+        if (call?.entry.kind !== 'look') return;
+        const prompt = this.prompt(call.entry.callbackId, entry.question, entry.expiresAt);
+        prompt.lastLook = entry;
+        prompt.lastLookBegan = call.at;
+        if (entry.verdict) this.learn(prompt, entry.verdict, at, `who looked in call ${entry.call}`);
+        if (entry.state === 'pending')
+          this.pendingSeen.push({ prompt, at, since: call.at, how: `looked at in call ${entry.call}` });
+        return;
+      }
+      case 'told': {
+        const prompt = this.prompt(entry.callbackId, entry.question);
+        if (entry.observer === 'decisions$') prompt.event = true;
+        this.learn(prompt, entry.verdict, at, entry.observer, entry.connection);
+        return;
+      }
+      default:
+        return entry satisfies never;
+    }
+  }
+
+  private readAccepted(entry: EntryOf<'accepted'>, at: number): void {
+    const call = this.finish(entry, entry.call);
+    if (!call) return;
+    const begun = call.entry;
+    if (begun.kind === 'cancel') {
+      const cancel = this.cancelOfCall.get(entry.call);
+      if (cancel) cancel.accepted = at;
+    } else if (begun.kind === 'withdraw') {
+      const prompt = this.prompt(begun.callbackId);
+      this.learn(
+        prompt,
+        { outcome: 'withdrawn', proceed: false },
+        at,
+        `the withdrawal of call ${entry.call}`,
+        undefined,
+        'acknowledged is decided',
+      );
+    } else if (begun.kind === 'answer' && begun.answer) {
+      const verdict: Verdict = { outcome: 'answered', answeredBy: begun.by, ...begun.answer };
+      this.learn(
+        this.prompt(begun.callbackId),
+        verdict,
+        at,
+        `the answerer of call ${entry.call}`,
+        begun.connection,
+        'acknowledged is decided',
+      );
+    } else if (begun.kind === 'answer') {
+      this.report('acknowledged is decided', `call ${entry.call} gave an invalid answer and was accepted`);
+    }
+  }
+
+  private begin(entry: Begun, at: number): void {
+    this.calls.set(entry.call, { at, entry });
+  }
+
+  private finish(outcome: Entry, number: number): (At<Begun> & { outcome?: Entry; created?: string }) | undefined {
+    const call = this.calls.get(number);
+    if (!call) this.report('every call ends', `call ${number} ends (${outcome.kind}) and never began`);
+    else if (call.outcome) this.report('every call ends', `call ${number} ends twice: ${call.outcome.kind}, ${outcome.kind}`);
+    else call.outcome = outcome;
+    return call;
+  }
+
+  private prompt(callbackId: string, question?: Question, expiresAt?: number | null): Prompt {
+    let prompt = this.prompts.get(callbackId);
+    if (!prompt) {
+      prompt = {
+        callbackId,
+        knownAt: Infinity,
+        toldConnections: new Map(),
+        answers: [],
+        withdrawn: false,
+        event: false,
+        lastLookBegan: -1,
+      };
+      this.prompts.set(callbackId, prompt);
+    }
+    prompt.question ??= question;
+    if (expiresAt !== undefined) {
+      if (prompt.expiresAt !== undefined && prompt.expiresAt !== expiresAt)
+        this.report('nothing is lost', `${callbackId}: its deadline moved from ${prompt.expiresAt} to ${expiresAt}`);
+      prompt.expiresAt ??= expiresAt;
+    }
+    return prompt;
+  }
+
+  private learn(
+    prompt: Prompt,
+    verdict: Verdict,
+    at: number,
+    who: string,
+    connection?: number,
+    rule: Rule = 'one decision',
+  ): void {
+    prompt.knownAt = Math.min(prompt.knownAt, at);
+    if (connection !== undefined && !prompt.toldConnections.has(connection)) prompt.toldConnections.set(connection, at);
+    const known = prompt.verdict;
+    if (known && !agree(known, verdict)) {
+      this.report(rule, `${prompt.callbackId}: ${who} has ${show(verdict)}, others ${show(known)}`);
+      return;
+    }
+    prompt.verdict = { ...known, ...verdict };
+  }
+
+  /* ---- judging ---- */
+
+  private checkPendingSeen(): void {
+    for (const { prompt, at, connection, since, how } of this.pendingSeen) {
+      const told = connection === undefined ? undefined : prompt.toldConnections.get(connection);
+      if (told !== undefined && told < at)
+        this.report('not pending again', `${prompt.callbackId}: ${how} after that connection was told the decision`);
+      else if (prompt.knownAt < since)
+        this.report('not pending again', `${prompt.callbackId}: ${how}, which began after the decision was known`);
+      else if (this.cancelKnown(prompt) < since)
+        this.report(
+          'not pending again',
+          `${prompt.callbackId}: ${how}, which began after its task's cancellation was acknowledged`,
+        );
+    }
+  }
+
+  /** From where on it is known that the prompt's task was cancelled after the prompt was stored. */
+  private cancelKnown(prompt: Prompt): number {
+    const taskId = this.askOf(prompt)?.taskId;
+    if (taskId === undefined || prompt.storedAt === undefined || this.cancels.length === 0) return Infinity;
+    const storedAt = prompt.storedAt;
+    return Math.min(
+      ...this.cancels.flatMap((cancel) =>
+        cancel.taskId === taskId && storedAt < cancel.began && cancel.accepted !== undefined ? cancel.accepted : [],
+      ),
+      Infinity,
+    );
+  }
+
+  private askOf(prompt: Prompt): EntryOf<'ask'> | undefined {
+    return prompt.question === undefined ? undefined : this.questions.get(prompt.question);
+  }
+
+  private checkPrompt(prompt: Prompt): void {
+    const { callbackId, verdict, lastLook } = prompt;
+    const promised = prompt.storedAt !== undefined || verdict !== undefined;
+    if (promised && !lastLook) this.report('nothing is lost', `${callbackId}: nobody looked whether it is there`);
+    if (promised && lastLook?.state === 'missing') this.report('nothing is lost', `${callbackId}: it is not there any more`);
+    if (lastLook?.state === 'pending' && prompt.knownAt < prompt.lastLookBegan)
+      this.report('nothing is lost', `${callbackId}: the decision ${show(verdict)} was told and is not there any more`);
+    if (!verdict) return;
+    if (this.decisionsRecorded && !prompt.event)
+      this.report('decisions are told', `${callbackId}: decisions$ did not tell ${show(verdict)}`);
+    this.checkCause(prompt, verdict);
+  }
+
+  private checkCause(prompt: Prompt, verdict: Verdict): void {
+    const { callbackId, expiresAt } = prompt;
+    const ask = this.askOf(prompt);
+    const wrong = (what: string): void =>
+      this.report(verdict.proceed ? 'proceed is said' : 'a decision has a cause', `${callbackId}: ${show(verdict)}, but ${what}`);
+    switch (verdict.outcome) {
+      case 'answered':
+        if (
+          !prompt.answers.some(({ by, answer }) => answer && agree(verdict, { outcome: 'answered', answeredBy: by, ...answer }))
+        )
+          wrong('nobody answered so');
+        if (expiresAt != null && verdict.decidedAt !== undefined && verdict.decidedAt >= expiresAt)
+          this.report('a decision has a cause', `${callbackId}: answered ${verdict.decidedAt - expiresAt} ms after the deadline`);
+        return;
+      case 'timed_out': {
+        if (expiresAt === null) wrong('it had no deadline');
+        if (expiresAt != null && verdict.decidedAt !== undefined && verdict.decidedAt < expiresAt)
+          this.report(
+            'a decision has a cause',
+            `${callbackId}: timed out ${expiresAt - verdict.decidedAt} ms before the deadline`,
+          );
+        if (!ask) return wrong('nobody asked');
+        const missed = expiresAt != null && this.downtimes.some(({ from, to }) => from <= expiresAt && expiresAt <= to);
+        if (verdict.proceed && ask.onTimeout !== 'proceed') wrong(`the deadline was to ${ask.onTimeout}`);
+        if (verdict.proceed && ask.onTimeoutBy === 'setting' && missed) wrong('only a setting said so, and nothing ran');
+        if (!verdict.proceed && ask.onTimeout === 'proceed' && (ask.onTimeoutBy === 'caller' || this.downtimes.length === 0))
+          wrong('the deadline was to proceed');
+        return;
+      }
+      case 'cancelled':
+        if (verdict.proceed) wrong('a cancellation never proceeds');
+        if (!ask || !this.cancels.some(({ taskId }) => taskId === ask.taskId)) wrong('nobody cancelled its task');
+        return;
+      case 'withdrawn':
+        if (verdict.proceed) wrong('a withdrawal never proceeds');
+        if (!prompt.withdrawn && !(prompt.question !== undefined && this.aborted.has(prompt.question)))
+          wrong('nobody withdrew it');
+        return;
+      default:
+        verdict.outcome satisfies never;
+    }
+  }
+
+  private checkCalls(): void {
+    for (const [number, { at, entry, outcome, created }] of this.calls) {
+      const what = `${entry.kind} (call ${number})`;
+      if (!outcome) {
+        if (entry.kind === 'ask' && entry.waits === false && created !== undefined) continue;
+        this.report('every call ends', `${what} was never told anything`);
+      } else if (outcome.kind === 'failed') {
+        if (!this.mayFail(entry, at, outcome)) this.report('every call ends', `${what} ended with ${outcome.error}`);
+      } else if (outcome.kind === 'refused') {
+        this.checkRefusal(entry, outcome, what);
+      }
+    }
+  }
+
+  private mayFail(begun: Begun, at: number, { error }: EntryOf<'failed'>): boolean {
+    if (this.tolerated.has(error)) return true;
+    if (error !== 'ServiceClosedError' && error !== 'connection lost') return false;
+    if (error === 'connection lost' && 'connection' in begun && begun.connection !== undefined && this.left.has(begun.connection))
+      return true;
+    const end = this.calls.get(begun.call)?.outcome;
+    const endedAt = end ? this.entries.indexOf(end, at) : -1;
+    const lives = this.lives.get(begun.node) ?? [];
+    const life = lives.findLast(({ starting }) => starting <= at);
+    return life?.stopping !== undefined && life.stopping < endedAt;
+  }
+
+  private checkRefusal(begun: Begun, { code, verdict }: EntryOf<'refused'>, what: string): void {
+    if (this.tolerated.has(code)) return;
+    if (begun.kind === 'answer' && begun.answer === null && code === 'INVALID_ANSWER') return;
+    if ((begun.kind !== 'answer' && begun.kind !== 'withdraw') || code !== 'ALREADY_RESOLVED')
+      return this.report('every call ends', `${what} was refused with ${code}`);
+    if (!verdict) return this.report('every call ends', `${what} came too late and was not told the decision`);
+    const repeats =
+      begun.kind === 'withdraw'
+        ? verdict.outcome === 'withdrawn'
+        : begun.answer !== null && sameAnswer(verdict, begun.by, begun.answer);
+    if (repeats) this.report('acknowledged is decided', `${what} repeats ${show(verdict)} and was refused`);
+  }
+
+  private checkKeys(): void {
+    const ofKey = new Map<string, { ids: Set<string>; ended: boolean }>();
+    const ofCall = new Map<string, number>();
+    for (const [number, { entry, outcome, created }] of this.calls) {
+      if (entry.kind !== 'ask') continue;
+      const callbackId = outcome?.kind === 'ended' ? outcome.callbackId : created;
+      if (entry.key !== undefined) {
+        const name = JSON.stringify([entry.userId, entry.key]);
+        const of = ofKey.get(name) ?? { ids: new Set(), ended: false };
+        ofKey.set(name, of);
+        if (callbackId !== undefined) of.ids.add(callbackId);
+        of.ended ||=
+          entry.waits === false || outcome?.kind === 'ended' || (outcome?.kind === 'failed' && this.tolerated.has(outcome.error));
+      } else if (callbackId !== undefined) {
+        const other = ofCall.get(callbackId);
+        if (other !== undefined)
+          this.report('a key is one prompt', `calls ${other} and ${number} without key share ${callbackId}`);
+        ofCall.set(callbackId, number);
+      }
+    }
+    for (const [name, { ids, ended }] of ofKey) {
+      if (ids.size > 1) this.report('a key is one prompt', `${name} stands for ${[...ids].join(' and ')}`);
+      if (!ended) this.report('every call ends', `no caller of ${name} got its decision`);
+    }
+  }
+
+  private report(rule: Rule, message: string): void {
+    this.violations.push({ rule, message });
+  }
+}
+
+/** Whether two observers may be speaking of the same decision. */
+function agree(one: Verdict, other: Verdict): boolean {
+  return (Object.keys(other) as (keyof Verdict)[]).every(
+    (name) => one[name] === undefined || other[name] === undefined || one[name] === other[name],
+  );
+}
+
+function sameAnswer(verdict: Verdict, by: string | null, answer: GivenAnswer): boolean {
+  return (
+    verdict.outcome === 'answered' &&
+    verdict.answeredBy === by &&
+    verdict.proceed === answer.proceed &&
+    verdict.choice === answer.choice &&
+    verdict.feedback === answer.feedback &&
+    verdict.values === answer.values
+  );
+}
+
+const show = (verdict: Verdict | undefined): string => JSON.stringify(verdict);
