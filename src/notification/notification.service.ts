@@ -129,9 +129,10 @@ export class NotificationService
   async onApplicationShutdown(): Promise<void> {
     this.heartbeats.close();
     this.wheel.close();
+    // The last calls' decisions count as told: those who listen must still be there.
+    await this.engine.close();
     this.cancellations.close();
     this.dispatcher.close();
-    await this.engine.close();
   }
 
   /** Whether new connections are taken. */
