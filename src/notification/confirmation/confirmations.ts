@@ -136,7 +136,7 @@ export class Confirmations {
   }
 
   private async begin(request: AskRequest): Promise<{ created: boolean; confirmation: Confirmation; waiter: Waiter }> {
-    if (this.closed) throw new ServiceClosedError();
+    this.mustBeOpen();
     const opening = prepare(request, this.defaults);
     const waiter = this.waiters.wait(opening.callbackId);
     try {
@@ -149,8 +149,14 @@ export class Confirmations {
       return { created, confirmation: await this.get(confirmation.callbackId, 'all'), waiter };
     } catch (error) {
       waiter.leave();
+      // The service stopped during the call, and the engine with it.
+      if (error instanceof EngineUnavailableError) this.mustBeOpen();
       throw error;
     }
+  }
+
+  private mustBeOpen(): void {
+    if (this.closed) throw new ServiceClosedError();
   }
 
   /** An abort must not get lost because the engine is away for a moment; it ends with the decision or the service. */
