@@ -77,6 +77,7 @@ export class Dispatcher implements EngineHandler {
     if (decision.outcome === 'answered')
       this.metrics.responseTime.observe(toSeconds(decision.decidedAt - confirmation.createdAt));
     this.confirmations.settle(confirmation);
+    this.hub.noteDecided(callbackId);
     const frame = new OutboundFrame(resolvedFrame(confirmation));
     for (const connection of this.hub.watching(confirmation.userId)) {
       connection.forgetPrompt(callbackId);

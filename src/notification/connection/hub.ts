@@ -15,6 +15,8 @@ export class Hub {
   private readonly anonymous = new Set<Connection>();
   private readonly users = new Map<string, Set<Connection>>();
   private readonly channels = new Map<string, Set<Connection>>();
+  /** What was decided while a list of pending prompts is being read, one for each such reading. */
+  private readonly readings = new Set<Set<string>>();
 
   get size(): number {
     return this.all.size;
@@ -61,6 +63,25 @@ export class Hub {
   unsubscribe(connection: Connection, channel: string): void {
     connection.subscriptions.delete(channel);
     deleteFrom(this.channels, channel, connection);
+  }
+
+  /**
+   * Reads pending prompts for a reply. What is decided meanwhile is in `decided` and must not be in the reply, which would
+   * come after the notice.
+   */
+  async readPending<Result>(read: (decided: ReadonlySet<string>) => Promise<Result>): Promise<Result> {
+    const decided = new Set<string>();
+    this.readings.add(decided);
+    try {
+      return await read(decided);
+    } finally {
+      this.readings.delete(decided);
+    }
+  }
+
+  /** A prompt was decided. */
+  noteDecided(callbackId: string): void {
+    for (const decided of this.readings) decided.add(callbackId);
   }
 
   /** Everybody who is to see what concerns a user: the user's connections, and anonymous ones. */

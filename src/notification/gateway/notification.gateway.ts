@@ -226,13 +226,17 @@ export class NotificationGateway
 
   @SubscribeMessage('pending')
   async pending(@ConnectedSocket() connection: Connection, @MessageBody() frame: PendingFrame): Promise<Reply> {
-    const { items, cursor } = await this.service.listConfirmations({
-      scope: await this.access.scopeOf(connection.identity),
-      state: 'pending',
-      limit: frame.limit ?? DEFAULT_PAGE,
-      cursor: frame.cursor ?? undefined,
+    const scope = await this.access.scopeOf(connection.identity);
+    return this.hub.readPending(async (decided) => {
+      const { items, cursor } = await this.service.listConfirmations({
+        scope,
+        state: 'pending',
+        limit: frame.limit ?? DEFAULT_PAGE,
+        cursor: frame.cursor ?? undefined,
+      });
+      const open = items.filter(({ callbackId }) => !decided.has(callbackId));
+      return { type: 'pending', confirmations: open.map((confirmation) => promptFrame(confirmation, true)), cursor };
     });
-    return { type: 'pending', confirmations: items.map((confirmation) => promptFrame(confirmation, true)), cursor };
   }
 
   /** What is done for a connection before it asks for anything; when that fails it is closed, and comes back. */

@@ -63,7 +63,7 @@ export class Sessions {
         redeliverMessages(this.engine, connection, userId),
       ]);
       // Read once the connection is told of decisions: none of these can be decided behind its back.
-      const pending = await this.engine.pendingIds(userId);
+      const pending = await this.readOpen(() => this.engine.pendingIds(userId));
       const subscription = connection.subscriptions.get(channel);
       const live = subscription?.phase === 'live' ? subscription.position : undefined;
       return { channel, ...(live ?? reached), pending };
@@ -94,10 +94,11 @@ export class Sessions {
       state: 'pending',
       limit: MAX_TASK_PENDING,
     } as const;
-    const [position, pending] = await Promise.all([this.engine.position(channel), this.engine.list(query)]);
+    const list = async (): Promise<string[]> => (await this.engine.list(query)).items.map(({ callbackId }) => callbackId);
+    const [position, pending] = await Promise.all([this.engine.position(channel), this.readOpen(list)]);
     const reached = this.join(connection, channel, position, since);
     this.endIfGone(connection);
-    return { channel, ...reached, pending: pending.items.map(({ callbackId }) => callbackId) };
+    return { channel, ...reached, pending };
   }
 
   async subscribeChannel(connection: Connection, channel: string, since?: StreamPosition): Promise<Subscribed> {
@@ -126,6 +127,11 @@ export class Sessions {
    * Subscribes, without awaiting anything. Without `since` a subscription that is live or on its way there stays as it is.
    * @returns up to where the connection has what there is, or will be given it
    */
+  /** The prompts that are open, without those whose decision was told while they were read. */
+  private readOpen(read: () => Promise<string[]>): Promise<string[]> {
+    return this.hub.readPending(async (decided) => (await read()).filter((callbackId) => !decided.has(callbackId)));
+  }
+
   private join(
     connection: Connection,
     channel: string,
