@@ -78,7 +78,8 @@ class Check {
   private readonly cancels: { taskId: string; began: number; accepted?: number }[] = [];
   private readonly cancelOfCall = new Map<number, { taskId: string; began: number; accepted?: number }>();
   private readonly aborted = new Set<Question>();
-  private readonly left = new Map<number, number>();
+  private readonly left = new Set<number>();
+  private readonly closedWith = new Map<number, number>();
   private readonly lives = new Map<string, { starting: number; stopping?: number }[]>();
   private readonly downtimes: { from: number; to: number }[] = [];
   private readonly pendingSeen: { prompt: Prompt; at: number; connection?: number; since: number; how: string }[] = [];
@@ -188,7 +189,10 @@ class Check {
         this.connectedAt.set(entry.connection, at);
         return;
       case 'leave':
-        this.left.set(entry.connection, at);
+        this.left.add(entry.connection);
+        return;
+      case 'closed':
+        this.closedWith.set(entry.connection, entry.code);
         return;
       case 'shown': {
         const prompt = this.prompt(entry.callbackId, entry.question, entry.expiresAt);
@@ -416,7 +420,9 @@ class Check {
         if (entry.kind === 'ask' && entry.waits === false && created !== undefined) continue;
         this.report('every call ends', `${what} was never told anything`);
       } else if (outcome.kind === 'failed') {
-        if (!this.mayFail(entry, at, outcome)) this.report('every call ends', `${what} ended with ${outcome.error}`);
+        const code = 'connection' in entry && entry.connection !== undefined ? this.closedWith.get(entry.connection) : undefined;
+        const closed = code === undefined ? '' : `, its connection closed with ${code}`;
+        if (!this.mayFail(entry, at, outcome)) this.report('every call ends', `${what} ended with ${outcome.error}${closed}`);
       } else if (outcome.kind === 'refused') {
         this.checkRefusal(entry, outcome, what);
       }
@@ -426,12 +432,13 @@ class Check {
   private mayFail(begun: Begun, at: number, { error }: EntryOf<'failed'>): boolean {
     if (this.tolerated.has(error)) return true;
     if (error !== 'ServiceClosedError' && error !== 'connection lost') return false;
-    if (error === 'connection lost' && 'connection' in begun && begun.connection !== undefined && this.left.has(begun.connection))
-      return true;
+    const connection = 'connection' in begun ? begun.connection : undefined;
+    if (error === 'connection lost' && connection !== undefined && this.left.has(connection)) return true;
     const end = this.calls.get(begun.call)?.outcome;
     const endedAt = end ? this.entries.indexOf(end, at) : -1;
     const lives = this.lives.get(begun.node) ?? [];
-    const life = lives.findLast(({ starting }) => starting <= at);
+    const since = (connection === undefined ? undefined : this.connectedAt.get(connection)) ?? at;
+    const life = lives.findLast(({ starting }) => starting <= since);
     return life?.stopping !== undefined && life.stopping < endedAt;
   }
 

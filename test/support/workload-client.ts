@@ -1,6 +1,7 @@
 /**
  * Callers, answerers and devices that note in the record what they do and are told.
  */
+import { Agent, request as httpRequest } from 'node:http';
 import { WebSocket } from 'ws';
 import type { ConfirmationView } from '../../src/protocol/messages.js';
 import type { Choice, InputSchema, JsonObject, OnTimeout } from '../../src/protocol/confirmation.js';
@@ -216,27 +217,37 @@ export async function listByRest(recorder: Recorder, node: Node, userId: string)
   return found;
 }
 
-async function rest(
+function rest(
   node: Node,
   method: string,
   path: string,
   body?: object,
   headers: Record<string, string> = {},
 ): Promise<{ status: number; view: ConfirmationView }> {
-  let response: Response;
-  let text: string;
-  try {
-    response = await fetch(node.url + path, {
-      method,
-      headers: { ...(body && { 'content-type': 'application/json' }), ...headers },
-      body: body && JSON.stringify(body),
-    });
-    text = await response.text();
-  } catch {
-    throw new LostCall('connection lost');
-  }
-  return { status: response.status, view: JSON.parse(text) as ConfirmationView };
+  const text = body && JSON.stringify(body);
+  return new Promise((resolve, reject) => {
+    const lost = (): void => reject(new LostCall('connection lost'));
+    const request = httpRequest(
+      node.url + path,
+      { method, agent, headers: { ...(text && { 'content-type': 'application/json' }), ...headers } },
+      (response) => {
+        let received = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => (received += chunk));
+        response.on('error', lost);
+        response.on('end', () => {
+          if (!response.complete) return lost();
+          resolve({ status: response.statusCode ?? 0, view: JSON.parse(received) as ConfirmationView });
+        });
+      },
+    );
+    request.on('error', lost);
+    request.end(text);
+  });
 }
+
+/** `fetch` costs several times as much, and the service under test shares the processor. */
+const agent = new Agent({ keepAlive: true });
 
 function errorName(error: unknown): string {
   if (error instanceof LostCall) return error.message;
@@ -276,7 +287,8 @@ export class Device {
     socket.on('message', (data: Buffer) => this.take(JSON.parse(data.toString()) as Frame));
     socket.on('error', () => undefined); // a reset ends in 'close'
     this.closed = new Promise((resolve) =>
-      socket.once('close', () => {
+      socket.once('close', (code) => {
+        recorder.note({ kind: 'closed', connection, code });
         for (const [number, { note, resolve: settle }] of this.replies) {
           this.replies.delete(number);
           note(undefined);

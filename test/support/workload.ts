@@ -303,9 +303,8 @@ export class Workload {
     do {
       await this.answerWhatIsPending();
       this.mustBeWell();
-      // Those who were told have ended by the time a look around has gone by.
+      await Promise.race([all, pause(50)]);
     } while (left > 0 || (await this.pendingOnes()).length > 0);
-    await all;
     this.ending = true;
     for (const device of this.devices) await device.leave();
     await supervised;
