@@ -13,7 +13,7 @@ describe('2 000 questions with callers, devices, deadlines, cancellations, withd
       const recorder = new Recorder();
       const site = await InProcessSite.create(recorder, { timeoutDecision });
       try {
-        await new Workload(site, recorder, { seed, prompts: 1000, restarts: 3, timeoutDecision }).run();
+        await new Workload(site, recorder, { seed, prompts: 1000, restarts: 2, timeoutDecision }).run();
       } finally {
         await site.close();
       }
