@@ -20,7 +20,7 @@ export function spawnService(environment: Record<string, string>): ChildProcess 
   return spawn(process.execPath, [MAIN], { env: { PATH, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
-/** Starts the program and waits until it listens. */
+/** Starts the program and waits until it listens, which it says at log level `info`. */
 export async function startProcess(environment: Record<string, string> = {}): Promise<ServiceProcess> {
   const child = spawnService({
     WEBSOCKET_HOST: '127.0.0.1',
