@@ -29,7 +29,7 @@ export async function startApp(config: Readonly<AppConfig>): Promise<INestApplic
   app.useGlobalFilters(new HttpErrorFilter(app.get(AuditTrail)));
   app.useWebSocketAdapter(new NotificationWsAdapter(app));
   serveDocs(app);
-  const server = app.getHttpServer() as Server;
+  const server = app.getHttpServer();
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   // Node looks for late ones so often; the default, 30 s, would let them stay as long.
   Object.assign(server, { connectionsCheckingInterval: 500 });

@@ -1,4 +1,5 @@
-/** Boot, nothing else: reads the settings, starts the service, stops it on SIGTERM and SIGINT. */
+/** Boot, nothing else: reads the settings (the environment, and `.env` for what it does not say), starts the service, stops it on SIGTERM and SIGINT. */
+import { existsSync } from 'node:fs';
 import 'reflect-metadata';
 import { readConfig, type AppConfig } from './app.config.js';
 import { startApp } from './app.js';
@@ -6,6 +7,7 @@ import { ConfigurationError } from './notification/index.js';
 import { isFirst, runWorkers } from './workers.js';
 
 try {
+  if (existsSync('.env')) process.loadEnvFile('.env');
   const config = readConfig(process.env);
   if (config.workers > 1 && isFirst()) runWorkers(config.workers);
   else await serve(config);

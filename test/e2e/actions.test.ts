@@ -141,7 +141,7 @@ describe('confirm', () => {
       title: 'T',
       metadata: { a: 1 },
     });
-    expect(prompt['expires_at']).toEqual(expect.closeTo((prompt['timestamp'] as unknown as number) + 60, 3));
+    expect(prompt['expires_at']).toEqual(expect.closeTo((prompt['timestamp'] as number) + 60, 3));
     const reply = await client.request({
       action: 'confirm',
       callback_id: prompt['callback_id'],
@@ -395,7 +395,7 @@ describe('what the server sends by itself', () => {
     service.notifications.sendHeartbeat(user, other, 0.1);
     for (let count = 0; count < 3; count += 1) await client.next({ type: 'heartbeat', task_id: other });
     await service.notifications.cancelTask(other);
-    const late = client.received.filter(({ type, task_id }) => type === 'heartbeat' && (task_id as unknown) === task).length;
+    const late = client.received.filter(({ type, task_id }) => type === 'heartbeat' && (task_id) === task).length;
     expect(late - beats).toBeLessThanOrEqual(1);
   });
 

@@ -32,7 +32,7 @@ describe('a token', () => {
     };
     const client = await service.connect();
     for (const [what, token] of Object.entries(wrong)) {
-      await expect({ what, refusal: await service.connect(bearer(token)).catch((error: unknown) => error) }).toMatchObject({
+      expect({ what, refusal: await service.connect(bearer(token)).catch((error: unknown) => error) }).toMatchObject({
         what,
         refusal: { status: 401 },
       });

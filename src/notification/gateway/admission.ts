@@ -16,7 +16,7 @@ export interface AdmissionContext {
   addresses: Addresses;
   tokens: Tokens;
   /** Whether new connections are taken. */
-  accepting(): boolean;
+  accepting: () => boolean;
 }
 
 /** A no, as an HTTP answer. */

@@ -7,7 +7,7 @@
  *  3. A connection over a limit is accepted and closed with 1013, so that old clients understand.
  */
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Logger } from '@nestjs/common';
 import { WebSocketServer, type WebSocket } from 'ws';
@@ -156,7 +156,7 @@ function declineSmallWindow(request: IncomingMessage): void {
 
 /** What a connection sees of a WebSocket: ready-made frames go to the socket beneath it. */
 function socketOf(ws: WebSocket, socket: Duplex): ConnectionSocket {
-  (socket as Socket).setNoDelay?.(true);
+  if (socket instanceof Socket) socket.setNoDelay(true);
   return {
     write: (bytes, written) => socket.write(bytes, written),
     close: (code, reason) => closeWithin(ws, code, reason),

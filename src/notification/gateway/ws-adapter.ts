@@ -8,7 +8,7 @@
  */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { Logger, type INestApplicationContext } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
 import type { WsMessageHandler } from '@nestjs/common';
 import { isObservable, type Observable } from 'rxjs';
@@ -33,10 +33,6 @@ export class NotificationWsAdapter extends WsAdapter {
   private readonly endpoints = new Map<Endpoint, () => void>();
   private stockListener: UpgradeListener | undefined;
 
-  constructor(app: INestApplicationContext) {
-    super(app);
-  }
-
   override create(port: number, options: Record<string, unknown> = {}): ReturnType<WsAdapter['create']> {
     if (!options[NOTIFICATION_GATEWAY]) return super.create(port, options);
     const endpoint = new Endpoint();
@@ -48,7 +44,7 @@ export class NotificationWsAdapter extends WsAdapter {
     };
     server.on('upgrade', onUpgrade);
     this.endpoints.set(endpoint, () => server.off('upgrade', onUpgrade));
-    return endpoint as unknown as ReturnType<WsAdapter['create']>;
+    return endpoint;
   }
 
   override bindClientConnect(server: Endpoint | StockServer, callback: (...args: unknown[]) => void): void {

@@ -1,6 +1,6 @@
 /** Errors of the REST routes: `{code, message, fields?, confirmation?}` with the code's status. */
 import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
 import { AuditTrail, isRefusal } from '../access/audit.js';
 import { ERROR_STATUS } from '../../protocol/codes.js';
 import type { Origin } from '../notification.options.js';
@@ -22,7 +22,7 @@ export class HttpErrorFilter implements ExceptionFilter {
       this.audit.record({
         event: 'refused',
         ...origin,
-        what: `${request.method} ${String(request.route?.path ?? '')}`,
+        what: `${request.method} ${routeOf(request)}`,
         code,
         callbackId,
       });
@@ -32,4 +32,10 @@ export class HttpErrorFilter implements ExceptionFilter {
     if (code === 'UNAVAILABLE' || code === 'BUSY') response.setHeader('Retry-After', '1');
     response.status(ERROR_STATUS[code]).json({ code, message, fields, confirmation });
   }
+}
+
+/** The route's pattern: a path may hold what is nobody's business. */
+function routeOf(request: Request): string {
+  const route = request.route as { path?: string } | undefined;
+  return route?.path ?? '(unknown route)';
 }
