@@ -208,9 +208,9 @@ describe.each(KINDS)('a $kind channel', ({ channel: channelOf, target, publish }
     const twice = await service.connect();
     twice.send({ action: 'subscribe', ...target('ann'), recover: { epoch, offset: 250 }, request_id: 'first' });
     twice.send({ action: 'subscribe', ...target('ann'), recover: { epoch, offset: 100 }, request_id: 'second' });
-    await twice.next({ request_id: 'second' });
-    await twice.next('recovered');
-    await twice.settled();
+    const { received } = twice;
+    const second = await twice.next({ request_id: 'second' });
+    await twice.next((frame) => frame.type === 'recovered' && received.indexOf(frame) > received.indexOf(second));
     await publish(service, 'ann', { type: 'note', n: 301 });
     await twice.next({ channel, n: 301 });
     const reply = twice.received.findIndex(({ request_id }) => request_id === 'second');
