@@ -1,8 +1,53 @@
 /** Is the node alive, is it ready for work, and the old component's health object. */
 import { Controller, Get, Logger, Res } from '@nestjs/common';
+import { ApiOperation, ApiProperty, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { NotificationMetrics, NotificationService } from '../notification/index.js';
 
+const count = { type: 'integer' } as const;
+const TOTALS = {
+  type: 'object',
+  required: ['total_connections', 'failed_connections', 'messages_sent', 'messages_failed', 'avg_response_time'],
+  properties: {
+    total_connections: count,
+    failed_connections: count,
+    messages_sent: count,
+    messages_failed: count,
+    avg_response_time: { type: 'number', description: 'Seconds from a prompt to its answer; 0 before the first.' },
+  },
+} as const;
+
+class LiveResponse {
+  @ApiProperty({ type: String, enum: ['ok'] })
+  status!: string;
+}
+
+class UnreadyResponse {
+  @ApiProperty({ type: String, enum: ['error'] })
+  status!: string;
+
+  @ApiProperty({ type: String, enum: ['draining', 'the engine is unreachable'] })
+  reason!: string;
+}
+
+class HealthResponse {
+  @ApiProperty({ type: String, enum: ['healthy', 'unhealthy'] })
+  status!: string;
+
+  @ApiProperty({ ...count, description: 'Connections of this node.' })
+  active_connections!: number;
+
+  @ApiProperty({ ...count, nullable: true, description: 'Prompts that wait for a decision; `null` while that cannot be read.' })
+  pending_callbacks!: number | null;
+
+  @ApiProperty({ ...TOTALS, required: true as never, description: 'Since the start of this node.' })
+  metrics!: object;
+
+  @ApiProperty({ type: Number, description: 'Unix seconds, with a fraction.' })
+  timestamp!: number;
+}
+
+@ApiTags('operations')
 @Controller()
 export class HealthController {
   private readonly logger = new Logger(HealthController.name);
@@ -13,12 +58,17 @@ export class HealthController {
   ) {}
 
   /** The process answers. */
+  @ApiOperation({ summary: 'Whether the process answers' })
+  @ApiResponse({ status: 200, type: LiveResponse, description: 'It does.' })
   @Get('health/live')
   live(): object {
     return { status: 'ok' };
   }
 
   /** New connections and prompts are taken: 503 while draining and while the engine is unreachable. */
+  @ApiOperation({ summary: 'Whether new connections and prompts are taken' })
+  @ApiResponse({ status: 200, type: LiveResponse, description: 'They are.' })
+  @ApiResponse({ status: 503, type: UnreadyResponse, description: 'Not now.' })
   @Get('health/ready')
   async ready(@Res({ passthrough: true }) response: Response): Promise<object> {
     const problem = await this.problem();
@@ -28,6 +78,8 @@ export class HealthController {
   }
 
   /** The old component's object, with its names. */
+  @ApiOperation({ summary: 'The old component’s health object' })
+  @ApiResponse({ status: 200, type: HealthResponse, description: 'Healthy or not.' })
   @Get('ws/health')
   async health(): Promise<object> {
     const problem = await this.problem();

@@ -1,15 +1,20 @@
 /** `GET /metrics` in Prometheus' text format: the module's registry and the process's own figures. */
 import { Get, Res } from '@nestjs/common';
+import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { collectDefaultMetrics } from 'prom-client';
 import { NotificationMetrics, Operation, RestController } from '../notification/index.js';
 
+@ApiTags('operations')
 @RestController('metrics')
 export class MetricsController {
   constructor(private readonly metrics: NotificationMetrics) {
     collectDefaultMetrics({ register: metrics.registry });
   }
 
+  @ApiOperation({ summary: 'Prometheus metrics' })
+  @ApiProduces('text/plain')
+  @ApiResponse({ status: 200, description: 'Prometheus’ text format.', schema: { type: 'string' } })
   @Get()
   @Operation('metrics.read')
   async read(@Res() response: Response): Promise<void> {

@@ -1,205 +1,176 @@
-/** The bodies and queries of the REST routes, checked by class-validator. An unknown field is refused by name. */
-import { Type } from 'class-transformer';
-import {
-  ArrayMaxSize,
-  ArrayMinSize,
-  IsArray,
-  IsBoolean,
-  IsIn,
-  IsInt,
-  IsNotEmpty,
-  IsNumber,
-  IsObject,
-  IsOptional,
-  IsPositive,
-  IsString,
-  Max,
-  MaxLength,
-  Min,
-  ValidateIf,
-  ValidateNested,
-} from 'class-validator';
-import { IsIdentifier } from '../validation.js';
+/** The bodies and queries of the REST routes, checked and described. An unknown field is refused by name. */
 import type { Choice, ConfirmationState, InputSchema, JsonObject, OnTimeout, StepResult } from '../../protocol/confirmation.js';
-
-const STATES = ['pending', 'answered', 'timed_out', 'cancelled', 'withdrawn'] as const;
+import {
+  Amount,
+  Anything,
+  Flag,
+  FreeObject,
+  FromText,
+  Identifier,
+  ListOf,
+  Nested,
+  OneOf,
+  Seconds,
+  Text,
+  Whole,
+} from './fields.js';
+import { ANY_JSON, INPUT_SCHEMA, STATES } from './schemas.js';
 
 export class StepResultBody implements StepResult {
-  @IsOptional()
-  @IsString()
+  @Text({ description: 'The step’s own name; `step_name` on the wire.', optional: true, nullable: true })
   step?: string | null;
 
-  @IsOptional()
-  @IsString()
+  @Text({ description: 'What the user reads.', optional: true, nullable: true })
   message?: string | null;
 
-  @IsOptional()
-  @IsString()
+  @Text({ description: 'The application’s word for how the step stands.', optional: true, nullable: true })
   status?: string | null;
 
-  @IsOptional()
+  @Anything({ description: 'Any JSON value, passed through.', optional: true }, ANY_JSON)
   result?: unknown;
 
-  @IsOptional()
-  @IsBoolean()
+  @Flag({ description: 'Whether the step is done.', optional: true, nullable: true })
   completed?: boolean | null;
 
-  /** A string or a number; `request.ts` checks which. */
-  @IsOptional()
+  @Anything(
+    { description: 'The application’s code of a failure.', optional: true },
+    { oneOf: [{ type: 'string', nullable: true }, { type: 'number' }] },
+  )
   error_code?: string | number | null;
 
-  @IsOptional()
-  @IsString()
+  @Text({ description: 'The failure in words.', optional: true, nullable: true })
   error_message?: string | null;
 }
 
 export class ChoiceBody implements Choice {
-  @IsString()
-  @IsNotEmpty()
+  @Text({ description: 'What the answer’s `choice` names; unique in the prompt.', minLength: 1 })
   id!: string;
 
-  @IsString()
+  @Text({ description: 'What the button says.' })
   label!: string;
 
-  @IsBoolean()
+  @Flag({ description: 'What pressing it means for the task.' })
   proceed!: boolean;
 }
 
 export class OpenConfirmationBody {
-  @IsIdentifier()
+  @Identifier({ description: 'Whom to ask.' })
   user_id!: string;
 
-  @IsIdentifier()
+  @Identifier({ description: 'The task; it belongs to the user with whom it is first named.' })
   task_id!: string;
 
-  @IsInt()
+  @Whole({ description: 'The number of the step.', minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER })
   step!: number;
 
-  @IsObject()
-  @ValidateNested()
-  @Type(() => StepResultBody)
+  @Nested(StepResultBody, { description: 'What is shown.' })
   step_result!: StepResultBody;
 
-  /** Seconds; `null`: for ever. */
-  @ValidateIf((_body, value) => value !== undefined && value !== null)
-  @IsNumber()
-  @IsPositive()
+  @Seconds({
+    description: 'Seconds until the deadline; `null`: none. By default the setting `WEBSOCKET_CALLBACK_TIMEOUT` (300).',
+    optional: true,
+    nullable: true,
+  })
   timeout?: number | null;
 
-  @IsOptional()
-  @IsIn(['proceed', 'abort', 'error'])
+  @OneOf(['proceed', 'abort', 'error'], {
+    description: 'What the deadline decides. By default the setting `WEBSOCKET_TIMEOUT_DECISION` (proceed).',
+    optional: true,
+  })
   on_timeout?: OnTimeout;
 
-  @IsOptional()
-  @IsIn(['irreversible'])
+  @OneOf(['irreversible'], {
+    description: 'What cannot be undone: no deadline says yes, and an answer must echo the `digest`.',
+    optional: true,
+  })
   risk?: 'irreversible';
 
-  @IsOptional()
-  @IsArray()
-  @ArrayMinSize(1)
-  @ArrayMaxSize(100)
-  @ValidateNested({ each: true })
-  @Type(() => ChoiceBody)
+  @ListOf(ChoiceBody, { description: 'Buttons instead of yes and no.', minItems: 1, maxItems: 100, optional: true })
   choices?: ChoiceBody[];
 
-  @IsOptional()
-  @IsObject()
+  @FreeObject({ description: 'A form: a flat JSON Schema, the subset of MCP’s elicitation.', optional: true }, INPUT_SCHEMA)
   input_schema?: InputSchema;
 
-  @IsOptional()
-  @IsString()
-  @MaxLength(1024)
+  @Text({ description: 'A heading.', maxLength: 1024, optional: true })
   title?: string;
 
-  @IsOptional()
-  @IsObject()
+  @FreeObject({ description: 'Carried through to the client; at most 8192 bytes as JSON.', optional: true })
   metadata?: JsonObject;
 }
 
 export class AnswerBody {
-  @IsOptional()
-  @IsBoolean()
+  @Flag({
+    description: 'Yes or no. A `choice` sets it; one that contradicts it is refused.',
+    optional: true,
+    nullable: true,
+    default: false,
+  })
   proceed?: boolean | null;
 
-  @IsOptional()
-  @IsString()
+  @Text({ description: 'The user’s own words.', optional: true, nullable: true })
   feedback?: string | null;
 
-  @IsOptional()
-  @IsString()
+  @Text({ description: 'The id of one of the prompt’s choices.', optional: true, nullable: true })
   choice?: string | null;
 
-  @IsOptional()
-  @IsObject()
+  @FreeObject({ description: 'What was filled in, checked against the prompt’s form.', optional: true, nullable: true })
   values?: JsonObject | null;
 
-  @IsOptional()
-  @IsString()
+  @Text({ description: 'The `digest` of what was shown; required where the prompt has one.', optional: true, nullable: true })
   digest?: string | null;
 }
 
 export class HeartbeatBody {
-  @IsIdentifier()
+  @Identifier({ description: 'Who is told.' })
   user_id!: string;
 
-  /** Seconds. */
-  @IsOptional()
-  @IsNumber()
-  @IsPositive()
+  @Seconds({ description: 'Seconds between heartbeats.', optional: true, default: 30 })
   interval?: number;
 
-  /** Seconds. */
-  @IsOptional()
-  @IsNumber()
-  @IsPositive()
-  @Max(86_400)
+  @Seconds({ description: 'Seconds until the lease ends unless it is renewed.', optional: true, default: 300, maximum: 86_400 })
   ttl?: number;
 }
 
 export class CancelBody {
-  @IsOptional()
-  @IsIdentifier()
+  @Identifier({ description: 'Whose task it is, where nobody has named it yet.', optional: true })
   user_id?: string;
 
-  @IsOptional()
-  @IsString()
-  @MaxLength(1024)
+  @Text({ description: 'Why, in words.', maxLength: 1024, optional: true })
   reason?: string;
 }
 
-/** `?wait=`: seconds. */
 export class WaitQuery {
-  @IsOptional()
-  @Type(() => Number)
-  @IsNumber()
-  @Min(0)
-  @Max(60)
+  @FromText()
+  @Amount({
+    description: 'Seconds to wait for what is not there yet; a fraction is allowed.',
+    minimum: 0,
+    maximum: 60,
+    optional: true,
+    default: 0,
+  })
   wait?: number;
 }
 
 export class SendQuery extends WaitQuery {
-  @IsOptional()
-  @IsIn(['true', 'false'])
+  @OneOf(['true', 'false'], {
+    description: 'Keep the message until one of the user’s devices acknowledges it.',
+    optional: true,
+    default: 'false',
+  })
   requires_ack?: 'true' | 'false';
 }
 
 export class InboxQuery {
-  @IsOptional()
-  @IsIn(STATES)
+  @OneOf(STATES, { description: 'Only those in this state.', optional: true })
   state?: ConfirmationState;
 
-  @IsOptional()
-  @IsString()
+  @Text({ description: 'Only those of this task.', optional: true })
   task_id?: string;
 
-  @IsOptional()
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(1000)
+  @FromText()
+  @Whole({ description: 'At most so many, oldest first.', minimum: 1, maximum: 1000, optional: true, default: 100 })
   limit?: number;
 
-  @IsOptional()
-  @IsString()
+  @Text({ description: 'From the page before; opaque.', optional: true })
   cursor?: string;
 }

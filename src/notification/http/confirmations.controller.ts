@@ -7,10 +7,15 @@ import { confirmationView } from '../confirmation/view.js';
 import type { Scope } from '../engine/engine.js';
 import { InvalidMessageError } from '../notification.errors.js';
 import { NotificationService } from '../notification.service.js';
+import { ApiHeader, ApiTags } from '@nestjs/swagger';
+import { MAX_IDENTIFIER_LENGTH } from '../../protocol/identifier.js';
+import { Documented, NamedInPath } from './documented.js';
+import { ConfirmationResponse } from './responses.js';
 import { AnswerBody, OpenConfirmationBody, WaitQuery } from './bodies.js';
 import { Calling, Operation, type Caller } from './caller.js';
 import { RestController } from './rest.js';
 
+@ApiTags('confirmations')
 @RestController('ws/confirmations')
 export class ConfirmationsController {
   constructor(
@@ -18,13 +23,28 @@ export class ConfirmationsController {
     private readonly access: Access,
   ) {}
 
+  @Documented({
+    summary: 'Ask a user',
+    description: 'Answers at once, or with `wait` when the prompt is decided or so many seconds have passed.',
+    answers: {
+      201: { type: ConfirmationResponse, description: 'Asked.' },
+      200: { type: ConfirmationResponse, description: 'The key led to an earlier prompt.' },
+    },
+    errors: ['INVALID_JSON', 'CONFLICT', 'STORE_FULL'],
+  })
+  @ApiHeader({
+    name: 'Idempotency-Key',
+    required: false,
+    description: 'Unique per user: the same key with the same body asks nothing again, and answers with the same prompt.',
+    schema: { type: 'string', minLength: 1, maxLength: MAX_IDENTIFIER_LENGTH },
+  })
   @Post()
   @Operation('confirmation.open')
   async open(
     @Req() request: Request,
     @Calling() caller: Caller,
     @Res({ passthrough: true }) response: Response,
-    @Headers('idempotency-key') key: string | undefined,
+    @Headers('Idempotency-Key') key: string | undefined,
     @Query() { wait }: WaitQuery,
     @Body() body: OpenConfirmationBody,
   ): Promise<ConfirmationView> {
@@ -52,6 +72,13 @@ export class ConfirmationsController {
     return this.read(confirmation.callbackId, 'all', wait, request);
   }
 
+  @Documented({
+    summary: 'How a prompt stands',
+    description: 'With `wait` when it is decided or so many seconds have passed.',
+    answers: { 200: { type: ConfirmationResponse, description: 'The confirmation.' } },
+    errors: ['NOT_FOUND'],
+  })
+  @NamedInPath('callback_id', 'The prompt.')
   @Get(':callback_id')
   @Operation('confirmation.read')
   async get(
@@ -63,6 +90,13 @@ export class ConfirmationsController {
     return this.read(callbackId, await this.access.scopeOf(caller.subject), wait ?? 0, request);
   }
 
+  @Documented({
+    summary: 'Answer a prompt',
+    description: 'The first valid answer decides. The same answer again gets the same reply.',
+    answers: { 200: { type: ConfirmationResponse, description: 'The confirmation.' } },
+    errors: ['INVALID_JSON', 'INVALID_ANSWER', 'NOT_FOUND', 'ALREADY_RESOLVED', 'STALE_PROMPT'],
+  })
+  @NamedInPath('callback_id', 'The prompt.')
   @Post(':callback_id/answer')
   @HttpCode(200)
   @Operation('confirmation.answer')
@@ -81,6 +115,12 @@ export class ConfirmationsController {
     );
   }
 
+  @Documented({
+    summary: 'Take a prompt back',
+    answers: { 200: { type: ConfirmationResponse, description: 'The confirmation.' } },
+    errors: ['NOT_FOUND', 'ALREADY_RESOLVED'],
+  })
+  @NamedInPath('callback_id', 'The prompt.')
   @Delete(':callback_id')
   @Operation('confirmation.withdraw')
   async withdraw(@Calling() caller: Caller, @Param('callback_id') callbackId: string): Promise<ConfirmationView> {

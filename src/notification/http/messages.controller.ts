@@ -5,13 +5,24 @@ import { inboxEntry, toSeconds } from '../confirmation/view.js';
 import type { ApplicationMessage } from '../../protocol/messages.js';
 import { InvalidMessageError } from '../notification.errors.js';
 import { NotificationService } from '../notification.service.js';
+import { ApiTags } from '@nestjs/swagger';
 import { InboxQuery, SendQuery } from './bodies.js';
+import { Documented, MessageInBody, NamedInPath } from './documented.js';
+import {
+  DeliveryResponse,
+  InboxResponse,
+  MessageResponse,
+  PresenceResponse,
+  RevocationResponse,
+  StatusResponse,
+} from './responses.js';
 import { Calling, Operation, type Caller } from './caller.js';
 import { IdentifierPipe } from '../validation.js';
 import { RestController } from './rest.js';
 
 const DEFAULT_PAGE = 100;
 
+@ApiTags('messages')
 @RestController('ws')
 export class MessagesController {
   constructor(
@@ -19,6 +30,10 @@ export class MessagesController {
     private readonly access: Access,
   ) {}
 
+  @Documented({
+    summary: 'This node and the whole cluster',
+    answers: { 200: { type: StatusResponse, description: 'The state.' } },
+  })
   @Get('status')
   @Operation('status.read')
   async status(): Promise<object> {
@@ -34,6 +49,12 @@ export class MessagesController {
     };
   }
 
+  @Documented({
+    summary: 'Send a message to everybody',
+    answers: { 202: { type: DeliveryResponse, description: 'Sent.' } },
+    errors: ['INVALID_JSON', 'STORE_FULL'],
+  })
+  @MessageInBody()
   @Post('broadcast')
   @Operation('broadcast.send')
   @HttpCode(202)
@@ -42,6 +63,14 @@ export class MessagesController {
     return { delivered_to: deliveredTo };
   }
 
+  @Documented({
+    summary: 'Send a message to a user’s devices',
+    description: 'With `requires_ack=true` it is kept, and shown on every connect, until one of them acknowledges it.',
+    answers: { 202: { type: MessageResponse, description: 'Sent, or kept.' } },
+    errors: ['INVALID_JSON', 'STORE_FULL'],
+  })
+  @NamedInPath('user_id', 'The user.')
+  @MessageInBody()
   @Post('users/:user_id/messages')
   @Operation('user.send')
   @HttpCode(202)
@@ -57,6 +86,12 @@ export class MessagesController {
     return { delivered_to: delivery.deliveredTo, message_id: delivery.messageId, acknowledged: delivery.acknowledged };
   }
 
+  @Documented({
+    summary: 'Whether a user is connected, on any node',
+    answers: { 200: { type: PresenceResponse, description: 'The presence.' } },
+    errors: ['NOT_FOUND'],
+  })
+  @NamedInPath('user_id', 'The user.')
   @Get('users/:user_id')
   @Operation('user.read')
   async presence(@Calling() caller: Caller, @Param('user_id', IdentifierPipe) userId: string): Promise<object> {
@@ -65,6 +100,11 @@ export class MessagesController {
     return { user_id: userId, online: connections > 0, connections };
   }
 
+  @Documented({
+    summary: 'Close all of a user’s connections, and refuse the tokens issued until now',
+    answers: { 200: { type: RevocationResponse, description: 'Revoked.' } },
+  })
+  @NamedInPath('user_id', 'The user.')
   @Post('users/:user_id/revoke')
   @HttpCode(200)
   @Operation('user.revoke')
@@ -73,6 +113,12 @@ export class MessagesController {
     return { user_id: userId, revoked_at: toSeconds(revokedAt) };
   }
 
+  @Documented({
+    summary: 'A user’s inbox: what was asked, and how it was decided',
+    answers: { 200: { type: InboxResponse, description: 'A page.' } },
+    errors: ['NOT_FOUND'],
+  })
+  @NamedInPath('user_id', 'The user.')
   @Get('users/:user_id/confirmations')
   @Operation('user.inbox')
   async inbox(

@@ -6,11 +6,15 @@ import { toSeconds } from '../confirmation/view.js';
 import type { Task } from '../engine/engine.js';
 import { NotFoundError } from '../notification.errors.js';
 import { NotificationService } from '../notification.service.js';
+import { ApiTags } from '@nestjs/swagger';
 import { CancelBody, HeartbeatBody } from './bodies.js';
+import { Documented, MessageInBody, NamedInPath } from './documented.js';
+import { DeliveryResponse, HeartbeatResponse, TaskResponse } from './responses.js';
 import { Calling, Operation, type Caller } from './caller.js';
 import { IdentifierPipe } from '../validation.js';
 import { RestController } from './rest.js';
 
+@ApiTags('tasks')
 @RestController('ws/tasks')
 export class TasksController {
   constructor(
@@ -18,6 +22,12 @@ export class TasksController {
     private readonly access: Access,
   ) {}
 
+  @Documented({
+    summary: 'Whose a task is, and whether it was cancelled',
+    answers: { 200: { type: TaskResponse, description: 'The task.' } },
+    errors: ['NOT_FOUND'],
+  })
+  @NamedInPath('task_id', 'The task.')
   @Get(':task_id')
   @Operation('task.read')
   async get(@Calling() caller: Caller, @Param('task_id', IdentifierPipe) taskId: string): Promise<object> {
@@ -27,6 +37,14 @@ export class TasksController {
     return taskView(task);
   }
 
+  @Documented({
+    summary: 'Send a message to a task’s subscribers and its user',
+    description: 'Of `task_progress` a slow reader gets the newest instead of a backlog.',
+    answers: { 202: { type: DeliveryResponse, description: 'Sent.' } },
+    errors: ['INVALID_JSON', 'STORE_FULL'],
+  })
+  @NamedInPath('task_id', 'The task.')
+  @MessageInBody()
   @Post(':task_id/messages')
   @Operation('task.send')
   @HttpCode(202)
@@ -35,6 +53,12 @@ export class TasksController {
     return { delivered_to: deliveredTo };
   }
 
+  @Documented({
+    summary: 'Lease a heartbeat, or renew it by repeating the call',
+    answers: { 202: { type: HeartbeatResponse, description: 'It beats.' } },
+    errors: ['INVALID_JSON'],
+  })
+  @NamedInPath('task_id', 'The task.')
   @Post(':task_id/heartbeat')
   @Operation('task.beat')
   @HttpCode(202)
@@ -46,6 +70,11 @@ export class TasksController {
     return { user_id: userId, task_id: taskId, interval, ttl };
   }
 
+  @Documented({
+    summary: 'Stop a task’s heartbeats',
+    answers: { 204: { type: null, description: 'None beats any more.' } },
+  })
+  @NamedInPath('task_id', 'The task.')
   @Delete(':task_id/heartbeat')
   @Operation('task.beat')
   @HttpCode(204)
@@ -53,6 +82,12 @@ export class TasksController {
     this.service.stopHeartbeats(taskId);
   }
 
+  @Documented({
+    summary: 'Cancel a task: its pending prompts and, until it is resumed, its later ones',
+    answers: { 200: { type: TaskResponse, description: 'The task.' } },
+    errors: ['INVALID_JSON', 'NOT_FOUND'],
+  })
+  @NamedInPath('task_id', 'The task.')
   @Post(':task_id/cancel')
   @HttpCode(200)
   @Operation('task.cancel')
@@ -76,6 +111,12 @@ export class TasksController {
     return taskView(task);
   }
 
+  @Documented({
+    summary: 'Resume a task: its later prompts are asked again',
+    answers: { 200: { type: TaskResponse, description: 'The task.' } },
+    errors: ['NOT_FOUND'],
+  })
+  @NamedInPath('task_id', 'The task.')
   @Delete(':task_id/cancel')
   @Operation('task.resume')
   async resume(@Param('task_id', IdentifierPipe) taskId: string): Promise<object> {

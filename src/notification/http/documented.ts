@@ -1,0 +1,46 @@
+/** What OpenAPI says of a route: in words, what it answers, and every error it can give. */
+import { applyDecorators, type Type } from '@nestjs/common';
+import { ApiBody, ApiExtraModels, ApiOperation, ApiParam, ApiResponse } from '@nestjs/swagger';
+import { ERROR_STATUS, type ErrorCode } from '../../protocol/codes.js';
+import { MAX_IDENTIFIER_LENGTH } from '../../protocol/identifier.js';
+import { ErrorResponse } from './responses.js';
+import { MESSAGE } from './schemas.js';
+
+interface Documentation {
+  summary: string;
+  description?: string;
+  /** By status; `null`: no body. */
+  answers: Record<number, { type: Type | null; description: string }>;
+  /** Beside those that every route can give. */
+  errors?: readonly ErrorCode[];
+}
+
+const ANY_ROUTE: readonly ErrorCode[] = [
+  'INVALID_MESSAGE',
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'RATE_LIMITED',
+  'INTERNAL',
+  'UNAVAILABLE',
+];
+
+export function Documented({ summary, description, answers, errors = [] }: Documentation): MethodDecorator {
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of [...ANY_ROUTE, ...errors])
+    byStatus.set(ERROR_STATUS[code], [...(byStatus.get(ERROR_STATUS[code]) ?? []), code]);
+  return applyDecorators(
+    ApiExtraModels(ErrorResponse),
+    ApiOperation({ summary, description }),
+    ...Object.entries(answers).map(([status, { type, description: what }]) =>
+      ApiResponse({ status: Number(status), description: what, ...(type && { type }) }),
+    ),
+    ...[...byStatus].map(([status, codes]) => ApiResponse({ status, type: ErrorResponse, description: codes.join(', ') })),
+  );
+}
+
+/** A path parameter that names a user or a task. */
+export const NamedInPath = (name: 'user_id' | 'task_id' | 'callback_id', description: string): MethodDecorator =>
+  ApiParam({ name, description, schema: { type: 'string', minLength: 1, maxLength: MAX_IDENTIFIER_LENGTH } });
+
+/** The body is a message of the application's own. */
+export const MessageInBody = (): MethodDecorator => ApiBody({ schema: MESSAGE });

@@ -1,0 +1,70 @@
+/** OpenAPI schemas of what no class checks: free messages, forms, and the words of the protocol. */
+import type { ApiPropertyOptions } from '@nestjs/swagger';
+import { RESERVED_FIELDS } from '../../protocol/messages.js';
+
+export const STATES = ['pending', 'answered', 'timed_out', 'cancelled', 'withdrawn'] as const;
+
+/** Any JSON value. Without a type OpenAPI's tools take it for an object. */
+export const ANY_JSON = {
+  oneOf: [
+    { type: 'object', additionalProperties: true },
+    { type: 'array', items: {} },
+    { type: 'string', nullable: true },
+    { type: 'number' },
+    { type: 'boolean' },
+  ],
+};
+
+/** A message of the application's own. */
+export const MESSAGE = {
+  type: 'object' as const,
+  required: ['type'],
+  properties: { type: { type: 'string', minLength: 1, description: 'The application’s word for it.' } },
+  additionalProperties: true,
+  description: `Passed through as given. The product adds ${RESERVED_FIELDS.join(', ')}: a message that brings one is refused.`,
+  example: { type: 'maintenance', message: 'Back in five minutes' },
+};
+
+const LABELLED = {
+  type: 'object',
+  required: ['const', 'title'],
+  properties: { const: { type: 'string' }, title: { type: 'string' } },
+};
+const STRINGS = { type: 'array', items: { type: 'string' } };
+const COUNT = { type: 'integer', minimum: 0 };
+
+const FIELD = {
+  type: 'object',
+  required: ['type'],
+  properties: {
+    type: { type: 'string', enum: ['string', 'number', 'integer', 'boolean', 'array'] },
+    title: { type: 'string' },
+    description: { type: 'string' },
+    default: {},
+    enum: STRINGS,
+    enumNames: STRINGS,
+    oneOf: { type: 'array', items: LABELLED },
+    minLength: COUNT,
+    maxLength: COUNT,
+    pattern: { type: 'string' },
+    format: { type: 'string', enum: ['email', 'uri', 'date', 'date-time'] },
+    minimum: { type: 'number' },
+    maximum: { type: 'number' },
+    items: { type: 'object', properties: { type: { type: 'string' }, enum: STRINGS, anyOf: { type: 'array', items: LABELLED } } },
+    minItems: COUNT,
+    maxItems: COUNT,
+    uniqueItems: { type: 'boolean' },
+  },
+};
+
+export const INPUT_SCHEMA = {
+  type: 'object',
+  required: ['type', 'properties'],
+  properties: {
+    type: { type: 'string', enum: ['object'] },
+    title: { type: 'string' },
+    description: { type: 'string' },
+    properties: { type: 'object', additionalProperties: FIELD },
+    required: STRINGS,
+  },
+} as unknown as ApiPropertyOptions;
