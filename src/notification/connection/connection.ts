@@ -18,8 +18,8 @@ import { Outbox, type FrameSource, type Write } from './outbox.js';
 /** What a connection needs of a WebSocket. */
 export interface ConnectionSocket {
   write: Write;
-  /** Sends a close frame and waits for the peer's, not for ever. */
-  close(code: number, reason: string): void;
+  /** Sends a close frame and waits for the peer's, not for ever; or, with `deaf`, reads nothing any more. */
+  close(code: number, reason: string, deaf: boolean): void;
   /** Sends a protocol-level ping. */
   ping(): void;
   /** Stops and resumes reading. */
@@ -174,27 +174,28 @@ export class Connection {
     if (this.phase === 'open') this.inbox?.push(text);
   }
 
-  /** Answers the frame in work, sends what waits, then closes with a code. */
-  async close({ code, reason }: CloseReason): Promise<void> {
+  /** Answers the frame in work, sends what waits, then closes with a code. `deaf`: what else the peer sends is not even read. */
+  async close(reason: CloseReason, deaf = false): Promise<void> {
     if (this.phase !== 'open') return;
     this.phase = 'closing';
     this.inbox?.discard();
+    if (deaf) this.socket.pause();
     const patience = new AbortController();
     await Promise.race([
       this.finish(),
       delay(CLOSE_PATIENCE_MS, undefined, { ref: false, signal: patience.signal }).catch(ignoreAbort),
     ]);
     patience.abort();
-    this.cut({ code, reason });
+    this.cut(reason, deaf);
   }
 
   /** Drops what waits and closes with a code: for peers that do not read. */
-  cut({ code, reason }: CloseReason): void {
+  cut({ code, reason }: CloseReason, deaf = false): void {
     if (this.phase === 'closed') return;
     this.phase = 'closing';
     this.inbox?.discard();
     this.outbox.discard();
-    this.socket.close(code, reason);
+    this.socket.close(code, reason, deaf);
   }
 
   /** Drops the socket without a close frame: for peers that do not answer. */

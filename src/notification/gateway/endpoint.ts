@@ -159,7 +159,7 @@ function socketOf(ws: WebSocket, socket: Duplex): ConnectionSocket {
   if (socket instanceof Socket) socket.setNoDelay(true);
   return {
     write: (bytes, written) => socket.write(bytes, written),
-    close: (code, reason) => closeWithin(ws, code, reason),
+    close: (code, reason, deaf) => closeWithin(ws, code, reason, deaf),
     ping: () => ws.ping(),
     pause: () => ws.pause(),
     resume: () => ws.resume(),
@@ -167,9 +167,9 @@ function socketOf(ws: WebSocket, socket: Duplex): ConnectionSocket {
   };
 }
 
-function closeWithin(ws: WebSocket, code: number, reason: string): void {
+function closeWithin(ws: WebSocket, code: number, reason: string, deaf = false): void {
   if (ws.readyState === ws.CLOSED) return;
-  ws.resume(); // A paused socket would never show the peer's close frame.
+  if (!deaf) ws.resume(); // A paused socket would never show the peer's close frame.
   ws.close(code, reason);
   const timer = setTimeout(() => ws.terminate(), CLOSE_TIMEOUT_MS).unref();
   ws.once('close', () => clearTimeout(timer));

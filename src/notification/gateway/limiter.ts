@@ -41,7 +41,7 @@ export class Limiter {
     // Not a reply: the frame in work still has its own to come.
     if (this.refused <= this.settings.rateLimit)
       this.connection.send(new OutboundFrame(errorFrame(new NotificationError('RATE_LIMITED', 'too many frames'))));
-    else void this.connection.close(CLOSE.RATE_LIMITED);
+    else void this.connection.close(CLOSE.RATE_LIMITED, true);
     return false;
   }
 }
