@@ -52,6 +52,8 @@ export class Endpoint {
     this.server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
+      // One frame of each connection a turn: a segment full of tiny frames must not keep everybody else waiting.
+      allowSynchronousEvents: false,
       maxPayload,
       handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
       perMessageDeflate: compression && SHARED_DEFLATE,
