@@ -1,15 +1,24 @@
-/** Contract §4.1 to §4.6 under everything at once: `test/support/workload.ts` does it, `test/support/checker.ts` judges. */
+/**
+ * Contract §4.1 to §4.6 under everything at once: `test/support/workload*.ts` do it, `test/support/checker.ts` judges.
+ * The long runs are in `test/soak` and `test/fault`. `SEED=…` repeats a run's random choices.
+ */
 import { check } from '../support/checker.js';
 import { Recorder } from '../support/recorder.js';
+import { startService, type TestService } from '../support/service.js';
 import { Workload } from '../support/workload.js';
+import { aimAtDeadlines } from '../support/workload-deadline.js';
+import { FaultySite, IOERR, REFUSALS_OF_A_FAULTY_STORE } from '../support/workload-faults.js';
+import { KillWorkload } from '../support/workload-kill.js';
 import { seedOf } from '../support/workload-random.js';
-import { InProcessSite } from '../support/workload-site.js';
+import { InProcessSite, ProcessSite } from '../support/workload-site.js';
+
+const LIMIT_MS = 120_000;
 
 describe('2 000 questions with callers, devices, deadlines, cancellations, withdrawals and restarts in random order', () => {
   it.each(['proceed', 'abort'] as const)(
     'each come to one decision that everybody is told, with the setting %s',
     async (timeoutDecision) => {
-      const seed = seedOf('one decision');
+      const seed = seedOf(`one decision (${timeoutDecision})`);
       const recorder = new Recorder();
       const site = await InProcessSite.create(recorder, { timeoutDecision });
       try {
@@ -19,6 +28,133 @@ describe('2 000 questions with callers, devices, deadlines, cancellations, withd
       }
       expect(check(recorder.entries, { decisionsRecorded: true })).toEqual([]);
     },
-    60_000,
+    LIMIT_MS,
   );
+});
+
+describe('1 000 answers aimed at the deadline ± 5 ms', () => {
+  it(
+    'tell the answerer what the caller got, on either side of it',
+    async () => {
+      const seed = seedOf('deadline');
+      const recorder = new Recorder();
+      const site = await InProcessSite.create(recorder, { timeoutDecision: 'proceed' });
+      try {
+        const { intime, late } = await aimAtDeadlines(site, recorder, { seed, count: 1000, spreadMs: 5 });
+        expect(intime + late).toBe(1000);
+        expect(Math.min(intime, late)).toBeGreaterThan(100);
+      } finally {
+        await site.close();
+      }
+      expect(check(recorder.entries, { decisionsRecorded: true })).toEqual([]);
+    },
+    LIMIT_MS,
+  );
+});
+
+describe('kill -9 of the real program with 500 prompts pending', () => {
+  it(
+    'loses nothing acknowledged, and gives re-attached callers their answer',
+    async () => {
+      const recorder = new Recorder();
+      const site = await ProcessSite.create(recorder, { WEBSOCKET_TIMEOUT_DECISION: 'proceed' });
+      const workload = new KillWorkload(site, recorder, { seed: seedOf('kill -9'), rounds: 2, pending: 500, burst: 300 });
+      try {
+        await workload.run();
+      } finally {
+        await site.close();
+      }
+      expect(workload.missing).toEqual([]);
+      expect(check(recorder.entries)).toEqual([]);
+    },
+    LIMIT_MS,
+  );
+});
+
+describe('a store of which a step fails', () => {
+  // Every step has its turn in test/fault.
+  it(
+    'never proceeds; everybody is refused by a typed error, and told once it works again',
+    async () => {
+      const recorder = new Recorder();
+      const site = await FaultySite.create(recorder);
+      let met = 0;
+      try {
+        for (let skip = 0; skip < 60; skip += 6) {
+          met += Number(await site.live({ skip, times: 1, effect: { kind: 'error', resultCode: IOERR } }));
+          met += Number(await site.live({ skip: skip + 3, times: 1, effect: { kind: 'exit' } }));
+        }
+      } finally {
+        await site.close();
+      }
+      expect(met).toBeGreaterThan(10);
+      expect(check(recorder.entries, { tolerated: REFUSALS_OF_A_FAULTY_STORE })).toEqual([]);
+    },
+    LIMIT_MS,
+  );
+});
+
+describe('answers that are none', () => {
+  const wrong: [string, object][] = [
+    ['a text for proceed', { proceed: 'true' }],
+    ['a number for proceed', { proceed: 1 }],
+    ['a list for proceed', { proceed: [true] }],
+    ['an object for proceed', { proceed: { valueOf: true } }],
+    ['a choice that was not offered', { choice: 'anything', proceed: true }],
+    ['a number for a choice', { choice: 1, proceed: true }],
+    ['values where there is no form', { values: { sure: true }, proceed: true }],
+    ['a text for values', { values: 'sure', proceed: true }],
+    ['an object for feedback', { feedback: {}, proceed: true }],
+  ];
+  let service: TestService;
+  beforeAll(async () => {
+    service = await startService();
+  });
+  afterAll(() => service.stop());
+
+  it.each(wrong)('leave the question pending, by WebSocket and by REST: %s', async (what, answer) => {
+    const device = await service.connectAs(what);
+    const asked = service.notifications.notifyUser({ message: 'Go on?' }, what, what, 1, {
+      choices: [{ id: 'go', label: 'Go', proceed: true }],
+    });
+    const { callback_id } = await device.next('task_step_result');
+    expect(await device.request({ action: 'confirm', callback_id, ...answer })).toMatchObject({
+      type: 'error',
+      code: expect.stringMatching(/^INVALID_(ANSWER|MESSAGE)$/),
+      fields: expect.any(Object),
+    });
+    const path = `/ws/confirmations/${String(callback_id)}`;
+    expect(await service.rest('POST', `${path}/answer`, answer)).toMatchObject({
+      status: 400,
+      body: { code: expect.stringMatching(/^INVALID_(ANSWER|MESSAGE)$/), fields: expect.any(Object) },
+    });
+    expect((await service.rest('GET', path)).body).toMatchObject({ state: 'pending' });
+    await device.request({ action: 'confirm', callback_id, proceed: false });
+    expect(await asked).toMatchObject({ outcome: 'answered', proceed: false });
+  });
+});
+
+describe('a service that stops in the middle of a question', () => {
+  it('rejects the caller with ServiceClosedError, decides nothing, and asks on after the start', async () => {
+    const recorder = new Recorder();
+    const site = await InProcessSite.create(recorder, { timeoutDecision: 'proceed' });
+    try {
+      const { notifications } = await site.node();
+      const ask = (from: typeof notifications) => from!.notifyUser({ message: 'Go on?' }, 'ann', 'task', 1, { key: 'k' });
+      const asked = ask(notifications);
+      const rejected = expect(asked).rejects.toMatchObject({ name: 'ServiceClosedError', code: 'UNAVAILABLE' });
+      const restarted = site.restart(0);
+      await rejected;
+      await expect(ask(notifications)).rejects.toMatchObject({ name: 'ServiceClosedError' });
+      await restarted;
+      const { notifications: again } = await site.node();
+      const { items } = await again!.listConfirmations({ scope: ['ann'], limit: 10 });
+      expect(items).toMatchObject([{ state: 'pending' }]);
+      const asking = ask(again);
+      await again!.answer(items[0]!.callbackId, { userId: 'ann', scope: ['ann'] }, { proceed: false });
+      expect(await asking).toMatchObject({ outcome: 'answered', proceed: false, callbackId: items[0]!.callbackId });
+    } finally {
+      await site.close();
+    }
+  });
 });

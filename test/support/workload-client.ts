@@ -42,6 +42,13 @@ export interface Answer {
 /** A call came to nothing that could be told: whoever has a key asks again. */
 export class LostCall extends Error {}
 
+/** A call that asks or looks was refused; the message is the code. */
+class RefusedCall extends Error {
+  constructor(status: number, body: object) {
+    super('code' in body ? String(body.code) : String(status));
+  }
+}
+
 const STEP = { message: 'Go on?', status: 'waiting' };
 
 export function effective(answer: Answer, choices: readonly Choice[] = []): GivenAnswer {
@@ -117,12 +124,12 @@ export async function askByRest(
   const headers: Record<string, string> = key === undefined ? {} : { 'idempotency-key': key };
   try {
     let { status, view } = await rest(node, 'POST', '/ws/confirmations', body, headers);
-    if (status !== 201 && status !== 200) throw new Error(`${status} ${String((view as { code?: string }).code)}`);
+    if (status !== 201 && status !== 200) throw new RefusedCall(status, view);
     recorder.note({ kind: 'created', call, callbackId: view.callback_id });
     onCreated(view.callback_id, status === 201);
     while (wait > 0 && view.state === 'pending') {
       ({ status, view } = await rest(node, 'GET', `/ws/confirmations/${view.callback_id}?wait=${wait}`));
-      if (status !== 200) throw new Error(`${status} ${String((view as { code?: string }).code)}`);
+      if (status !== 200) throw new RefusedCall(status, view);
     }
     const verdict = verdictOfView(view);
     if (verdict && wait > 0) recorder.note({ kind: 'ended', call, callbackId: view.callback_id, verdict });
@@ -189,7 +196,7 @@ export async function look(recorder: Recorder, node: Node, callbackId: string): 
       recorder.note({ kind: 'looked', call, state: 'missing' });
       return undefined;
     }
-    if (status !== 200) throw new Error(`${status} ${String((view as { code?: string }).code)}`);
+    if (status !== 200) throw new RefusedCall(status, view);
     const verdict = verdictOfView(view);
     const expiresAt = view.expires_at === null ? null : toMs(view.expires_at);
     recorder.note({ kind: 'looked', call, state: verdict ? 'decided' : 'pending', question: view.step, expiresAt, verdict });
@@ -252,7 +259,8 @@ const agent = new Agent({ keepAlive: true });
 function errorName(error: unknown): string {
   if (error instanceof LostCall) return error.message;
   if (error instanceof NotificationError) return error.name;
-  if (error instanceof Error && error.message === '503 UNAVAILABLE') return 'ServiceClosedError';
+  // By REST a stopping service and an engine that is away look alike.
+  if (error instanceof RefusedCall) return error.message === 'UNAVAILABLE' ? 'ServiceClosedError' : error.message;
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
 
@@ -316,17 +324,21 @@ export class Device {
       socket.once('close', () => reject(new LostCall('connection lost')));
     });
     if (userId === null) await device.listPending();
-    else await device.subscribe();
+    else if (!(await device.subscribe())) {
+      await device.leave();
+      throw new LostCall('not subscribed');
+    }
     return device;
   }
 
   /** Says who it is; what is pending is named in the reply, and follows. */
-  async subscribe(): Promise<void> {
+  async subscribe(): Promise<boolean> {
     const call = this.recorder.nextCall();
     this.recorder.note({ kind: 'list', call, node: this.node.name, connection: this.connection });
-    await this.request({ action: 'subscribe', user_id: this.userId }, (frame) =>
+    const reply = await this.request({ action: 'subscribe', user_id: this.userId }, (frame) =>
       this.listed(call, frame, (frame?.['pending'] as string[] | undefined) ?? []),
     );
+    return reply?.type === 'subscription_confirmed';
   }
 
   /** Asks what is pending: a page of it. */

@@ -37,8 +37,9 @@ export interface Site {
 /** What two kinds of site have in common: a folder, and one node that comes and goes. */
 abstract class OneNode implements Site {
   private current: Promise<Node>;
-  private arrive!: (node: Node) => void;
+  private arrive!: (node: Promise<Node>) => void;
   protected folder = '';
+  private ownsFolder = true;
 
   protected constructor(protected readonly recorder: Recorder) {
     this.current = new Promise((resolve) => (this.arrive = resolve));
@@ -57,18 +58,21 @@ abstract class OneNode implements Site {
 
   async close(): Promise<void> {
     await this.down();
-    await rm(this.folder, { recursive: true, force: true });
+    if (this.ownsFolder) await rm(this.folder, { recursive: true, force: true });
   }
 
-  protected async open(): Promise<this> {
-    this.folder = await mkdtemp(join(tmpdir(), 'workload-'));
+  /** @param folder outlives the site; by default it has one of its own */
+  protected async open(folder?: string): Promise<this> {
+    this.ownsFolder = folder === undefined;
+    this.folder = folder ?? (await mkdtemp(join(tmpdir(), 'workload-')));
     await this.up();
     return this;
   }
 
   private async up(): Promise<void> {
     this.recorder.note({ kind: 'starting', node: 'node-1', at: Date.now() });
-    this.arrive(await this.startNode());
+    this.arrive(this.startNode());
+    await this.current;
   }
 
   private async down(): Promise<void> {
@@ -117,7 +121,7 @@ export class InProcessSite extends OneNode {
     build: (module: DynamicModule) => Promise<INestApplication> = (module) =>
       NestFactory.create(module, { logger: false, abortOnError: false, forceCloseConnections: true }),
   ): Promise<InProcessSite> {
-    return new InProcessSite(recorder, options, build).open();
+    return new InProcessSite(recorder, options, build).open(options.dataDir);
   }
 
   protected async startNode(): Promise<Node> {
@@ -151,7 +155,7 @@ export class ProcessSite extends OneNode {
   }
 
   static create(recorder: Recorder, environment: Record<string, string> = {}): Promise<ProcessSite> {
-    return new ProcessSite(recorder, environment).open();
+    return new ProcessSite(recorder, environment).open(environment['WEBSOCKET_DATA_DIR']);
   }
 
   protected async startNode(): Promise<Node> {

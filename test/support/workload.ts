@@ -121,7 +121,7 @@ export class Workload {
       this.mustBeWell();
       if (restartAt.has(number)) {
         await Promise.all(stops); // one at a time
-        stops.add(this.site.restart(this.randomOf(number, 7).between(0, 150)));
+        stops.add(this.restart(this.randomOf(number, 7).between(0, 150)));
       }
       const plan = this.plan(number);
       under += plan.end === 'later' ? 0 : 1;
@@ -135,6 +135,14 @@ export class Workload {
     }
     await Promise.all(stops);
     await this.finish(callers, supervised);
+  }
+
+  private async restart(downMs: number): Promise<void> {
+    try {
+      await this.site.restart(downMs);
+    } catch (error) {
+      this.unexpected ??= error instanceof Error ? error : new Error(String(error));
+    }
   }
 
   /* ---- callers ---- */

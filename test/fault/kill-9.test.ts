@@ -1,0 +1,26 @@
+/** `kill -9` of the real program with 10 000 prompts pending, 20 times on the same data. */
+import { check } from '../support/checker.js';
+import { Recorder } from '../support/recorder.js';
+import { KillWorkload } from '../support/workload-kill.js';
+import { seedOf } from '../support/workload-random.js';
+import { ProcessSite } from '../support/workload-site.js';
+
+it('kill -9 in a stream of creates and answers loses nothing acknowledged, and the service is ready again within 3 s', async () => {
+  const recorder = new Recorder();
+  const site = await ProcessSite.create(recorder, { WEBSOCKET_TIMEOUT_DECISION: 'proceed' });
+  const workload = new KillWorkload(site, recorder, { seed: seedOf('kill -9'), rounds: 20, pending: 10_000, burst: 1500 });
+  try {
+    await workload.run();
+  } finally {
+    await site.close();
+  }
+  const [, ...restarts] = site.readyAfterMs;
+  const acknowledged = recorder.entries.filter(({ kind }) => kind === 'created' || kind === 'accepted').length;
+  console.log(
+    `kill -9: ${restarts.length} rounds, ${acknowledged} acknowledged creates and answers, ready after at most ${Math.round(Math.max(...restarts))} ms`,
+  );
+  expect(workload.missing).toEqual([]);
+  expect(check(recorder.entries)).toEqual([]);
+  expect(restarts).toHaveLength(20);
+  expect(Math.max(...restarts)).toBeLessThan(3000);
+}, 600_000);

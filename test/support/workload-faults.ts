@@ -1,0 +1,157 @@
+/** The service on a store of which any step can be made to fail, and the life of four questions across one such fault. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Test } from '@nestjs/testing';
+import { EmbeddedEngine } from '../../src/notification/engine/embedded/embedded-engine.js';
+import type { Fault } from '../../src/notification/engine/embedded/faulty-sqlite.js';
+import { Engine } from '../../src/notification/engine/engine.js';
+import { SETTINGS } from './engine-folder.js';
+import type { Recorder } from './recorder.js';
+import {
+  answerByRest,
+  askByRest,
+  askInProcess,
+  cancelByRest,
+  Device,
+  effective,
+  look,
+  LostCall,
+  withdrawByRest,
+  type Asked,
+} from './workload-client.js';
+import { InProcessSite, type Node } from './workload-site.js';
+
+/** SQLite's result codes: any error, and one that may mean a full disk. */
+export const ERROR = 1;
+export const IOERR = 10;
+
+/** What a call may be refused with while the store is out of order. By REST it looks like a service that stops. */
+export const REFUSALS_OF_A_FAULTY_STORE = ['EngineUnavailableError', 'ServiceClosedError', 'StoreFullError', 'STORE_FULL'];
+
+export class FaultySite {
+  private serial = 0;
+  private injected = 0;
+
+  private constructor(
+    readonly recorder: Recorder,
+    readonly node: Node,
+    private readonly site: InProcessSite,
+    private readonly engine: EmbeddedEngine,
+    private readonly folder: string,
+    private readonly log: string[],
+  ) {}
+
+  static async create(recorder: Recorder): Promise<FaultySite> {
+    const folder = await mkdtemp(join(tmpdir(), 'faults-'));
+    const log: string[] = [];
+    const note = (message: string): void => void log.push(message);
+    const engine = new EmbeddedEngine({
+      dataDir: folder,
+      settings: SETTINGS,
+      logger: { warn: note, error: note },
+      reserveBytes: 65_536,
+      faults: true,
+    });
+    const options = { timeoutDecision: 'proceed', dataDir: folder } as const;
+    const site = await InProcessSite.create(recorder, options, async (module) => {
+      const built = await Test.createTestingModule({ imports: [module] })
+        .overrideProvider(Engine)
+        .useValue(engine)
+        .compile();
+      return built.createNestApplication({ logger: false, forceCloseConnections: true });
+    });
+    return new FaultySite(recorder, await site.node(), site, engine, folder, log);
+  }
+
+  async close(): Promise<void> {
+    await this.site.close();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  /**
+   * A question that is answered, one that is withdrawn, one that is cancelled and one that times out, while a step fails.
+   * Whoever is refused tries again until it is told.
+   * @returns whether the fault was met
+   */
+  async live(fault: Fault): Promise<boolean> {
+    const { recorder, node } = this;
+    const logged = this.log.length;
+    this.injected += 1;
+    const userId = `faulty-${this.injected}`;
+    const device = await Device.connect(recorder, node, userId);
+    this.engine.inject(fault);
+
+    const question = (timeoutMs: number | null = null): Asked => {
+      const number = ++this.serial;
+      const taskId = `faulty-task-${number}`;
+      return { question: number, userId, taskId, key: `key-${number}`, timeoutMs, onTimeoutBySetting: 'proceed' };
+    };
+    const untilTold = async (call: () => Promise<unknown>): Promise<void> => {
+      for (;;) {
+        try {
+          if ((await call()) !== false) return;
+        } catch (error) {
+          if (!(error instanceof LostCall)) throw error;
+        }
+        await pause(2);
+      }
+    };
+    const answered = question();
+    const withdrawn = question();
+    const cancelled = question();
+    const timedOut: Asked = { ...question(15), onTimeout: 'abort' };
+    const no = { proceed: false };
+
+    const answer = this.storedId(answered).then((callbackId) =>
+      untilTold(() =>
+        device
+          .answer(callbackId, no, effective(no))
+          .then((ok) => ok || answerByRest(recorder, node, callbackId, no, effective(no))),
+      ),
+    );
+    const withdraw = this.storedId(withdrawn).then((callbackId) => untilTold(() => withdrawByRest(recorder, node, callbackId)));
+    const cancel = this.storedId(cancelled).then(() => untilTold(() => cancelByRest(recorder, node, cancelled.taskId, userId)));
+    await Promise.all([
+      untilTold(() => askInProcess(recorder, node, answered)),
+      untilTold(() => askByRest(recorder, node, withdrawn)),
+      untilTold(() => askInProcess(recorder, node, cancelled)),
+      untilTold(() => askInProcess(recorder, node, timedOut)),
+      answer,
+      withdraw,
+      cancel,
+    ]);
+    this.engine.inject({ ...fault, times: 0 });
+    await device.leave();
+    await this.lookAtAll();
+    return this.log.slice(logged).some((line) => /injected fault|thread ended/.test(line));
+  }
+
+  /** The prompt's id once it is stored; whether a device has been told of it or not. */
+  private async storedId({ question, userId }: Asked): Promise<string> {
+    for (;;) {
+      const found = (await this.inbox(userId)).find(({ step }) => step === question);
+      if (found) return found.callbackId;
+      await pause(2);
+    }
+  }
+
+  private async inbox(userId: string): Promise<{ step: number; callbackId: string }[]> {
+    const { notifications } = this.node;
+    if (!notifications) throw new TypeError('this node is in another process');
+    try {
+      return (await notifications.listConfirmations({ scope: [userId], limit: 100 })).items;
+    } catch {
+      return []; // the fault
+    }
+  }
+
+  private async lookAtAll(): Promise<void> {
+    const known = new Set<string>();
+    for (const entry of this.recorder.entries) if (entry.kind === 'ended') known.add(entry.callbackId);
+    for (const callbackId of [...known].slice(-4)) {
+      while (!(await look(this.recorder, this.node, callbackId))) await pause(2);
+    }
+  }
+}
