@@ -1,23 +1,13 @@
 import fc from 'fast-check';
 import { OutboundFrame } from '../../src/notification/connection/frame.js';
 import { Outbox, type FrameSource } from '../../src/notification/connection/outbox.js';
+import { nextTurn, payloadsOf } from '../support/fake-connection.js';
 
 const frame = (value: unknown): OutboundFrame => new OutboundFrame({ value });
 const sized = (size: number): OutboundFrame => new OutboundFrame({ x: 'x'.repeat(size - 10) });
 
 /** The values of plain frames written back to back. */
-function valuesOf(bytes: Buffer): unknown[] {
-  const values: unknown[] = [];
-  for (let offset = 0; offset < bytes.length;) {
-    const short = bytes[offset + 1] ?? 0;
-    const start = offset + (short < 126 ? 2 : short === 126 ? 4 : 10);
-    const length =
-      short < 126 ? short : short === 126 ? bytes.readUInt16BE(offset + 2) : Number(bytes.readBigUInt64BE(offset + 2));
-    values.push((JSON.parse(bytes.subarray(start, start + length).toString()) as { value: unknown }).value);
-    offset = start + length;
-  }
-  return values;
-}
+const valuesOf = (bytes: Buffer): unknown[] => payloadsOf(bytes).map(({ value }) => value);
 
 /** A socket that takes a write when it is told to. */
 function makeOutbox(limit = 1_000_000): {
@@ -54,8 +44,6 @@ function makeOutbox(limit = 1_000_000): {
     },
   };
 }
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 async function* sourceOf(...frames: OutboundFrame[]): AsyncGenerator<OutboundFrame, void> {
   yield* frames;

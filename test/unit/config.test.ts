@@ -1,0 +1,57 @@
+import { readConfig, SETTINGS, type SettingName } from '../../src/app.config.js';
+import { resolveOptions } from '../../src/notification/notification.options.js';
+
+describe('the settings', () => {
+  it('without any set are usable', () => {
+    const config = readConfig({});
+    expect(config).toMatchObject({ host: '0.0.0.0', port: 8765, logLevel: 'info', openMode: true, warnings: [] });
+    expect(() => resolveOptions(config.notification)).not.toThrow();
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  it('are seconds, and become milliseconds', () => {
+    const { notification } = readConfig({
+      WEBSOCKET_PING_INTERVAL: '1.5',
+      WEBSOCKET_DRAIN_TIMEOUT: '0',
+      WEBSOCKET_RETENTION: '31536000',
+    });
+    expect(notification).toMatchObject({ pingIntervalMs: 1500, drainTimeoutMs: 0, retentionMs: 31_536_000_000 });
+  });
+
+  it('are lists, with blanks around and between forgiven', () => {
+    const { notification } = readConfig({ WEBSOCKET_API_KEYS: ` ${'a'.repeat(16)} ,,${'b'.repeat(16)}` });
+    expect(notification.apiKeys).toEqual(['a'.repeat(16), 'b'.repeat(16)]);
+  });
+
+  it.each<[SettingName, string]>([
+    ['WEBSOCKET_PING_INTERVAL', '0'],
+    ['WEBSOCKET_PING_INTERVAL', '0.0001'],
+    ['WEBSOCKET_PING_TIMEOUT', '99999999999'],
+    ['WEBSOCKET_CALLBACK_TIMEOUT', '1e3'],
+    ['WEBSOCKET_CALLBACK_TIMEOUT', '9'.repeat(400)],
+    ['WEBSOCKET_DRAIN_TIMEOUT', '86401'],
+    ['WEBSOCKET_MAX_CONNECTIONS', '9007199254740993'],
+    ['WEBSOCKET_ALLOWED_ORIGINS', 'https://a.example,b.example'],
+    ['WEBSOCKET_PORT', ' 80'],
+  ])('that no option takes are refused by their own name: %s=%s', (name, value) => {
+    expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`^${name} is .+, but takes .+`));
+  });
+
+  it('that are secret are not told', () => {
+    let message = '';
+    try {
+      readConfig({ WEBSOCKET_API_KEYS: 'secret' });
+    } catch (error) {
+      message = String(error);
+    }
+    expect(message).toMatch(/WEBSOCKET_API_KEYS is .+, but takes .+/);
+    expect(message).not.toContain('secret');
+  });
+
+  it('have defaults that they take themselves, and words for what they take', () => {
+    for (const [name, { default: fallback, schema, takes }] of Object.entries(SETTINGS)) {
+      expect([name, takes]).toEqual([name, expect.stringMatching(/^\S/)]);
+      if (fallback !== undefined) expect([name, schema.safeParse(fallback).success]).toEqual([name, true]);
+    }
+  });
+});

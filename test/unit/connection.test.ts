@@ -1,0 +1,71 @@
+import { CLOSE } from '../../src/protocol/codes.js';
+import { OutboundFrame } from '../../src/notification/connection/frame.js';
+import { fakeConnection, nextTurn } from '../support/fake-connection.js';
+
+describe('a connection that closes', () => {
+  it('answers the frame in work, sends what waits, and closes with its code, once', async () => {
+    const { connection, calls, messages } = fakeConnection();
+    let finish!: () => void;
+    connection.handleWith(async (text) => {
+      await new Promise<void>((resolve) => (finish = resolve));
+      connection.reply({ answered: text });
+    });
+    connection.receive('one');
+    connection.receive('two');
+    connection.send(new OutboundFrame({ waiting: true }));
+    const closing = connection.close(CLOSE.SERVICE_RESTART);
+    await connection.close(CLOSE.REPLACED);
+    await nextTurn();
+    expect(calls).toEqual([]);
+    finish();
+    await closing;
+    expect(messages()).toEqual([{ waiting: true }, { answered: 'one' }]);
+    expect(calls).toEqual(['close 1012 service restart']);
+    connection.receive('three');
+    connection.send(new OutboundFrame({ late: true }));
+    await nextTurn();
+    expect(messages()).toHaveLength(2);
+  });
+
+  it('is cut at once when its peer does not read', () => {
+    const { connection, calls } = fakeConnection();
+    connection.send(new OutboundFrame({ waiting: true }));
+    connection.cut(CLOSE.SLOW);
+    expect(calls).toEqual(['close 4408 slow']);
+    connection.closed();
+    connection.cut(CLOSE.SLOW);
+    expect(calls).toHaveLength(1);
+  });
+
+  it('tells whoever asked, once, and ends what was to follow a reply', async () => {
+    const { connection } = fakeConnection();
+    const told: string[] = [];
+    connection.onClosed(() => told.push('closed'));
+    connection.followReplyWith({
+      next: () => Promise.resolve({ done: true, value: undefined }),
+      return: () => {
+        told.push('ended');
+        return Promise.resolve({ done: true, value: undefined });
+      },
+    });
+    connection.closed();
+    connection.closed();
+    expect(told).toEqual(['ended', 'closed']);
+  });
+});
+
+describe('a connection that is being shown its prompts again', () => {
+  it('is shown none twice, and none that was decided meanwhile', async () => {
+    const { connection, messages } = fakeConnection();
+    const settled = connection.beginRedelivery();
+    settled.add('shown again');
+    connection.showPrompt('shown again', new OutboundFrame({ id: 'shown again' }));
+    connection.showPrompt('new', new OutboundFrame({ id: 'new' }));
+    connection.forgetPrompt('decided');
+    expect([...settled]).toEqual(['shown again', 'new', 'decided']);
+    connection.endRedelivery(settled);
+    connection.showPrompt('shown again', new OutboundFrame({ id: 'opened anew' }));
+    await nextTurn();
+    expect(messages()).toEqual([{ id: 'new' }, { id: 'opened anew' }]);
+  });
+});

@@ -1,0 +1,73 @@
+import { jest } from '@jest/globals';
+import { TimerWheel } from '../../src/notification/connection/timer-wheel.js';
+import { Heartbeats } from '../../src/notification/task/heartbeats.js';
+
+describe('heartbeats', () => {
+  let beats: string[];
+  let heartbeats: Heartbeats;
+  beforeEach(() => {
+    jest.useFakeTimers();
+    beats = [];
+    heartbeats = new Heartbeats(new TimerWheel(100), (userId, taskId) => beats.push(`${userId} ${taskId}`));
+  });
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('begin at once, and go on every interval until the handle stops them', () => {
+    const handle = heartbeats.start('ann', 'task', 1000);
+    expect(beats).toEqual(['ann task']);
+    jest.advanceTimersByTime(3400);
+    expect(beats).toHaveLength(4);
+    handle.stop();
+    handle.stop();
+    jest.advanceTimersByTime(10_000);
+    expect([beats.length, jest.getTimerCount()]).toEqual([4, 0]);
+  });
+
+  it('of one task are independent of each other, and all end with the task', () => {
+    const first = heartbeats.start('ann', 'task', 1000);
+    heartbeats.start('bob', 'task', 1000);
+    heartbeats.start('ann', 'other', 1000);
+    first.stop();
+    heartbeats.stopTask('task');
+    beats = [];
+    jest.advanceTimersByTime(1200);
+    expect(beats).toEqual(['ann other']);
+  });
+
+  it('that are leased end with the lease, unless it is renewed', () => {
+    heartbeats.lease('ann', 'task', 1000, 2500);
+    jest.advanceTimersByTime(2000);
+    heartbeats.lease('ann', 'task', 1000, 2500);
+    jest.advanceTimersByTime(2400);
+    expect(beats.length).toBeGreaterThanOrEqual(4);
+    const before = beats.length;
+    jest.advanceTimersByTime(10_000);
+    expect(beats.length - before).toBeLessThanOrEqual(1);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('that are leased with another interval begin anew with it', () => {
+    heartbeats.lease('ann', 'task', 60_000, 600_000);
+    heartbeats.lease('ann', 'task', 1000, 600_000);
+    expect(beats).toHaveLength(2);
+    jest.advanceTimersByTime(5500);
+    expect(beats).toHaveLength(7);
+  });
+
+  it('end with the service, and none begins any more', () => {
+    heartbeats.start('ann', 'task', 1000);
+    heartbeats.lease('ann', 'other', 1000, 60_000);
+    heartbeats.close();
+    jest.advanceTimersByTime(5000);
+    expect(beats).toHaveLength(2);
+    expect(() => heartbeats.start('ann', 'task', 1000)).toThrow('closed');
+    expect(() => heartbeats.lease('ann', 'task', 1000, 1000)).toThrow('closed');
+  });
+
+  it('of ten thousand tasks cost one timer', () => {
+    for (let task = 0; task < 10_000; task += 1) heartbeats.start('ann', String(task), 30_000);
+    expect(jest.getTimerCount()).toBe(1);
+  });
+});

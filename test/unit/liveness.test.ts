@@ -1,0 +1,58 @@
+import { jest } from '@jest/globals';
+import { Liveness } from '../../src/notification/connection/liveness.js';
+import { TimerWheel } from '../../src/notification/connection/timer-wheel.js';
+import { fakeConnection } from '../support/fake-connection.js';
+
+function watch(): { liveness: Liveness; dead: string[] } & ReturnType<typeof fakeConnection> {
+  const fake = fakeConnection();
+  const dead: string[] = [];
+  const settings = { pingIntervalMs: 1000, pingTimeoutMs: 400 };
+  const liveness = new Liveness(fake.connection, new TimerWheel(100), settings, ({ id }) => dead.push(id));
+  return { ...fake, liveness, dead };
+}
+
+describe('liveness', () => {
+  beforeEach(() => {
+    jest.useFakeTimers();
+  });
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('pings every interval as long as the peer answers, and measures the round trip', () => {
+    const { liveness, calls, dead, connection } = watch();
+    expect(connection.roundTripMs).toBeUndefined();
+    for (let count = 1; count <= 3; count += 1) {
+      jest.advanceTimersByTime(1100);
+      expect(calls).toHaveLength(count);
+      jest.advanceTimersByTime(30);
+      liveness.pong();
+      expect(connection.roundTripMs).toBeGreaterThanOrEqual(30);
+      expect(connection.roundTripMs).toBeLessThanOrEqual(130);
+    }
+    expect(dead).toEqual([]);
+  });
+
+  it('finds a peer that does not answer within interval and time-out', () => {
+    const { dead, connection } = watch();
+    jest.advanceTimersByTime(1300);
+    expect(dead).toEqual([]);
+    jest.advanceTimersByTime(300);
+    expect(dead).toEqual([connection.id]);
+  });
+
+  it('is not misled by a pong that nobody asked for', () => {
+    const { liveness, dead, calls, connection } = watch();
+    liveness.pong();
+    expect(connection.roundTripMs).toBeUndefined();
+    jest.advanceTimersByTime(1600);
+    expect([calls, dead.length]).toEqual([['ping'], 1]);
+  });
+
+  it('leaves no timer behind', () => {
+    const { liveness, dead, calls } = watch();
+    liveness.stop();
+    jest.advanceTimersByTime(10_000);
+    expect([calls, dead, jest.getTimerCount()]).toEqual([[], [], 0]);
+  });
+});

@@ -1,0 +1,46 @@
+import { NotificationMetrics } from '../../src/notification/metrics.js';
+
+const observed = (pendingConfirmations: () => Promise<number>): NotificationMetrics => {
+  const metrics = new NotificationMetrics();
+  metrics.observe({ connections: () => 3, running: () => true, pendingConfirmations });
+  return metrics;
+};
+
+describe('the metrics', () => {
+  it('show the gauges as they are when somebody looks', async () => {
+    let pending = 5;
+    const metrics = observed(async () => pending);
+    expect(await metrics.registry.metrics()).toContain('\npending_callbacks 5\n');
+    pending = 6;
+    const text = await metrics.registry.metrics();
+    for (const line of ['pending_callbacks 6', 'websocket_connections 3', 'websocket_running 1'])
+      expect(text).toContain(`\n${line}\n`);
+  });
+
+  it('show all the rest while the engine cannot be read', async () => {
+    const text = await observed(() => Promise.reject(new Error('away'))).registry.metrics();
+    expect(text).toContain('\nwebsocket_connections 3\n');
+    expect(text).toMatch(/\npending_callbacks nan\n/i);
+  });
+
+  it('have the old health object’s totals, an average of seconds among them', async () => {
+    const metrics = observed(async () => 0);
+    expect(await metrics.totals()).toEqual({
+      total_connections: 0,
+      failed_connections: 0,
+      messages_sent: 0,
+      messages_failed: 0,
+      avg_response_time: 0,
+    });
+    metrics.connectionsTotal.inc();
+    metrics.messagesSent.inc(7);
+    for (const seconds of [1, 3]) metrics.responseTime.observe(seconds);
+    expect(await metrics.totals()).toMatchObject({ total_connections: 1, messages_sent: 7, avg_response_time: 2 });
+  });
+
+  it('of two modules in one process are apart', async () => {
+    const [one, other] = [observed(async () => 0), observed(async () => 0)];
+    one.connectionsTotal.inc();
+    expect((await other.totals()).total_connections).toBe(0);
+  });
+});

@@ -1,0 +1,131 @@
+import { recover, type Recovery } from '../../src/notification/connection/recovery.js';
+import type { Engine, HistoryRequest, HistoryResult, StreamPosition } from '../../src/notification/engine/engine.js';
+import { EngineUnavailableError } from '../../src/notification/notification.errors.js';
+import { fakeConnection, payloadsOf, type FakeConnection } from '../support/fake-connection.js';
+
+/** A channel's history in memory. */
+class History {
+  epoch = 'e';
+  readonly offsets: number[] = [];
+  head = 0;
+  onRead: () => void = () => undefined;
+
+  publish(): number {
+    this.head += 1;
+    this.offsets.push(this.head);
+    return this.head;
+  }
+
+  engine(): Engine {
+    const history = async ({ since, limit }: HistoryRequest): Promise<HistoryResult> => {
+      const head = { epoch: this.epoch, offset: this.head };
+      const kept = this.offsets.filter((offset) => offset > since.offset);
+      const complete = since.epoch === this.epoch && since.offset + kept.length === this.head;
+      const result: HistoryResult = complete
+        ? { complete, publications: kept.slice(0, limit).map((offset) => ({ message: { type: 'note' }, offset })), head }
+        : { complete, head };
+      this.onRead();
+      return result;
+    };
+    return { history } as unknown as Engine;
+  }
+}
+
+function recovery(
+  fake: FakeConnection,
+  history: History,
+  since: StreamPosition,
+  announce: boolean,
+): { options: Recovery; read(): Promise<unknown[]> } {
+  const options: Recovery = { channel: 'news', since, announce, subscription: { phase: 'recovering', seen: 0 } };
+  fake.connection.subscriptions.set('news', options.subscription);
+  const read = async (): Promise<unknown[]> => {
+    const frames: unknown[] = [];
+    for await (const frame of recover(history.engine(), fake.connection, options)) {
+      const [message] = payloadsOf(frame.wire(false));
+      frames.push(message?.['type'] === 'recovered' ? message : message?.['offset']);
+    }
+    return frames;
+  };
+  return { options, read };
+}
+
+const upTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1);
+const recovered = (offset: number, whole = true): object => ({
+  type: 'recovered',
+  channel: 'news',
+  recovered: whole,
+  epoch: 'e',
+  offset,
+});
+
+describe('a recovery', () => {
+  let history: History;
+  let fake: FakeConnection;
+  beforeEach(() => {
+    history = new History();
+    fake = fakeConnection();
+  });
+  const subscription = (): unknown => fake.connection.subscriptions.get('news');
+
+  it('reads page by page, says when it is done, and is live from there', async () => {
+    for (let count = 0; count < 250; count += 1) history.publish();
+    const { read } = recovery(fake, history, { epoch: 'e', offset: 0 }, true);
+    expect(await read()).toEqual([...upTo(250), recovered(250)]);
+    expect(subscription()).toEqual({ phase: 'live', position: { epoch: 'e', offset: 250 } });
+  });
+
+  it('says nothing when nobody asked and nothing is missing', async () => {
+    const { read } = recovery(fake, history, { epoch: 'e', offset: 0 }, false);
+    expect(await read()).toEqual([]);
+    expect(subscription()).toMatchObject({ phase: 'live' });
+  });
+
+  it('reads on until it has what was published meanwhile', async () => {
+    for (let count = 0; count < 3; count += 1) history.publish();
+    const { options, read } = recovery(fake, history, { epoch: 'e', offset: 0 }, true);
+    let more = 2;
+    history.onRead = () => {
+      // Published after the reading, told before its result arrives.
+      if (more-- > 0) options.subscription.seen = history.publish();
+    };
+    expect(await read()).toEqual([...upTo(5), recovered(5)]);
+  });
+
+  it.each([
+    ['another epoch', { epoch: 'old', offset: 1 }],
+    ['a place that is gone', { epoch: 'e', offset: 0 }],
+    ['a place that is yet to come', { epoch: 'e', offset: 9 }],
+  ])('from %s tells the gap, also to who did not ask', async (_what, since) => {
+    for (let count = 0; count < 3; count += 1) history.publish();
+    history.offsets.shift();
+    for (const announce of [true, false])
+      expect(await recovery(fake, history, since, announce).read()).toEqual([recovered(3, false)]);
+  });
+
+  it('ends without a word when another takes its place, or the subscription ends', async () => {
+    for (let count = 0; count < 5; count += 1) history.publish();
+    const first = recovery(fake, history, { epoch: 'e', offset: 0 }, true);
+    const second = recovery(fake, history, { epoch: 'e', offset: 3 }, true);
+    expect(await first.read()).toEqual([]);
+    expect(await second.read()).toEqual([4, 5, recovered(5)]);
+    const third = recovery(fake, history, { epoch: 'e', offset: 0 }, true);
+    history.onRead = () => fake.connection.subscriptions.delete('news');
+    expect(await third.read()).toEqual([]);
+    expect(subscription()).toBeUndefined();
+  });
+
+  it('waits for an engine that is away, as long as the connection lives', async () => {
+    let calls = 0;
+    const { options } = recovery(fake, history, { epoch: 'e', offset: 0 }, true);
+    const away = {
+      history: async () => {
+        calls += 1;
+        fake.connection.closed();
+        throw new EngineUnavailableError();
+      },
+    } as unknown as Engine;
+    expect(await recover(away, fake.connection, options).next()).toEqual({ done: true, value: undefined });
+    expect(calls).toBe(1);
+  });
+});
