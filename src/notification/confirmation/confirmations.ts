@@ -7,6 +7,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { LONGEST_TIMEOUT_MS } from '../connection/timer-wheel.js';
+import { readWhenAvailable } from '../connection/retry.js';
 import type { Confirmation, ConfirmationQuery, Engine, Page, Scope } from '../engine/engine.js';
 import {
   AlreadyResolvedError,
@@ -145,13 +146,27 @@ export class Confirmations {
       if ((created && asProposed) || isDecided(confirmation)) return { created, confirmation, waiter };
       // A key has led to an earlier prompt, or the engine has given it an id of its own.
       waiter.moveTo(confirmation.callbackId);
-      // It may have been decided between the engine's look and our waiting.
-      return { created, confirmation: await this.get(confirmation.callbackId, 'all'), waiter };
+      void this.lookAgain(confirmation.callbackId);
+      return { created, confirmation, waiter };
     } catch (error) {
       waiter.leave();
       // The service stopped during the call, and the engine with it.
       if (error instanceof EngineUnavailableError) this.mustBeOpen();
       throw error;
+    }
+  }
+
+  /**
+   * A prompt may have been decided between the engine's look and our waiting. It stands already: a read that fails is
+   * repeated, and is no reason to tell the caller that nothing was asked.
+   */
+  private async lookAgain(callbackId: string): Promise<void> {
+    const isWaitedFor = (): boolean => !this.closed && this.waiters.has(callbackId);
+    try {
+      const confirmation = await readWhenAvailable(isWaitedFor, () => this.engine.get(callbackId));
+      if (confirmation && isDecided(confirmation)) this.settle(confirmation);
+    } catch (error) {
+      this.logger.error(`reading ${callbackId} failed: ${String(error)}`);
     }
   }
 

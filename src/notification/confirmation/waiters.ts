@@ -25,6 +25,10 @@ export class Waiters {
     return [...this.byPrompt.keys()];
   }
 
+  has(callbackId: string): boolean {
+    return this.byPrompt.has(callbackId);
+  }
+
   wait(callbackId: string): Waiter {
     let current = callbackId;
     const { promise, resolve, reject } = withResolvers<Decided | undefined>();
