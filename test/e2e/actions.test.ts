@@ -395,7 +395,7 @@ describe('what the server sends by itself', () => {
     service.notifications.sendHeartbeat(user, other, 0.1);
     for (let count = 0; count < 3; count += 1) await client.next({ type: 'heartbeat', task_id: other });
     await service.notifications.cancelTask(other);
-    const late = client.received.filter(({ type, task_id }) => type === 'heartbeat' && (task_id) === task).length;
+    const late = client.received.filter(({ type, task_id }) => type === 'heartbeat' && task_id === task).length;
     expect(late - beats).toBeLessThanOrEqual(1);
   });
 

@@ -71,5 +71,7 @@ describe.each([
     expect(small.wire(true)).toBe(small.wire(false));
     expect(large.wire(true).length).toBeLessThan(large.wire(false).length / 10);
     expect([large.wire(true)[0], large.wire(false)[0]]).toEqual([0xc1, 0x81]);
+    // RFC 7692 §7.2.1: the empty block's end is left out.
+    expect(large.wire(true).subarray(-4).toString('hex')).not.toBe('0000ffff');
   });
 });

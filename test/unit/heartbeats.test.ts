@@ -1,6 +1,7 @@
-import { jest } from '@jest/globals';
 import { TimerWheel } from '../../src/notification/connection/timer-wheel.js';
 import { Heartbeats } from '../../src/notification/task/heartbeats.js';
+
+const { jest } = import.meta;
 
 describe('heartbeats', () => {
   let beats: string[];

@@ -1,7 +1,8 @@
-import { jest } from '@jest/globals';
 import { Liveness } from '../../src/notification/connection/liveness.js';
 import { TimerWheel } from '../../src/notification/connection/timer-wheel.js';
 import { fakeConnection } from '../support/fake-connection.js';
+
+const { jest } = import.meta;
 
 function watch(): { liveness: Liveness; dead: string[] } & ReturnType<typeof fakeConnection> {
   const fake = fakeConnection();

@@ -78,6 +78,9 @@ describe('an outbox', () => {
     outbox.push(frame('newest'), 'progress');
     accept();
     expect(writes.map(valuesOf)).toEqual([['old'], ['newest', 'between']]);
+    expect(outbox.waitingBytes).toBe(writes[1]?.length);
+    accept();
+    expect(outbox.waitingBytes).toBe(0);
   });
 
   it('overflows once when the backlog passes the limit, and takes nothing more', async () => {

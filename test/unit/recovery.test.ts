@@ -115,6 +115,15 @@ describe('a recovery', () => {
     expect(subscription()).toBeUndefined();
   });
 
+  it('shows nothing more of a page once the subscription has ended', async () => {
+    for (let count = 0; count < 5; count += 1) history.publish();
+    const { options } = recovery(fake, history, { epoch: 'e', offset: 0 }, true);
+    const frames = recover(history.engine(), fake.connection, options);
+    expect((await frames.next()).done).toBe(false);
+    fake.connection.subscriptions.delete('news');
+    expect(await frames.next()).toEqual({ done: true, value: undefined });
+  });
+
   it('waits for an engine that is away, as long as the connection lives', async () => {
     let calls = 0;
     const { options } = recovery(fake, history, { epoch: 'e', offset: 0 }, true);

@@ -1,5 +1,6 @@
-import { jest } from '@jest/globals';
 import { TimerWheel } from '../../src/notification/connection/timer-wheel.js';
+
+const { jest } = import.meta;
 
 describe('a timer wheel', () => {
   beforeEach(() => {
@@ -69,6 +70,7 @@ describe('a timer wheel', () => {
     const calls: number[] = [];
     wheel.schedule(100, () => calls.push(1));
     jest.advanceTimersByTime(500);
+    expect(jest.getTimerCount()).toBe(0);
     wheel.schedule(100, () => calls.push(2));
     jest.advanceTimersByTime(500);
     expect(calls).toEqual([1, 2]);
