@@ -62,7 +62,7 @@ export async function aimAtDeadlines(
       const given = [prompt.callback_id, answer, effective(answer)] as const;
       const accepted = random.chance(0.2) ? await answerByRest(recorder, node, ...given) : await device.answer(...given);
       score[accepted ? 'intime' : 'late'] += 1;
-      leadMs += accepted ? -0.1 : 0.1;
+      leadMs += accepted ? -0.4 : 0.4;
       await decided;
     }
     await device.leave();

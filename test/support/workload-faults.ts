@@ -104,23 +104,25 @@ export class FaultySite {
     const timedOut: Asked = { ...question(15), onTimeout: 'abort' };
     const no = { proceed: false };
 
-    const answer = this.storedId(answered).then((callbackId) =>
-      untilTold(() =>
-        device
-          .answer(callbackId, no, effective(no))
-          .then((ok) => ok || answerByRest(recorder, node, callbackId, no, effective(no))),
-      ),
-    );
-    const withdraw = this.storedId(withdrawn).then((callbackId) => untilTold(() => withdrawByRest(recorder, node, callbackId)));
-    const cancel = this.storedId(cancelled).then(() => untilTold(() => cancelByRest(recorder, node, cancelled.taskId, userId)));
+    const ends = new Set<number>();
+    const ask = (asked: Asked, call: () => Promise<void>): Promise<unknown> =>
+      untilTold(call).finally(() => ends.add(asked.question));
+    /** Does something with a prompt once it is stored, unless its caller has been told something without. */
+    const then = async (asked: Asked, act: (callbackId: string) => Promise<boolean>): Promise<void> => {
+      const callbackId = await this.storedId(asked, () => ends.has(asked.question));
+      if (callbackId !== undefined) await untilTold(() => act(callbackId));
+    };
     await Promise.all([
-      untilTold(() => askInProcess(recorder, node, answered)),
-      untilTold(() => askByRest(recorder, node, withdrawn)),
-      untilTold(() => askInProcess(recorder, node, cancelled)),
-      untilTold(() => askInProcess(recorder, node, timedOut)),
-      answer,
-      withdraw,
-      cancel,
+      ask(answered, () => askInProcess(recorder, node, answered)),
+      ask(withdrawn, () => askByRest(recorder, node, withdrawn)),
+      ask(cancelled, () => askInProcess(recorder, node, cancelled)),
+      ask(timedOut, () => askInProcess(recorder, node, timedOut)),
+      then(answered, async (callbackId) => {
+        const given = [callbackId, no, effective(no)] as const;
+        return (await device.answer(...given)) || (await answerByRest(recorder, node, ...given));
+      }),
+      then(withdrawn, (callbackId) => withdrawByRest(recorder, node, callbackId)),
+      then(cancelled, () => cancelByRest(recorder, node, cancelled.taskId, userId)),
     ]);
     this.engine.inject({ ...fault, times: 0 });
     await device.leave();
@@ -129,10 +131,11 @@ export class FaultySite {
   }
 
   /** The prompt's id once it is stored; whether a device has been told of it or not. */
-  private async storedId({ question, userId }: Asked): Promise<string> {
+  private async storedId({ question, userId }: Asked, isOver: () => boolean): Promise<string | undefined> {
     for (;;) {
+      const over = isOver();
       const found = (await this.inbox(userId)).find(({ step }) => step === question);
-      if (found) return found.callbackId;
+      if (found || over) return found?.callbackId;
       await pause(2);
     }
   }
@@ -151,7 +154,7 @@ export class FaultySite {
     const known = new Set<string>();
     for (const entry of this.recorder.entries) if (entry.kind === 'ended') known.add(entry.callbackId);
     for (const callbackId of [...known].slice(-4)) {
-      while (!(await look(this.recorder, this.node, callbackId))) await pause(2);
+      for (let tries = 0; tries < 100 && !(await look(this.recorder, this.node, callbackId)); tries += 1) await pause(2);
     }
   }
 }
