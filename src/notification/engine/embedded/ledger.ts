@@ -25,14 +25,19 @@ export class Ledger {
   private events: StoreEvent[] = [];
   private marked: Counters;
   /** Deadlines up to here passed while nothing ran. */
-  readonly startedAt = this.now();
+  readonly startedAt = this.tick();
 
   constructor(readonly counters: Counters) {
     this.marked = { ...counters };
   }
 
-  /** Never goes back while this process runs. */
+  /** The moment of the call in progress: it stands still, so that what a call checked is still so when it writes. */
   now(): number {
+    return this.latest;
+  }
+
+  /** A call begins. The clock never goes back while this process runs. */
+  tick(): number {
     this.latest = Math.max(this.latest, Date.now());
     return this.latest;
   }

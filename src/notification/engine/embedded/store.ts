@@ -106,6 +106,7 @@ export class Store {
 
   private perform({ name, args }: Call, takesNew: boolean): CallOutcome {
     if (!takesNew && NEW.has(name)) return { failure: { kind: 'full', message: 'no room is left on the disk' } };
+    this.ledger.tick();
     try {
       const value = (this.operations[name] as (...args: unknown[]) => unknown)(...args);
       return { value, events: this.ledger.takeEvents() };
