@@ -109,6 +109,7 @@ export const SETTINGS = {
   ),
   WEBSOCKET_LOG_FILE: optional(z.string().min(1), 'a file'),
   WEBSOCKET_AUDIT_FILE: optional(z.string().min(1), 'a file; without, the audit trail goes to the log'),
+  WEBSOCKET_CONSOLE: setting(z.enum(['off']), 'off', 'off: there is no console yet'),
   WEBSOCKET_COMPRESSION: setting(onOff, 'on', 'on or off'),
 } as const;
 
