@@ -29,8 +29,10 @@ const fresh = (name: string): string => `${name}-${++serial}`;
 async function connectRaw(user: string, recover?: object): Promise<{ client: RawClient; epoch: unknown }> {
   const client = await RawClient.connect({ port: service.port });
   clients.push(client);
-  client.send({ action: 'subscribe', user_id: user, ...(recover && { recover }) });
+  client.send({ action: 'subscribe', user_id: user, recover: recover ?? { epoch: 'another', offset: 0 } });
   const { epoch } = await client.next(({ type }) => type === 'subscription_confirmed');
+  // Until it is live a slow reader is shown history as it reads, and is never too slow for that.
+  if (!recover) await client.next(({ type }) => type === 'recovered');
   return { client, epoch };
 }
 
