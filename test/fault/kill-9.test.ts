@@ -14,13 +14,15 @@ it('kill -9 in a stream of creates and answers loses nothing acknowledged, and t
   } finally {
     await site.close();
   }
-  const [, ...restarts] = site.readyAfterMs;
+  const [first = 0, ...restarts] = site.readyAfterMs;
+  const slowest = Math.max(...restarts);
   const acknowledged = recorder.entries.filter(({ kind }) => kind === 'created' || kind === 'accepted').length;
   console.log(
-    `kill -9: ${restarts.length} rounds, ${acknowledged} acknowledged creates and answers, ready after at most ${Math.round(Math.max(...restarts))} ms`,
+    `kill -9: ${restarts.length} rounds, ${acknowledged} acknowledged creates and answers; ` +
+      `ready after at most ${Math.round(slowest)} ms, the first time, with nothing stored, after ${Math.round(first)} ms`,
   );
   expect(workload.missing).toEqual([]);
   expect(check(recorder.entries)).toEqual([]);
   expect(restarts).toHaveLength(20);
-  expect(Math.max(...restarts)).toBeLessThan(3000);
+  expect(slowest).toBeLessThan(3000);
 }, 600_000);
