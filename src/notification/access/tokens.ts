@@ -42,7 +42,8 @@ export class Tokens {
     try {
       const user = await this.options.authenticator?.authenticate(token, request);
       // What names nobody, or in a store somebody else, is nobody.
-      if (!user || !isIdentifier(user.userId) || (user.expiresAt !== undefined && !(user.expiresAt > Date.now()))) return undefined;
+      if (!user || !isIdentifier(user.userId) || (user.expiresAt !== undefined && !(user.expiresAt > Date.now())))
+        return undefined;
       return (await this.isRevoked(user)) ? undefined : user;
     } catch (error) {
       // The message only: an error's fields may hold the token.
