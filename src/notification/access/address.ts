@@ -39,7 +39,8 @@ export class Addresses {
 
   /** A forged `X-Forwarded-For` counts for nothing: only what a trusted proxy has added is read. */
   of(request: IncomingMessage): string {
-    return proxyAddr(request, this.trusts);
+    // Without a proxy to believe there is no header to read.
+    return this.settings.trustProxy.length === 0 ? (request.socket.remoteAddress ?? '') : proxyAddr(request, this.trusts);
   }
 
   /** Whether one more handshake is taken from this address. */
