@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import { WebSocket } from 'ws';
 import { ACTIONS } from '../../src/protocol/index.js';
 import { TestClient } from '../support/client.js';
 import { describeEngines } from '../support/engines.js';
@@ -93,6 +94,11 @@ describe('secrets', () => {
     service.child.stdout?.on('data', (chunk: Buffer) => (log += chunk.toString()));
     service.child.stderr?.on('data', (chunk: Buffer) => (log += chunk.toString()));
     const token = await tokenOf('ann');
+    const handshake = await new Promise<string>((resolve) => {
+      const socket = new WebSocket(`${service.wsUrl}/ws`, ['notification.v1', `bearer.${token}`]);
+      socket.once('upgrade', ({ headers }) => resolve(JSON.stringify(headers)));
+      socket.once('open', () => socket.terminate());
+    });
     const client = await TestClient.connect(`${service.wsUrl}/ws`, { protocols: ['notification.v1', `bearer.${token}`] });
     expect(client.socket.protocol).toBe('notification.v1');
     await expect(
@@ -119,7 +125,10 @@ describe('secrets', () => {
     await service.stop();
     const audit = await readFile(auditFile, 'utf8');
     for (const secret of [token, SECRET, API_KEY, 'what-it-says'])
-      expect({ secret, found: [log, audit, received].some((text) => text.includes(secret)) }).toEqual({ secret, found: false });
+      expect({ secret, found: [log, audit, received, handshake].some((text) => text.includes(secret)) }).toEqual({
+        secret,
+        found: false,
+      });
     const entries = audit
       .trim()
       .split('\n')

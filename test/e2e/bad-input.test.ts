@@ -103,6 +103,17 @@ describe('a frame over the limit', () => {
   });
 });
 
+describe('a frame in fragments of one byte', () => {
+  it('is put together and answered, and closes with 1009 when it grows over the limit', async () => {
+    const text = '{"action":"ping","request_id":"pieces"}';
+    [...text].forEach((byte, index) => client.socket.send(byte, { fin: index === text.length - 1 }));
+    expect(await client.next('pong')).toMatchObject({ request_id: 'pieces' });
+    const endless = await service.connect();
+    for (let sent = 0; sent < 70_000; sent += 1) endless.socket.send('x', { fin: false });
+    expect([1008, 1009]).toContain((await endless.closed()).code);
+  });
+});
+
 describe('many frames at once', () => {
   it('5 000 pipelined ones are all answered, in order', async () => {
     for (let request_id = 0; request_id < 5000; request_id += 1) client.send({ action: 'ping', request_id });

@@ -101,6 +101,15 @@ describeWithRedis('nodes on one Redis', () => {
     await eva.close();
   });
 
+  it('close a revoked user’s connections wherever they are', async () => {
+    const [one, two, other] = [await node(1).connectAs('gil'), await node(2).connectAs('gil'), await node(1).connectAs('hal')];
+    await node(0).notifications.revokeUser('gil');
+    expect(await one.closed()).toEqual({ code: 4401, reason: 'revoked' });
+    expect(await two.closed()).toEqual({ code: 4401, reason: 'revoked' });
+    await other.settled();
+    await other.close();
+  });
+
   it('run as workers that share a port', async () => {
     const service = await startProcess({ ...environment(), WEBSOCKET_WORKERS: '2' });
     const clients = await Promise.all(Array.from({ length: 6 }, () => TestClient.connect(`${service.wsUrl}/ws`)));
