@@ -12,7 +12,7 @@ import { PinoLogger } from './ops/logger.js';
 /** Many clients come back at once after a restart. The kernel caps it at `net.core.somaxconn`. */
 const LISTEN_BACKLOG = 8192;
 /** A handshake or request that has not arrived whole by then is closed. */
-const HEADERS_TIMEOUT_MS = 4000;
+const HEADERS_TIMEOUT_MS = 3000;
 
 /**
  * @throws ConfigurationError when the port is taken or a setting or the data folder cannot be used

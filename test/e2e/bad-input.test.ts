@@ -106,7 +106,8 @@ describe('a frame over the limit', () => {
 describe('a frame in fragments of one byte', () => {
   it('is put together and answered, and closes with 1009 when it grows over the limit', async () => {
     const text = '{"action":"ping","request_id":"pieces"}';
-    [...text].forEach((byte, index) => client.socket.send(byte, { fin: index === text.length - 1 }));
+    for (let index = 0; index < text.length; index += 1)
+      client.socket.send(text.charAt(index), { fin: index === text.length - 1 });
     expect(await client.next('pong')).toMatchObject({ request_id: 'pieces' });
     const endless = await service.connect();
     for (let sent = 0; sent < 70_000; sent += 1) endless.socket.send('x', { fin: false });
