@@ -182,7 +182,7 @@ export class NotificationService
    *   ConfirmationTimeoutError (`onTimeout: 'error'`), EngineUnavailableError, StoreFullError (nothing was asked),
    *   ServiceClosedError (the service stopped; the prompt stays pending)
    */
-  notifyUser(
+  async notifyUser(
     stepResult: StepResult,
     userId: string,
     taskId: string,
@@ -190,7 +190,11 @@ export class NotificationService
     options: NotifyUserOptions = {},
   ): Promise<ConfirmationResult> {
     const request = { ...options, stepResult, userId, taskId, step };
-    return this.confirmations.ask(request, (opened) => this.auditPrompt(opened, OWN_CODE));
+    const result = await this.confirmations.ask(request, (opened) => this.auditPrompt(opened, OWN_CODE));
+    if (result.outcome === 'withdrawn' && options.signal?.aborted === true) {
+      this.audit.record({ event: 'decision', ...OWN_CODE, what: 'withdrawn', callbackId: result.callbackId, userId, taskId });
+    }
+    return result;
   }
 
   /** Asks without waiting: the prompt's state, and whether this call created it (`false`: `key` found an earlier one). */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { WebSocket } from 'ws';
+import type { AuditEntry } from '../../src/notification/index.js';
 import { ACTIONS } from '../../src/protocol/index.js';
 import { TestClient } from '../support/client.js';
 import { describeEngines } from '../support/engines.js';
@@ -156,6 +157,24 @@ describe('secrets', () => {
         .every((line) => typeof JSON.parse(line) === 'object'),
     ).toBe(true);
     await rm(folder, { recursive: true, force: true });
+  });
+});
+
+describe('the audit trail', () => {
+  it('has a line for a question that its caller withdraws', async () => {
+    const entries: AuditEntry[] = [];
+    const service = await startService({ options: { audit: (entry) => entries.push(entry) } });
+    const client = await service.connectAs('ann');
+    const abort = new AbortController();
+    const asked = service.notifications.notifyUser({ message: '?' }, 'ann', 't', 1, { signal: abort.signal });
+    await client.next('task_step_result');
+    abort.abort();
+    expect(await asked).toMatchObject({ outcome: 'withdrawn', proceed: false });
+    expect(entries.map(({ event, what, by, means }) => [event, what, by, means])).toEqual([
+      ['prompt', 'opened', 'service', 'service'],
+      ['decision', 'withdrawn', 'service', 'service'],
+    ]);
+    await service.stop();
   });
 });
 
