@@ -37,7 +37,8 @@ function recovery(
   since: StreamPosition,
   announce: boolean,
 ): { options: Recovery; read(): Promise<unknown[]> } {
-  const options: Recovery = { channel: 'news', since, announce, subscription: { phase: 'recovering', seen: 0 } };
+  const head = { epoch: history.epoch, offset: history.head };
+  const options: Recovery = { channel: 'news', since, head, announce, subscription: { phase: 'recovering', seen: 0 } };
   fake.connection.subscriptions.set('news', options.subscription);
   const read = async (): Promise<unknown[]> => {
     const frames: unknown[] = [];
@@ -92,6 +93,22 @@ describe('a recovery', () => {
     expect(await read()).toEqual([...upTo(5), recovered(5)]);
   });
 
+  it('reads nothing where the head is known and nothing came after it, and reads on where something did', async () => {
+    for (let count = 0; count < 3; count += 1) history.publish();
+    let reads = 0;
+    history.onRead = () => (reads += 1);
+    expect(await recovery(fake, history, { epoch: 'e', offset: 3 }, true).read()).toEqual([recovered(3)]);
+    expect(await recovery(fake, history, { epoch: 'old', offset: 3 }, true).read()).toEqual([recovered(3, false)]);
+    expect(reads).toBe(0);
+    for (const epoch of ['e', 'old']) {
+      const { options, read } = recovery(fake, history, { epoch, offset: history.head }, true);
+      options.subscription.seen = history.publish();
+      expect(await read()).toEqual([history.head, recovered(history.head, epoch === 'e')]);
+    }
+    expect(reads).toBe(2);
+    expect(subscription()).toEqual({ phase: 'live', position: { epoch: 'e', offset: 5 } });
+  });
+
   it.each([
     ['another epoch', { epoch: 'old', offset: 1 }],
     ['a place that is gone', { epoch: 'e', offset: 0 }],
@@ -126,6 +143,7 @@ describe('a recovery', () => {
 
   it('waits for an engine that is away, as long as the connection lives', async () => {
     let calls = 0;
+    history.publish();
     const { options } = recovery(fake, history, { epoch: 'e', offset: 0 }, true);
     const away = {
       history: async () => {

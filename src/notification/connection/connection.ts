@@ -36,10 +36,10 @@ export type Identity =
   | { kind: 'user'; userId: string; expiresAt?: number; issuedAt?: number };
 
 export type Subscription =
-  /** Gets publications as they come; `position` is the last one it was given, where that is known. */
-  | { phase: 'live'; position?: StreamPosition }
-  /** Reads history; `seen` is the newest publication that came meanwhile. */
-  | { phase: 'recovering'; seen: number };
+  /** Gets publications as they come; `position` is the last one it was given. */
+  | { phase: 'live'; position: StreamPosition }
+  /** Reads history, or is about to; `first` and `seen` are the oldest and the newest publication that came meanwhile. */
+  | { phase: 'recovering'; first?: number; seen: number };
 
 export interface ConnectionLimits {
   maxOutbox: number;

@@ -7,7 +7,7 @@
  */
 import { parseChannel } from '../../protocol/channels.js';
 import type { StreamPosition } from '../../protocol/messages.js';
-import type { Connection, Identity } from './connection.js';
+import type { Connection, Identity, Subscription } from './connection.js';
 import type { OutboundFrame } from './frame.js';
 
 export class Hub {
@@ -54,10 +54,16 @@ export class Hub {
     if (this.all.has(connection.id)) this.enter(connection);
   }
 
-  subscribe(connection: Connection, channel: string): void {
-    if (!this.all.has(connection.id)) return;
-    if (!connection.subscriptions.has(channel)) connection.subscriptions.set(channel, { phase: 'live' });
+  /**
+   * Subscribes for a recovery to take over; until then publications are noted, not sent.
+   * @returns the new subscription; `undefined` where there is one already, or the connection is gone
+   */
+  subscribe(connection: Connection, channel: string): Subscription | undefined {
+    if (!this.all.has(connection.id) || connection.subscriptions.has(channel)) return undefined;
+    const subscription: Subscription = { phase: 'recovering', seen: 0 };
+    connection.subscriptions.set(channel, subscription);
     addTo(this.channels, channel, connection);
+    return subscription;
   }
 
   unsubscribe(connection: Connection, channel: string): void {
@@ -148,10 +154,11 @@ function admits(connection: Connection, channel: string, position?: StreamPositi
   if (!subscription || !position) return true;
   switch (subscription.phase) {
     case 'recovering':
+      subscription.first ??= position.offset;
       subscription.seen = position.offset;
       return false;
     case 'live':
-      if (subscription.position?.epoch === position.epoch && position.offset <= subscription.position.offset) return false;
+      if (subscription.position.epoch === position.epoch && position.offset <= subscription.position.offset) return false;
       subscription.position = position;
       return true;
     default:

@@ -3,11 +3,12 @@
  *
  * The subscription is in phase `recovering` meanwhile: live publications are not sent but only noted (`seen`). History is
  * read page by page, as the socket drains, until it has caught up with what was noted; then the subscription goes
- * live in the same turn. Nothing is buffered, however slow the reader and however fast the channel. Who recovers anew
- * meanwhile is served by the later recovery, from its own position; the earlier one ends without a word.
+ * live in the same turn. Where the head is known and nothing came after it, there is nothing to read. Nothing is buffered,
+ * however slow the reader and however fast the channel. Who recovers anew meanwhile is served by the later recovery,
+ * from its own position; the earlier one ends without a word.
  */
 import type { Recovered, StreamPosition } from '../../protocol/messages.js';
-import type { Engine } from '../engine/engine.js';
+import type { Engine, HistoryResult } from '../engine/engine.js';
 import type { Connection, Subscription } from './connection.js';
 import { OutboundFrame } from './frame.js';
 import { readWhenAvailable } from './retry.js';
@@ -18,6 +19,8 @@ export interface Recovery {
   channel: string;
   /** Exclusive. */
   since: StreamPosition;
+  /** Where the channel stood; what has been published since is in `subscription.seen`. */
+  head: StreamPosition;
   /** Whether the client asked to recover, and is told `recovered` at the end. Of a gap it is told anyway. */
   announce: boolean;
   /** What stands in the connection's subscriptions as long as this recovery is the one that counts. */
@@ -27,14 +30,14 @@ export interface Recovery {
 export async function* recover(
   engine: Engine,
   connection: Connection,
-  { channel, since, announce, subscription }: Recovery,
+  { channel, since, head, announce, subscription }: Recovery,
 ): AsyncGenerator<OutboundFrame, void> {
   let position = since;
   let recovered = true;
   const isCurrent = (): boolean => connection.subscriptions.get(channel) === subscription;
   const wanted = (): boolean => connection.isOpen && isCurrent();
-  for (;;) {
-    const page = await readWhenAvailable(wanted, () => engine.history({ channel, since: position, limit: PAGE_SIZE }));
+  for (let known = pageUpTo(head, since); ; known = undefined) {
+    const page = known ?? (await readWhenAvailable(wanted, () => engine.history({ channel, since: position, limit: PAGE_SIZE })));
     if (!page || !isCurrent()) return;
     if (!page.complete) {
       recovered = false;
@@ -54,6 +57,12 @@ export async function* recover(
       yield new OutboundFrame({ type: 'recovered', channel, recovered, ...position } satisfies Recovered);
     return;
   }
+}
+
+/** The history between two positions, where that can be said without reading it. */
+function pageUpTo(head: StreamPosition, since: StreamPosition): HistoryResult | undefined {
+  if (since.epoch !== head.epoch || since.offset > head.offset) return { complete: false, head };
+  return since.offset === head.offset ? { complete: true, publications: [], head } : undefined;
 }
 
 /** A plain message of a recoverable channel, with where it stands. */

@@ -205,6 +205,18 @@ export interface AcknowledgedMessage {
 
 export type AckResult = 'acknowledged' | 'repeated' | 'not_found';
 
+/** What is there for a user who comes. */
+export interface Waiting {
+  /** Where the user's channel stands. */
+  position: StreamPosition;
+  /** Of all pending prompts, oldest first. */
+  pendingIds: string[];
+  /** The first of them. */
+  prompts: Page<Confirmation>;
+  /** The first of the messages that nobody has acknowledged. */
+  messages: Page<AcknowledgedMessage>;
+}
+
 /* ---- presence ---- */
 
 export interface Presence {
@@ -288,8 +300,6 @@ export interface Engine {
   get(callbackId: string): Promise<Confirmation | undefined>;
   /** @throws InvalidMessageError for a cursor that is none */
   list(query: ConfirmationQuery): Promise<Page<Confirmation>>;
-  /** The ids of all of a user's pending prompts, oldest first. */
-  pendingIds(userId: string): Promise<string[]>;
 
   /** Names a task as a user's, unless somebody's already. */
   claimTask(taskId: string, userId: string): Promise<Task>;
@@ -307,6 +317,9 @@ export interface Engine {
   sendAcknowledged(message: AcknowledgedMessage): Promise<PublishResult>;
   ack(messageId: string, scope: Scope): Promise<AckResult>;
   unacknowledged(userId: string, limit: number, cursor?: string): Promise<Page<AcknowledgedMessage>>;
+
+  /** All that a user who comes is told and shown, in one reading: a crowd that comes back at once must not cost many. */
+  waiting(userId: string, limit: number): Promise<Waiting>;
 
   /**
    * This node has one more connection for which a channel's events matter: `user:<id>` (prompts, messages), `task:<id>`,

@@ -29,7 +29,7 @@ import { NotificationMetrics } from '../metrics.js';
 import { ConfigurationError, InvalidMessageError, NotificationError } from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
 import { NotificationService } from '../notification.service.js';
-import { framePipe } from '../validation.js';
+import { FramePipe } from '../validation.js';
 import { ActionGuard } from './action.guard.js';
 import { identityOf } from './admission.js';
 import { originOf } from './origin.js';
@@ -44,7 +44,7 @@ const DEFAULT_PAGE = 100;
 @WebSocketGateway({ [NOTIFICATION_GATEWAY]: true })
 @UseGuards(ActionGuard)
 @UseFilters(WsErrorFilter)
-@UsePipes(framePipe())
+@UsePipes(FramePipe)
 export class NotificationGateway
   implements OnModuleInit, OnGatewayInit<Endpoint>, OnGatewayConnection<Connection>, OnGatewayDisconnect<Connection>
 {

@@ -1,17 +1,16 @@
 /**
  * What a connection is subscribed to and who it is: joining, leaving, and what is shown to whoever comes.
  *
- * A subscription begins in phase `recovering`, even without `recover`: it reads history from the position told in the
- * reply until it is live, so that nothing falls between.
+ * A subscription begins in phase `recovering`, even without `recover`, and before the position is read that the reply
+ * tells: what is published meanwhile is noted and read from history, so that nothing falls between and nothing comes twice.
  */
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Access } from '../access/access.js';
 import { taskChannel, userChannel } from '../../protocol/channels.js';
 import type { StreamPosition } from '../../protocol/messages.js';
-import { redeliverMessages, redeliverPrompts } from '../confirmation/redelivery.js';
-import type { Connection, Identity, Subscription } from '../connection/connection.js';
+import { PAGE_SIZE, redeliver } from '../confirmation/redelivery.js';
+import type { Connection, Identity } from '../connection/connection.js';
 import { Hub } from '../connection/hub.js';
-import type { FrameSource } from '../connection/outbox.js';
 import { recover } from '../connection/recovery.js';
 import { Engine } from '../engine/engine.js';
 
@@ -53,25 +52,22 @@ export class Sessions {
     const { userId } = identity;
     const channel = userChannel(userId);
     await this.watch(connection, channel);
-    const noted = this.noteLive(connection, channel);
-    try {
-      const position = await this.engine.position(channel);
+    return this.join(connection, channel, since, async () => {
       await this.enter(connection, userId);
       this.hub.identify(connection, identity);
-      const reached = this.join(connection, channel, position, since, [
-        redeliverPrompts(this.engine, connection, userId),
-        redeliverMessages(this.engine, connection, userId),
-      ]);
       // Read once the connection is told of decisions: none of these can be decided behind its back.
-      const pending = await this.readOpen(() => this.engine.pendingIds(userId));
-      const subscription = connection.subscriptions.get(channel);
-      const live = subscription?.phase === 'live' ? subscription.position : undefined;
-      return { channel, ...(live ?? reached), pending };
-    } finally {
-      if (connection.subscriptions.get(channel) === noted && connection.userId !== userId)
-        connection.subscriptions.delete(channel);
-      this.endIfGone(connection);
-    }
+      const settled = connection.beginRedelivery();
+      try {
+        return await this.hub.readPending(async (decided) => {
+          const waiting = await this.engine.waiting(userId, PAGE_SIZE);
+          connection.followReplyWith(redeliver(this.engine, connection, userId, waiting, settled));
+          return { position: waiting.position, pending: without(decided, waiting.pendingIds) };
+        });
+      } catch (error) {
+        connection.endRedelivery(settled);
+        throw error;
+      }
+    });
   }
 
   /** Makes the connection anonymous again. */
@@ -94,19 +90,19 @@ export class Sessions {
       state: 'pending',
       limit: MAX_TASK_PENDING,
     } as const;
-    const list = async (): Promise<string[]> => (await this.engine.list(query)).items.map(({ callbackId }) => callbackId);
-    const [position, pending] = await Promise.all([this.engine.position(channel), this.readOpen(list)]);
-    const reached = this.join(connection, channel, position, since);
-    this.endIfGone(connection);
-    return { channel, ...reached, pending };
+    const pendingIds = async (): Promise<string[]> => (await this.engine.list(query)).items.map(({ callbackId }) => callbackId);
+    return this.join(connection, channel, since, async () => {
+      const [position, pending] = await Promise.all([
+        this.engine.position(channel),
+        this.hub.readPending(async (decided) => without(decided, await pendingIds())),
+      ]);
+      return { position, pending };
+    });
   }
 
   async subscribeChannel(connection: Connection, channel: string, since?: StreamPosition): Promise<Subscribed> {
     await this.watch(connection, channel);
-    const position = await this.engine.position(channel);
-    const reached = this.join(connection, channel, position, since);
-    this.endIfGone(connection);
-    return { channel, ...reached, pending: [] };
+    return this.join(connection, channel, since, async () => ({ position: await this.engine.position(channel), pending: [] }));
   }
 
   async unsubscribe(connection: Connection, channel: string): Promise<void> {
@@ -124,41 +120,35 @@ export class Sessions {
   }
 
   /**
-   * Subscribes, without awaiting anything. Without `since` a subscription that is live or on its way there stays as it is.
-   * @returns up to where the connection has what there is, or will be given it
+   * Subscribes to where `read` finds the channel; what is published meanwhile waits for that. A subscription that is there
+   * already goes on as it is, unless `since` begins it anew.
+   * @returns up to where the connection has what there is, or will be given it after the reply
    */
-  /** The prompts that are open, without those whose decision was told while they were read. */
-  private readOpen(read: () => Promise<string[]>): Promise<string[]> {
-    return this.hub.readPending(async (decided) => (await read()).filter((callbackId) => !decided.has(callbackId)));
-  }
-
-  private join(
+  private async join(
     connection: Connection,
     channel: string,
-    position: StreamPosition,
-    since?: StreamPosition,
-    first: FrameSource[] = [],
-  ): StreamPosition {
-    for (const source of first) connection.followReplyWith(source);
-    const earlier = connection.subscriptions.get(channel);
-    this.hub.subscribe(connection, channel);
-    if (since === undefined && earlier) {
-      if (earlier.phase === 'recovering') return position;
-      if (earlier.position) return earlier.position;
+    since: StreamPosition | undefined,
+    read: () => Promise<{ position: StreamPosition; pending: string[] }>,
+  ): Promise<Subscribed> {
+    const begun = this.hub.subscribe(connection, channel);
+    try {
+      const { position, pending } = await read();
+      const current = connection.subscriptions.get(channel);
+      if (since === undefined && current && current !== begun)
+        return { channel, ...(current.phase === 'live' ? current.position : position), pending };
+      const { first = Infinity, seen } = current?.phase === 'live' ? { seen: current.position.offset } : (current ?? { seen: 0 });
+      const subscription = { phase: 'recovering' as const, seen };
+      connection.subscriptions.set(channel, subscription);
+      // What was noted before the position was read is given as well: an anonymous connection would have had it live.
+      const start = { ...position, offset: Math.min(position.offset, first - 1) };
+      const recovery = { channel, since: since ?? start, head: position, announce: since !== undefined, subscription };
+      connection.followReplyWith(recover(this.engine, connection, recovery));
+      return { channel, ...start, pending };
+    } finally {
+      // Still there: the reading failed.
+      if (begun && connection.subscriptions.get(channel) === begun) this.hub.unsubscribe(connection, channel);
+      this.endIfGone(connection);
     }
-    const subscription = { phase: 'recovering' as const, seen: 0 };
-    connection.subscriptions.set(channel, subscription);
-    const recovery = { channel, since: since ?? position, announce: since !== undefined, subscription };
-    connection.followReplyWith(recover(this.engine, connection, recovery));
-    return position;
-  }
-
-  /** An anonymous connection sees the user's messages before it says who it is: notes up to which, so that none comes twice. */
-  private noteLive(connection: Connection, channel: string): Subscription | undefined {
-    if (connection.subscriptions.has(channel)) return undefined;
-    const noted: Subscription = { phase: 'live' };
-    connection.subscriptions.set(channel, noted);
-    return noted;
   }
 
   /** The engine counts the connection as the user's; it is told of the new state before the old one is taken back. */
@@ -204,4 +194,9 @@ export class Sessions {
       this.logger.warn(`telling the engine of a closed connection failed: ${String(error)}`),
     );
   }
+}
+
+/** The prompts that are open, without those whose decision was told while they were read. */
+function without(decided: ReadonlySet<string>, callbackIds: string[]): string[] {
+  return callbackIds.filter((callbackId) => !decided.has(callbackId));
 }

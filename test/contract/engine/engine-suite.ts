@@ -78,7 +78,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         expect(confirmation.expiresAt).toBe(confirmation.createdAt + 60_000);
         expect(recorder.of('opened')).toEqual([{ kind: 'opened', confirmation }]);
         expect(await engine.get(confirmation.callbackId)).toEqual(confirmation);
-        expect(await engine.pendingIds('ann')).toEqual([confirmation.callbackId]);
+        expect((await engine.waiting('ann', 10)).pendingIds).toEqual([confirmation.callbackId]);
         expect((await engine.counts()).pendingConfirmations).toBe(1);
       });
 
@@ -107,7 +107,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
       it('refuses a key that stands for other contents', async () => {
         const callbackId = await open({ key: 'k', fingerprint: 'a' });
         await expect(engine.open(question({ key: 'k', fingerprint: 'b' }))).rejects.toThrow(ConfirmationConflictError);
-        expect(await engine.pendingIds('ann')).toEqual([callbackId]);
+        expect((await engine.waiting('ann', 10)).pendingIds).toEqual([callbackId]);
       });
 
       it('opens one prompt when many open the same key at once', async () => {
@@ -238,7 +238,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
       it('settle a prompt that is read after they passed', async () => {
         expect((await engine.get(await open({ timeoutMs: 0 })))?.state).toBe('timed_out');
         await open({ timeoutMs: 0 });
-        expect(await engine.pendingIds('ann')).toEqual([]);
+        expect((await engine.waiting('ann', 10)).pendingIds).toEqual([]);
         await open({ timeoutMs: 0 });
         expect((await engine.list({ scope: ['ann'], limit: 10 })).items.map(({ state }) => state)).toEqual(
           Array(3).fill('timed_out'),
@@ -499,6 +499,22 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         expect(recorder.of('acknowledged')).toEqual([{ kind: 'acknowledged', messageId: 'm1', userId: 'ann' }]);
         expect((await engine.unacknowledged('ann', 10)).items).toEqual([]);
         expect((await engine.counts()).unacknowledgedMessages).toBe(0);
+      });
+
+      it('are read together with all else that waits for the user', async () => {
+        await Promise.all([send('m1'), send('m2')]);
+        const callbackIds = [await open(), await open(), await open()];
+        await open({ userId: 'bob' });
+        await engine.publish({ channel: 'user:ann', message: { type: 'note' }, recoverable: true });
+        const { messages, pendingIds, position, prompts } = await engine.waiting('ann', 2);
+        expect(pendingIds).toEqual(callbackIds);
+        expect(position).toEqual(await engine.position('user:ann'));
+        expect(messages).toEqual(await engine.unacknowledged('ann', 2));
+        const query = { scope: ['ann'], state: 'pending', limit: 2 } as const;
+        expect(prompts).toEqual(await engine.list(query));
+        expect((await engine.list({ ...query, cursor: prompts.cursor })).items.map(({ callbackId }) => callbackId)).toEqual(
+          callbackIds.slice(2),
+        );
       });
 
       it('are gone when their time has passed', async () => {

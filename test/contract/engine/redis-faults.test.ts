@@ -143,7 +143,7 @@ requireBinary('redis-server')('the redis engine under faults', () => {
     const request = question();
     const { confirmation } = await again(() => node.engine.open(request));
     const { callbackId } = confirmation;
-    expect(await other.engine.pendingIds('ann')).toEqual([callbackId]);
+    expect((await other.engine.waiting('ann', 10)).pendingIds).toEqual([callbackId]);
     expect((await again(() => answer(node, callbackId))).status).toMatch(/accepted|repeated/);
     await other.recorder.nth('decided');
     expect(other.recorder.decisionsOf(callbackId)).toHaveLength(1);
@@ -259,7 +259,7 @@ requireBinary('redis-server')('the redis engine under faults', () => {
           )
         )
           break;
-      expect(await node.engine.pendingIds('bob')).toHaveLength(1);
+      expect((await node.engine.waiting('bob', 10)).pendingIds).toHaveLength(1);
     } finally {
       await replica.stop();
     }

@@ -15,7 +15,7 @@ import type { Fault } from './faulty-sqlite.js';
 import type { StoreEvent } from './ledger.js';
 import { RESERVE_BYTES, type EmbeddedEngineOptions } from './embedded-options.js';
 import { LocalPresence } from './local-presence.js';
-import { checkCursor, toConfirmation, toDecideResult, toTask, type TaskRecord } from './records.js';
+import { checkCursor, toConfirmation, toDecideResult, toPage, toTask, type TaskRecord } from './records.js';
 import { StoreClient } from './store-client.js';
 import type { Opened } from './store-protocol.js';
 import { ToldDecisions } from './told-decisions.js';
@@ -130,12 +130,7 @@ export class EmbeddedEngine implements Api.Engine {
 
   async list(query: Api.ConfirmationQuery): Promise<Api.Page<Api.Confirmation>> {
     checkCursor(query.cursor);
-    const { records, cursor } = await this.store.call('list', [query]);
-    return { items: records.map(toConfirmation), ...(cursor !== undefined && { cursor }) };
-  }
-
-  pendingIds(userId: string): Promise<string[]> {
-    return this.store.call('pendingIds', [userId]);
+    return toPage(await this.store.call('list', [query]));
   }
 
   /* ---- tasks ---- */
@@ -212,6 +207,11 @@ export class EmbeddedEngine implements Api.Engine {
   unacknowledged(userId: string, limit: number, cursor?: string): Promise<Api.Page<Api.AcknowledgedMessage>> {
     checkCursor(cursor);
     return this.store.call('unacknowledged', [userId, limit, cursor]);
+  }
+
+  async waiting(userId: string, limit: number): Promise<Api.Waiting> {
+    const { prompts, ...waiting } = await this.store.call('waiting', [userId, limit]);
+    return { ...waiting, prompts: toPage(prompts) };
   }
 
   /* ---- presence: there is one node, and every event reaches it ---- */

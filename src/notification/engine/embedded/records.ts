@@ -4,7 +4,7 @@
  */
 import type { JsonObject, OnTimeout, Outcome } from '../../../protocol/confirmation.js';
 import { InvalidMessageError } from '../../notification.errors.js';
-import type { Confirmation, DecideResult, Decision, OpenRequest, Prompt, Task } from '../engine.js';
+import type { Confirmation, DecideResult, Decision, OpenRequest, Page, Prompt, Task } from '../engine.js';
 
 /** A row of `confirmation`, as far as anybody outside the store reads it. Objects are JSON text. */
 export interface ConfirmationRecord {
@@ -110,6 +110,10 @@ export function toTask(record: TaskRecord): Task {
 
 export function toDecideResult(result: DecideRecord): DecideResult {
   return result.status === 'not_found' ? result : { status: result.status, confirmation: toConfirmation(result.record) };
+}
+
+export function toPage({ records, cursor }: { records: ConfirmationRecord[]; cursor?: string }): Page<Confirmation> {
+  return { items: records.map(toConfirmation), ...(cursor !== undefined && { cursor }) };
 }
 
 /** A cursor is the number of the last row of the page before. */

@@ -14,6 +14,7 @@ import type {
   Page,
   Scope,
   StreamPosition,
+  Waiting,
 } from '../engine.js';
 import type { Fault } from './faulty-sqlite.js';
 import type { StoreEvent } from './ledger.js';
@@ -27,7 +28,6 @@ export interface Operations {
   withdraw: (callbackId: string, scope: Scope, reason: string | null) => DecideRecord;
   get: (callbackId: string) => ConfirmationRecord | undefined;
   list: (query: ConfirmationQuery) => { records: ConfirmationRecord[]; cursor?: string };
-  pendingIds: (userId: string) => string[];
   claimTask: (taskId: string, userId: string) => TaskRecord;
   cancelTask: (request: CancelRequest) => { task: TaskRecord; before: boolean } | undefined;
   resumeTask: (taskId: string) => TaskRecord | undefined;
@@ -38,6 +38,7 @@ export interface Operations {
   keep: (envelope: Omit<AcknowledgedMessage, 'message'>, message: string) => boolean;
   ack: (messageId: string, scope: Scope) => AckResult;
   unacknowledged: (userId: string, limit: number, cursor?: string) => Page<AcknowledgedMessage>;
+  waiting: (userId: string, limit: number) => WaitingRecord;
   revokeUser: (userId: string) => number;
   revokedAt: (userId: string) => number | undefined;
   counts: () => Counts;
@@ -50,6 +51,8 @@ export interface Operations {
   /** Decisions up to this number have been told. */
   told: (decision: number) => void;
 }
+
+export type WaitingRecord = Omit<Waiting, 'prompts'> & { prompts: { records: ConfirmationRecord[]; cursor?: string } };
 
 export type OperationName = keyof Operations;
 export type OperationResult<Name extends OperationName> = ReturnType<Operations[Name]>;

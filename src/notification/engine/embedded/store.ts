@@ -7,6 +7,7 @@
  *     call fails alone. Nothing of the rolled back attempt is told.
  *  4. On a full disk new things are refused, and what settles or ends something uses the reserve.
  */
+import { userChannel } from '../../../protocol/channels.js';
 import { ConfirmationConflictError } from '../../notification.errors.js';
 import { ConfirmationStore } from './confirmation-store.js';
 import { DiskReserve } from './disk-reserve.js';
@@ -163,7 +164,6 @@ function operationsOf(database: Sqlite, ledger: Ledger, settings: StoreOptions['
     withdraw: (...args) => confirmations.withdraw(...args),
     get: (callbackId) => confirmations.get(callbackId),
     list: (query) => confirmations.list(query),
-    pendingIds: (userId) => confirmations.pendingIds(userId),
     claimTask: (taskId, userId) => tasks.use(taskId, userId),
     cancelTask: (request) => {
       const result = tasks.cancel(request);
@@ -178,6 +178,16 @@ function operationsOf(database: Sqlite, ledger: Ledger, settings: StoreOptions['
     keep: (...args) => messages.keep(...args),
     ack: (...args) => messages.ack(...args),
     unacknowledged: (...args) => messages.unacknowledged(...args),
+    waiting: (userId, limit) => {
+      const prompts = confirmations.list({ scope: [userId], state: 'pending', limit });
+      const isWhole = prompts.cursor === undefined;
+      return {
+        position: messages.position(userChannel(userId)),
+        pendingIds: isWhole ? prompts.records.map(({ callback_id }) => callback_id) : confirmations.pendingIds(userId),
+        prompts,
+        messages: messages.unacknowledged(userId, limit),
+      };
+    },
     revokeUser: (userId) => revocations.revoke(userId),
     revokedAt: (userId) => revocations.revokedAt(userId),
     counts: () => ({ pendingConfirmations: ledger.counters.pending, unacknowledgedMessages: ledger.counters.unacknowledged }),

@@ -8,6 +8,7 @@
  *    brings, and what it loses, is `deliveries.ts`.
  *  - How a node starts, heals after Redis was away and leaves is `life.ts`.
  */
+import { userChannel } from '../../../protocol/channels.js';
 import { ConfigurationError, EngineUnavailableError } from '../../notification.errors.js';
 import type * as Api from '../engine.js';
 import { checkServer } from './check-server.js';
@@ -133,10 +134,6 @@ export class RedisEngine implements Api.Engine {
     return this.during(() => this.prompts.list(query));
   }
 
-  pendingIds(userId: string): Promise<string[]> {
-    return this.during(() => this.prompts.pendingIds(userId));
-  }
-
   /* ---- tasks ---- */
 
   claimTask(taskId: string, userId: string): Promise<Api.Task> {
@@ -179,6 +176,19 @@ export class RedisEngine implements Api.Engine {
 
   unacknowledged(userId: string, limit: number, cursor?: string): Promise<Api.Page<Api.AcknowledgedMessage>> {
     return this.during(() => this.messages.unacknowledged(userId, limit, cursor));
+  }
+
+  /** Sent together, so that they take one round trip. */
+  waiting(userId: string, limit: number): Promise<Api.Waiting> {
+    return this.during(async () => {
+      const [position, pendingIds, prompts, messages] = await Promise.all([
+        this.messages.position(userChannel(userId)),
+        this.prompts.pendingIds(userId),
+        this.prompts.list({ scope: [userId], state: 'pending', limit }),
+        this.messages.unacknowledged(userId, limit),
+      ]);
+      return { position, pendingIds, prompts, messages };
+    });
   }
 
   counts(): Promise<Api.Counts> {
