@@ -50,7 +50,7 @@ export const bodyPipe = (): ValidationPipe =>
     whitelist: true,
     forbidNonWhitelisted: true,
     validationError: WITHOUT_THE_INPUT,
-    exceptionFactory: (errors) => new InvalidMessageError(fieldErrors(errors as ValidationError[])),
+    exceptionFactory: (errors) => new InvalidMessageError(fieldErrors(errors)),
   });
 
 /** For REST bodies, first of all: what comes after walks them recursively. Frames are checked when they are decoded. */
