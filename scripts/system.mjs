@@ -6,8 +6,8 @@ import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:f
 import { delimiter, join } from 'node:path';
 import { run, say, SetupError } from './tools.mjs';
 
-/** binary -> Debian package. To come: chromium. */
-const NEEDED = { nginx: 'nginx-light', 'redis-server': 'redis-server' };
+/** binary -> what to install for it, as Debian names it. To come: chromium. */
+const NEEDED = { nginx: ['nginx-light'], 'redis-server': ['redis-server'], celery: ['celery', 'python3-redis'] };
 
 const POLICY = '/usr/sbin/policy-rc.d';
 const APT = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
@@ -15,12 +15,12 @@ const APT = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
 export async function installSystemPackages() {
   const missing = missingBinaries();
   if (missing.length === 0) return;
-  const packages = missing.map((binary) => NEEDED[binary]);
+  const packages = missing.flatMap((binary) => NEEDED[binary]);
   const canInstall = existsSync('/etc/debian_version') && process.getuid?.() === 0;
   const problem = canInstall ? await aptInstall(packages) : undefined;
   const still = missingBinaries();
   if (still.length === 0) return;
-  const hint = `install ${still.map((binary) => `${binary} (Debian: ${NEEDED[binary]})`).join(', ')}`;
+  const hint = `install ${still.map((binary) => `${binary} (Debian: ${NEEDED[binary].join(' ')})`).join(', ')}`;
   if (process.env.CI === 'true')
     throw new SetupError(`the tests need more than npm has: ${hint}${problem ? `; apt-get: ${problem}` : ''}`);
   say(`*** TESTS WILL BE SKIPPED: ${hint} ***${problem ? ` apt-get: ${problem}` : ''}`);

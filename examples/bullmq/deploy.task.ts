@@ -22,7 +22,6 @@ export class DeployTask {
     const heartbeat = this.notifications.sendHeartbeat(userId, taskId);
     try {
       const artifact = job.data.artifact ?? (await this.build(job, cancelled));
-      if (cancelled.aborted) return { status: 'cancelled' };
       // The same key finds the same question, or its answer, for as long as decisions are kept (`retentionMs`). It must be
       // asked in the same words each time: no attempt number, no time of day, or it is a ConfirmationConflictError.
       const answer = await this.notifications.notifyUser(
@@ -37,21 +36,24 @@ export class DeployTask {
       if (!answer.proceed) return { status: 'declined', feedback: answer.feedback };
       await this.release(job, artifact);
       return { status: 'released', feedback: answer.feedback };
+    } catch (error) {
+      if (error instanceof Error && error.name === 'AbortError') return { status: 'cancelled' };
+      throw error;
     } finally {
       heartbeat.stop();
     }
   }
 
+  /** @throws an AbortError as soon as the user cancels the task */
   private async build(job: Job<DeployData>, cancelled: AbortSignal): Promise<string> {
-    const { userId, taskId, version } = job.data;
+    const { userId, taskId, version, stageMs = STAGE_MS } = job.data;
     for (const [index, message] of STAGES.entries()) {
-      if (cancelled.aborted) break;
       const progress = index / STAGES.length;
       await this.notifications.sendToUser(userId, { type: 'task_progress', task_id: taskId, progress, message });
-      await delay(STAGE_MS);
+      await delay(stageMs, undefined, { signal: cancelled });
     }
     const artifact = `app-${version}.tar.gz`;
-    if (!cancelled.aborted) await job.updateData({ ...job.data, artifact });
+    await job.updateData({ ...job.data, artifact });
     return artifact;
   }
 

@@ -13,6 +13,8 @@ export interface DeployData {
   version: string;
   /** How long the question waits; a day unless given. */
   timeoutMs?: number;
+  /** How long each stage of building takes. */
+  stageMs?: number;
   /** Noted as soon as it is built, so that a job that runs again does not build again. */
   artifact?: string;
 }

@@ -83,7 +83,7 @@ requireBinary('redis-server')('a BullMQ worker whose jobs ask a user', () => {
     const [declined, cancelled, building, late] = [
       await enqueue('declined'),
       await enqueue('cancelled'),
-      await enqueue('building'),
+      await enqueue('building', { stageMs: 60_000 }),
       await enqueue('late', { timeoutMs: 300 }),
     ];
     await ann.next({ type: 'task_progress', task_id: 'building' });
