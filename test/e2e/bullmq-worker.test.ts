@@ -113,18 +113,21 @@ requireBinary('redis-server')('a BullMQ worker whose jobs ask a user', () => {
     expect([questions('meanwhile'), questions('afterwards')]).toEqual([1, 1]);
   });
 
-  it('is told to stop, and hands its job back as it was', async () => {
-    const job = await enqueue('handed-back');
-    const callbackId = await asked('handed-back');
-    await ann.next({ type: 'heartbeat', task_id: 'handed-back' });
+  it('is told to stop, and hands back as they were a job that waits and, once it is built, one that builds', async () => {
+    const [waiting, building] = [await enqueue('waiting'), await enqueue('half-built', { stageMs: 100 })];
+    const callbackId = await asked('waiting');
+    for (const task_id of ['waiting', 'half-built']) await ann.next({ type: 'heartbeat', task_id });
     const next = startWorker();
     const { signal } = await worker.stop();
     expect(signal).toBe('SIGTERM'); // Nest ends by the signal, once its hooks have run
-    await ann.next({ type: 'heartbeat', task_id: 'handed-back' });
-    expect(await queue.getJob('handed-back')).toMatchObject({ attemptsMade: 0, stalledCounter: 0 });
+    for (const task_id of ['waiting', 'half-built']) await ann.next({ type: 'heartbeat', task_id });
+    for (const jobId of ['waiting', 'half-built'])
+      expect(await queue.getJob(jobId)).toMatchObject({ attemptsMade: 0, stalledCounter: 0 });
     await confirm(callbackId, true);
-    expect(await finished(job)).toMatchObject({ status: 'released' });
-    expect(questions('handed-back')).toBe(1);
+    await confirm(await asked('half-built'), true);
+    expect(await finished(waiting)).toMatchObject({ status: 'released' });
+    expect(await finished(building)).toMatchObject({ status: 'released' });
+    expect(questions('waiting')).toBe(1);
     await next.stop();
   });
 });

@@ -38,7 +38,8 @@ describeWithCelery('a Celery worker whose tasks ask a user', () => {
     };
   };
   const startWorker = (environment: Record<string, string> = {}): Program => {
-    const options = ['--pool', 'threads', '--concurrency', '5', '--without-gossip', '--without-mingle', '--without-heartbeat'];
+    const sooner = ['--without-gossip', '--without-mingle', '--without-heartbeat'];
+    const options = ['--pool', 'threads', '--concurrency', '5', '--loglevel', 'info', ...sooner];
     const program = Program.start('celery', ['-A', 'tasks', 'worker', ...options], { ...variables(), ...environment }, EXAMPLE);
     started.push(program);
     return program;
@@ -127,6 +128,7 @@ describeWithCelery('a Celery worker whose tasks ask a user', () => {
     expect(await asked('service-killed')).toMatchObject({ callback_id: question['callback_id'], redelivered: true });
     await confirm(question, true);
     expect(await result('service-killed')).toMatchObject({ status: 'released' });
+    expect(worker.output).not.toContain('Unavailable'); // it has not even failed
     // A worker that is told to stop ends what it has begun, and nothing is left over.
     expect(await worker.stop()).toMatchObject({ code: 0 });
     expect(await redis.command('HLEN', 'unacked')).toBe(':0\r\n');
