@@ -87,12 +87,10 @@ async function prepare(upstreams: string[], port: number): Promise<string> {
 }
 
 function rewrite(file: string, { upstreams, port, prefix }: { upstreams: string[]; port: number; prefix: string }): string {
-  const nodes = file.match(/^ *server node\d+:\d+.*;\n/gm) ?? [];
-  const [first] = nodes;
-  if (first === undefined) throw new Error('deploy/nginx.conf has no upstream server');
-  const servers = upstreams.map((address) => first.replace(/node\d+:\d+/, address)).join('');
+  const groups = /(^ *server node\d+:\d+.*;\n)+/gm;
+  if (file.search(groups) < 0) throw new Error('deploy/nginx.conf has no upstream server');
   return file
-    .replace(nodes.join(''), servers)
+    .replace(groups, (_lines, last: string) => upstreams.map((address) => last.replace(/node\d+:\d+/, address)).join(''))
     .replace('listen 8080;', `listen 127.0.0.1:${port};`)
     .replaceAll(/ (\/tmp|\/var\/log\/nginx)\//g, ` ${prefix}/`);
 }
