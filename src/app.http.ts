@@ -12,6 +12,8 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 
 /** How long a request that is under way may take to end. */
 const GRACE_MS = 5000;
+/** So many turns of the event loop without a new connection: none waits. */
+const QUIET_TURNS = 3;
 
 export class EndingGently extends ExpressAdapter {
   private readonly underWay = new Set<ServerResponse>();
@@ -36,14 +38,25 @@ export class EndingGently extends ExpressAdapter {
   override async close(): Promise<void> {
     const { server } = this;
     if (server.listening) {
-      // After a turn of the event loop whatever waited to be accepted has been.
-      await new Promise(setImmediate);
+      await this.acceptAll();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       const over = new AbortController();
       await Promise.race([closed, delay(GRACE_MS, undefined, { signal: over.signal }).catch(() => undefined)]);
       over.abort();
     }
     await super.close();
+  }
+
+  /** A connection that waits to be accepted would be reset. A turn of the event loop accepts one, if it looks at all. */
+  private async acceptAll(): Promise<void> {
+    let quietTurns = 0;
+    const note = (): void => void (quietTurns = 0);
+    this.server.on('connection', note);
+    while (quietTurns < QUIET_TURNS) {
+      quietTurns += 1;
+      await new Promise(setImmediate);
+    }
+    this.server.off('connection', note);
   }
 
   private get server(): Server {

@@ -59,6 +59,21 @@ it('answers a request that had only begun to arrive', async () => {
   await ended;
 });
 
+it('answers on connections that it has not accepted yet', async () => {
+  const answers = Array.from({ length: 40 }, async () => {
+    const call = request(`${service.url}/ws/status`, { agent: false }).end();
+    const [response] = (await once(call, 'response')) as [NodeJS.ReadableStream & { statusCode: number }];
+    response.resume();
+    return response.statusCode;
+  });
+  const all = Promise.all(answers);
+  // The kernel has connected them; this process accepts one in each turn.
+  await new Promise(setImmediate);
+  const ended = end();
+  expect(await all).toEqual(Array(40).fill(200));
+  await ended;
+});
+
 it('closes every connection that it answers on while it drains', async () => {
   await service.stop();
   service = await startService({ environment: { WEBSOCKET_DRAIN_TIMEOUT: '1' } });
