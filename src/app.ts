@@ -4,6 +4,7 @@ import { Logger, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { AppConfig } from './app.config.js';
+import { EndingGently } from './app.http.js';
 import { AppModule } from './app.module.js';
 import { ConfigurationError, AuditTrail, HttpErrorFilter, NotificationWsAdapter } from './notification/index.js';
 import { serveDocs } from './ops/docs.js';
@@ -19,7 +20,7 @@ const HEADERS_TIMEOUT_MS = 3000;
  */
 export async function startApp(config: Readonly<AppConfig>): Promise<INestApplication> {
   const logger = new Logger('App');
-  const app = await NestFactory.create<NestExpressApplication>(AppModule.forConfig(config), {
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.forConfig(config), new EndingGently(), {
     logger: new PinoLogger({ level: config.logLevel, file: config.logFile }),
     abortOnError: false,
     forceCloseConnections: true,

@@ -159,9 +159,14 @@ export class Dispatcher implements EngineHandler {
     });
   }
 
+  /** Who waits for an acknowledgement is told that there is none yet. */
+  stopWaiting(): void {
+    for (const waiting of [...this.acknowledgements.values()]) for (const finish of [...waiting]) finish(false);
+  }
+
   /** Nothing more will come. */
   close(): void {
-    for (const waiting of [...this.acknowledgements.values()]) for (const finish of [...waiting]) finish(false);
+    this.stopWaiting();
     this.decisions.complete();
   }
 }

@@ -123,7 +123,9 @@ export class NotificationService
 
   async beforeApplicationShutdown(): Promise<void> {
     await this.stopServer();
+    // Nobody waits any more: what is under way over HTTP can end before its connections do.
     this.confirmations.close();
+    this.dispatcher.stopWaiting();
   }
 
   async onApplicationShutdown(): Promise<void> {

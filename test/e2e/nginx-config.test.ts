@@ -140,6 +140,15 @@ describeWithNginx('deploy/nginx.conf', () => {
     expect((await connect('/ws')).greeting).toBe('three');
   });
 
+  it('takes connections to a node again the moment it takes them, as many as the others have', async () => {
+    nodes[0]!.upgradeStatus = 503;
+    for (let count = 0; count < 8; count += 1) expect((await connect('/ws')).greeting).not.toBe('one');
+    delete nodes[0]!.upgradeStatus;
+    const greetings = [];
+    for (let count = 0; count < 4; count += 1) greetings.push((await connect('/ws')).greeting);
+    expect(greetings).toEqual(Array(4).fill('one'));
+  });
+
   it('passes a refused handshake on as it is', async () => {
     for (const node of nodes) node.upgradeStatus = 401;
     const client = new WebSocket(`${nginx.url.replace('http', 'ws')}/ws`);

@@ -15,8 +15,8 @@ import { findBinary } from './system.js';
 export interface Nginx {
   /** `http://127.0.0.1:<port>` */
   url: string;
-  /** Ends it, and tells what it wrote into its access log. Again: the same. */
-  stop(): Promise<{ accessLog: string }>;
+  /** Ends it, and tells what it wrote into its logs. Again: the same. */
+  stop(): Promise<{ accessLog: string; errorLog: string }>;
 }
 
 const ATTEMPTS = 3;
@@ -55,16 +55,18 @@ async function start(upstreams: string[], port: number): Promise<Nginx> {
   const ended = once(child, 'close');
   const kill = (): void => void child.kill('SIGKILL');
   process.once('exit', kill);
-  const end = async (): Promise<{ accessLog: string }> => {
+  const end: Nginx['stop'] = async () => {
     child.kill('SIGTERM');
     await ended;
     process.off('exit', kill);
-    const accessLog = await readFile(join(prefix, 'access.log'), 'utf8').catch(() => '');
+    const [accessLog = '', errorLog = ''] = await Promise.all(
+      ['access.log', 'error.log'].map((name) => readFile(join(prefix, name), 'utf8').catch(() => '')),
+    );
     await rm(prefix, { recursive: true, force: true });
-    return { accessLog };
+    return { accessLog, errorLog };
   };
   let stopped: ReturnType<typeof end> | undefined;
-  const stop = (): ReturnType<typeof end> => (stopped ??= end());
+  const stop: typeof end = () => (stopped ??= end());
   const deadline = Date.now() + START_TIMEOUT_MS;
   while (!(await accepts(port))) {
     if (child.exitCode === null && Date.now() < deadline) {
@@ -87,12 +89,10 @@ async function prepare(upstreams: string[], port: number): Promise<string> {
 }
 
 function rewrite(file: string, { upstreams, port, prefix }: { upstreams: string[]; port: number; prefix: string }): string {
-  const nodes = file.match(/^ *server node\d+:\d+.*;\n/gm) ?? [];
-  const [first] = nodes;
-  if (first === undefined) throw new Error('deploy/nginx.conf has no upstream server');
-  const servers = upstreams.map((address) => first.replace(/node\d+:\d+/, address)).join('');
+  const groups = /(^ *server node\d+:\d+.*;\n)+/gm;
+  if (file.search(groups) < 0) throw new Error('deploy/nginx.conf has no upstream server');
   return file
-    .replace(nodes.join(''), servers)
+    .replace(groups, (_lines, last: string) => upstreams.map((address) => last.replace(/node\d+:\d+/, address)).join(''))
     .replace('listen 8080;', `listen 127.0.0.1:${port};`)
     .replaceAll(/ (\/tmp|\/var\/log\/nginx)\//g, ` ${prefix}/`);
 }

@@ -33,6 +33,8 @@ const WITHDRAW_RETRY_MS = 500;
 
 export class Confirmations {
   private readonly waiters = new Waiters();
+  /** Those of `wait`: they are told the state when nothing more is to be expected here. */
+  private readonly polls = new Set<Waiter>();
   private readonly logger = new Logger('Confirmations');
   private closed = false;
 
@@ -44,6 +46,7 @@ export class Confirmations {
   /** Asks, and waits for the decision. See `NotificationService.notifyUser`. */
   async ask(request: AskRequest, onCreated: (confirmation: Confirmation) => void = () => undefined): Promise<ConfirmationResult> {
     request.signal?.throwIfAborted();
+    this.mustBeOpen();
     const { created, confirmation, waiter } = await this.begin(request);
     if (created) onCreated(confirmation);
     const withdrawOnAbort = (): void => void this.withdrawUntilDecided(confirmation.callbackId, request.signal, waiter);
@@ -70,21 +73,23 @@ export class Confirmations {
   }
 
   /**
-   * Waits until the prompt is decided, `waitMs` have passed or `signal` aborts; then tells its state.
+   * Waits until the prompt is decided, `waitMs` have passed, `signal` aborts or the service stops; then tells its state.
    * @throws NotFoundError
    */
   async wait(callbackId: string, scope: Scope, waitMs: number, signal?: AbortSignal): Promise<Confirmation> {
     const waiter = this.waiters.wait(callbackId);
+    this.polls.add(waiter);
     const timer = setTimeout(() => waiter.leave(), Math.min(waitMs, LONGEST_TIMEOUT_MS));
     const leave = (): void => waiter.leave();
     signal?.addEventListener('abort', leave, { once: true });
     try {
       const confirmation = await this.get(callbackId, scope);
-      if (isDecided(confirmation) || !(waitMs > 0)) return confirmation;
+      if (isDecided(confirmation) || !(waitMs > 0) || this.closed) return confirmation;
       return (await waiter.decided) ?? (await this.get(callbackId, scope));
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener('abort', leave);
+      this.polls.delete(waiter);
       waiter.leave();
     }
   }
@@ -130,14 +135,17 @@ export class Confirmations {
     }
   }
 
-  /** Every waiting call rejects with `ServiceClosedError`; the prompts stay pending. */
+  /**
+   * Every call that waits for a decision rejects with `ServiceClosedError`; the prompts stay pending. Who only waited a
+   * while for a state is told it; what does not wait goes on as long as the engine does.
+   */
   close(): void {
     this.closed = true;
+    for (const poll of this.polls) poll.leave();
     this.waiters.rejectAll(new ServiceClosedError());
   }
 
   private async begin(request: AskRequest): Promise<{ created: boolean; confirmation: Confirmation; waiter: Waiter }> {
-    this.mustBeOpen();
     const opening = prepare(request, this.defaults);
     const waiter = this.waiters.wait(opening.callbackId);
     try {

@@ -69,8 +69,10 @@ export class NotificationWsAdapter extends WsAdapter {
 
   override async close(server: Endpoint | StockServer): Promise<void> {
     if (!(server instanceof Endpoint)) return super.close(server);
-    this.endpoints.get(server)?.();
+    const remove = this.endpoints.get(server);
     this.endpoints.delete(server);
+    // Until the HTTP server is closed a late upgrade is refused by name; without a listener it would be answered 404.
+    if (remove) (this.httpServer as Server).once('close', remove);
   }
 
   /** The stock adapter cuts every upgrade that is none of its own; here it is asked only for what is not ours. */

@@ -1,0 +1,69 @@
+/**
+ * The HTTP server of the stand-alone service, which ends without breaking off what it has begun, so that a load balancer
+ * sees no request fail:
+ *
+ *  1. While the node drains every response closes its connection: at the end no balancer holds one to send the next on.
+ *  2. Then it takes no more connections, and waits a while for the requests of those it has. What is left is cut.
+ */
+import type { Server, ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { NestApplicationOptions } from '@nestjs/common';
+import { ExpressAdapter } from '@nestjs/platform-express';
+
+/** How long a request that is under way may take to end. */
+const GRACE_MS = 5000;
+/** So many turns of the event loop without a new connection: none waits. */
+const QUIET_TURNS = 3;
+
+export class EndingGently extends ExpressAdapter {
+  private readonly underWay = new Set<ServerResponse>();
+  private leaving = false;
+
+  override initHttpServer(options: NestApplicationOptions): void {
+    super.initHttpServer(options);
+    this.server.prependListener('request', (_request, response) => {
+      if (this.leaving) closesWith(response);
+      this.underWay.add(response);
+      response.once('close', () => this.underWay.delete(response));
+    });
+  }
+
+  /** The drain is about to begin. */
+  override beforeClose(): void {
+    super.beforeClose();
+    this.leaving = true;
+    this.underWay.forEach(closesWith);
+  }
+
+  override async close(): Promise<void> {
+    const { server } = this;
+    if (server.listening) {
+      await this.acceptAll();
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const over = new AbortController();
+      await Promise.race([closed, delay(GRACE_MS, undefined, { signal: over.signal }).catch(() => undefined)]);
+      over.abort();
+    }
+    await super.close();
+  }
+
+  /** A connection that waits to be accepted would be reset. A turn of the event loop accepts one, if it looks at all. */
+  private async acceptAll(): Promise<void> {
+    let quietTurns = 0;
+    const note = (): void => void (quietTurns = 0);
+    this.server.on('connection', note);
+    while (quietTurns < QUIET_TURNS) {
+      quietTurns += 1;
+      await new Promise(setImmediate);
+    }
+    this.server.off('connection', note);
+  }
+
+  private get server(): Server {
+    return this.httpServer;
+  }
+}
+
+function closesWith(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader('Connection', 'close');
+}

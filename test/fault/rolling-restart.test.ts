@@ -1,0 +1,91 @@
+/**
+ * Three nodes behind nginx are restarted one after the other while users are connected and a back-end works: SIGTERM,
+ * drain, end, start. Nothing is lost, no answer and no call fails, nobody changes over more often than they must.
+ *
+ * A client has to change over when its node ends. Once is enough when it then lands on a node that has been restarted:
+ * that takes a place for a fourth node, where the first new one is started before the first old one is told to end.
+ * Without it the first node's clients have only nodes that are yet to be restarted to go to, and change over twice.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { ClusterSite } from '../support/cluster-site.js';
+import { RollingWorkload, type RollingAccount } from '../support/rolling-workload.js';
+import { findBinary, requireBinary } from '../support/system.js';
+
+const CLIENTS = Number(process.env['ROLLING_CLIENTS'] ?? 2000);
+const CALLS_PER_SECOND = Number(process.env['ROLLING_RATE'] ?? 200);
+const DRAIN_S = Number(process.env['ROLLING_DRAIN'] ?? 5);
+
+const NODES = 3;
+/** Between two restarts, and before and after them. */
+const PAUSE_MS = 2000;
+
+const describeWithBoth = findBinary('nginx') ? requireBinary('redis-server') : requireBinary('nginx');
+
+describeWithBoth('a rolling restart', () => {
+  let site: ClusterSite;
+  let workload: RollingWorkload;
+
+  afterEach(async () => {
+    await workload.close();
+    const complaints = (await site.close()).match(/[^\]]*while reading response header[^"]*request: "POST[^"]*/g) ?? [];
+    if (complaints.length > 0) console.error(`nginx did not repeat:\n${complaints.join('\n')}`);
+  });
+
+  /** @returns the account, and how many connections the nodes had when they were told to end, in all */
+  async function roll(places: number): Promise<RollingAccount & { sentAway: number }> {
+    site = await ClusterSite.create(places, NODES, {
+      WEBSOCKET_DRAIN_TIMEOUT: String(DRAIN_S),
+      WEBSOCKET_MAX_CONNECTIONS: String(CLIENTS + 100),
+    });
+    workload = new RollingWorkload(site);
+    await workload.connect(CLIENTS);
+    const working = workload.work(CALLS_PER_SECOND);
+    await delay(PAUSE_MS);
+    const hasSpare = places > NODES;
+    let sentAway = 0;
+    if (hasSpare) await site.start(NODES);
+    for (const place of await byConnections(site)) {
+      sentAway += await site.connectionsOf(place);
+      expect(await site.stop(place)).toEqual({ code: 0, signal: null });
+      await site.start(place);
+      await delay(PAUSE_MS);
+    }
+    workload.stop();
+    await working;
+    await workload.settle();
+    const account = { ...workload.account(), sentAway };
+    console.log(`${CLIENTS} clients, ${NODES} nodes on ${places} places: ${JSON.stringify(account)}`);
+    return account;
+  }
+
+  const NOTHING_FAILED = {
+    failedCalls: {},
+    failedAnswers: 0,
+    lost: 0,
+    gaps: 0,
+    repetitionsOnWire: 0,
+    unrecovered: 0,
+    refusedConnects: 0,
+  };
+
+  it('with a place to spare loses nothing, fails nobody, and moves every client once', async () => {
+    const account = await roll(NODES + 1);
+    expect(account).toMatchObject({ ...NOTHING_FAILED, sentAway: CLIENTS });
+    expect(account.reconnects).toEqual({ 1: CLIENTS });
+    expect(account.closeCodes).toEqual({ 1012: CLIENTS });
+  }, 300_000);
+
+  it('in place loses nothing, fails nobody, and moves a client once for each restart of its node, at most twice', async () => {
+    const account = await roll(NODES);
+    expect(account).toMatchObject(NOTHING_FAILED);
+    expect(account.closeCodes).toEqual({ 1012: account.sentAway });
+    expect(Object.keys(account.reconnects)).toEqual(['1', '2']);
+  }, 300_000);
+});
+
+/** The first nodes, those with the fewest connections first: theirs all fit below what the others have. */
+async function byConnections(site: ClusterSite): Promise<number[]> {
+  const places = Array.from({ length: NODES }, (_, place) => place);
+  const counts = await Promise.all(places.map((place) => site.connectionsOf(place)));
+  return places.sort((a, b) => (counts[a] ?? 0) - (counts[b] ?? 0));
+}
