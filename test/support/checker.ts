@@ -24,7 +24,11 @@ export type Rule =
   /** Every call ends, in a way that was promised. */
   | 'every call ends'
   /** `decisions$` tells every decision. */
-  | 'decisions are told';
+  | 'decisions are told'
+  /** Who waits, and who was shown a prompt, hears of its decision soon (`checker-telling.ts`). */
+  | 'told in time'
+  /** A connection stays until its client or its node goes (`checker-telling.ts`). */
+  | 'connections stay';
 
 export interface Violation {
   rule: Rule;
@@ -34,6 +38,8 @@ export interface Violation {
 export interface CheckOptions {
   /** Codes and errors' names that a call may end with besides what the contract promises when nothing is broken. */
   tolerated?: readonly string[];
+  /** When the entries were noted: with it, a call that was refused only after this product's 2 s has met a machine too slow to be judged. */
+  times?: readonly number[];
   /** Whether `decisions$` was recorded from before each start to the end. */
   decisionsRecorded?: boolean;
 }
@@ -65,8 +71,14 @@ interface Prompt {
   lastLookBegan: number;
 }
 
-export function check(entries: readonly Entry[], { tolerated = [], decisionsRecorded = false }: CheckOptions = {}): Violation[] {
-  return new Check(entries, new Set(tolerated), decisionsRecorded).run();
+/** How long the engine may take before it is held to be away (contract §4.6), less what a clock may be off. */
+const PATIENCE_OF_NODES_MS = 1900;
+
+export function check(
+  entries: readonly Entry[],
+  { tolerated = [], times = [], decisionsRecorded = false }: CheckOptions = {},
+): Violation[] {
+  return new Check(entries, new Set(tolerated), times, decisionsRecorded).run();
 }
 
 class Check {
@@ -82,11 +94,14 @@ class Check {
   private readonly closedWith = new Map<number, number>();
   private readonly lives = new Map<string, { starting: number; stopping?: number }[]>();
   private readonly downtimes: { from: number; to: number }[] = [];
+  /** Where in the record the store was away. */
+  private readonly outages: { from: number; to: number }[] = [];
   private readonly pendingSeen: { prompt: Prompt; at: number; connection?: number; since: number; how: string }[] = [];
 
   constructor(
     private readonly entries: readonly Entry[],
     private readonly tolerated: ReadonlySet<string>,
+    private readonly times: readonly number[],
     private readonly decisionsRecorded: boolean,
   ) {}
 
@@ -105,7 +120,16 @@ class Check {
   private readNodes(): void {
     const running = new Set<string>();
     let downSince: number | undefined;
+    let awaySince = 0;
     this.entries.forEach((entry, at) => {
+      if (entry.kind === 'away') {
+        awaySince = entry.at;
+        this.outages.push({ from: at, to: Infinity });
+      } else if (entry.kind === 'back') {
+        const outage = this.outages.at(-1);
+        if (outage) outage.to = at;
+        if (entry.missed) this.downtimes.push({ from: awaySince, to: entry.at });
+      }
       if (entry.kind === 'starting') {
         if (running.size === 0 && downSince !== undefined) this.downtimes.push({ from: downSince, to: entry.at });
         running.add(entry.node);
@@ -127,6 +151,8 @@ class Check {
       case 'starting':
       case 'stopping':
       case 'stopped':
+      case 'away':
+      case 'back':
         return;
       case 'ask':
         if (!this.questions.has(entry.question)) this.questions.set(entry.question, entry);
@@ -395,7 +421,8 @@ class Check {
         const missed = expiresAt != null && this.downtimes.some(({ from, to }) => from <= expiresAt && expiresAt <= to);
         if (verdict.proceed && ask.onTimeout !== 'proceed') wrong(`the deadline was to ${ask.onTimeout}`);
         if (verdict.proceed && ask.onTimeoutBy === 'setting' && missed) wrong('only a setting said so, and nothing ran');
-        if (!verdict.proceed && ask.onTimeout === 'proceed' && (ask.onTimeoutBy === 'caller' || this.downtimes.length === 0))
+        const undisturbed = this.downtimes.length === 0 && this.outages.length === 0;
+        if (!verdict.proceed && ask.onTimeout === 'proceed' && (ask.onTimeoutBy === 'caller' || undisturbed))
           wrong('the deadline was to proceed');
         return;
       }
@@ -431,15 +458,23 @@ class Check {
 
   private mayFail(begun: Begun, at: number, { error }: EntryOf<'failed'>): boolean {
     if (this.tolerated.has(error)) return true;
+    const endedAt = this.endOf(begun, at);
+    if (error === 'ServiceClosedError') {
+      if (this.outages.some(({ from, to }) => from < endedAt && at < to)) return true;
+      if ((this.times[endedAt] ?? 0) - (this.times[at] ?? 0) >= PATIENCE_OF_NODES_MS) return true;
+    }
     if (error !== 'ServiceClosedError' && error !== 'connection lost') return false;
     const connection = 'connection' in begun ? begun.connection : undefined;
     if (error === 'connection lost' && connection !== undefined && this.left.has(connection)) return true;
-    const end = this.calls.get(begun.call)?.outcome;
-    const endedAt = end ? this.entries.indexOf(end, at) : -1;
     const lives = this.lives.get(begun.node) ?? [];
     const since = (connection === undefined ? undefined : this.connectedAt.get(connection)) ?? at;
     const life = lives.findLast(({ starting }) => starting <= since);
     return life?.stopping !== undefined && life.stopping < endedAt;
+  }
+
+  private endOf({ call }: Begun, at: number): number {
+    const end = this.calls.get(call)?.outcome;
+    return end ? this.entries.indexOf(end, at) : -1;
   }
 
   private checkRefusal(begun: Begun, { code, verdict }: EntryOf<'refused'>, what: string): void {

@@ -64,10 +64,14 @@ export async function runToEnd(
 function listeningPort(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
     let output = '';
+    let listens = false;
     const read = (chunk: Buffer): void => {
+      if (listens) return; // read on, so that it never waits for us
       output += chunk.toString();
       const port = /listening on [^"]*:(\d+)/.exec(output)?.[1];
-      if (port !== undefined) resolve(Number(port));
+      if (port === undefined) return;
+      listens = true;
+      resolve(Number(port));
     };
     child.stdout?.on('data', read);
     child.stderr?.on('data', read);

@@ -36,6 +36,10 @@ export type Entry =
   /* nodes */
   | { kind: 'starting' | 'stopped'; node: string; at: number }
   | { kind: 'stopping'; node: string }
+  /* the store, where it is not part of a node */
+  | { kind: 'away'; at: number }
+  /** Every node can use it again; `at`: it was there. `missed`: so long that deadlines which passed meanwhile count as missed. */
+  | { kind: 'back'; at: number; missed: boolean }
   /* callers */
   | {
       kind: 'ask';
@@ -102,11 +106,14 @@ export type Entry =
 
 export class Recorder {
   readonly entries: Entry[] = [];
+  /** When each entry was noted, Unix milliseconds. */
+  readonly times: number[] = [];
   private calls = 0;
   private connections = 0;
 
   note(entry: Entry): void {
     this.entries.push(entry);
+    this.times.push(Date.now());
   }
 
   nextCall(): number {

@@ -230,6 +230,7 @@ function rest(
   path: string,
   body?: object,
   headers: Record<string, string> = {},
+  isFirst = true,
 ): Promise<{ status: number; view: ConfirmationView }> {
   const text = body && JSON.stringify(body);
   return new Promise((resolve, reject) => {
@@ -248,7 +249,11 @@ function rest(
         });
       },
     );
-    request.on('error', lost);
+    request.on('error', () => {
+      // An idle connection was closed by the server just when it was used again: nothing was carried out.
+      if (request.reusedSocket && isFirst) resolve(rest(node, method, path, body, headers, false));
+      else lost();
+    });
     request.end(text);
   });
 }
@@ -282,6 +287,8 @@ type Frame = Record<string, unknown> & { type: string };
 export class Device {
   readonly closed: Promise<void>;
   onPrompt: (prompt: PromptFrame) => void = () => undefined;
+  /** A decision is told without having been asked for. */
+  onResolved: (callbackId: string) => void = () => undefined;
   private readonly replies = new Map<number, { note(frame: Frame | undefined): void; resolve(frame?: Frame): void }>();
   private requests = 0;
 
@@ -386,6 +393,7 @@ export class Device {
 
   /** The end of the test. */
   cut(): void {
+    this.recorder.note({ kind: 'leave', connection: this.connection });
     this.socket.terminate();
   }
 
@@ -434,6 +442,7 @@ export class Device {
       const { connection } = this;
       const callbackId = String(frame['callback_id']);
       this.recorder.note({ kind: 'told', observer: 'connection', connection, callbackId, verdict: verdictOfFrame(frame) });
+      this.onResolved(callbackId);
     }
   }
 }

@@ -21,26 +21,27 @@ export interface Aimed {
   count: number;
   /** How far from the deadline at most. */
   spreadMs: number;
+  /** How long a question waits, from and to: longer than it takes to be shown. @default 25 to 60 */
+  timeoutMs?: readonly [number, number];
+  /** Questions under way at once. @default 24 */
+  lanes?: number;
 }
-
-const LANES = 24;
 
 /** @returns how many answers came in time and how many did not */
 export async function aimAtDeadlines(
   site: Site,
   recorder: Recorder,
-  { seed, count, spreadMs }: Aimed,
+  { seed, count, spreadMs, timeoutMs: [least, most] = [25, 60], lanes = 24 }: Aimed,
 ): Promise<{ intime: number; late: number }> {
   const score = { intime: 0, late: 0 };
   /** The way to the store takes a while, and how long depends on the machine: too many late ones, and the next leave earlier. */
   let leadMs = 2;
   let next = 0;
-  const node = await site.node();
 
   const lane = async (number: number): Promise<void> => {
     const userId = `aimed-${number}`;
     let shown: (prompt: PromptFrame) => void = () => undefined;
-    const device = await Device.connect(recorder, node, userId, (prompt) => shown(prompt));
+    const device = await Device.connect(recorder, await site.node(), userId, (prompt) => shown(prompt));
     while (next < count) {
       const question = ++next;
       const random = Random.of(seed, question);
@@ -48,11 +49,12 @@ export async function aimAtDeadlines(
         question,
         userId,
         taskId: `aimed-task-${question}`,
-        timeoutMs: random.between(25, 60),
+        timeoutMs: random.between(least, most),
         onTimeout: random.pick(['proceed', 'abort', 'error', undefined] as const),
         onTimeoutBySetting: 'proceed',
       };
       const prompted = new Promise<PromptFrame>((resolve) => (shown = resolve));
+      const node = await site.node();
       const byRest = random.chance(0.2);
       const decided = node.notifications && !byRest ? askInProcess(recorder, node, asked) : askByRest(recorder, node, asked);
       const prompt = await prompted;
@@ -60,7 +62,9 @@ export async function aimAtDeadlines(
       await pause(Math.max(0, aim - Date.now()));
       const answer = { proceed: random.chance(0.5) };
       const given = [prompt.callback_id, answer, effective(answer)] as const;
-      const accepted = random.chance(0.2) ? await answerByRest(recorder, node, ...given) : await device.answer(...given);
+      const accepted = random.chance(0.2)
+        ? await answerByRest(recorder, await site.node(), ...given)
+        : await device.answer(...given);
       score[accepted ? 'intime' : 'late'] += 1;
       leadMs += accepted ? -0.4 : 0.4;
       await decided;
@@ -68,7 +72,8 @@ export async function aimAtDeadlines(
     await device.leave();
   };
 
-  await Promise.all(Array.from({ length: LANES }, (_, number) => lane(number)));
+  await Promise.all(Array.from({ length: lanes }, (_, number) => lane(number)));
+  const node = await site.node();
   const callbackIds = new Set(recorder.entries.flatMap((entry) => (entry.kind === 'ended' ? entry.callbackId : [])));
   await eachOf([...callbackIds], 32, (callbackId) => look(recorder, node, callbackId));
   return score;

@@ -2,6 +2,7 @@
  * `kill -9` in the middle of a stream of creates and answers, again and again on the same data, with many prompts pending.
  * After each start everything that was acknowledged is looked for, and what was under way is taken up by its key.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Recorder } from './recorder.js';
 import {
   answerByRest,
@@ -25,12 +26,14 @@ export interface KillOptions {
   pending: number;
   /** At most so many acknowledgements of a round come before the kill. */
   burst: number;
+  /** Who waits, and comes back with its key when its node is gone. @default 12 */
+  callers?: number;
 }
 
 const USERS = 10;
 const CREATORS = 6;
 const ANSWERERS = 6;
-const CALLERS = 12;
+const AFTER_LOSS_MS = 5;
 
 export class KillWorkload {
   /** Acknowledged and not answered. */
@@ -85,11 +88,11 @@ export class KillWorkload {
       this.killing = true;
       return this.site.restart(0);
     });
-    const node = await this.site.node();
     const devices = await Promise.all(
-      Array.from({ length: USERS / 2 }, (_, user) => Device.connect(this.recorder, node, `user-${user}`)),
+      Array.from({ length: USERS / 2 }, async (_, user) => Device.connect(this.recorder, await this.site.node(), `user-${user}`)),
     );
-    while (this.callers.size < CALLERS) this.call();
+    const { callers = 12 } = this.options;
+    while (this.callers.size < callers) this.call();
     const work = [
       ...Array.from({ length: CREATORS }, () => this.untilKilled(() => this.create(this.newQuestion()))),
       ...Array.from({ length: ANSWERERS }, () => this.untilKilled(() => this.answerOne())),
@@ -97,6 +100,8 @@ export class KillWorkload {
     ];
     await killed;
     await Promise.all(work);
+    // Where other nodes live on, so do connections to them.
+    await Promise.all(devices.filter((device) => device.isOpen).map((device) => device.leave()));
   }
 
   private async untilKilled(work: () => Promise<void>): Promise<void> {
@@ -146,6 +151,7 @@ export class KillWorkload {
           return await askByRest(this.recorder, node, asked, { onCreated });
         } catch (error) {
           if (!(error instanceof LostCall)) throw error;
+          await pause(AFTER_LOSS_MS);
         }
       }
     };

@@ -25,7 +25,7 @@ import {
   type PromptFrame,
 } from './workload-client.js';
 import { Random } from './workload-random.js';
-import type { Node, Site } from './workload-site.js';
+import type { Site } from './workload-site.js';
 
 export interface WorkloadOptions {
   seed: number;
@@ -38,6 +38,11 @@ export interface WorkloadOptions {
   timeoutDecision: OnTimeout;
   /** Questions under way at once. @default 64 */
   concurrency?: number;
+  /**
+   * After each restart what is pending is answered: for a site whose sockets outlive what happens to it, so that nobody
+   * is shown again what he could not answer. @default false
+   */
+  sweeps?: boolean;
 }
 
 /** What is going to end a question. */
@@ -83,6 +88,8 @@ const ANONYMOUS = 2;
 /** Questions of one task, all of one user, so that a cancellation meets several. */
 const QUESTIONS_PER_TASK = 4;
 const LONG_MS = 600_000;
+/** A node or the store is going or gone: asking again at once would only be refused again. */
+const AFTER_LOSS_MS = 5;
 
 export class Workload {
   private readonly plans = new Map<number, Plan>();
@@ -140,6 +147,7 @@ export class Workload {
   private async restart(downMs: number): Promise<void> {
     try {
       await this.site.restart(downMs);
+      if (this.options.sweeps) await this.answerWhatIsPending();
     } catch (error) {
       this.unexpected ??= error instanceof Error ? error : new Error(String(error));
     }
@@ -184,7 +192,7 @@ export class Workload {
   /** Calls until it is told a decision; without a key a call that came to nothing is not repeated. */
   private async call(plan: Plan, caller: number): Promise<void> {
     const withdrawing = new AbortController();
-    if (plan.end === 'signal' && caller === 0) {
+    if (plan.end === 'signal' && caller === 0 && (await this.site.node()).notifications) {
       const afterMs = this.randomOf(plan.question, 2).between(0, 60);
       this.inBackground(
         pause(afterMs).then(() => {
@@ -199,19 +207,24 @@ export class Workload {
         if (node.notifications && !plan.byRest) {
           const signal = plan.end === 'signal' && caller === 0 && !withdrawing.signal.aborted ? withdrawing.signal : undefined;
           await askInProcess(this.recorder, node, plan, signal);
-        } else await askByRest(this.recorder, node, plan);
+        } else await askByRest(this.recorder, node, plan, { onCreated: (id) => this.withdrawSoon(plan, caller, id) });
         return;
       } catch (error) {
         if (!(error instanceof LostCall)) throw error;
         if (plan.key === undefined) return;
-        await this.afterLoss(node);
+        await pause(AFTER_LOSS_MS);
       }
     }
   }
 
-  /** The node is going or gone; asking it again at once would only be refused again. */
-  private async afterLoss(node: Node): Promise<void> {
-    if ((await this.site.node()) === node) await pause(5);
+  /** By REST there is no signal: the caller withdraws. */
+  private withdrawSoon(plan: Plan, caller: number, callbackId: string): void {
+    if (plan.end !== 'signal' || caller !== 0) return;
+    const withdraw = async (): Promise<void> => {
+      await pause(this.randomOf(plan.question, 2).between(0, 60));
+      await withdrawByRest(this.recorder, await this.site.node(), callbackId);
+    };
+    this.inBackground(withdraw());
   }
 
   /* ---- devices ---- */
@@ -239,7 +252,7 @@ export class Workload {
       } catch (error) {
         if (!(error instanceof LostCall)) throw error;
       }
-      await this.afterLoss(node);
+      await pause(AFTER_LOSS_MS);
     }
   }
 

@@ -1,0 +1,48 @@
+/**
+ * One winner, whoever answers where: devices of one user on the nodes of one Redis answer in opposite ways at once.
+ * `OPPOSITES` and `OPPOSITES_OF_FIVE` say how many questions.
+ */
+import { check } from '../support/checker.js';
+import { checkTelling } from '../support/checker-telling.js';
+import { Recorder } from '../support/recorder.js';
+import { RedisSite } from '../support/redis-site.js';
+import { requireBinary } from '../support/system.js';
+import { answerOppositeWays } from '../support/workload-opposite.js';
+
+const LIMIT_MS = 1_800_000;
+/** A record is judged before the next one begins, so that memory does not grow with the run. */
+const ROUND = 2000;
+
+requireBinary('redis-server')('opposite answers at once over three nodes', () => {
+  it.each([
+    { devices: 2, total: Number(process.env['OPPOSITES'] ?? 10_000) },
+    { devices: 5, total: Number(process.env['OPPOSITES_OF_FIVE'] ?? 2000) },
+  ])(
+    'of $devices devices leave one winner, $total times; both callers, the reader and the other devices agree, and the losers are told',
+    async ({ devices, total }) => {
+      const wins = Array.from({ length: devices }, () => 0);
+      const began = Date.now();
+      for (let done = 0; done < total; done += ROUND) {
+        const count = Math.min(ROUND, total - done);
+        const recorder = new Recorder();
+        const site = await RedisSite.create(recorder);
+        try {
+          const score = await answerOppositeWays(site, recorder, { count, devices });
+          score.wins.forEach((won, device) => (wins[device]! += won));
+          expect(score).toMatchObject({ notOne: 0, unheard: 0 });
+        } finally {
+          await site.close();
+          // Judged even when the count is wrong: it says what happened.
+          const { violations } = checkTelling(recorder, { withinMs: 20_000 });
+          expect([...check(recorder.entries, { times: recorder.times }), ...violations]).toEqual([]);
+        }
+      }
+      const tookMs = Date.now() - began;
+      console.log(`${total} questions answered by ${devices} devices on 3 nodes at once: won ${wins.join(', ')}; ${tookMs} ms`);
+      expect(wins.reduce((sum, won) => sum + won)).toBe(total);
+      // A race that one side always wins would be none.
+      for (const won of wins) expect(won).toBeGreaterThan(total / devices / 10);
+    },
+    LIMIT_MS,
+  );
+});

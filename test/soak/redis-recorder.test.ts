@@ -1,0 +1,74 @@
+/**
+ * Contract §4.1 to §4.6 over three nodes on one Redis: answers, deadlines, cancellations, withdrawals and `kill -9` of
+ * nodes while the others live, in random order. `RECORDED` says how many questions, `SEED` repeats the random choices.
+ */
+import { check } from '../support/checker.js';
+import { checkTelling } from '../support/checker-telling.js';
+import { Recorder } from '../support/recorder.js';
+import { RedisSite } from '../support/redis-site.js';
+import { requireBinary } from '../support/system.js';
+import { Workload } from '../support/workload.js';
+import { aimAtDeadlines } from '../support/workload-deadline.js';
+import { seedOf } from '../support/workload-random.js';
+
+const LIMIT_MS = 1_800_000;
+const ROUND = 1500;
+const TOTAL = Number(process.env['RECORDED'] ?? 12_000);
+const KILLS = 6;
+/** A caller by REST asks again after 30 s, and would find what nobody told it. */
+const TELLING = { withinMs: 20_000 };
+
+requireBinary('redis-server')('three nodes on one Redis', () => {
+  it(
+    `bring ${TOTAL} questions each to one decision that everybody is told, with a node killed ${KILLS} times in each round`,
+    async () => {
+      const seed = seedOf('redis soak');
+      const sum = { questions: 0, decisions: 0, kills: 0, slowestStartMs: 0, slowestTellingMs: 0 };
+      const began = Date.now();
+      for (let done = 0, round = 1; done < TOTAL; done += ROUND, round += 1) {
+        const timeoutDecision = round % 2 === 0 ? 'proceed' : 'abort';
+        const prompts = Math.min(ROUND, TOTAL - done);
+        const recorder = new Recorder();
+        const site = await RedisSite.create(recorder, { environment: { WEBSOCKET_TIMEOUT_DECISION: timeoutDecision } });
+        try {
+          await new Workload(site, recorder, { seed, round, prompts, restarts: KILLS, timeoutDecision }).run();
+        } finally {
+          await site.close();
+        }
+        const telling = checkTelling(recorder, TELLING);
+        const violations = [...check(recorder.entries, { times: recorder.times }), ...telling.violations];
+        expect({ round, violations }).toEqual({ round, violations: [] });
+        sum.questions += prompts;
+        sum.decisions += decisionsOf(recorder);
+        sum.kills += site.startMs.length - 3;
+        sum.slowestStartMs = Math.max(sum.slowestStartMs, ...site.startMs);
+        sum.slowestTellingMs = Math.max(sum.slowestTellingMs, telling.slowestMs);
+      }
+      console.log(JSON.stringify({ ...sum, tookMs: Date.now() - began }));
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'tell the answerer what the caller got, on either side of the deadline',
+    async () => {
+      const recorder = new Recorder();
+      const site = await RedisSite.create(recorder, { environment: { WEBSOCKET_TIMEOUT_DECISION: 'proceed' } });
+      const count = Math.ceil(TOTAL / 6);
+      try {
+        const aimed = { seed: seedOf('deadline'), count, spreadMs: 10, timeoutMs: [150, 400], lanes: 8 } as const;
+        const { intime, late } = await aimAtDeadlines(site, recorder, aimed);
+        console.log(`${count} answers at the deadline over three nodes: ${intime} in time, ${late} late`);
+        expect(Math.min(intime, late)).toBeGreaterThan(count / 10);
+      } finally {
+        await site.close();
+      }
+      const { violations } = checkTelling(recorder, TELLING);
+      expect([...check(recorder.entries, { times: recorder.times }), ...violations]).toEqual([]);
+    },
+    LIMIT_MS,
+  );
+});
+
+const decisionsOf = ({ entries }: Recorder): number =>
+  new Set(entries.flatMap((entry) => (entry.kind === 'looked' && entry.verdict ? [entry.call] : []))).size;

@@ -1,0 +1,143 @@
+/**
+ * Who waits is told, and soon. `checker.ts` cannot see it: a caller that polls finds any decision in the end. It is judged
+ * by the moments of the entries, and generously, for the machine that runs the test may be slow.
+ *
+ *  1. A caller that waits has the decision within a time of the moment when it was first known to anybody.
+ *  2. So has every connection that was shown the prompt, for as long as it stays.
+ *  3. A connection stays until its client leaves or its node stops; the store's being away closes none.
+ *
+ * While the store is away the clock of 1 and 2 stands still, and starts again when it is back.
+ */
+import type { Violation } from './checker.js';
+import type { Entry, Recorder } from './recorder.js';
+
+export interface TellingOptions {
+  withinMs: number;
+}
+
+export interface Telling {
+  violations: Violation[];
+  /** The longest that anybody waited for a decision that was known. */
+  slowestMs: number;
+}
+
+interface Connection {
+  userId: string | null;
+  node: string;
+  /** When it left or was closed. */
+  end?: number;
+  left: boolean;
+  shown: Map<string, number>;
+  told: Map<string, number>;
+}
+
+export function checkTelling({ entries, times }: Pick<Recorder, 'entries' | 'times'>, { withinMs }: TellingOptions): Telling {
+  const violations: Violation[] = [];
+  const begun = new Map<number, { at: number; callbackId?: string; connection?: number }>();
+  const ended: { call: number; asked: number; at: number; callbackId: string }[] = [];
+  /** When somebody was first told. */
+  const known = new Map<string, number>();
+  const owners = new Map<string, string>();
+  const questions = new Map<number, string>();
+  const connections = new Map<number, Connection>();
+  const outages: { from: number; to: number }[] = [];
+  const stopping = new Set<string>();
+
+  const learn = (callbackId: string, at: number, connection?: number): void => {
+    if (!known.has(callbackId)) known.set(callbackId, at);
+    const told = connection === undefined ? undefined : connections.get(connection)?.told;
+    if (told && !told.has(callbackId)) told.set(callbackId, at);
+  };
+  const read = (entry: Entry, at: number): void => {
+    switch (entry.kind) {
+      case 'away':
+        return void outages.push({ from: at, to: Infinity });
+      case 'back':
+        return void outages.splice(-1, 1, { from: outages.at(-1)?.from ?? at, to: at });
+      case 'starting':
+        return void stopping.delete(entry.node);
+      case 'stopping':
+        return void stopping.add(entry.node);
+      case 'ask':
+        questions.set(entry.question, entry.userId);
+        return void begun.set(entry.call, { at });
+      case 'answer':
+      case 'withdraw':
+      case 'look':
+        return void begun.set(entry.call, { at, ...entry });
+      case 'ended': {
+        const asked = begun.get(entry.call)?.at ?? at;
+        ended.push({ call: entry.call, asked, at, callbackId: entry.callbackId });
+        return learn(entry.callbackId, at);
+      }
+      case 'accepted':
+      case 'refused':
+      case 'looked': {
+        const call = begun.get(entry.call);
+        if (call?.callbackId === undefined || (entry.kind !== 'accepted' && !entry.verdict)) return;
+        return learn(call.callbackId, at, call.connection);
+      }
+      case 'told':
+        return learn(entry.callbackId, at, entry.connection);
+      case 'connect': {
+        const { userId, node } = entry;
+        return void connections.set(entry.connection, { userId, node, left: false, shown: new Map(), told: new Map() });
+      }
+      case 'shown': {
+        const owner = questions.get(entry.question);
+        if (owner !== undefined) owners.set(entry.callbackId, owner);
+        const shown = connections.get(entry.connection)?.shown;
+        if (shown && !shown.has(entry.callbackId)) shown.set(entry.callbackId, at);
+        return;
+      }
+      case 'leave': {
+        const connection = connections.get(entry.connection);
+        if (!connection) return;
+        connection.left = true;
+        connection.end ??= at;
+        return;
+      }
+      case 'closed': {
+        const connection = connections.get(entry.connection);
+        if (!connection) return;
+        connection.end ??= at;
+        if (!connection.left && !stopping.has(connection.node))
+          violations.push({
+            rule: 'connections stay',
+            message: `connection ${entry.connection} to ${connection.node} was closed with ${entry.code}`,
+          });
+        return;
+      }
+      default:
+    }
+  };
+  entries.forEach((entry, index) => read(entry, times[index] ?? 0));
+
+  /** How long it took, once the store was there. */
+  const taken = (from: number, to: number): number =>
+    to - outages.reduce((start, outage) => (outage.from < to && outage.to > start ? outage.to : start), from);
+
+  let slowestMs = 0;
+  const judge = (tookMs: number, message: string): void => {
+    slowestMs = Math.max(slowestMs, tookMs);
+    if (tookMs > withinMs) violations.push({ rule: 'told in time', message: `${message} ${tookMs} ms` });
+  };
+  for (const { call, asked, at, callbackId } of ended) {
+    const tookMs = taken(Math.max(asked, known.get(callbackId) ?? at), at);
+    judge(tookMs, `${callbackId}: the caller of call ${call} heard of it after`);
+  }
+  const last = times.at(-1) ?? 0;
+  for (const [number, { userId, shown, told, end = last }] of connections) {
+    for (const [callbackId, shownAt] of shown) {
+      // Until it has said who it is, a connection is shown everybody's.
+      if (userId !== null && userId !== owners.get(callbackId)) continue;
+      const knownAt = known.get(callbackId);
+      if (knownAt === undefined) continue;
+      const toldAt = told.get(callbackId);
+      const tookMs = taken(Math.max(shownAt, knownAt), toldAt ?? end);
+      if (toldAt !== undefined) judge(tookMs, `${callbackId}: connection ${number} heard of it after`);
+      else if (tookMs > withinMs) judge(tookMs, `${callbackId}: connection ${number} was not told in`);
+    }
+  }
+  return { violations, slowestMs };
+}
