@@ -35,6 +35,8 @@ local function order()
   redis.call('HSET', META, 'order', text(micros))
   return text(micros)
 end
+-- which life of which server this is: another after a restart, a fail-over, or the move of a slot
+local function life() return string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') end
 local function optional(value) if string.sub(value, 1, 1) == 's' then return string.sub(value, 2) end return false end
 local function put(key, field, value) if value then redis.call('HSET', key, field, value) end end
 local function within(scope, user)
