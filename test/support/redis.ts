@@ -50,6 +50,24 @@ export class RedisServer {
     return reply;
   }
 
+  /** What `INFO` says of one thing. */
+  async info(name: string): Promise<string | undefined> {
+    return new RegExp(`^${name}:(.*)\r$`, 'm').exec(await this.command('INFO'))?.[1];
+  }
+
+  /** A replica of this server that has caught up with it. */
+  async startReplica(): Promise<RedisServer> {
+    await this.command('CONFIG', 'SET', 'repl-diskless-sync-delay', '0');
+    const replica = await RedisServer.start({ settings: { replicaof: `127.0.0.1 ${this.port}` } });
+    await replica.follows();
+    return replica;
+  }
+
+  /** Resolves when this replica is in touch with its master. */
+  async follows(): Promise<void> {
+    while ((await this.info('master_link_status')) !== 'up') await delay(10);
+  }
+
   /** As a crash would take it. */
   async kill9(): Promise<void> {
     await this.end('SIGKILL');

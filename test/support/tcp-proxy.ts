@@ -60,7 +60,7 @@ export class TcpProxy extends Faulty {
   private listeningPort = 0;
 
   private constructor(
-    private readonly target: { port: number; host: string },
+    private target: { port: number; host: string },
     seed: number,
   ) {
     super();
@@ -75,6 +75,11 @@ export class TcpProxy extends Faulty {
 
   get port(): number {
     return this.listeningPort;
+  }
+
+  /** New connections go there; those that are open stay, until they are cut. */
+  pointAt(port: number): void {
+    this.target = { ...this.target, port };
   }
 
   /** The next connection that a client makes; ask before it does. */

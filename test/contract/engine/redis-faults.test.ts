@@ -240,31 +240,6 @@ requireBinary('redis-server')('the redis engine under faults', () => {
     await expect(nodes.start({}, { commandTimeoutMs: 300 })).rejects.toThrow(ConfigurationError);
   });
 
-  it('refuses what its replicas have not got, where that is asked for, and repeats it safely', async () => {
-    await use({ settings: { 'repl-diskless-sync-delay': '0' } });
-    const replica = await RedisServer.start({ settings: { replicaof: `127.0.0.1 ${server.port}` } });
-    try {
-      while (!(await replica.command('INFO', 'replication')).includes('master_link_status:up')) continue;
-      const node = await nodes.start({}, { waitReplicas: 1, commandTimeoutMs: 1500 });
-      expect((await answer(node, await ask(node))).status).toBe('accepted');
-      await replica.kill9();
-      const request = question({ userId: 'bob' });
-      await expect(node.engine.open(request)).rejects.toThrow(EngineUnavailableError);
-      await replica.restart();
-      for (;;)
-        if (
-          await node.engine.open(request).then(
-            () => true,
-            () => false,
-          )
-        )
-          break;
-      expect(await node.engine.pendingIds('bob')).toHaveLength(1);
-    } finally {
-      await replica.stop();
-    }
-  });
-
   it('takes answers and cancels when Redis has no memory left, and refuses what is new', async () => {
     await use({ settings: { maxmemory: '0' } });
     const node = await nodes.start();

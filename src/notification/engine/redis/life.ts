@@ -5,7 +5,8 @@
  *     told as it comes; what came before and may not have been told is the replay's (E5).
  *  2. The streams' reader position (`told`) is shared by all nodes, and moves on only with nodes whose listeners are in
  *     place.
- *  3. After a connection was away: subscriptions, lists and streams first, `onGap` last, so that whoever re-reads then
+ *  3. With WAIT for replicas no decision is told, by whichever road, before they have it.
+ *  4. After a connection was away: subscriptions, lists and streams first, `onGap` last, so that whoever re-reads then
  *     finds Redis there. It is tried until it succeeds.
  */
 import { BROADCAST_CHANNEL, parseChannel } from '../../../protocol/channels.js';
@@ -174,7 +175,17 @@ export class Life {
 
   private async listen(partition: number): Promise<void> {
     const root = this.keys.root(partition);
-    const feed = (message: string): void => this.guarded(() => this.feeds[partition]?.onMessage(list(JSON.parse(message))));
+    const tell = (message: string): void => this.guarded(() => this.feeds[partition]?.onMessage(list(JSON.parse(message))));
+    let before = Promise.resolve();
+    // What replicas have not got counts for nothing yet; one that is not told for that reason is found by reading.
+    const tellReplicated = (message: string): void => {
+      const replicated = Promise.allSettled([this.link.settled(root)]);
+      before = before.then(async () => {
+        const [{ status }] = await replicated;
+        if (status === 'fulfilled') tell(message);
+      });
+    };
+    const feed = this.link.waits ? tellReplicated : tell;
     const own = (message: string): void =>
       this.guarded(() => {
         const [kind, subject] = list(JSON.parse(message));

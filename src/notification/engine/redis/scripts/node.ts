@@ -30,6 +30,9 @@ return reply
 `,
 );
 
+/** Something written: what replicas have it has whatever was written before. IN nothing */
+export const MARK = script('mark', 'notes', `return redis.call('HSET', META, 'mark', text(now))`);
+
 /** How the data is laid out; the first node says, the others must agree. IN partitions; OUT partitions as laid out */
 export const LAYOUT = script(
   'layout',
@@ -122,7 +125,7 @@ return { text(now), fed(), told, next and text(next), more and '1' or '', warned
  */
 export const EVENTS_AFTER = script(
   'events-after',
-  'reads',
+  'tells',
   CONFIRMATION_STEPS,
   `
 local found = {}

@@ -18,10 +18,10 @@ export interface Script {
 }
 
 /**
- * `adds` something new, and is refused when Redis is out of memory; `settles` or ends something; `notes` what the nodes need
- * themselves, or what follows from the clock; only `reads`.
+ * `adds` something new, and is refused when Redis is out of memory; `settles` or ends something; `tells` what was settled;
+ * `notes` what the nodes need themselves, or what follows from the clock; only `reads`.
  */
-export type Kind = 'adds' | 'settles' | 'notes' | 'reads';
+export type Kind = 'adds' | 'settles' | 'tells' | 'notes' | 'reads';
 
 const CLOCK = `
 local function text(number) return string.format('%.0f', number) end
@@ -49,7 +49,7 @@ end
 export function script(name: string, kind: Kind, ...parts: string[]): Script {
   const flags = kind === 'adds' ? '' : ' flags=allow-oom';
   const source = `#!lua${flags}\n-- ${name}${LUA_KEYS}${CLOCK}${parts.join('\n')}`;
-  return { name, source, sha: createHash('sha1').update(source).digest('hex'), counts: kind === 'adds' || kind === 'settles' };
+  return { name, source, sha: createHash('sha1').update(source).digest('hex'), counts: kind !== 'notes' && kind !== 'reads' };
 }
 
 export const optional = (value: string | null | undefined): string => (value == null ? 'n' : `s${value}`);
