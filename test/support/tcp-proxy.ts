@@ -82,6 +82,27 @@ export class TcpProxy extends Faulty {
     this.target = { ...this.target, port };
   }
 
+  /**
+   * As soon as a client sends a text (through any connection, open or to come), nothing of what the target answers on that
+   * connection comes back: the target does what it is asked, and the client does not hear of it. Once.
+   */
+  async dropRepliesAfter(text: string): Promise<ProxiedConnection> {
+    const armed = new AbortController();
+    try {
+      return await new Promise((resolve) => {
+        const arm = (connection: ProxiedConnection): void => {
+          if (armed.signal.aborted) return;
+          connection.dropRepliesAfter(text, armed.signal, () => resolve(connection));
+          this.arrivals.push(arm);
+        };
+        for (const connection of this.connections) connection.dropRepliesAfter(text, armed.signal, () => resolve(connection));
+        this.arrivals.push(arm);
+      });
+    } finally {
+      armed.abort();
+    }
+  }
+
   /** The next connection that a client makes; ask before it does. */
   nextConnection(): Promise<ProxiedConnection> {
     return new Promise((resolve) => this.arrivals.push(resolve));
@@ -168,6 +189,20 @@ export class ProxiedConnection extends Faulty {
     this.stop();
     this.client.resetAndDestroy();
     this.target.resetAndDestroy();
+  }
+
+  /** The port at which the target sees this connection. */
+  get targetSees(): number {
+    return this.target.localPort ?? 0;
+  }
+
+  /** See `TcpProxy.dropRepliesAfter`; not any more once `signal` has been aborted. */
+  dropRepliesAfter(text: string, signal: AbortSignal, seen: () => void): void {
+    this.lanes.up.whenSeen(text, () => {
+      if (signal.aborted) return;
+      void this.lanes.down.swallow();
+      seen();
+    });
   }
 
   /** Ends (FIN) what goes in this direction; the other goes on. */

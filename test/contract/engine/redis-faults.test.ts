@@ -1,8 +1,10 @@
 /** The Redis engine while Redis, or the way to it, is broken: nothing acknowledged is lost, and it heals by itself. */
 import { randomUUID } from 'node:crypto';
 import { ConfigurationError, EngineUnavailableError } from '../../../src/notification/notification.errors.js';
+import { everyScript } from '../../support/lost-replies.js';
 import { RedisNodes, type Node } from '../../support/redis-nodes.js';
 import { RedisServer } from '../../support/redis.js';
+import { SCRIPT_CASES } from '../../support/script-cases.js';
 import { requireBinary } from '../../support/system.js';
 import { question } from './engine-suite.js';
 
@@ -120,6 +122,11 @@ requireBinary('redis-server')('the redis engine under faults', () => {
     await node.recorder.nth('decided');
     await other.engine.open(question({ userId: 'bob' }));
     expect((await node.recorder.nth('opened', 2)).confirmation.userId).toBe('bob');
+  });
+
+  it('is tried with the loss of each script’s reply (test/fault/redis-replies)', async () => {
+    await use();
+    expect([...(await everyScript()).keys()].sort()).toEqual(Object.keys(SCRIPT_CASES).sort());
   });
 
   it('takes the same call again when its reply was lost after it was carried out (E3)', async () => {
