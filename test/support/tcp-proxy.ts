@@ -83,24 +83,41 @@ export class TcpProxy extends Faulty {
   }
 
   /**
-   * As soon as a client sends a text (through any connection, open or to come), nothing of what the target answers on that
-   * connection comes back: the target does what it is asked, and the client does not hear of it. Once.
+   * As soon as a client sends a text, through any connection, open or to come: once. What `what` does to the connection
+   * holds before the text goes on.
    */
-  async dropRepliesAfter(text: string): Promise<ProxiedConnection> {
-    const armed = new AbortController();
+  async whenSent(text: string, what: (connection: ProxiedConnection) => void): Promise<ProxiedConnection> {
+    let over = false;
     try {
       return await new Promise((resolve) => {
-        const arm = (connection: ProxiedConnection): void => {
-          if (armed.signal.aborted) return;
-          connection.dropRepliesAfter(text, armed.signal, () => resolve(connection));
-          this.arrivals.push(arm);
+        const watch = (connection: ProxiedConnection): void =>
+          connection.whenSent(text, () => {
+            if (over) return;
+            over = true;
+            what(connection);
+            resolve(connection);
+          });
+        const watchNext = (connection: ProxiedConnection): void => {
+          if (over) return;
+          watch(connection);
+          this.arrivals.push(watchNext);
         };
-        for (const connection of this.connections) connection.dropRepliesAfter(text, armed.signal, () => resolve(connection));
-        this.arrivals.push(arm);
+        for (const connection of this.connections) watch(connection);
+        this.arrivals.push(watchNext);
       });
     } finally {
-      armed.abort();
+      over = true;
     }
+  }
+
+  /** The target does what it is asked by this text, and the client does not hear of it, nor of anything later. */
+  dropRepliesAfter(text: string): Promise<ProxiedConnection> {
+    return this.whenSent(text, (connection) => connection.dropReplies());
+  }
+
+  /** What a client sends from this text on waits until the connection resumes. */
+  holdFrom(text: string): Promise<ProxiedConnection> {
+    return this.whenSent(text, (connection) => connection.blackHole(['up']));
   }
 
   /** The next connection that a client makes; ask before it does. */
@@ -196,13 +213,14 @@ export class ProxiedConnection extends Faulty {
     return this.target.localPort ?? 0;
   }
 
-  /** See `TcpProxy.dropRepliesAfter`; not any more once `signal` has been aborted. */
-  dropRepliesAfter(text: string, signal: AbortSignal, seen: () => void): void {
-    this.lanes.up.whenSeen(text, () => {
-      if (signal.aborted) return;
-      void this.lanes.down.swallow();
-      seen();
-    });
+  /** As soon as the client sends a text, and before it goes on. */
+  whenSent(text: string, seen: () => void): void {
+    this.lanes.up.whenSeen(text, seen);
+  }
+
+  /** Nothing that the target answers comes back any more. */
+  dropReplies(): void {
+    void this.lanes.down.swallow();
   }
 
   /** Ends (FIN) what goes in this direction; the other goes on. */
