@@ -64,6 +64,16 @@ export class NotFoundError extends NotificationError {
   }
 }
 
+/**
+ * The prompt was there and is not any more: the engine lost it in a fail-over, before a replica had it. Nobody knows of
+ * an answer; asking again, with the same `key` too, makes a new prompt.
+ */
+export class ConfirmationLostError extends NotFoundError {
+  constructor(callbackId: string) {
+    super('the confirmation was lost, and is', callbackId);
+  }
+}
+
 /** The prompt was decided before; `confirmation` tells how. */
 export class AlreadyResolvedError extends NotificationError {
   constructor(confirmation: ConfirmationView) {

@@ -182,7 +182,7 @@ export class NotificationService
    * @param step the number of the step
    * @throws InvalidMessageError (naming the option), ConfirmationConflictError (`key` was used for another prompt),
    *   ConfirmationTimeoutError (`onTimeout: 'error'`), EngineUnavailableError, StoreFullError (nothing was asked),
-   *   ServiceClosedError (the service stopped; the prompt stays pending)
+   *   ConfirmationLostError (a fail-over of Redis lost the prompt: ask again), ServiceClosedError (the service stopped; the prompt stays pending)
    */
   async notifyUser(
     stepResult: StepResult,

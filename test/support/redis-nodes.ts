@@ -6,6 +6,9 @@ import { EngineRecorder } from './engine-recorder.js';
 import { SETTINGS } from './engine-folder.js';
 import { TcpProxy } from './tcp-proxy.js';
 
+/** Few, so that a test meets each of them. */
+export const PARTITIONS = 4;
+
 export interface Node {
   engine: RedisEngine;
   recorder: EngineRecorder;
@@ -43,7 +46,7 @@ export class RedisNodes {
     const engine = new RedisEngine({
       url: proxy ? `redis://127.0.0.1:${proxy.port}` : this.url,
       settings: { ...SETTINGS, ...settings },
-      partitions: 4,
+      partitions: PARTITIONS,
       logger: { warn: (message) => this.log.push(message), error: (message) => this.log.push(message) },
       ...this.options,
       ...options,

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, connect, type AddressInfo } from 'node:net';
+import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -48,6 +48,34 @@ export class RedisServer {
     let reply = '';
     for await (const chunk of socket) reply += String(chunk);
     return reply;
+  }
+
+  /** What `INFO` says of one thing. */
+  async info(name: string): Promise<string | undefined> {
+    return new RegExp(`^${name}:(.*)\r$`, 'm').exec(await this.command('INFO'))?.[1];
+  }
+
+  /** Watches what Redis carries out. */
+  async monitor(): Promise<RedisMonitor> {
+    const socket = connect(this.port, '127.0.0.1');
+    await once(socket, 'connect');
+    const monitor = new RedisMonitor(socket);
+    socket.write('MONITOR\r\n');
+    await monitor.saw('OK');
+    return monitor;
+  }
+
+  /** A replica of this server that has caught up with it. */
+  async startReplica(): Promise<RedisServer> {
+    await this.command('CONFIG', 'SET', 'repl-diskless-sync-delay', '0');
+    const replica = await RedisServer.start({ settings: { replicaof: `127.0.0.1 ${this.port}` } });
+    await replica.follows();
+    return replica;
+  }
+
+  /** Resolves when this replica is in touch with its master. */
+  async follows(): Promise<void> {
+    while ((await this.info('master_link_status')) !== 'up') await delay(10);
   }
 
   /** As a crash would take it. */
@@ -98,6 +126,36 @@ export class RedisServer {
       });
       child.once('exit', () => reject(new Error(`redis-server ended before it was ready:\n${output}`)));
     });
+  }
+}
+
+/** What `MONITOR` says, a line for each command. */
+export class RedisMonitor {
+  private lines: string[] = [];
+  private rest = '';
+  private watchers: (() => void)[] = [];
+
+  constructor(private readonly socket: Socket) {
+    socket.setEncoding('utf8').on('data', (chunk) => {
+      const lines = (this.rest + String(chunk)).split('\r\n');
+      this.rest = lines.pop() ?? '';
+      this.lines.push(...lines);
+      for (const wake of this.watchers.splice(0)) wake();
+    });
+  }
+
+  forget(): void {
+    this.lines = [];
+  }
+
+  /** Resolves when a command with all of these texts has been carried out since `forget`. */
+  async saw(...texts: string[]): Promise<void> {
+    while (!this.lines.some((line) => texts.every((text) => line.includes(text))))
+      await new Promise<void>((resolve) => this.watchers.push(resolve));
+  }
+
+  stop(): void {
+    this.socket.destroy();
   }
 }
 

@@ -27,6 +27,7 @@ export class Lane {
   private stopped = false;
   private quota: { unit: 'bytes' | 'chunks'; left: number; used: () => void } | undefined;
   private onSwallowed: ((chunk: Buffer) => void) | undefined;
+  private awaited: { text: Buffer; tail: Buffer; seen: () => void } | undefined;
   private wakeUp: () => void = () => undefined;
 
   constructor(
@@ -70,8 +71,24 @@ export class Lane {
     return new Promise((resolve) => (this.onSwallowed = resolve));
   }
 
+  /** Calls back as soon as a text has arrived, before it goes on; in whatever pieces it came. */
+  whenSeen(text: string, seen: () => void): void {
+    this.awaited = { text: Buffer.from(text), tail: Buffer.alloc(0), seen };
+  }
+
+  private lookFor({ text, tail, seen }: NonNullable<Lane['awaited']>, chunk: Buffer): void {
+    const both = Buffer.concat([tail, chunk]);
+    if (!both.includes(text)) {
+      this.awaited = { text, tail: both.subarray(Math.max(0, both.length - text.length + 1)), seen };
+      return;
+    }
+    this.awaited = undefined;
+    seen();
+  }
+
   private take(chunk: Buffer): void {
     if (this.sourceEnded) return; // half-closed: nothing follows
+    if (this.awaited) this.lookFor(this.awaited, chunk);
     if (this.onSwallowed) return this.onSwallowed(chunk);
     this.queue.push({ chunk, arrivedAt: Date.now(), luck: this.random() });
     this.heldBytes += chunk.length;

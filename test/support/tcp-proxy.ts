@@ -60,7 +60,7 @@ export class TcpProxy extends Faulty {
   private listeningPort = 0;
 
   private constructor(
-    private readonly target: { port: number; host: string },
+    private target: { port: number; host: string },
     seed: number,
   ) {
     super();
@@ -75,6 +75,49 @@ export class TcpProxy extends Faulty {
 
   get port(): number {
     return this.listeningPort;
+  }
+
+  /** New connections go there; those that are open stay, until they are cut. */
+  pointAt(port: number): void {
+    this.target = { ...this.target, port };
+  }
+
+  /**
+   * As soon as a client sends a text, through any connection, open or to come: once. What `what` does to the connection
+   * holds before the text goes on.
+   */
+  async whenSent(text: string, what: (connection: ProxiedConnection) => void): Promise<ProxiedConnection> {
+    let over = false;
+    try {
+      return await new Promise((resolve) => {
+        const watch = (connection: ProxiedConnection): void =>
+          connection.whenSent(text, () => {
+            if (over) return;
+            over = true;
+            what(connection);
+            resolve(connection);
+          });
+        const watchNext = (connection: ProxiedConnection): void => {
+          if (over) return;
+          watch(connection);
+          this.arrivals.push(watchNext);
+        };
+        for (const connection of this.connections) watch(connection);
+        this.arrivals.push(watchNext);
+      });
+    } finally {
+      over = true;
+    }
+  }
+
+  /** The target does what it is asked by this text, and the client does not hear of it, nor of anything later. */
+  dropRepliesAfter(text: string): Promise<ProxiedConnection> {
+    return this.whenSent(text, (connection) => connection.dropReplies());
+  }
+
+  /** What a client sends from this text on waits until the connection resumes. */
+  holdFrom(text: string): Promise<ProxiedConnection> {
+    return this.whenSent(text, (connection) => connection.blackHole(['up']));
   }
 
   /** The next connection that a client makes; ask before it does. */
@@ -163,6 +206,21 @@ export class ProxiedConnection extends Faulty {
     this.stop();
     this.client.resetAndDestroy();
     this.target.resetAndDestroy();
+  }
+
+  /** The port at which the target sees this connection. */
+  get targetSees(): number {
+    return this.target.localPort ?? 0;
+  }
+
+  /** As soon as the client sends a text, and before it goes on. */
+  whenSent(text: string, seen: () => void): void {
+    this.lanes.up.whenSeen(text, seen);
+  }
+
+  /** Nothing that the target answers comes back any more. */
+  dropReplies(): void {
+    void this.lanes.down.swallow();
   }
 
   /** Ends (FIN) what goes in this direction; the other goes on. */

@@ -235,6 +235,44 @@ describe('the TCP fault proxy', () => {
     await expect(dropped).rejects.toThrow('closed before');
   });
 
+  it('drops the replies after a text, in whatever pieces and on whichever connection it comes, and no others', async () => {
+    const { client } = await open();
+    const dropping = proxy.dropRepliesAfter('INCR');
+    const { client: another, proxied } = await open();
+    await echo(another, 'IN');
+    const heard: string[] = [];
+    another.on('data', (data: Buffer) => heard.push(data.toString()));
+    another.write('CR it');
+    expect(await dropping).toBe(proxied);
+    await echo(client, 'INCR');
+    while (!server.received.includes('INCR it')) await new Promise(setImmediate);
+    await echo(client, 'still here');
+    expect(heard).toEqual([]);
+  });
+
+  it('holds what comes from a text on until it resumes', async () => {
+    const { client, proxied } = await open();
+    const holding = proxy.holdFrom('late');
+    await echo(client, 'early');
+    client.write('late');
+    await holding;
+    await echo((await open()).client, 'another');
+    expect(server.received).toBe('earlyanother');
+    proxied.resume();
+    await once(client, 'data');
+    expect(server.received).toBe('earlyanotherlate');
+  });
+
+  it('sends new connections elsewhere when it is pointed there', async () => {
+    const { client } = await open();
+    const elsewhere = new EchoServer();
+    proxy.pointAt(await elsewhere.listen());
+    await echo((await open()).client, 'new');
+    await echo(client, 'old');
+    expect([elsewhere.received, server.received]).toEqual(['new', 'old']);
+    await elsewhere.close();
+  });
+
   it('refuses new connections, keeps the open ones, and takes new ones again on the same port', async () => {
     const { client } = await open();
     const { port } = proxy;

@@ -20,11 +20,25 @@ describe('the callback registry', () => {
   it('moves a waiter to another prompt', async () => {
     const waiters = new Waiters();
     const waiter = waiters.wait('proposed');
-    waiter.moveTo('earlier');
+    waiter.found('earlier');
     expect(waiters.callbackIds).toEqual(['earlier']);
     waiters.settle(decided('proposed'));
     waiters.settle(decided('earlier'));
     expect((await waiter.decided)?.callbackId).toBe('earlier');
+  });
+
+  it('rejects those who had seen a prompt that is gone, and nobody who waits for it to be stored', async () => {
+    const waiters = new Waiters();
+    const [seen, early, late] = [waiters.wait('a'), waiters.wait('a'), waiters.wait('a')];
+    seen.found('a');
+    const lose = waiters.loser('a');
+    // Stored, and seen, while the reading was under way.
+    late.found('a');
+    const lost = new Error('lost');
+    lose(lost);
+    await expect(seen.decided).rejects.toBe(lost);
+    waiters.settle(decided('a'));
+    expect([(await early.decided)?.callbackId, (await late.decided)?.callbackId]).toEqual(['a', 'a']);
   });
 
   it('keeps a decision from being undone by leaving, or leaving by a decision', async () => {

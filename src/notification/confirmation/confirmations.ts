@@ -2,7 +2,8 @@
  * Asking, deciding, settling: the life of a question on this node. The engine decides; this waits and translates.
  *
  *  1. A waiter stands before the prompt is stored, so that no decision can slip past it.
- *  2. Whatever goes wrong here, nobody is told "proceed": a fault is an error, and the prompt stays as it is.
+ *  2. A prompt that was there and is not any more (a fail-over of the engine has lost it) is an error to who waits for it.
+ *  3. Whatever goes wrong here, nobody is told "proceed": a fault is an error, and the prompt stays as it is.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
@@ -11,6 +12,7 @@ import { readWhenAvailable } from '../connection/retry.js';
 import type { Confirmation, ConfirmationQuery, Engine, Page, Scope } from '../engine/engine.js';
 import {
   AlreadyResolvedError,
+  ConfirmationLostError,
   ConfirmationTimeoutError,
   EngineUnavailableError,
   NotFoundError,
@@ -84,6 +86,7 @@ export class Confirmations {
     signal?.addEventListener('abort', leave, { once: true });
     try {
       const confirmation = await this.get(callbackId, scope);
+      waiter.found(callbackId);
       if (isDecided(confirmation) || !(waitMs > 0) || this.closed) return confirmation;
       return (await waiter.decided) ?? (await this.get(callbackId, scope));
     } finally {
@@ -129,10 +132,7 @@ export class Confirmations {
 
   /** Events may have been lost: reads what is waited for. Rejects when that cannot be read. */
   async reread(): Promise<void> {
-    for (const callbackId of this.waiters.callbackIds) {
-      const confirmation = await this.engine.get(callbackId);
-      if (confirmation && isDecided(confirmation)) this.settle(confirmation);
-    }
+    for (const callbackId of this.waiters.callbackIds) await this.look(callbackId);
   }
 
   /**
@@ -145,15 +145,22 @@ export class Confirmations {
     this.waiters.rejectAll(new ServiceClosedError());
   }
 
+  private async look(callbackId: string): Promise<void> {
+    const lose = this.waiters.loser(callbackId);
+    const confirmation = await this.engine.get(callbackId);
+    if (!confirmation) lose(new ConfirmationLostError(callbackId));
+    else if (isDecided(confirmation)) this.settle(confirmation);
+  }
+
   private async begin(request: AskRequest): Promise<{ created: boolean; confirmation: Confirmation; waiter: Waiter }> {
     const opening = prepare(request, this.defaults);
     const waiter = this.waiters.wait(opening.callbackId);
     try {
       const { created, confirmation } = await this.engine.open(opening);
       const asProposed = confirmation.callbackId === opening.callbackId;
+      waiter.found(confirmation.callbackId);
       if ((created && asProposed) || isDecided(confirmation)) return { created, confirmation, waiter };
       // A key has led to an earlier prompt, or the engine has given it an id of its own.
-      waiter.moveTo(confirmation.callbackId);
       void this.lookAgain(confirmation.callbackId);
       return { created, confirmation, waiter };
     } catch (error) {
@@ -171,8 +178,7 @@ export class Confirmations {
   private async lookAgain(callbackId: string): Promise<void> {
     const isWaitedFor = (): boolean => !this.closed && this.waiters.has(callbackId);
     try {
-      const confirmation = await readWhenAvailable(isWaitedFor, () => this.engine.get(callbackId));
-      if (confirmation && isDecided(confirmation)) this.settle(confirmation);
+      await readWhenAvailable(isWaitedFor, () => this.look(callbackId));
     } catch (error) {
       this.logger.error(`reading ${callbackId} failed: ${String(error)}`);
     }

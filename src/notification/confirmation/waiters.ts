@@ -6,13 +6,15 @@ import type { Decided } from './view.js';
 export interface Waiter {
   /** Resolves with the decided confirmation, `undefined` when the waiting time is over; rejects when the registry closes. */
   readonly decided: Promise<Decided | undefined>;
-  /** Waits for another prompt instead: a key has led to an earlier one. */
-  moveTo(callbackId: string): void;
+  /** The prompt is stored, under this id: a key may have led to an earlier one. From now on it can be lost. */
+  found(callbackId: string): void;
   /** Waits no more; `decided` resolves with `undefined`. */
   leave(): void;
 }
 
 interface Entry {
+  /** Whether the prompt has been seen. */
+  found: boolean;
   resolve(confirmation: Decided | undefined): void;
   reject(error: Error): void;
 }
@@ -32,13 +34,15 @@ export class Waiters {
   wait(callbackId: string): Waiter {
     let current = callbackId;
     const { promise, resolve, reject } = withResolvers<Decided | undefined>();
-    const entry: Entry = { resolve, reject };
+    const entry: Entry = { found: false, resolve, reject };
     this.add(current, entry);
     return {
       decided: promise,
-      moveTo: (other) => {
+      found: (id) => {
+        entry.found = true;
+        if (id === current) return;
         this.remove(current, entry);
-        current = other;
+        current = id;
         this.add(current, entry);
       },
       leave: () => {
@@ -52,6 +56,17 @@ export class Waiters {
     const entries = this.byPrompt.get(confirmation.callbackId);
     this.byPrompt.delete(confirmation.callbackId);
     for (const entry of entries ?? []) entry.resolve(confirmation);
+  }
+
+  /** To be called before a prompt is read: how to tell that it is not there any more. Who has not seen it yet waits on. */
+  loser(callbackId: string): (error: Error) => void {
+    const entries = [...(this.byPrompt.get(callbackId) ?? [])].filter(({ found }) => found);
+    return (error) => {
+      for (const entry of entries) {
+        this.remove(callbackId, entry);
+        entry.reject(error);
+      }
+    };
   }
 
   rejectAll(error: Error): void {

@@ -1,8 +1,10 @@
 /** The Redis engine while Redis, or the way to it, is broken: nothing acknowledged is lost, and it heals by itself. */
 import { randomUUID } from 'node:crypto';
 import { ConfigurationError, EngineUnavailableError } from '../../../src/notification/notification.errors.js';
+import { everyScript } from '../../support/lost-replies.js';
 import { RedisNodes, type Node } from '../../support/redis-nodes.js';
 import { RedisServer } from '../../support/redis.js';
+import { SCRIPT_CASES } from '../../support/script-cases.js';
 import { requireBinary } from '../../support/system.js';
 import { question } from './engine-suite.js';
 
@@ -122,6 +124,11 @@ requireBinary('redis-server')('the redis engine under faults', () => {
     expect((await node.recorder.nth('opened', 2)).confirmation.userId).toBe('bob');
   });
 
+  it('is tried with the loss of each script’s reply (test/fault/redis-replies)', async () => {
+    await use();
+    expect([...(await everyScript()).keys()].sort()).toEqual(Object.keys(SCRIPT_CASES).sort());
+  });
+
   it('takes the same call again when its reply was lost after it was carried out (E3)', async () => {
     await use();
     const node = await nodes.start({}, { proxied: true });
@@ -238,31 +245,6 @@ requireBinary('redis-server')('the redis engine under faults', () => {
     await use();
     await server.kill9();
     await expect(nodes.start({}, { commandTimeoutMs: 300 })).rejects.toThrow(ConfigurationError);
-  });
-
-  it('refuses what its replicas have not got, where that is asked for, and repeats it safely', async () => {
-    await use({ settings: { 'repl-diskless-sync-delay': '0' } });
-    const replica = await RedisServer.start({ settings: { replicaof: `127.0.0.1 ${server.port}` } });
-    try {
-      while (!(await replica.command('INFO', 'replication')).includes('master_link_status:up')) continue;
-      const node = await nodes.start({}, { waitReplicas: 1, commandTimeoutMs: 1500 });
-      expect((await answer(node, await ask(node))).status).toBe('accepted');
-      await replica.kill9();
-      const request = question({ userId: 'bob' });
-      await expect(node.engine.open(request)).rejects.toThrow(EngineUnavailableError);
-      await replica.restart();
-      for (;;)
-        if (
-          await node.engine.open(request).then(
-            () => true,
-            () => false,
-          )
-        )
-          break;
-      expect((await node.engine.waiting('bob', 10)).pendingIds).toHaveLength(1);
-    } finally {
-      await replica.stop();
-    }
   });
 
   it('takes answers and cancels when Redis has no memory left, and refuses what is new', async () => {

@@ -17,6 +17,10 @@ export interface Context {
   readonly ticker: Ticker;
   /** Runs a script in a partition. */
   run(script: Script, partition: number, ...args: (string | number)[]): Promise<Reply>;
-  /** Resolves when the partition's events up to an order have been told here. */
-  told(partition: number, order: Reply): Promise<void>;
+  /**
+   * Resolves when the partition's events up to an order have been told here.
+   * @param decided whether a decision is about to be told by other means; then none passes that replicas have to have first
+   * @throws EngineUnavailableError when they have not got it
+   */
+  told(partition: number, order: Reply, decided?: boolean): Promise<void>;
 }

@@ -34,7 +34,8 @@ export const PUBSUB = {
 /** The same names within a script, and those of the data, which only scripts touch. */
 export const LUA_KEYS = `
 local root = KEYS[1]
--- HASH: order (the clock, microseconds), feed (order of the newest event), told, tick, running_since, epoch, run, run_at
+-- HASH: order (the clock, microseconds), feed (order of the newest event), told, tick, tick_run, running_since, epoch, run,
+-- run_at, mark
 local META = root .. ':meta'
 -- STREAM of decisions, task events and revocations; an entry's id is its order
 local EVENTS = root .. ':events'

@@ -5,7 +5,8 @@
  *     told as it comes; what came before and may not have been told is the replay's (E5).
  *  2. The streams' reader position (`told`) is shared by all nodes, and moves on only with nodes whose listeners are in
  *     place.
- *  3. After a connection was away: subscriptions, lists and streams first, `onGap` last, so that whoever re-reads then
+ *  3. With WAIT for replicas no decision is told, by whichever road, before they have it.
+ *  4. After a connection was away: subscriptions, lists and streams first, `onGap` last, so that whoever re-reads then
  *     finds Redis there. It is tried until it succeeds.
  */
 import { BROADCAST_CHANNEL, parseChannel } from '../../../protocol/channels.js';
@@ -72,10 +73,10 @@ export class Life {
     if (Number(laidOut) !== partitions.count)
       throw new ConfigurationError(`the data in this Redis is divided into ${laidOut} partitions, not ${partitions.count}`);
     await nodes.beat(0, 0);
-    const alone = nodes.isAlone;
+    const start = nodes.isAlone ? 'alone' : 'beside';
     await Promise.all([...partitions.all.map((partition) => this.listen(partition)), watches.add(BROADCAST_CHANNEL)]);
     const giveUpAt = Date.now() + START_BUDGET_MS;
-    await Promise.all(partitions.all.map((partition) => this.begin(partition, alone, giveUpAt)));
+    await Promise.all(partitions.all.map((partition) => this.begin(partition, start, giveUpAt)));
     this.begun = true;
   }
 
@@ -144,12 +145,15 @@ export class Life {
   }
 
   /** Looks at a partition: what is due there, what is old, where its stream ends. */
-  async look(partition: number, alone = false): Promise<{ now: number; next: number | undefined; head: number; told: string }> {
+  async look(
+    partition: number,
+    start: 'alone' | 'beside' | '' = '',
+  ): Promise<{ now: number; next: number | undefined; head: number; told: string }> {
     const { nodes, settings, deliveries } = this.context;
     const position = this.feeds[partition]?.position ?? 0;
     const note = this.replayed ? String(position) : '';
     const reply = list(
-      await this.context.run(TICK, partition, nodes.id, settings.retentionMs, STEP_ROWS, alone ? '1' : '', note, this.beats),
+      await this.context.run(TICK, partition, nodes.id, settings.retentionMs, STEP_ROWS, start, note, this.beats),
     );
     const [now, head, told] = [Number(text(reply[0])), Number(text(reply[1])), text(reply[2])];
     const next = maybe(reply[3]);
@@ -161,8 +165,8 @@ export class Life {
     return { now, next: reply[4] === '1' ? now : next === undefined ? undefined : Number(next), head, told };
   }
 
-  private async begin(partition: number, alone: boolean, giveUpAt: number): Promise<void> {
-    let seen = await this.look(partition, alone);
+  private async begin(partition: number, start: 'alone' | 'beside', giveUpAt: number): Promise<void> {
+    let seen = await this.look(partition, start);
     while (seen.next !== undefined && seen.next <= seen.now && Date.now() < giveUpAt) seen = await this.look(partition);
     this.replayFrom[partition] = seen.told;
     this.feeds[partition]?.begin(seen.head);
@@ -171,7 +175,17 @@ export class Life {
 
   private async listen(partition: number): Promise<void> {
     const root = this.keys.root(partition);
-    const feed = (message: string): void => this.guarded(() => this.feeds[partition]?.onMessage(list(JSON.parse(message))));
+    const tell = (message: string): void => this.guarded(() => this.feeds[partition]?.onMessage(list(JSON.parse(message))));
+    let before = Promise.resolve();
+    // What replicas have not got counts for nothing yet; one that is not told for that reason is found by reading.
+    const tellReplicated = (message: string): void => {
+      const replicated = Promise.allSettled([this.link.settled(root)]);
+      before = before.then(async () => {
+        const [{ status }] = await replicated;
+        if (status === 'fulfilled') tell(message);
+      });
+    };
+    const feed = this.link.waits ? tellReplicated : tell;
     const own = (message: string): void =>
       this.guarded(() => {
         const [kind, subject] = list(JSON.parse(message));

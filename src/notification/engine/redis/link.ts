@@ -1,16 +1,20 @@
 /**
- * The connections to Redis: one for commands, one for pub/sub (in Cluster mode one of each per master).
+ * The connections to Redis: one for commands, one for pub/sub, and one for what waits for replicas (in Cluster mode one of
+ * each per master).
  *
  *  1. Nothing is sent twice: there is no queue of commands while Redis is away, and what was under way when a connection
  *     broke is rejected. (A script that Redis said it does not know, or that another master has to run, has not run.)
  *  2. Every call ends within the deadline, as `EngineUnavailableError` if need be; whether a write was carried out is then
  *     unknown, and repeating it with the same id is safe.
- *  3. Subscriptions come back by themselves; `onReady` says that they had been away.
+ *  3. With `waitReplicas` a call that somebody counts on resolves when so many replicas have what it did.
+ *  4. Subscriptions come back by themselves; `onReady` says that they had been away.
  */
 import { createClient, createCluster } from 'redis';
 import { EngineUnavailableError, StoreFullError } from '../../notification.errors.js';
 import type { Reply } from './records.js';
 import { slotOf } from './partitions.js';
+import { Replicas } from './replicas.js';
+import { MARK } from './scripts/node.js';
 import type { Script } from './scripts/script.js';
 
 export type RedisUrl = string | { cluster: string[] };
@@ -37,13 +41,17 @@ type Client = ReturnType<typeof newClient>;
 type Cluster = ReturnType<typeof newCluster>;
 type Listener = (message: string) => void;
 
+type Send = (args: string[]) => Promise<Reply>;
+
 /** What differs between one server and a cluster. */
 interface Wires {
   connect(): Promise<unknown>;
   /** @param key where to */
   send(key: string, args: string[]): Promise<Reply>;
-  /** On the connection that `send` uses for the key. */
-  wait(key: string, args: string[]): Promise<Reply>;
+  /** On another connection, which WAIT may hold up. */
+  write(key: string, args: string[]): Promise<Reply>;
+  /** The key's master, and how to send it something on the connection of `write`. */
+  writer(key: string): { master: string; send: Send };
   subscribe(channels: string[], listener: Listener): Promise<unknown>;
   unsubscribe(channel: string, listener: Listener): Promise<unknown>;
   /** One key of every master's, for what has to be asked of all. */
@@ -54,6 +62,8 @@ interface Wires {
 export class RedisLink {
   private readonly wires: Wires;
   private readonly inFlight = new Set<Promise<unknown>>();
+  /** By master. */
+  private readonly replicas = new Map<string, Replicas>();
   private closed = false;
   private complained = '';
 
@@ -65,8 +75,8 @@ export class RedisLink {
     };
     this.wires =
       typeof options.url === 'string'
-        ? singleWires(options.url, onReady, onError)
-        : clusterWires(options.url.cluster, onReady, onError);
+        ? singleWires(options.url, this.waits, onReady, onError)
+        : clusterWires(options.url.cluster, this.waits, onReady, onError);
   }
 
   async connect(): Promise<void> {
@@ -77,9 +87,19 @@ export class RedisLink {
   run(script: Script, root: string, ...args: (string | number)[]): Promise<Reply> {
     return this.call(async () => {
       const texts = args.map(String);
-      const replying = this.evaluate(script, root, texts);
-      return script.counts && this.options.waitReplicas > 0 ? this.replicated(root, replying) : replying;
+      if (!script.counts || !this.waits) return evaluate(script, root, texts, (command) => this.wires.send(root, command));
+      return this.replicated(script, root, texts);
     });
+  }
+
+  /** Whether calls wait for replicas. */
+  get waits(): boolean {
+    return this.options.waitReplicas > 0;
+  }
+
+  /** Resolves when enough replicas have what had been done to a partition before, on whichever node. */
+  settled(root: string): Promise<void> {
+    return this.call(() => this.replicasOf(root).have(root));
   }
 
   /** @throws EngineUnavailableError while subscribing does not succeed */
@@ -103,23 +123,24 @@ export class RedisLink {
     this.wires.destroy();
   }
 
-  private async evaluate({ sha, source }: Script, root: string, args: string[]): Promise<Reply> {
-    const tail = ['1', root, ...args];
-    try {
-      return await this.wires.send(root, ['EVALSHA', sha, ...tail]);
-    } catch (error) {
-      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-      return this.wires.send(root, ['EVAL', source, ...tail]);
-    }
+  private async replicated(script: Script, root: string, texts: string[]): Promise<Reply> {
+    const reply = await evaluate(script, root, texts, (args) => this.wires.write(root, args));
+    await this.replicasOf(root).have(root);
+    return reply;
   }
 
-  private async replicated(root: string, replying: Promise<Reply>): Promise<Reply> {
+  private replicasOf(root: string): Replicas {
     const { waitReplicas, timeoutMs } = this.options;
-    const reply = await replying;
-    const reached = Number(await this.wires.wait(root, ['WAIT', String(waitReplicas), String(Math.ceil(timeoutMs * 0.9))]));
-    if (reached < waitReplicas)
-      throw new EngineUnavailableError(`only ${reached} of ${waitReplicas} replicas have it; repeating the call is safe`);
-    return reply;
+    const { master, send } = this.wires.writer(root);
+    const known = this.replicas.get(master);
+    if (known) return known;
+    const wait = async (root: string, ms: number): Promise<number> => {
+      await evaluate(MARK, root, [], send);
+      return Number(await send(['WAIT', String(waitReplicas), String(ms)]));
+    };
+    const replicas = new Replicas({ needed: waitReplicas, patienceMs: timeoutMs * 0.9, wait });
+    this.replicas.set(master, replicas);
+    return replicas;
   }
 
   private call<T>(work: () => Promise<T>): Promise<T> {
@@ -159,6 +180,16 @@ export class RedisLink {
   }
 }
 
+async function evaluate({ sha, source }: Script, root: string, args: string[], send: Send): Promise<Reply> {
+  const tail = ['1', root, ...args];
+  try {
+    return await send(['EVALSHA', sha, ...tail]);
+  } catch (error) {
+    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+    return send(['EVAL', source, ...tail]);
+  }
+}
+
 function translated(error: unknown): Error {
   if (error instanceof EngineUnavailableError) return error;
   const message = error instanceof Error ? error.message || error.name : String(error);
@@ -178,55 +209,65 @@ const SOCKET = {
     Math.min(RECONNECT_MS.shortest * 2 ** retries, RECONNECT_MS.longest) * (0.75 + Math.random() / 2),
 } as const;
 
-function newClient(url: string) {
-  return createClient({ ...SETTINGS, url, socket: SOCKET });
+/** For a connection that may have nothing to carry, and is not to be taken for a dead one. */
+const PINGED = { pingInterval: 1000 } as const;
+
+function newClient(url: string, idle: Partial<typeof PINGED> = {}) {
+  return createClient({ ...SETTINGS, ...idle, url, socket: SOCKET });
 }
 
-function newCluster(urls: string[]) {
+function newCluster(urls: string[], idle: Partial<typeof PINGED> = {}) {
   return createCluster({
     rootNodes: urls.map((url) => ({ url })),
-    defaults: { ...SETTINGS, socket: SOCKET },
+    defaults: { ...SETTINGS, ...idle, socket: SOCKET },
     commandOptions: SETTINGS.commandOptions,
     RESP: SETTINGS.RESP,
   });
 }
 
-function singleWires(url: string, onReady: () => void, onError: (error: unknown) => void): Wires {
+function singleWires(url: string, waits: boolean, onReady: () => void, onError: (error: unknown) => void): Wires {
   const commands: Client = newClient(url);
   const subscriber: Client = newClient(url);
-  commands.on('error', onError);
-  subscriber.on('error', onError).on('ready', onReady);
-  const send = (_key: string, args: string[]): Promise<Reply> => commands.sendCommand(args);
+  const writer: Client = waits ? newClient(url, PINGED) : commands;
+  const clients = new Set([commands, subscriber, writer]);
+  for (const client of clients) client.on('error', onError);
+  subscriber.on('ready', onReady);
+  const write: Send = (args) => writer.sendCommand(args);
   return {
-    connect: () => Promise.all([commands.connect(), subscriber.connect()]),
-    send,
-    wait: send,
+    connect: () => Promise.all([...clients].map((client) => client.connect())),
+    send: (_key, args) => commands.sendCommand(args),
+    write: (_key, args) => write(args),
+    writer: () => ({ master: url, send: write }),
     subscribe: (channels, listener) => subscriber.sSubscribe(channels, listener),
     unsubscribe: (channel, listener) => subscriber.sUnsubscribe(channel, listener),
     everyMaster: async (args) => [await commands.sendCommand(args)],
     destroy: () => {
-      commands.destroy();
-      subscriber.destroy();
+      for (const client of clients) client.destroy();
     },
   };
 }
 
-function clusterWires(urls: string[], onReady: () => void, onError: (error: unknown) => void): Wires {
+function clusterWires(urls: string[], waits: boolean, onReady: () => void, onError: (error: unknown) => void): Wires {
   const cluster: Cluster = newCluster(urls);
-  cluster.on('error', onError).on('node-error', onError).on('node-ready', onReady);
-  const masterOf = (key: string) => {
-    const master = cluster.slots[slotOf(key)]?.master;
-    if (!master) throw new EngineUnavailableError(`Redis Cluster serves no slot for ${key}`);
-    return cluster.nodeClient(master);
-  };
+  const writer: Cluster = waits ? newCluster(urls, PINGED) : cluster;
+  const clusters = new Set([cluster, writer]);
+  for (const each of clusters) each.on('error', onError).on('node-error', onError);
+  cluster.on('node-ready', onReady);
   return {
-    connect: () => cluster.connect(),
+    connect: () => Promise.all([...clusters].map((each) => each.connect())),
     send: (key, args) => cluster.sendCommand(key, false, args),
-    wait: async (key, args) => (await masterOf(key)).sendCommand(args),
+    write: (key, args) => writer.sendCommand(key, false, args),
+    writer: (key) => {
+      const master = writer.slots[slotOf(key)]?.master;
+      if (!master) throw new EngineUnavailableError(`Redis Cluster serves no slot for ${key}`);
+      return { master: master.address, send: async (args) => (await writer.nodeClient(master)).sendCommand(args) };
+    },
     subscribe: (channels, listener) => cluster.sSubscribe(channels, listener),
     unsubscribe: (channel, listener) => cluster.sUnsubscribe(channel, listener),
     everyMaster: (args) =>
       Promise.all(cluster.masters.map(async (master): Promise<Reply> => (await cluster.nodeClient(master)).sendCommand(args))),
-    destroy: () => cluster.destroy(),
+    destroy: () => {
+      for (const each of clusters) each.destroy();
+    },
   };
 }

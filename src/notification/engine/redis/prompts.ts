@@ -3,7 +3,7 @@ import canonicalize from 'canonicalize';
 import { ConfirmationConflictError } from '../../notification.errors.js';
 import type * as Api from '../engine.js';
 import type { Context } from './context.js';
-import { list, maybe, orderOf, text, toConfirmation, type Reply } from './records.js';
+import { isDecided, list, maybe, orderOf, text, toConfirmation, type Reply } from './records.js';
 import { DECIDE, GET, LIST, OPEN, PENDING_IDS, WITHDRAW } from './scripts/confirmation.js';
 import { optional, scopeText } from './scripts/script.js';
 import type { Tasks } from './tasks.js';
@@ -173,7 +173,7 @@ export class Prompts {
       );
       found.push(...list(records));
       from = maybe(next);
-      await this.context.told(partition, fed);
+      await this.context.told(partition, fed, list(records).some(isDecided));
     }
     return found;
   }

@@ -62,6 +62,9 @@ export function toConfirmation(reply: Reply): Confirmation {
   return { ...confirmation, decision };
 }
 
+/** Of a record. */
+export const isDecided = (record: Reply): boolean => list(record)[FIELDS.indexOf('state')] !== 'pending';
+
 /** A record's place among all of its partition. */
 export const orderOf = (record: Reply): number => Number(text(list(record)[FIELDS.indexOf('order')]));
 

@@ -267,7 +267,12 @@ export class RedisEngine implements Api.Engine {
       deliveries,
       ticker,
       run: (script, partition, ...args) => link.run(script, keys.root(partition), ...args),
-      told: (partition, order) => this.life.feeds[partition]?.passed(Number(order)) ?? Promise.resolve(),
+      told: async (partition, order, decided = true) => {
+        const feed = this.life.feeds[partition];
+        await feed?.passed(Number(order));
+        if (link.waits && decided && feed && feed.position < Number(order))
+          throw new EngineUnavailableError('too few replicas have the decision');
+      },
     };
   }
 

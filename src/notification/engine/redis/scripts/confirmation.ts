@@ -1,7 +1,8 @@
 /**
  * Prompts and decisions.
  *
- *  1. Whatever touches a pending prompt asks the clock first: a deadline that has passed settles it (E2).
+ *  1. Whatever touches a pending prompt asks the clock first: a deadline that has passed settles it (E2), and asks whether
+ *     Redis and a node were there when it passed.
  *  2. `settle` is the only way out of `pending`; it writes the decision, takes the prompt off every list, appends the
  *     event to the stream and wakes the nodes, all in the step of the script.
  */
@@ -72,13 +73,22 @@ local function settle(record, decision)
   return event('decided', id, record)
 end
 
+-- since when Redis and some node have been running without a break, which whoever comes first after one has to see
+local since
+local function running_since()
+  if since then return since end
+  local known = redis.call('HMGET', META, 'running_since', 'tick', 'tick_run')
+  local broken = not known[2] or now - tonumber(known[2]) > 2500 or known[3] ~= life()
+  since = broken and now or tonumber(known[1] or '0')
+  return since
+end
+
 -- the record as the clock has it; a default of proceed that only a setting gave does not count for a deadline that
 -- passed while nothing ran
 local function current(record)
   local expires = tonumber(record[I.expires] or '')
   if record[I.state] ~= 'pending' or not expires or expires > now then return record end
-  local since = tonumber(redis.call('HGET', META, 'running_since') or '0')
-  local given = record[I.on_timeout_by] == 'caller' or expires > since
+  local given = record[I.on_timeout_by] == 'caller' or expires > running_since()
   settle(record, { outcome = 'timed_out', proceed = record[I.on_timeout] == 'proceed' and given and '1' or '0' })
   return record
 end

@@ -13,7 +13,7 @@ const STEPS = `
 local function partition_epoch()
   local known = redis.call('HMGET', META, 'epoch', 'run', 'run_at')
   if known[1] and now - tonumber(known[3]) < 25 then return known[1] end
-  local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+  local run = life()
   if not known[1] or known[2] ~= run then
     known[1] = string.sub(run, 1, 8) .. '.' .. order()
     redis.call('HSET', META, 'epoch', known[1], 'run', run)

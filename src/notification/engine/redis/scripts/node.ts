@@ -30,6 +30,9 @@ return reply
 `,
 );
 
+/** Something written: what replicas have it has whatever was written before. IN nothing */
+export const MARK = script('mark', 'notes', `return redis.call('HSET', META, 'mark', text(now))`);
+
 /** How the data is laid out; the first node says, the others must agree. IN partitions; OUT partitions as laid out */
 export const LAYOUT = script(
   'layout',
@@ -42,7 +45,8 @@ return redis.call('HGET', root, 'partitions')
 
 /**
  * What is due in a partition, at most 'limit' of each kind, and what is old. Decisions come through the stream.
- * IN  node, retention, limit, '1' when no other node was running, told up to ('' for nothing), number of the tick
+ * IN  node, retention, limit, 'alone' or 'beside' for a node that starts ('alone': no lease of another's runs), told up to
+ *     ('' for nothing), number of the tick
  * OUT {now, newest event, told, next deadline or nil, '1' when more is due, records that near their deadline,
  *      tasks to forget (id, last use, …), tasks whose cancellation has not reached all partitions}
  */
@@ -52,11 +56,11 @@ export const TICK = script(
   CONFIRMATION_STEPS,
   `
 local retention, limit = tonumber(ARGV[2]), tonumber(ARGV[3])
-local state = redis.call('HMGET', META, 'tick', 'told')
+-- a node that was killed has a lease for a while, but no connection: only who starts listens
+if ARGV[4] == 'alone' or (ARGV[4] == 'beside' and redis.call('PUBSUB', 'SHARDNUMSUB', TO_FEED)[2] <= 1) then since = now end
 -- for so long nothing ran, or Redis itself was away: deadlines up to here were missed
-if ARGV[4] == '1' or not state[1] or now - tonumber(state[1]) > 2500 then redis.call('HSET', META, 'running_since', text(now)) end
-redis.call('HSET', META, 'tick', text(now))
-local told = state[2] or '0'
+redis.call('HSET', META, 'running_since', text(running_since()), 'tick', text(now), 'tick_run', life())
+local told = redis.call('HGET', META, 'told') or '0'
 if ARGV[5] ~= '' and tonumber(ARGV[5]) > tonumber(told) then
   told = ARGV[5]
   redis.call('HSET', META, 'told', told)
@@ -121,7 +125,7 @@ return { text(now), fed(), told, next and text(next), more and '1' or '', warned
  */
 export const EVENTS_AFTER = script(
   'events-after',
-  'reads',
+  'tells',
   CONFIRMATION_STEPS,
   `
 local found = {}

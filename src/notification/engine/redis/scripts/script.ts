@@ -18,10 +18,10 @@ export interface Script {
 }
 
 /**
- * `adds` something new, and is refused when Redis is out of memory; `settles` or ends something; `notes` what the nodes need
- * themselves, or what follows from the clock; only `reads`.
+ * `adds` something new, and is refused when Redis is out of memory; `settles` or ends something; `tells` what was settled;
+ * `notes` what the nodes need themselves, or what follows from the clock; only `reads`.
  */
-export type Kind = 'adds' | 'settles' | 'notes' | 'reads';
+export type Kind = 'adds' | 'settles' | 'tells' | 'notes' | 'reads';
 
 const CLOCK = `
 local function text(number) return string.format('%.0f', number) end
@@ -35,6 +35,8 @@ local function order()
   redis.call('HSET', META, 'order', text(micros))
   return text(micros)
 end
+-- which life of which server this is: another after a restart, a fail-over, or the move of a slot
+local function life() return string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') end
 local function optional(value) if string.sub(value, 1, 1) == 's' then return string.sub(value, 2) end return false end
 local function put(key, field, value) if value then redis.call('HSET', key, field, value) end end
 local function within(scope, user)
@@ -47,7 +49,7 @@ end
 export function script(name: string, kind: Kind, ...parts: string[]): Script {
   const flags = kind === 'adds' ? '' : ' flags=allow-oom';
   const source = `#!lua${flags}\n-- ${name}${LUA_KEYS}${CLOCK}${parts.join('\n')}`;
-  return { name, source, sha: createHash('sha1').update(source).digest('hex'), counts: kind === 'adds' || kind === 'settles' };
+  return { name, source, sha: createHash('sha1').update(source).digest('hex'), counts: kind !== 'notes' && kind !== 'reads' };
 }
 
 export const optional = (value: string | null | undefined): string => (value == null ? 'n' : `s${value}`);

@@ -1,0 +1,93 @@
+/** The Redis engine with WAIT for a replica: what the replica has not got was not acknowledged, and is told to nobody. */
+import { EngineUnavailableError } from '../../../src/notification/notification.errors.js';
+import { RedisNodes, type Node } from '../../support/redis-nodes.js';
+import { RedisServer } from '../../support/redis.js';
+import { requireBinary } from '../../support/system.js';
+import { question } from './engine-suite.js';
+
+requireBinary('redis-server')('the redis engine that waits for a replica', () => {
+  let master: RedisServer;
+  let replica: RedisServer;
+  let nodes: RedisNodes;
+
+  beforeEach(async () => {
+    master = await RedisServer.start();
+    replica = await master.startReplica();
+    nodes = new RedisNodes(master.url, { waitReplicas: 1, commandTimeoutMs: 700 });
+  });
+  afterEach(async () => {
+    await nodes.close();
+    await Promise.all([master.stop(), replica.stop()]);
+  });
+
+  const ask = async ({ engine }: Node, overrides = {}): Promise<string> =>
+    (await engine.open(question(overrides))).confirmation.callbackId;
+  const answer = ({ engine }: Node, callbackId: string) =>
+    engine.decide({ callbackId, scope: 'all', answeredBy: 'ann', answer: { proceed: true } });
+  const again = async <T>(work: () => Promise<T>): Promise<T> => {
+    for (;;)
+      try {
+        return await work();
+      } catch (error) {
+        expect(error).toBeInstanceOf(EngineUnavailableError);
+      }
+  };
+
+  it('refuses what is written without one, and takes it when there is one again', async () => {
+    const node = await nodes.start();
+    expect((await answer(node, await ask(node))).status).toBe('accepted');
+    await replica.kill9();
+    const request = question({ userId: 'bob' });
+    await expect(node.engine.open(request)).rejects.toThrow(EngineUnavailableError);
+    await replica.restart();
+    const { confirmation } = await again(() => node.engine.open(request));
+    expect(await node.engine.prompts.pendingIds('bob')).toEqual([confirmation.callbackId]);
+  });
+
+  it('reads, counts and renews its lease meanwhile: nothing stands behind a WAIT', async () => {
+    const [node, other] = [await nodes.start(), await nodes.start()];
+    const pending = await ask(node);
+    replica.pause();
+    const refused = Promise.allSettled(Array.from({ length: 20 }, () => ask(node, { userId: 'bob' })));
+    let over = false;
+    void refused.then(() => (over = true));
+    let reads = 0;
+    for (; !over; reads += 1) {
+      expect((await node.engine.get(pending))?.state).toBe('pending');
+      expect(await node.engine.cluster(1)).toMatchObject({ nodes: 2 });
+      await node.engine.connect(`c${reads}`, 'ann');
+    }
+    expect((await refused).map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 'rejected'));
+    // Behind a WAIT each would have taken as long as all of the refusals.
+    expect(reads).toBeGreaterThan(5);
+    expect((await other.engine.list({ scope: ['ann'], state: 'pending', limit: 10 })).items).toHaveLength(1);
+    replica.resume();
+    expect((await again(() => answer(node, pending))).status).toBe('accepted');
+  });
+
+  it('tells nobody of a decision that the replica has not got, by whatever road, until it has it', async () => {
+    const [node, other] = [await nodes.start(), await nodes.start()];
+    const [callbackId, expiring] = [await ask(node), await ask(node, { timeoutMs: 300 })];
+    replica.pause();
+    await expect(answer(node, callbackId)).rejects.toThrow(EngineUnavailableError);
+    // Decided it is, in the one place where it can be lost.
+    expect(await master.command('HGET', `wsm:{p${callbackId.split('.')[0]}}:confirmation:${callbackId}`, 'state')).toContain(
+      'answered',
+    );
+    const asked = [node, other].flatMap(({ engine }) => [
+      engine.get(callbackId),
+      engine.get(expiring),
+      engine.list({ scope: ['ann'], limit: 10 }),
+    ]);
+    const told = await Promise.allSettled([...asked, answer(other, callbackId)]);
+    expect(told.filter(({ status }) => status === 'fulfilled')).toEqual([]);
+    for (const { recorder } of [node, other]) expect(recorder.of('decided')).toEqual([]);
+    replica.resume();
+    for (const { recorder } of [node, other]) {
+      await recorder.nth('decided', 2);
+      expect(recorder.decisionsOf(callbackId)).toMatchObject([{ decision: { outcome: 'answered', proceed: true } }]);
+    }
+    expect((await again(() => answer(node, callbackId))).status).toBe('repeated');
+    expect((await again(() => other.engine.get(expiring)))?.state).toBe('timed_out');
+  });
+});

@@ -1,0 +1,196 @@
+/** A node, a real process, that stands still (SIGSTOP) while others go on, and wakes with what it had not done yet. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { DECIDE } from '../../src/notification/engine/redis/scripts/confirmation.js';
+import { TestClient, type Frame } from '../support/client.js';
+import { startProcess, type ServiceProcess } from '../support/process.js';
+import { RedisServer } from '../support/redis.js';
+import { requireBinary } from '../support/system.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+
+type Body = Record<string, unknown>;
+
+requireBinary('redis-server')('a node that is frozen', () => {
+  let redis: RedisServer;
+  /** Between the node that is frozen and Redis. */
+  let proxy: TcpProxy;
+  let frozen: ServiceProcess;
+  let other: ServiceProcess;
+  const clients: TestClient[] = [];
+
+  beforeEach(async () => {
+    redis = await RedisServer.start();
+    proxy = await TcpProxy.start({ port: redis.port });
+    [frozen, other] = (await Promise.all(
+      [proxy.port, redis.port].map((port) =>
+        startProcess({
+          WEBSOCKET_ENGINE: 'redis',
+          WEBSOCKET_REDIS_URL: `redis://127.0.0.1:${port}`,
+          WEBSOCKET_TIMEOUT_DECISION: 'proceed',
+        }),
+      ),
+    )) as [ServiceProcess, ServiceProcess];
+    // Once a Redis knows it, a script is sent by its name: what is held back is then all there is to come.
+    await redis.command('SCRIPT', 'LOAD', DECIDE.source);
+  });
+  afterEach(async () => {
+    for (const client of clients.splice(0)) client.socket.terminate();
+    for (const node of [frozen, other]) {
+      node.child.kill('SIGCONT');
+      await node.stop('SIGKILL');
+    }
+    await proxy.close();
+    await redis.stop();
+  });
+
+  const rest = async (node: ServiceProcess, path: string, body?: Body): Promise<Body> => {
+    const response = await fetch(node.url + path, {
+      method: body ? 'POST' : 'GET',
+      ...(body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+    });
+    return (await response.json()) as Body;
+  };
+  const connectAs = async (node: ServiceProcess, userId: string): Promise<TestClient> => {
+    const client = await TestClient.connect(`${node.wsUrl}/ws`);
+    clients.push(client);
+    await client.request({ action: 'subscribe', user_id: userId });
+    return client;
+  };
+  const ask = async (node: ServiceProcess, rest_: Body): Promise<{ id: string; expiresAt: number }> => {
+    const question = { user_id: 'ann', task_id: 'deploy', step: 1, step_result: { message: 'Deploy?' }, ...rest_ };
+    const { callback_id, expires_at } = await rest(node, '/ws/confirmations', question);
+    return { id: String(callback_id), expiresAt: Number(expires_at) * 1000 };
+  };
+  const wait = async (node: ServiceProcess, id: string): Promise<Body> => {
+    for (;;) {
+      const state = await rest(node, `/ws/confirmations/${id}?wait=60`);
+      if (state['code'] !== 'UNAVAILABLE') return state;
+    }
+  };
+  /** As a client does that was told UNAVAILABLE: whether it was done is not known, and asking again is safe. */
+  const confirm = async (client: TestClient, callback_id: string, proceed: boolean): Promise<Frame> => {
+    for (;;) {
+      const reply = await client.request({ action: 'confirm', callback_id, proceed });
+      if (reply['code'] !== 'UNAVAILABLE') return reply;
+      await delay(20);
+    }
+  };
+  /** Decisions in the streams of all partitions. */
+  const decisions = async (): Promise<number> =>
+    Number(
+      /:(\d+)/.exec(
+        await redis.command(
+          'EVAL',
+          `local sum = 0 for _, key in ipairs(redis.call('KEYS', '*:events')) do sum = sum + redis.call('XLEN', key) end return sum`,
+          '0',
+        ),
+      )?.[1],
+    );
+
+  it('over a deadline changes nothing when it wakes: another has settled it, and everybody has that decision', async () => {
+    const [ann, elsewhere] = [await connectAs(frozen, 'ann'), await connectAs(other, 'ann')];
+    const timeout = 3;
+    const prompts = [
+      { ...(await ask(frozen, { on_timeout: 'proceed', timeout })), proceed: true },
+      { ...(await ask(frozen, { on_timeout: 'abort', timeout })), proceed: false },
+      { ...(await ask(other, { on_timeout: 'error', timeout })), proceed: false },
+    ];
+    // What this one is answered has left the node, and has not reached Redis.
+    const late = { ...(await ask(other, { on_timeout: 'abort', timeout })), proceed: false };
+    const all = [...prompts, late];
+    const waiting = all.flatMap(({ id }) => [wait(frozen, id), wait(other, id)]);
+    const shown = await Promise.all(all.map(({ id }) => ann.next({ type: 'task_step_result', callback_id: id })));
+    expect(shown).toHaveLength(4);
+    const held = proxy.holdFrom(DECIDE.sha);
+    const lateReply = ann.request({ action: 'confirm', callback_id: late.id, proceed: true });
+    const connection = await held;
+    frozen.child.kill('SIGSTOP');
+    // These lie in the frozen node's socket.
+    const replies = prompts.map(({ id, proceed }) => ann.request({ action: 'confirm', callback_id: id, proceed: !proceed }));
+    expect(Math.min(...all.map(({ expiresAt }) => expiresAt))).toBeGreaterThan(Date.now());
+
+    for (const { id, proceed } of all) {
+      const resolved = await elsewhere.next({ type: 'confirmation_resolved', callback_id: id });
+      expect(resolved).toMatchObject({ outcome: 'timed_out', proceed });
+    }
+    expect(await decisions()).toBe(4);
+    connection.resume();
+    frozen.child.kill('SIGCONT');
+
+    for (const [index, prompt] of prompts.entries()) {
+      let reply = (await replies[index]) as Frame;
+      if (reply['code'] === 'UNAVAILABLE') reply = await confirm(ann, prompt.id, !prompt.proceed);
+      expect(reply).toMatchObject({
+        type: 'error',
+        code: 'ALREADY_RESOLVED',
+        confirmation: { state: 'timed_out', proceed: prompt.proceed },
+      });
+    }
+    expect(await lateReply).toMatchObject({ type: 'error' });
+    expect(await confirm(ann, late.id, true)).toMatchObject({
+      code: 'ALREADY_RESOLVED',
+      confirmation: { state: 'timed_out', proceed: false },
+    });
+    const states = await Promise.all(waiting);
+    expect(states).toMatchObject(all.flatMap(({ proceed }) => Array<unknown>(2).fill({ state: 'timed_out', proceed })));
+    expect(await decisions()).toBe(4);
+    for (const { id } of all) expect(ann.received.filter((frame) => isResolved(frame, id)).length).toBeLessThan(2);
+    // It works on.
+    const next = await ask(other, { timeout: null });
+    await ann.next({ type: 'task_step_result', callback_id: next.id });
+    expect(await confirm(ann, next.id, true)).toMatchObject({ type: 'confirmation_accepted' });
+    expect(await wait(other, next.id)).toMatchObject({ state: 'answered', proceed: true });
+  }, 60_000);
+
+  it('together with every other loses to the deadline all the same, though nobody was there to apply it', async () => {
+    const ann = await connectAs(frozen, 'ann');
+    const prompt = await ask(other, { timeout: 3 });
+    const waiting = [wait(frozen, prompt.id), wait(other, prompt.id)];
+    await ann.next({ type: 'task_step_result', callback_id: prompt.id });
+    const held = proxy.holdFrom(DECIDE.sha);
+    const reply = ann.request({ action: 'confirm', callback_id: prompt.id, proceed: true });
+    const connection = await held;
+    for (const node of [frozen, other]) node.child.kill('SIGSTOP');
+    expect(prompt.expiresAt).toBeGreaterThan(Date.now());
+    await delay(prompt.expiresAt - Date.now() + 50);
+    expect(await decisions()).toBe(0);
+    // Only now, and before anybody else, the answer arrives.
+    connection.resume();
+    while ((await decisions()) === 0) await delay(10);
+    for (const node of [frozen, other]) node.child.kill('SIGCONT');
+    expect(await reply).toMatchObject({ type: 'error' });
+    // `proceed` was the setting's word, not the caller's: it does not count for a time in which nothing ran.
+    const decision = { state: 'timed_out', proceed: false };
+    expect(await confirm(ann, prompt.id, true)).toMatchObject({ code: 'ALREADY_RESOLVED', confirmation: decision });
+    expect(await Promise.all(waiting)).toMatchObject([decision, decision]);
+    expect(await decisions()).toBe(1);
+  }, 60_000);
+
+  it('for longer than its lease is counted out, and comes back with its connections', async () => {
+    const [ann, elsewhere] = [await connectAs(frozen, 'ann'), await connectAs(other, 'ann')];
+    const presence = async (): Promise<unknown> => (await rest(other, '/ws/users/ann'))['connections'];
+    const nodes = async (): Promise<unknown> => ((await rest(other, '/ws/status'))['cluster'] as Body)['nodes'];
+    const until = async (what: () => Promise<unknown>, value: unknown): Promise<void> => {
+      while ((await what()) !== value) await delay(20);
+    };
+    await until(presence, 2);
+    frozen.child.kill('SIGSTOP');
+    await until(presence, 1);
+    await until(nodes, 1);
+    // Who connects now clears the dead one's connections away.
+    const another = await connectAs(other, 'ann');
+    const asked = await ask(other, { timeout: null });
+    await another.next({ type: 'task_step_result', callback_id: asked.id });
+    expect(await confirm(elsewhere, (await ask(other, { timeout: null })).id, true)).toMatchObject({
+      type: 'confirmation_accepted',
+    });
+    frozen.child.kill('SIGCONT');
+    await until(presence, 3);
+    await until(nodes, 2);
+    await ann.next({ type: 'task_step_result', callback_id: asked.id });
+    expect(await confirm(ann, asked.id, true)).toMatchObject({ type: 'confirmation_accepted' });
+    expect(await another.next({ type: 'confirmation_resolved', callback_id: asked.id })).toMatchObject({ proceed: true });
+    expect(ann.socket.readyState).toBe(ann.socket.OPEN);
+  }, 60_000);
+});
+
+const isResolved = (frame: Frame, id: string): boolean => frame.type === 'confirmation_resolved' && frame['callback_id'] === id;

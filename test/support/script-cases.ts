@@ -1,0 +1,310 @@
+/**
+ * For every script of the Redis engine: what makes a node run it, and what holds when its reply was lost after it ran.
+ * A script that is not in this table fails the test that goes through it.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { EngineSettings, OpenRequest } from '../../src/notification/engine/engine.js';
+import { Partitions } from '../../src/notification/engine/redis/partitions.js';
+import type { RedisEngineOptions } from '../../src/notification/engine/redis/redis-engine.js';
+import { PARTITIONS, type Node } from './redis-nodes.js';
+import type { RedisServer } from './redis.js';
+
+export interface Scene {
+  server: RedisServer;
+  /** The node whose reply is lost; for `layout` it is not there yet. */
+  node: Node;
+  /** Another node, to which nothing happens. */
+  other: Node;
+  startNode(): Promise<Node>;
+}
+
+export interface ScriptCase {
+  settings?: Partial<EngineSettings>;
+  options?: Partial<RedisEngineOptions>;
+  given?(scene: Scene): Promise<unknown>;
+  /** What makes the node run the script; repeated, with the same ids, after its reply was lost. */
+  act(scene: Scene): Promise<unknown>;
+  /**
+   * How `act` ends when the reply is lost: refused, as everything that somebody calls; `heals`: the node does it again by
+   * itself. @default 'refused'
+   */
+  lost?: 'refused' | 'heals';
+  /** Whether a repetition counts as another one; then it is not repeated. */
+  once?: true;
+  /** Of what `act` gives, what is the same for a repetition. */
+  same?(result: never): unknown;
+  /** What holds in the end. */
+  after?(scene: Scene): Promise<void>;
+}
+
+const CALLBACK = 'c-1';
+const ask = (overrides: Partial<OpenRequest> = {}): OpenRequest => ({
+  callbackId: CALLBACK,
+  userId: 'ann',
+  taskId: 'task-1',
+  step: 1,
+  prompt: { stepResult: { message: 'Deploy?' } },
+  timeoutMs: null,
+  onTimeout: 'abort',
+  onTimeoutBy: 'caller',
+  key: 'k',
+  fingerprint: 'f',
+  ...overrides,
+});
+const open = async ({ other }: Scene, overrides: Partial<OpenRequest> = {}): Promise<string> => {
+  const { confirmation } = await other.engine.open(ask(overrides));
+  return confirmation.callbackId;
+};
+/** As it is stored. */
+const ID = new Partitions(PARTITIONS).callbackId(CALLBACK, 'ann');
+const yes = ({ node }: Scene) =>
+  node.engine.decide({ callbackId: ID, scope: 'all', answeredBy: 'ann', answer: { proceed: true } });
+const cancel = ({ node }: Scene) =>
+  node.engine.cancelTask({ taskId: 'task-1', scope: 'all', cancelledBy: 'ann', allowUnknown: false });
+const mail = {
+  messageId: 'm-1',
+  userId: 'ann',
+  message: { type: 'mail' },
+  expiresAt: Date.now() + 600_000,
+};
+const keep = ({ other }: Scene) => other.engine.sendAcknowledged(mail);
+const watchAnn = ({ other }: Scene) => other.engine.watch('user:ann');
+const publish = ({ node }: Scene, channel = 'news') =>
+  node.engine.publish({ channel, message: { type: 'x' }, recoverable: true });
+
+const until = async (condition: () => Promise<boolean> | boolean): Promise<void> => {
+  while (!(await condition())) await delay(5);
+};
+/** Exactly so many, told to both nodes. */
+const decidedOnce = async ({ node, other }: Scene, outcome: string, count = 1): Promise<void> => {
+  for (const { recorder } of [node, other]) {
+    await recorder.nth('decided', count);
+    expect(recorder.of('decided').map(({ confirmation }) => confirmation.state)).toEqual(Array(count).fill(outcome));
+  }
+};
+const withoutTimes = ({ status, confirmation }: { status: string; confirmation?: { decision?: object } }) => [
+  status === 'repeated' ? 'accepted' : status,
+  { ...confirmation?.decision, decidedAt: 0 },
+];
+const forgetsTheTask: ScriptCase = {
+  settings: { retentionMs: 400 },
+  given: ({ other }) => other.engine.claimTask('task-1', 'ann'),
+  act: () => Promise.resolve(),
+  lost: 'heals',
+  after: ({ other }) => until(async () => (await other.engine.getTask('task-1')) === undefined),
+};
+const cancels: ScriptCase = {
+  given: async (scene) => {
+    await open(scene);
+    await open(scene, { callbackId: 'c-2', userId: 'bob' });
+  },
+  act: cancel,
+  same: ({ task }: { task: { cancelled: boolean; userId: string } }) => [task.cancelled, task.userId],
+  after: async (scene) => {
+    await decidedOnce(scene, 'cancelled', 2);
+    await scene.other.recorder.nth('task');
+    expect(scene.other.recorder.of('task')).toHaveLength(1);
+  },
+};
+
+export const SCRIPT_CASES: Record<string, ScriptCase> = {
+  open: {
+    given: watchAnn,
+    act: ({ node }) => node.engine.open(ask()),
+    same: ({ confirmation }: { confirmation: object }) => ({ ...confirmation, createdAt: 0 }),
+    after: async ({ other }) => {
+      const { confirmation } = await other.recorder.nth('opened');
+      expect(await other.engine.prompts.pendingIds('ann')).toEqual([confirmation.callbackId]);
+      expect(other.recorder.of('opened')).toHaveLength(1);
+    },
+  },
+  decide: { given: open, act: yes, same: withoutTimes, after: (scene) => decidedOnce(scene, 'answered') },
+  withdraw: {
+    given: open,
+    act: ({ node }) => node.engine.withdraw(ID, 'all', 'enough'),
+    same: withoutTimes,
+    after: (scene) => decidedOnce(scene, 'withdrawn'),
+  },
+  get: {
+    // It settles what is due.
+    given: (scene) => open(scene, { timeoutMs: 1 }),
+    act: ({ node }) => node.engine.get(ID),
+    same: ({ state }: { state: string }) => state,
+    after: (scene) => decidedOnce(scene, 'timed_out'),
+  },
+  list: {
+    given: open,
+    act: ({ node }) => node.engine.list({ scope: ['ann'], limit: 10 }),
+    same: ({ items }: { items: unknown[] }) => items.length,
+  },
+  'pending-ids': { given: open, act: ({ node }) => node.engine.prompts.pendingIds('ann'), same: (ids: string[]) => ids },
+  'cancel-prompts': cancels,
+  cancel: cancels,
+  'cancel-done': cancels,
+  resume: {
+    given: async (scene) => {
+      await scene.other.engine.claimTask('task-1', 'ann');
+      await cancel({ ...scene, node: scene.other });
+    },
+    act: ({ node }) => node.engine.resumeTask('task-1'),
+    same: (task: object) => task,
+    after: async ({ other }) => {
+      await other.recorder.nth('task', 2);
+      expect(other.recorder.of('task').map(({ task }) => task.cancelled)).toEqual([true, false]);
+      expect((await other.engine.open(ask())).confirmation.state).toBe('pending');
+    },
+  },
+  claim: { act: ({ node }) => node.engine.claimTask('task-1', 'ann'), same: (task: object) => task },
+  'get-task': {
+    given: ({ other }) => other.engine.claimTask('task-1', 'ann'),
+    act: ({ node }) => node.engine.getTask('task-1'),
+    same: (task: object) => task,
+  },
+  'is-busy': {
+    settings: { retentionMs: 400 },
+    given: open,
+    act: () => Promise.resolve(),
+    lost: 'heals',
+    // A task with pending prompts is not forgotten, however long it has not been named.
+    after: async ({ other }) => expect(await other.engine.getTask('task-1')).toMatchObject({ userId: 'ann' }),
+  },
+  'task-partitions': forgetsTheTask,
+  'forget-task': forgetsTheTask,
+  publish: {
+    given: ({ other }) => other.engine.watch('news'),
+    act: publish,
+    // A plain message has no id of its caller's: who sends it again has sent two.
+    once: true,
+    after: async ({ other }) => {
+      await other.recorder.nth('publication');
+      const { epoch, offset } = await other.engine.position('news');
+      expect(offset).toBe(1);
+      const history = await other.engine.history({ channel: 'news', since: { epoch, offset: 0 }, limit: 10 });
+      expect(history).toMatchObject({ complete: true, publications: [{ offset: 1, message: { type: 'x' } }] });
+      expect(other.recorder.of('publication')).toHaveLength(1);
+    },
+  },
+  forward: {
+    given: async ({ other }) => {
+      await other.engine.claimTask('task-1', 'ann');
+      await other.engine.watch('user:ann');
+    },
+    act: (scene) => publish(scene, 'task:task-1'),
+    once: true,
+    after: async ({ other }) => {
+      await other.recorder.nth('publication');
+      expect(other.recorder.of('publication')).toHaveLength(1);
+    },
+  },
+  position: { act: ({ node }) => node.engine.position('news'), same: ({ offset }: { offset: number }) => offset },
+  'history-after': {
+    given: (scene) => publish({ ...scene, node: scene.other }),
+    act: async ({ node, other }) => {
+      const { epoch } = await other.engine.position('news');
+      return node.engine.history({ channel: 'news', since: { epoch, offset: 0 }, limit: 10 });
+    },
+    same: ({ complete, publications }: { complete: boolean; publications: unknown[] }) => [complete, publications.length],
+  },
+  'name-owner': {
+    given: watchAnn,
+    act: ({ node }) => node.engine.sendAcknowledged(mail),
+    after: async ({ other }) => {
+      await other.recorder.nth('message');
+      expect(await other.engine.counts()).toMatchObject({ unacknowledgedMessages: 1 });
+    },
+  },
+  keep: {
+    given: watchAnn,
+    act: ({ node }) => node.engine.sendAcknowledged(mail),
+    after: async ({ other }) => {
+      await other.recorder.nth('message');
+      expect((await other.engine.unacknowledged('ann', 10)).items).toEqual([mail]);
+      expect(other.recorder.of('message')).toHaveLength(1);
+    },
+  },
+  owner: { given: keep, act: ({ node }) => node.engine.ack('m-1', 'all'), same: () => 'acknowledged' },
+  ack: {
+    given: keep,
+    act: ({ node }) => node.engine.ack('m-1', ['ann']),
+    same: (result: string) => (result === 'repeated' ? 'acknowledged' : result),
+    after: async ({ other }) => {
+      await other.recorder.nth('acknowledged');
+      expect(other.recorder.of('acknowledged')).toHaveLength(1);
+      expect(await other.engine.counts()).toMatchObject({ unacknowledgedMessages: 0 });
+    },
+  },
+  unacknowledged: {
+    given: keep,
+    act: ({ node }) => node.engine.unacknowledged('ann', 10),
+    same: ({ items }: { items: unknown[] }) => items,
+  },
+  counts: { given: open, act: ({ node }) => node.engine.counts(), same: (counts: object) => counts },
+  revoke: {
+    act: ({ node }) => node.engine.revokeUser('ann'),
+    // Revoked again is revoked later: the list of events has another one.
+    once: true,
+    after: async ({ node, other }) => {
+      for (const { recorder } of [node, other]) await recorder.nth('revoked');
+      expect(await other.engine.revokedAt('ann')).toBeDefined();
+    },
+  },
+  'revoked-at': { act: ({ node }) => node.engine.revokedAt('ann'), same: (moment?: number) => moment ?? null },
+  connect: {
+    act: ({ node }) => node.engine.connect('x', 'ann'),
+    after: async ({ other }) => expect(await other.engine.presence('ann')).toEqual({ connections: 1 }),
+  },
+  connected: {
+    given: ({ other }) => other.engine.connect('y', 'ann'),
+    act: ({ node }) => node.engine.presence('ann'),
+    same: (presence: object) => presence,
+  },
+  disconnect: {
+    given: ({ node }) => node.engine.connect('x', 'ann'),
+    act: ({ node }) => node.engine.disconnect('x', 'ann'),
+    after: async ({ other }) => expect(await other.engine.presence('ann')).toEqual({ connections: 0 }),
+  },
+  watch: {
+    act: ({ node }) => node.engine.watch('news'),
+    lost: 'heals',
+    // Others count on it.
+    after: (scene) =>
+      until(
+        async () =>
+          (await scene.other.engine.publish({ channel: 'news', message: { type: 'x' }, recoverable: false })).deliveredTo === 1,
+      ),
+  },
+  heartbeat: {
+    act: ({ node }) => node.engine.cluster(1),
+    same: ({ nodes }: { nodes: number }) => nodes,
+    after: async ({ other }) => expect(await other.engine.cluster(0)).toMatchObject({ nodes: 2, activeConnections: 1 }),
+  },
+  layout: {
+    act: async (scene) => {
+      scene.node = await scene.startNode();
+    },
+    after: async ({ other }) => expect(await other.engine.cluster(0)).toMatchObject({ nodes: 2 }),
+  },
+  tick: {
+    given: (scene) => open(scene, { timeoutMs: 100, onTimeout: 'abort' }),
+    act: () => Promise.resolve(),
+    lost: 'heals',
+    after: (scene) => decidedOnce(scene, 'timed_out'),
+  },
+  'events-after': {
+    given: open,
+    // Decided by another while this node's pub/sub is away: it is read when that is back.
+    act: async (scene) => {
+      await scene.server.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
+      await yes({ ...scene, node: scene.other });
+    },
+    lost: 'heals',
+    after: (scene) => decidedOnce(scene, 'answered'),
+  },
+  mark: {
+    options: { waitReplicas: 1 },
+    given: open,
+    act: yes,
+    same: withoutTimes,
+    after: (scene) => decidedOnce(scene, 'answered'),
+  },
+};
