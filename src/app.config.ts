@@ -6,7 +6,13 @@
  */
 import { z } from 'zod';
 import { auditFile } from './ops/audit-file.js';
-import { ConfigurationError, JwtAuthenticator, type NotificationOptions } from './notification/index.js';
+import {
+  ConfigurationError,
+  JwtAuthenticator,
+  WEBHOOK_SECRET,
+  type NotificationOptions,
+  type WebhookOptions,
+} from './notification/index.js';
 
 const integer = (min: number, max = Number.MAX_SAFE_INTEGER): z.ZodType<number> =>
   z
@@ -102,6 +108,13 @@ export const SETTINGS = {
     '',
     'keys of at least 16 characters, separated by commas',
   ),
+  WEBSOCKET_WEBHOOK_URL: { ...optional(z.url({ protocol: /^https?$/ }), 'an http(s) URL'), isSecret: true },
+  WEBSOCKET_WEBHOOK_SECRET: secret(
+    list.refine((secrets) => secrets.every((each) => WEBHOOK_SECRET.test(each))),
+    '',
+    'whsec_ and base64 of at least 24 bytes; several, separated by commas, each sign',
+  ),
+  WEBSOCKET_WEBHOOK_TIMEOUT: setting(duration, '10', 'seconds, 0.001 to 31536000'),
   WEBSOCKET_LOG_LEVEL: setting(
     z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
     'info',
@@ -175,6 +188,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Readonly<AppConfig> 
       maxConnectionsPerAddress: settings.WEBSOCKET_MAX_CONNECTIONS_PER_ADDRESS,
       handshakeRate: settings.WEBSOCKET_HANDSHAKE_RATE,
       authenticationFailures: settings.WEBSOCKET_AUTH_FAILURES,
+      webhook: webhookOf(settings),
       authenticator: authenticatorOf(settings),
       audit: settings.WEBSOCKET_AUDIT_FILE === undefined ? undefined : auditFile(settings.WEBSOCKET_AUDIT_FILE),
       allowOpenMode: settings.WEBSOCKET_AUTH === 'none',
@@ -186,6 +200,15 @@ function workersOf({ WEBSOCKET_WORKERS: workers, WEBSOCKET_ENGINE: engine }: Set
   if (workers > 1 && engine !== 'redis')
     throw new ConfigurationError(`WEBSOCKET_WORKERS is "${workers}", but more than 1 need WEBSOCKET_ENGINE=redis`);
   return workers;
+}
+
+function webhookOf(settings: Settings): WebhookOptions | undefined {
+  const { WEBSOCKET_WEBHOOK_URL: url, WEBSOCKET_WEBHOOK_SECRET: secrets, WEBSOCKET_WEBHOOK_TIMEOUT: timeoutMs } = settings;
+  if (url !== undefined && secrets.length === 0)
+    throw new ConfigurationError('WEBSOCKET_WEBHOOK_SECRET is not set, but WEBSOCKET_WEBHOOK_URL needs it');
+  if (url === undefined && secrets.length > 0)
+    throw new ConfigurationError('WEBSOCKET_WEBHOOK_URL is not set, but WEBSOCKET_WEBHOOK_SECRET is');
+  return url === undefined ? undefined : { url, secret: secrets, timeoutMs };
 }
 
 function authenticatorOf(settings: Settings): JwtAuthenticator | undefined {

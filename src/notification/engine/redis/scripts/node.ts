@@ -42,9 +42,11 @@ return redis.call('HGET', root, 'partitions')
 
 /**
  * What is due in a partition, at most 'limit' of each kind, and what is old. Decisions come through the stream.
- * IN  node, retention, limit, '1' when no other node was running, told up to ('' for nothing), number of the tick
+ * IN  node, retention, limit, '1' when no other node was running, told up to ('' for nothing), number of the tick,
+ *     '1' when it wants notices
  * OUT {now, newest event, told, next deadline or nil, '1' when more is due, records that near their deadline,
- *      tasks to forget (id, last use, …), tasks whose cancellation has not reached all partitions}
+ *      tasks to forget (id, last use, …), tasks whose cancellation has not reached all partitions,
+ *      '1' while there are notices that nobody holds, how many of them were given up}
  */
 export const TICK = script(
   'tick',
@@ -52,6 +54,8 @@ export const TICK = script(
   CONFIRMATION_STEPS,
   `
 local retention, limit = tonumber(ARGV[2]), tonumber(ARGV[3])
+-- some missed ticks more, so that a short retention leaves no hole
+if ARGV[7] == '1' then redis.call('HSET', META, 'notices', text(now + retention + 5000)) end
 local state = redis.call('HMGET', META, 'tick', 'told')
 -- for so long nothing ran, or Redis itself was away: deadlines up to here were missed
 if ARGV[4] == '1' or not state[1] or now - tonumber(state[1]) > 2500 then redis.call('HSET', META, 'running_since', text(now)) end
@@ -81,6 +85,8 @@ for _, id in ipairs(nearing) do
   end
 end
 
+local given_up = redis.call('ZRANGEBYSCORE', NOTED, '-inf', text(now - retention), 'LIMIT', 0, limit)
+for _, id in ipairs(given_up) do forget_notice(id) end
 local old = redis.call('ZRANGEBYSCORE', DECIDED, '-inf', now - retention, 'LIMIT', 0, limit)
 for _, id in ipairs(old) do
   local record = load(id)
@@ -107,10 +113,11 @@ for _, list in ipairs({ DUE, EXPIRING }) do
   if first and (not next or tonumber(first) < next) then next = tonumber(first) end
 end
 redis.call('SPUBLISH', TO_NODE(ARGV[1]), cjson.encode({ 'tick', ARGV[6] }))
-local more = #due == limit or #nearing == limit or #old == limit
+local more = #due == limit or #nearing == limit or #old == limit or #given_up == limit
 return { text(now), fed(), told, next and text(next), more and '1' or '', warned,
   redis.call('ZRANGEBYSCORE', TASKS, '-inf', now - retention, 'WITHSCORES', 'LIMIT', 0, 50),
-  redis.call('ZRANGEBYSCORE', UNDONE, '-inf', now - 1000, 'LIMIT', 0, 10) }
+  redis.call('ZRANGEBYSCORE', UNDONE, '-inf', now - 1000, 'LIMIT', 0, 10),
+  #redis.call('ZRANGEBYSCORE', NOTICES, '-inf', text(now), 'LIMIT', 0, 1) > 0 and '1' or '', text(#given_up) }
 `,
 );
 
