@@ -21,7 +21,8 @@ const integer = (min: number, max = Number.MAX_SAFE_INTEGER): z.ZodType<number> 
     .transform(Number)
     .refine((value) => value >= min && value <= max);
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 const YEAR_MS = 365 * DAY_MS;
 
 const seconds = z
@@ -114,7 +115,11 @@ export const SETTINGS = {
     '',
     'whsec_ and base64 of at least 24 bytes; several, separated by commas, each sign',
   ),
-  WEBSOCKET_WEBHOOK_TIMEOUT: setting(duration, '10', 'seconds, 0.001 to 31536000'),
+  WEBSOCKET_WEBHOOK_TIMEOUT: setting(
+    duration.refine((ms) => ms <= HOUR_MS),
+    '10',
+    'seconds, 0.001 to 3600',
+  ),
   WEBSOCKET_LOG_LEVEL: setting(
     z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
     'info',

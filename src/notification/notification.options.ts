@@ -215,7 +215,7 @@ const schema = z.strictObject({
         (given) => (typeof given === 'string' ? [given] : given),
         z.array(z.string().regex(WEBHOOK_SECRET, 'must be whsec_ and base64 of at least 24 bytes')).min(1),
       ),
-      timeoutMs: duration.default(10_000),
+      timeoutMs: z.number().min(1).max(3_600_000).default(10_000),
     })
     .optional(),
   allowOpenMode: z.boolean().default(false),

@@ -26,7 +26,7 @@ export class Receiver {
       ...(credentials !== undefined && { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` }),
     };
     this.keys = secret.map(keyOf);
-    this.timeoutMs = timeoutMs;
+    this.timeoutMs = Math.ceil(timeoutMs);
   }
 
   async post(id: string, body: string, stop: AbortSignal): Promise<Attempt> {

@@ -43,7 +43,7 @@ export class WebhookSender {
     private readonly logger: SenderLogger,
   ) {
     this.receiver = settings && new Receiver(settings);
-    this.leaseMs = (settings?.timeoutMs ?? 0) + MARGIN_MS;
+    this.leaseMs = Math.ceil(settings?.timeoutMs ?? 0) + MARGIN_MS;
     this.complaints = new Complaints((message) => logger.warn(message));
     if (settings) metrics.observeNotices(() => engine.noticeCounts());
   }

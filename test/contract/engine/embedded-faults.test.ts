@@ -13,9 +13,9 @@ describe('faults of the store', () => {
   let engine: EmbeddedEngine;
   let recorder: EngineRecorder;
 
-  const start = async (): Promise<void> => {
+  const start = async (settings = {}): Promise<void> => {
     recorder = new EngineRecorder();
-    engine = folder.engineWith({}, { faults: true });
+    engine = folder.engineWith(settings, { faults: true });
     await engine.start(recorder);
     await engine.replayDecisions();
   };
@@ -85,6 +85,25 @@ describe('faults of the store', () => {
     expect(hits * times).toBeGreaterThan(30);
     expect(rejections > 0).toBe(times > 1);
     expect(await untilTaken(() => engine.counts())).toEqual({ pendingConfirmations: 0, unacknowledgedMessages: 0 });
+  });
+
+  it('at any step, twice, leave a notice of what was decided, and of nothing else (E7)', async () => {
+    await engine.close();
+    await start({ notices: true });
+    for (let skip = 0; ; skip += 1) {
+      const logged = folder.log.length;
+      const callbackId = `c-${skip}`;
+      await engine.open(question({ callbackId }));
+      engine.inject({ skip, times: 2, effect: { kind: 'error', resultCode: IOERR } });
+      const decided = await answer(callbackId).catch(() => undefined);
+      const confirmation = await untilTaken(() => engine.get(callbackId));
+      expect(confirmation?.state).toBe(decided ? 'answered' : 'pending');
+      const notices = await untilTaken(() => engine.claimNotices(10, 60_000));
+      expect(notices.map(({ subject }) => subject)).toEqual(decided ? [{ kind: 'confirmation', confirmation }] : []);
+      if (folder.log.slice(logged).some((line) => line.includes('injected fault'))) continue;
+      expect(skip).toBeGreaterThan(4);
+      break;
+    }
   });
 
   it('of one call do not fail the others that shared its transaction', async () => {

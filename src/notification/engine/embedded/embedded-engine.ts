@@ -76,7 +76,12 @@ export class EmbeddedEngine implements Api.Engine {
       setInterval(() => this.quietly('purging', this.purge()), this.purgeEveryMs),
     ];
     if (this.keepsNotices)
-      this.timers.push(setInterval(() => this.quietly('looking for notices', this.lookForNotices()), NOTICES_EVERY_MS));
+      this.timers.push(
+        setInterval(
+          () => this.quietly('looking for notices', this.lookForNotices()),
+          Math.min(this.purgeEveryMs, NOTICES_EVERY_MS),
+        ),
+      );
     for (const timer of this.timers) timer.unref();
   }
 
