@@ -7,7 +7,10 @@ const LAYERS = [
   { name: 'protocol', path: '^src/protocol/' },
   { name: 'options, errors, metrics', path: '^src/notification/(notification\\.(options|errors)|metrics|validation)\\.ts$' },
   { name: 'engine', path: '^src/notification/engine/' },
-  { name: 'connection, confirmation, task, access', path: '^src/notification/(connection|confirmation|task|access)/' },
+  {
+    name: 'connection, confirmation, task, access, webhook',
+    path: '^src/notification/(connection|confirmation|task|access|webhook)/',
+  },
   { name: 'dispatcher, service, gateway', path: '^src/notification/(dispatcher\\.ts$|notification\\.service\\.ts$|gateway/)' },
   { name: 'http', path: '^src/notification/http/' },
   { name: 'module', path: '^src/notification/notification\\.module\\.ts$' },

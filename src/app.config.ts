@@ -6,7 +6,13 @@
  */
 import { z } from 'zod';
 import { auditFile } from './ops/audit-file.js';
-import { ConfigurationError, JwtAuthenticator, type NotificationOptions } from './notification/index.js';
+import {
+  ConfigurationError,
+  JwtAuthenticator,
+  WEBHOOK_SECRET,
+  type NotificationOptions,
+  type WebhookOptions,
+} from './notification/index.js';
 
 const integer = (min: number, max = Number.MAX_SAFE_INTEGER): z.ZodType<number> =>
   z
@@ -15,7 +21,8 @@ const integer = (min: number, max = Number.MAX_SAFE_INTEGER): z.ZodType<number> 
     .transform(Number)
     .refine((value) => value >= min && value <= max);
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 const YEAR_MS = 365 * DAY_MS;
 
 const seconds = z
@@ -102,6 +109,17 @@ export const SETTINGS = {
     '',
     'keys of at least 16 characters, separated by commas',
   ),
+  WEBSOCKET_WEBHOOK_URL: { ...optional(z.url({ protocol: /^https?$/ }), 'an http(s) URL'), isSecret: true },
+  WEBSOCKET_WEBHOOK_SECRET: secret(
+    list.refine((secrets) => secrets.every((each) => WEBHOOK_SECRET.test(each))),
+    '',
+    'whsec_ and base64 of at least 24 bytes; several, separated by commas, each sign',
+  ),
+  WEBSOCKET_WEBHOOK_TIMEOUT: setting(
+    duration.refine((ms) => ms <= HOUR_MS),
+    '10',
+    'seconds, 0.001 to 3600',
+  ),
   WEBSOCKET_LOG_LEVEL: setting(
     z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
     'info',
@@ -175,6 +193,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Readonly<AppConfig> 
       maxConnectionsPerAddress: settings.WEBSOCKET_MAX_CONNECTIONS_PER_ADDRESS,
       handshakeRate: settings.WEBSOCKET_HANDSHAKE_RATE,
       authenticationFailures: settings.WEBSOCKET_AUTH_FAILURES,
+      webhook: webhookOf(settings),
       authenticator: authenticatorOf(settings),
       audit: settings.WEBSOCKET_AUDIT_FILE === undefined ? undefined : auditFile(settings.WEBSOCKET_AUDIT_FILE),
       allowOpenMode: settings.WEBSOCKET_AUTH === 'none',
@@ -186,6 +205,15 @@ function workersOf({ WEBSOCKET_WORKERS: workers, WEBSOCKET_ENGINE: engine }: Set
   if (workers > 1 && engine !== 'redis')
     throw new ConfigurationError(`WEBSOCKET_WORKERS is "${workers}", but more than 1 need WEBSOCKET_ENGINE=redis`);
   return workers;
+}
+
+function webhookOf(settings: Settings): WebhookOptions | undefined {
+  const { WEBSOCKET_WEBHOOK_URL: url, WEBSOCKET_WEBHOOK_SECRET: secrets, WEBSOCKET_WEBHOOK_TIMEOUT: timeoutMs } = settings;
+  if (url !== undefined && secrets.length === 0)
+    throw new ConfigurationError('WEBSOCKET_WEBHOOK_SECRET is not set, but WEBSOCKET_WEBHOOK_URL needs it');
+  if (url === undefined && secrets.length > 0)
+    throw new ConfigurationError('WEBSOCKET_WEBHOOK_URL is not set, but WEBSOCKET_WEBHOOK_SECRET is');
+  return url === undefined ? undefined : { url, secret: secrets, timeoutMs };
 }
 
 function authenticatorOf(settings: Settings): JwtAuthenticator | undefined {

@@ -27,6 +27,7 @@ import type { AcknowledgedMessage, Confirmation, EngineHandler, Publication, Tas
 import type { NotificationMetrics } from './metrics.js';
 import type { Cancellations } from './task/cancellations.js';
 import type { Heartbeats } from './task/heartbeats.js';
+import type { WebhookSender } from './webhook/sender.js';
 
 /** A decision as every node hears of it. */
 export interface DecisionEvent extends ConfirmationResult {
@@ -48,6 +49,7 @@ export class Dispatcher implements EngineHandler {
     private readonly confirmations: Confirmations,
     private readonly cancellations: Cancellations,
     private readonly heartbeats: Heartbeats,
+    private readonly webhook: WebhookSender,
     private readonly metrics: NotificationMetrics,
     private readonly audit: AuditTrail,
   ) {}
@@ -162,6 +164,14 @@ export class Dispatcher implements EngineHandler {
   /** Who waits for an acknowledgement is told that there is none yet. */
   stopWaiting(): void {
     for (const waiting of [...this.acknowledgements.values()]) for (const finish of [...waiting]) finish(false);
+  }
+
+  onNotices(): void {
+    this.webhook.wake();
+  }
+
+  onNoticesDropped(count: number): void {
+    this.webhook.dropped(count);
   }
 
   /** Nothing more will come. */

@@ -24,6 +24,14 @@ export { RestController } from './http/rest.js';
 export { NotificationMetrics } from './metrics.js';
 export * from './notification.errors.js';
 export { NotificationModule } from './notification.module.js';
-export type { AccessPolicy, AuditEntry, AuthenticatedUser, Authenticator, NotificationOptions } from './notification.options.js';
+export {
+  WEBHOOK_SECRET,
+  type AccessPolicy,
+  type AuditEntry,
+  type AuthenticatedUser,
+  type Authenticator,
+  type NotificationOptions,
+  type WebhookOptions,
+} from './notification.options.js';
 export { NotificationService, type Delivery, type SendOptions, type Status } from './notification.service.js';
 export type { HeartbeatHandle } from './task/heartbeats.js';

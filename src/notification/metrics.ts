@@ -50,11 +50,28 @@ export class NotificationMetrics {
     registers: [this.registry],
   });
 
+  readonly webhooksSent = this.counter('webhook_sent_total', 'Webhooks that the receiver took');
+  readonly webhooksFailed = this.counter('webhook_failed_total', 'Attempts that the receiver did not take; they are repeated');
+  readonly webhooksDropped = this.counter('webhook_dropped_total', 'Webhooks given up after the retention');
+
   /** Registers the gauges whose values live elsewhere. */
   observe(readings: Readings): void {
     this.gauge('websocket_connections', 'Live connections', () => readings.connections());
     this.gauge('websocket_running', '1 while the service takes connections', () => (readings.running() ? 1 : 0));
     this.gauge('pending_callbacks', 'Prompts that wait for a decision', () => readings.pendingConfirmations());
+  }
+
+  /** With a webhook only. */
+  observeNotices(read: () => Promise<{ waiting: number; oldestAt?: number }>): void {
+    this.gauge(
+      'webhook_pending',
+      'Webhooks that the receiver has not taken yet, of all nodes',
+      async () => (await read()).waiting,
+    );
+    this.gauge('webhook_oldest_seconds', 'How long ago the oldest of them happened; 0: there is none', async () => {
+      const { oldestAt } = await read();
+      return oldestAt === undefined ? 0 : Math.max(0, Date.now() - oldestAt) / 1000;
+    });
   }
 
   /** The old health object's numbers. `avg_response_time` is in seconds, 0 before the first answer. */

@@ -23,6 +23,7 @@ import { ResolvedOptions, resolveOptions, type NotificationOptions } from './not
 import { NotificationService } from './notification.service.js';
 import { Cancellations } from './task/cancellations.js';
 import { Heartbeats, heartbeatMessage } from './task/heartbeats.js';
+import { WebhookSender } from './webhook/sender.js';
 import { userChannel } from '../protocol/channels.js';
 
 const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<NotificationOptions>()
@@ -67,9 +68,15 @@ const providers: Provider[] = [
     inject: [Engine, TimerWheel],
   },
   {
+    provide: WebhookSender,
+    useFactory: (engine: Engine, options: ResolvedOptions, metrics: NotificationMetrics) =>
+      new WebhookSender(engine, options.webhook, metrics, new Logger('Webhook')),
+    inject: [Engine, ResolvedOptions, NotificationMetrics],
+  },
+  {
     provide: Dispatcher,
     useFactory: (...parts: ConstructorParameters<typeof Dispatcher>) => new Dispatcher(...parts),
-    inject: [Hub, Confirmations, Cancellations, Heartbeats, NotificationMetrics, AuditTrail],
+    inject: [Hub, Confirmations, Cancellations, Heartbeats, WebhookSender, NotificationMetrics, AuditTrail],
   },
   NotificationService,
   Sessions,
@@ -80,15 +87,16 @@ const providers: Provider[] = [
 /** Loads only the engine that is chosen: the other one's libraries cost every start a tenth of a second. */
 async function newEngine(options: ResolvedOptions): Promise<Engine> {
   const logger = new Logger('Engine');
+  const settings = { ...options, notices: options.webhook !== undefined };
   if (options.engine === 'embedded') {
     const { EmbeddedEngine } = await import('./engine/embedded/embedded-engine.js');
-    return new EmbeddedEngine({ dataDir: options.dataDir, settings: options, logger });
+    return new EmbeddedEngine({ dataDir: options.dataDir, settings, logger });
   }
   const { RedisEngine } = await import('./engine/redis/redis-engine.js');
   const [only, ...others] = options.redisUrls;
   return new RedisEngine({
     url: only !== undefined && others.length === 0 ? only : { cluster: options.redisUrls },
-    settings: options,
+    settings,
     commandTimeoutMs: options.engineTimeoutMs,
     acceptLoss: options.redisAcceptLoss,
     waitReplicas: options.redisWaitReplicas,

@@ -57,6 +57,23 @@ export interface AuditEntry {
 /** Of an audit entry: who did it, by which means, from where. */
 export type Origin = Pick<AuditEntry, 'by' | 'means' | 'address'>;
 
+/** Where decisions and cancellations are told by HTTP, signed as Standard Webhooks has it. */
+export interface WebhookOptions {
+  /** `http://` or `https://`; credentials in it become Basic authentication. */
+  url: string;
+  /** `whsec_` and base64 of 24 bytes or more; several while it changes, and each signs. */
+  secret: string | string[];
+  /** How long the receiver may take. @default 10 000 */
+  timeoutMs?: number;
+}
+
+export interface ResolvedWebhook extends Required<WebhookOptions> {
+  secret: string[];
+}
+
+/** A webhook's secret: at least 24 bytes. */
+export const WEBHOOK_SECRET = /^whsec_(?:[A-Za-z0-9+/]{4}){8,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
 /** Options of `NotificationModule.forRoot()`. Durations are milliseconds, sizes bytes. */
 export interface NotificationOptions {
   /** Where the WebSocket endpoint is. A trailing slash is the same. @default ['/ws'] */
@@ -123,6 +140,8 @@ export interface NotificationOptions {
   authenticationFailures?: number;
   /** Takes the audit trail. @default written to the log at level `info`, context `Audit` */
   audit?: (entry: AuditEntry) => void;
+  /** Tells every decision and every task's cancellation and resumption by HTTP. Set it alike on all nodes. @default none */
+  webhook?: WebhookOptions;
   /** Required for open mode under `NODE_ENV=production`. @default false */
   allowOpenMode?: boolean;
   /** Secure mode: how long a connection may take to authenticate. @default 3000 */
@@ -137,7 +156,8 @@ export interface NotificationOptions {
 
 type Optional = 'authenticator' | 'accessPolicy' | 'audit';
 
-export type ResolvedOptions = Required<Omit<NotificationOptions, Optional>> & Pick<NotificationOptions, Optional>;
+export type ResolvedOptions = Required<Omit<NotificationOptions, Optional | 'webhook'>> &
+  Pick<NotificationOptions, Optional> & { webhook?: ResolvedWebhook };
 
 /** DI token of the resolved options. */
 export const ResolvedOptions = Symbol('ResolvedOptions');
@@ -188,6 +208,16 @@ const schema = z.strictObject({
   handshakeRate: z.int().min(0).default(0),
   authenticationFailures: positive.default(30),
   audit: z.custom<(entry: AuditEntry) => void>((value) => typeof value === 'function', 'must be a function').optional(),
+  webhook: z
+    .strictObject({
+      url: z.url({ protocol: /^https?$/ }),
+      secret: z.preprocess(
+        (given) => (typeof given === 'string' ? [given] : given),
+        z.array(z.string().regex(WEBHOOK_SECRET, 'must be whsec_ and base64 of at least 24 bytes')).min(1),
+      ),
+      timeoutMs: z.number().min(1).max(3_600_000).default(10_000),
+    })
+    .optional(),
   allowOpenMode: z.boolean().default(false),
   authenticationTimeoutMs: duration.default(3000),
   engineTimeoutMs: duration.default(2000),

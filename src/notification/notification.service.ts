@@ -46,6 +46,7 @@ import { InvalidMessageError, NotFoundError, ServiceClosedError } from './notifi
 import { ResolvedOptions, type Origin } from './notification.options.js';
 import { Cancellations } from './task/cancellations.js';
 import { Heartbeats, type HeartbeatHandle } from './task/heartbeats.js';
+import { WebhookSender } from './webhook/sender.js';
 
 export interface SendOptions {
   /** Keep the message until one of the user's devices acknowledges it. @default false */
@@ -100,6 +101,7 @@ export class NotificationService
     private readonly heartbeats: Heartbeats,
     private readonly dispatcher: Dispatcher,
     private readonly wheel: TimerWheel,
+    private readonly webhook: WebhookSender,
     private readonly audit: AuditTrail,
     metrics: NotificationMetrics,
   ) {
@@ -119,6 +121,7 @@ export class NotificationService
   async onApplicationBootstrap(): Promise<void> {
     await this.startServer();
     await this.engine.replayDecisions();
+    this.webhook.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
@@ -131,6 +134,7 @@ export class NotificationService
   async onApplicationShutdown(): Promise<void> {
     this.heartbeats.close();
     this.wheel.close();
+    await this.webhook.close();
     // The last calls' decisions count as told: those who listen must still be there.
     await this.engine.close();
     this.cancellations.close();

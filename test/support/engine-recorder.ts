@@ -15,7 +15,9 @@ export type EngineEvent =
   | { kind: 'acknowledged'; messageId: string; userId: string }
   | { kind: 'revoked'; userId: string }
   | { kind: 'evicted'; connectionId: string }
-  | { kind: 'gap' };
+  | { kind: 'gap' }
+  | { kind: 'notices' }
+  | { kind: 'dropped'; count: number };
 
 type EventOf<Kind extends EngineEvent['kind']> = EngineEvent & { kind: Kind };
 
@@ -74,6 +76,13 @@ export class EngineRecorder implements EngineHandler {
   }
   onGap(): void {
     this.record({ kind: 'gap' });
+  }
+
+  onNotices(): void {
+    this.record({ kind: 'notices' });
+  }
+  onNoticesDropped(count: number): void {
+    this.record({ kind: 'dropped', count });
   }
 
   private record(event: EngineEvent): void {

@@ -3,7 +3,7 @@
  * A script that is not in this table fails the test that goes through it.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { EngineSettings, OpenRequest } from '../../src/notification/engine/engine.js';
+import type { EngineSettings, Notice, OpenRequest } from '../../src/notification/engine/engine.js';
 import { Partitions } from '../../src/notification/engine/redis/partitions.js';
 import type { RedisEngineOptions } from '../../src/notification/engine/redis/redis-engine.js';
 import { PARTITIONS, type Node } from './redis-nodes.js';
@@ -16,6 +16,8 @@ export interface Scene {
   /** Another node, to which nothing happens. */
   other: Node;
   startNode(): Promise<Node>;
+  /** What `given` has claimed. */
+  notice?: Notice;
 }
 
 export interface ScriptCase {
@@ -86,6 +88,22 @@ const withoutTimes = ({ status, confirmation }: { status: string; confirmation?:
   status === 'repeated' ? 'accepted' : status,
   { ...confirmation?.decision, decidedAt: 0 },
 ];
+/** There is a notice of a decision, and the node has heard that there is something to claim. */
+const noticed = async (scene: Scene): Promise<void> => {
+  await open(scene);
+  await yes({ ...scene, node: scene.other });
+  await scene.node.recorder.nth('notices');
+};
+/** One that the node holds. */
+const claimed = async ({ node }: Scene): Promise<Notice> => {
+  for (;;) {
+    const [notice] = await node.engine.claimNotices(1, 60_000);
+    if (notice) return notice;
+    await delay(5);
+  }
+};
+const waitingNotices = async ({ other }: Scene): Promise<number> => (await other.engine.noticeCounts()).waiting;
+
 const forgetsTheTask: ScriptCase = {
   settings: { retentionMs: 400 },
   given: ({ other }) => other.engine.claimTask('task-1', 'ann'),
@@ -249,6 +267,39 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
     },
   },
   'revoked-at': { act: ({ node }) => node.engine.revokedAt('ann'), same: (moment?: number) => moment ?? null },
+  'claim-notices': {
+    settings: { notices: true },
+    given: noticed,
+    act: ({ node }) => node.engine.claimNotices(10, 60_000),
+    // What was claimed comes again when its lease has ended.
+    once: true,
+    after: async (scene) => expect(await waitingNotices(scene)).toBe(1),
+  },
+  'complete-notice': {
+    settings: { notices: true },
+    given: async (scene) => {
+      await noticed(scene);
+      scene.notice = await claimed(scene);
+    },
+    act: (scene) => scene.node.engine.completeNotice(scene.notice as Notice),
+    after: async (scene) => expect(await waitingNotices(scene)).toBe(0),
+  },
+  'postpone-notice': {
+    settings: { notices: true },
+    given: async (scene) => {
+      await noticed(scene);
+      scene.notice = await claimed(scene);
+    },
+    act: (scene) => scene.node.engine.postponeNotice(scene.notice as Notice, 1),
+    same: (given: boolean) => given,
+    after: async (scene) => expect((await claimed(scene)).attempt).toBe(2),
+  },
+  'count-notices': {
+    settings: { notices: true },
+    given: noticed,
+    act: ({ node }) => node.engine.noticeCounts(),
+    same: ({ waiting }: { waiting: number }) => waiting,
+  },
   connect: {
     act: ({ node }) => node.engine.connect('x', 'ann'),
     after: async ({ other }) => expect(await other.engine.presence('ann')).toEqual({ connections: 1 }),

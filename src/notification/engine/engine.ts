@@ -16,6 +16,10 @@
  *      `onGap` says that events may have been lost; the handler then re-reads what it waits for.
  *  E6  Failing safe: a call that cannot be carried out rejects with `EngineUnavailableError` (or `StoreFullError` when
  *      only new things are refused). No fault decides anything.
+ *  E7  Notices, where the setting asks for them: every decision of a prompt, whoever or whatever made it, and every
+ *      cancellation and resumption of a task leaves one in the same atomic step. A notice is leased to one caller at a
+ *      time, by the engine's own clock, and comes again when the lease ends, until it is completed or has grown as old as
+ *      `retention`. So it reaches its worker at least once, in no promised order, whichever nodes die.
  *
  * Times are Unix milliseconds by the engine's clock; durations milliseconds.
  */
@@ -217,6 +221,27 @@ export interface Waiting {
   messages: Page<AcknowledgedMessage>;
 }
 
+/* ---- notices ---- */
+
+/** Something that happened and of which somebody outside is to be told (E7). */
+export interface Notice {
+  /** The same however often it is told; letters, digits, `-`. */
+  id: string;
+  /** When it happened. */
+  at: number;
+  /** How often it has been claimed, this time included. */
+  attempt: number;
+  /** A decided prompt; or a task as the change left it. */
+  subject: { kind: 'confirmation'; confirmation: Confirmation } | { kind: 'task'; task: Task };
+}
+
+export interface NoticeCounts {
+  /** Notices that are not completed. */
+  waiting: number;
+  /** When the oldest of them happened. */
+  oldestAt?: number;
+}
+
 /* ---- presence ---- */
 
 export interface Presence {
@@ -258,6 +283,13 @@ export interface EngineHandler {
   onRevoked(userId: string): void;
   /** Events may have been lost: re-read. */
   onGap(): void;
+  /**
+   * There may be notices to claim (E7). Told at once on one node when something happened, and within a second or so on every node
+   * while there is something that nobody has claimed.
+   */
+  onNotices(): void;
+  /** So many notices were never completed, and are given up after the retention. */
+  onNoticesDropped(count: number): void;
 }
 
 /** Resolved settings that every engine takes. */
@@ -267,6 +299,11 @@ export interface EngineSettings {
   historySize: number;
   historyTtlMs: number;
   maxConnectionsPerUser: number;
+  /**
+   * Whether notices are kept (E7). Where nodes disagree they are, and go on being kept for the retention after the last node
+   * that asked for them. @default false
+   */
+  notices?: boolean;
 }
 
 export interface Engine {
@@ -320,6 +357,17 @@ export interface Engine {
 
   /** All that a user who comes is told and shown, in one reading: a crowd that comes back at once must not cost many. */
   waiting(userId: string, limit: number): Promise<Waiting>;
+
+  /**
+   * Leases notices that nobody holds, the longest waiting first: until `leaseMs` have passed nobody else gets them.
+   * @returns fewer than `limit` where there are no more, as far as this node knows
+   */
+  claimNotices(limit: number, leaseMs: number): Promise<Notice[]>;
+  /** It has been told: it never comes again. Also after the lease. @returns whether it was there */
+  completeNotice(notice: Notice): Promise<boolean>;
+  /** Gives a notice back, to come again after so long. @returns whether it was still this claim's to give */
+  postponeNotice(notice: Notice, delayMs: number): Promise<boolean>;
+  noticeCounts(): Promise<NoticeCounts>;
 
   /**
    * This node has one more connection for which a channel's events matter: `user:<id>` (prompts, messages), `task:<id>`,

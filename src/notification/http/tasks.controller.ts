@@ -2,10 +2,9 @@
 import { Body, Delete, Get, HttpCode, Param, Post } from '@nestjs/common';
 import type { ApplicationMessage } from '../../protocol/messages.js';
 import { Access } from '../access/access.js';
-import { toSeconds } from '../confirmation/view.js';
-import type { Task } from '../engine/engine.js';
 import { NotFoundError } from '../notification.errors.js';
 import { NotificationService } from '../notification.service.js';
+import { taskView } from '../task/view.js';
 import { ApiTags } from '@nestjs/swagger';
 import { CancelBody, HeartbeatBody } from './bodies.js';
 import { Documented, MessageInBody, NamedInPath } from './documented.js';
@@ -124,14 +123,4 @@ export class TasksController {
     if (!task) throw new NotFoundError('task');
     return taskView(task);
   }
-}
-
-function taskView(task: Task): object {
-  return {
-    task_id: task.taskId,
-    user_id: task.userId,
-    cancelled: task.cancelled,
-    cancelled_at: task.cancelledAt === undefined ? undefined : toSeconds(task.cancelledAt),
-    reason: task.reason,
-  };
 }

@@ -13,9 +13,9 @@ describe('faults of the store', () => {
   let engine: EmbeddedEngine;
   let recorder: EngineRecorder;
 
-  const start = async (): Promise<void> => {
+  const start = async (settings = {}): Promise<void> => {
     recorder = new EngineRecorder();
-    engine = folder.engineWith({}, { faults: true });
+    engine = folder.engineWith(settings, { faults: true });
     await engine.start(recorder);
     await engine.replayDecisions();
   };
@@ -86,6 +86,21 @@ describe('faults of the store', () => {
     expect(rejections > 0).toBe(times > 1);
     expect(await untilTaken(() => engine.counts())).toEqual({ pendingConfirmations: 0, unacknowledgedMessages: 0 });
   });
+
+  it.each(['INSERT INTO notice', 'UPDATE confirmation', 'COMMIT'])(
+    'leave neither a decision without its notice nor a notice without its decision (E7): %s',
+    async (match) => {
+      await engine.close();
+      await start({ notices: true });
+      const { callbackId } = (await engine.open(question())).confirmation;
+      engine.inject({ match, times: 2, effect: { kind: 'error', resultCode: IOERR } });
+      await expect(answer(callbackId)).rejects.toThrow(EngineUnavailableError);
+      expect((await untilTaken(() => engine.get(callbackId)))?.state).toBe('pending');
+      expect(await engine.noticeCounts()).toEqual({ waiting: 0 });
+      await answer(callbackId);
+      expect(await engine.claimNotices(10, 60_000)).toMatchObject([{ subject: { confirmation: { callbackId } } }]);
+    },
+  );
 
   it('of one call do not fail the others that shared its transaction', async () => {
     engine.inject({ match: 'INSERT INTO acknowledged_message', times: 2, effect: { kind: 'error', resultCode: IOERR } });

@@ -104,6 +104,19 @@ describe('the data folder', () => {
     expect(await refusal()).toContain('not written by this service');
   });
 
+  it('of the first format gets what later ones added, and keeps what it has', async () => {
+    const { openSqlite } = await import('../../../src/notification/engine/embedded/sqlite.js');
+    await fill();
+    const database = await openSqlite(file());
+    database.exec('DROP TABLE notice; PRAGMA user_version = 1');
+    database.close();
+    const engine = await folder.start(new EngineRecorder(), { notices: true });
+    expect((await engine.counts()).pendingConfirmations).toBe(300);
+    await engine.resumeTask('task-1');
+    await engine.cancelTask({ taskId: 'task-1', scope: 'all', cancelledBy: null, allowUnknown: true });
+    expect(await engine.noticeCounts()).toMatchObject({ waiting: 2 });
+  });
+
   it('is refused when the database is gone but its log is still there', async () => {
     await fill();
     await copyFile(file(), `${file()}-wal`);

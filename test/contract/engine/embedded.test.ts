@@ -1,8 +1,10 @@
 import { describeEngine } from './engine-suite.js';
+import { describeNotices } from './notice-suite.js';
 import { EngineFolder } from '../../support/engine-folder.js';
 import { EngineRecorder } from '../../support/engine-recorder.js';
 
 describeEngine('embedded', () => EngineFolder.create());
+describeNotices('embedded', () => EngineFolder.create());
 
 describe('a channel that the embedded engine has forgotten', () => {
   it('goes on from where it stood, so that a position from before it was forgotten cannot hide a gap', async () => {

@@ -3,7 +3,8 @@ import type { RedisEngine } from '../../../src/notification/engine/redis/redis-e
 import { RedisNodes } from '../../support/redis-nodes.js';
 import { RedisCluster } from '../../support/redis.js';
 import { requireBinary } from '../../support/system.js';
-import { describeEngine, question } from './engine-suite.js';
+import { describeEngine, question, type EngineFixture } from './engine-suite.js';
+import { describeNotices } from './notice-suite.js';
 
 requireBinary('redis-server')('on a Redis Cluster', () => {
   let cluster: RedisCluster;
@@ -15,7 +16,7 @@ requireBinary('redis-server')('on a Redis Cluster', () => {
   });
   afterAll(() => cluster.stop());
 
-  describeEngine('redis', async () => {
+  const fixture = async (): Promise<EngineFixture> => {
     const nodes = newNodes();
     let engine: RedisEngine;
     return {
@@ -26,7 +27,9 @@ requireBinary('redis-server')('on a Redis Cluster', () => {
       crash: () => nodes.cutOff(engine),
       close: () => nodes.close(),
     };
-  });
+  };
+  describeEngine('redis', fixture);
+  describeNotices('redis', fixture);
 
   it('carries prompts, decisions and messages between nodes, whichever master they are on', async () => {
     const nodes = newNodes();

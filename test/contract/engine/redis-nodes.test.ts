@@ -30,6 +30,8 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
   const answer = ({ engine }: Node, callbackId: string, proceed = true, answeredBy = 'ann') =>
     engine.decide({ callbackId, scope: 'all', answeredBy, answer: { proceed } });
 
+  const contextOf = ({ engine }: Node): Context => (engine as unknown as { context: Context }).context;
+
   describe('deciding', () => {
     it('let one of two opposite answers win, 1 000 times, and everybody agrees (E2)', async () => {
       const both = await pair();
@@ -102,7 +104,7 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
       const [a, b] = await pair();
       const ids = await Promise.all(Array.from({ length: 8 }, (_, index) => ask(a, { userId: `user-${index}` })));
       // The first of its two steps, and nothing after it.
-      const { context } = a.engine as unknown as { context: Context };
+      const context = contextOf(a);
       await context.run(CANCEL, context.partitions.of('task-1'), 'task-1', 'all', 'n', 'sdead', 'n', '');
       await b.recorder.nth('decided', ids.length);
       for (const id of ids)
@@ -259,6 +261,51 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
       while ((await living.engine.presence('ann')).connections > 1) await living.engine.ping();
       expect(Date.now() - killedAt).toBeLessThan(7000);
       expect(await living.engine.cluster(1)).toMatchObject({ nodes: 1, activeConnections: 1 });
+    });
+  });
+
+  describe('notices (E7)', () => {
+    const wanted = { notices: true, historyTtlMs: 100 };
+    const claim = async ({ engine }: Node, leaseMs: number) => {
+      for (;;) {
+        const [notice] = await engine.claimNotices(1, leaseMs);
+        if (notice) return notice;
+        await engine.ping();
+      }
+    };
+
+    it('are each leased to one node; for each partition one of the nodes is woken', async () => {
+      const all = [...(await pair(wanted)), await nodes.start(wanted)];
+      for (const { engine } of all) await engine.cluster(0);
+      const turns = [0, 1, 2, 3].map((partition) => all.filter((node) => contextOf(node).nodes.isTurn(partition)).length);
+      expect(turns).toEqual([1, 1, 1, 1]);
+      const ids = await Promise.all(
+        Array.from({ length: 60 }, (_, index) => ask(all[index % 3]!, { userId: `user-${index}`, taskId: `task-${index}` })),
+      );
+      await Promise.all(ids.map((id, index) => answer(all[index % 3]!, id)));
+      const claimed: string[] = [];
+      while (claimed.length < 60)
+        for (const batch of await Promise.all(all.map(({ engine }) => engine.claimNotices(5, 60_000))))
+          claimed.push(...batch.map(({ id }) => id));
+      expect(new Set(claimed).size).toBe(60);
+      for (const { engine } of all) expect((await engine.noticeCounts()).waiting).toBe(60);
+    });
+
+    it('of a node that was killed come to another when their lease ends', async () => {
+      const dying = await nodes.start(wanted, { proxied: true });
+      await answer(dying, await ask(dying));
+      const held = await claim(dying, 300);
+      await nodes.kill(dying);
+      const other = await nodes.start(wanted);
+      expect(await claim(other, 60_000)).toEqual({ ...held, attempt: 2 });
+      expect(await other.engine.completeNotice(held)).toBe(true);
+    });
+
+    it('are kept by nodes that did not ask for them as long as another does', async () => {
+      const [careless, careful] = [await nodes.start({ historyTtlMs: 100 }), await nodes.start(wanted)];
+      await answer(careless, await ask(careless));
+      expect(await claim(careful, 60_000)).toMatchObject({ attempt: 1 });
+      expect(careless.recorder.of('notices')).toEqual([]);
     });
   });
 

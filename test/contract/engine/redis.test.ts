@@ -1,7 +1,8 @@
 import { RedisNodes } from '../../support/redis-nodes.js';
 import { RedisServer } from '../../support/redis.js';
 import { requireBinary } from '../../support/system.js';
-import { describeEngine } from './engine-suite.js';
+import { describeEngine, type EngineFixture } from './engine-suite.js';
+import { describeNotices } from './notice-suite.js';
 
 requireBinary('redis-server')('on one Redis', () => {
   let server: RedisServer;
@@ -12,7 +13,7 @@ requireBinary('redis-server')('on one Redis', () => {
   });
   afterAll(() => server.stop());
 
-  describeEngine('redis', async () => {
+  const fixture = async (): Promise<EngineFixture> => {
     const nodes = new RedisNodes(server.url, { keyPrefix: `run-${(runs += 1)}` });
     let node: Awaited<ReturnType<RedisNodes['startWith']>>;
     return {
@@ -23,5 +24,7 @@ requireBinary('redis-server')('on one Redis', () => {
       crash: () => nodes.kill(node),
       close: () => nodes.close(),
     };
-  });
+  };
+  describeEngine('redis', fixture);
+  describeNotices('redis', fixture);
 });

@@ -9,6 +9,7 @@ import { ConfirmationConflictError } from '../../notification.errors.js';
 import type { ConfirmationQuery, Scope } from '../engine.js';
 import type { Outcome } from '../../../protocol/confirmation.js';
 import type { Ledger } from './ledger.js';
+import type { NoticeStore } from './notice-store.js';
 import {
   UNDECIDED,
   type AnswerRecord,
@@ -60,6 +61,7 @@ export class ConfirmationStore {
     private readonly database: Sqlite,
     private readonly ledger: Ledger,
     private readonly tasks: TaskStore,
+    private readonly notices: NoticeStore,
   ) {
     this.byId = database.prepare(`${select('INDEXED BY confirmation_id')} WHERE callback_id = ?`);
     this.byKey = database.prepare(`${select('INDEXED BY confirmation_key')} WHERE user_id = ? AND key = ?`);
@@ -296,6 +298,7 @@ export class ConfirmationStore {
       answered_by: answeredBy,
       reason,
     };
+    this.notices.noteDecision(decided);
     this.ledger.tell({ kind: 'decided', record: decided });
     return decided;
   }

@@ -15,13 +15,15 @@ import type { Fault } from './faulty-sqlite.js';
 import type { StoreEvent } from './ledger.js';
 import { RESERVE_BYTES, type EmbeddedEngineOptions } from './embedded-options.js';
 import { LocalPresence } from './local-presence.js';
-import { checkCursor, toConfirmation, toDecideResult, toPage, toTask, type TaskRecord } from './records.js';
+import { checkCursor, toConfirmation, toDecideResult, toNotice, toPage, toTask, type TaskRecord } from './records.js';
 import { StoreClient } from './store-client.js';
 import type { Opened } from './store-protocol.js';
 import { ToldDecisions } from './told-decisions.js';
 
 const ANSWER_WITHIN_MS = 2000;
 const TOLD_EVERY_MS = 1000;
+/** How often it is looked for notices that have come due. */
+const NOTICES_EVERY_MS = 1000;
 const PURGE_EVERY_MS = { shortest: 50, longest: 30_000 };
 
 export class EmbeddedEngine implements Api.Engine {
@@ -32,6 +34,7 @@ export class EmbeddedEngine implements Api.Engine {
   private readonly deadlines = new DeadlineTimer(() => this.quietly('applying deadlines', this.store.call('due', [])));
   private readonly logger: NonNullable<EmbeddedEngineOptions['logger']>;
   private readonly purgeEveryMs: number;
+  private readonly keepsNotices: boolean;
   private handler: Api.EngineHandler | undefined;
   private closing: Promise<void> | undefined;
   private timers: NodeJS.Timeout[] = [];
@@ -39,7 +42,8 @@ export class EmbeddedEngine implements Api.Engine {
   private holdsDeadlines = false;
 
   constructor({ dataDir, settings, logger, reserveBytes = RESERVE_BYTES, faults = false }: EmbeddedEngineOptions) {
-    const { retentionMs, historySize, historyTtlMs, maxConnectionsPerUser } = settings;
+    const { retentionMs, historySize, historyTtlMs, maxConnectionsPerUser, notices = false } = settings;
+    this.keepsNotices = notices;
     this.logger = logger ?? { warn: () => undefined, error: () => undefined };
     this.presences = new LocalPresence(maxConnectionsPerUser);
     this.purgeEveryMs = Math.min(
@@ -47,7 +51,7 @@ export class EmbeddedEngine implements Api.Engine {
       PURGE_EVERY_MS.longest,
     );
     this.store = new StoreClient(
-      { dataDir, settings: { retentionMs, historySize, historyTtlMs, maxConnectionsPerUser }, reserveBytes, faults },
+      { dataDir, settings: { retentionMs, historySize, historyTtlMs, maxConnectionsPerUser, notices }, reserveBytes, faults },
       {
         onEvent: (event) => this.emit(event),
         onNextDue: (moment) => this.holdsDeadlines || this.deadlines.arm(moment),
@@ -71,6 +75,13 @@ export class EmbeddedEngine implements Api.Engine {
       setInterval(() => this.quietly('noting what was told', this.told.note()), TOLD_EVERY_MS),
       setInterval(() => this.quietly('purging', this.purge()), this.purgeEveryMs),
     ];
+    if (this.keepsNotices)
+      this.timers.push(
+        setInterval(
+          () => this.quietly('looking for notices', this.lookForNotices()),
+          Math.min(this.purgeEveryMs, NOTICES_EVERY_MS),
+        ),
+      );
     for (const timer of this.timers) timer.unref();
   }
 
@@ -214,6 +225,24 @@ export class EmbeddedEngine implements Api.Engine {
     return { ...waiting, prompts: toPage(prompts) };
   }
 
+  /* ---- notices ---- */
+
+  async claimNotices(limit: number, leaseMs: number): Promise<Api.Notice[]> {
+    return (await this.store.call('claimNotices', [limit, leaseMs])).map(toNotice);
+  }
+
+  completeNotice({ id }: Api.Notice): Promise<boolean> {
+    return this.store.call('completeNotice', [id]);
+  }
+
+  postponeNotice({ id, attempt }: Api.Notice, delayMs: number): Promise<boolean> {
+    return this.store.call('postponeNotice', [id, attempt, delayMs]);
+  }
+
+  noticeCounts(): Promise<Api.NoticeCounts> {
+    return this.store.call('noticeCounts', []);
+  }
+
   /* ---- presence: there is one node, and every event reaches it ---- */
 
   async watch(): Promise<void> {
@@ -256,9 +285,13 @@ export class EmbeddedEngine implements Api.Engine {
         return this.heard((handler) => handler.onExpiring(toConfirmation(event.record)));
       case 'decided':
         this.told.hear(event.record);
-        return this.heard((handler) => handler.onDecided(toConfirmation(event.record)));
+        this.heard((handler) => handler.onDecided(toConfirmation(event.record)));
+        return this.tellOfNotices();
       case 'task':
-        return this.heard((handler) => handler.onTask(event.task));
+        this.heard((handler) => handler.onTask(event.task));
+        return this.tellOfNotices();
+      case 'dropped':
+        return this.heard((handler) => handler.onNoticesDropped(event.count));
       case 'revoked':
         return this.heard((handler) => handler.onRevoked(event.userId));
       case 'acknowledged':
@@ -266,6 +299,10 @@ export class EmbeddedEngine implements Api.Engine {
       default:
         return event satisfies never;
     }
+  }
+
+  private tellOfNotices(): void {
+    if (this.keepsNotices) this.heard((handler) => handler.onNotices());
   }
 
   /** A handler must not throw; one that does must not keep the others' events from being told. */
@@ -288,6 +325,10 @@ export class EmbeddedEngine implements Api.Engine {
 
   private async purge(): Promise<void> {
     while (!this.closing && (await this.store.call('purge', []))) continue;
+  }
+
+  private async lookForNotices(): Promise<void> {
+    if (await this.store.call('noticesDue', [])) this.tellOfNotices();
   }
 
   /** For what nobody waits for: it is tried again anyway, and said when it failed. */

@@ -9,7 +9,9 @@ export type StoreEvent =
   | { kind: 'opened' | 'decided' | 'expiring'; record: ConfirmationRecord }
   | { kind: 'task'; task: Task }
   | { kind: 'acknowledged'; messageId: string; userId: string }
-  | { kind: 'revoked'; userId: string };
+  | { kind: 'revoked'; userId: string }
+  /** Notices that were given up. */
+  | { kind: 'dropped'; count: number };
 
 export interface Counters {
   pending: number;

@@ -4,7 +4,7 @@
  */
 import type { JsonObject, OnTimeout, Outcome } from '../../../protocol/confirmation.js';
 import { InvalidMessageError } from '../../notification.errors.js';
-import type { Confirmation, DecideResult, Decision, OpenRequest, Page, Prompt, Task } from '../engine.js';
+import type { Confirmation, DecideResult, Decision, Notice, OpenRequest, Page, Prompt, Task } from '../engine.js';
 
 /** A row of `confirmation`, as far as anybody outside the store reads it. Objects are JSON text. */
 export interface ConfirmationRecord {
@@ -63,6 +63,13 @@ export interface TaskRecord {
   last_used_at: number;
 }
 
+export interface NoticeRecord extends Omit<Notice, 'subject'> {
+  /** One of the two is there. */
+  confirmation: ConfirmationRecord | null;
+  /** JSON of a `Task`. */
+  task: string | null;
+}
+
 export type OpenRecord = Omit<OpenRequest, 'prompt'> & { prompt: string };
 
 export function toConfirmation(record: ConfirmationRecord): Confirmation {
@@ -105,6 +112,15 @@ export function toTask(record: TaskRecord): Task {
     cancelled: record.cancelled_at !== null,
     ...(record.cancelled_at !== null && { cancelledAt: record.cancelled_at }),
     ...(record.reason !== null && { reason: record.reason }),
+  };
+}
+
+export function toNotice({ confirmation, task, ...envelope }: NoticeRecord): Notice {
+  return {
+    ...envelope,
+    subject: confirmation
+      ? { kind: 'confirmation', confirmation: toConfirmation(confirmation) }
+      : { kind: 'task', task: JSON.parse(task ?? '') as Task },
   };
 }
 

@@ -14,7 +14,7 @@ import { ConfigurationError } from '../../notification.errors.js';
 import { openSqlite, RESULT, SqliteError, type Sqlite } from './sqlite.js';
 
 const APPLICATION_ID = 0x50726f6d;
-const VERSION = 1;
+const VERSION = 2;
 const QUICK_CHECK_LIMIT = 32 * 1024 * 1024;
 
 /**
@@ -89,7 +89,22 @@ const TABLES = `
   CREATE INDEX acknowledged_message_waiting ON acknowledged_message (user_id, seq) WHERE acknowledged_at IS NULL;
   CREATE INDEX acknowledged_message_expires ON acknowledged_message (expires_at);
 `;
-const NAMES = [...TABLES.matchAll(/CREATE (?:UNIQUE )?(?:TABLE|INDEX) (\w+)/g)].map(([, name]) => name);
+
+/** Since format 2. A notice of a decision names its prompt, which does not change any more; one of a task holds it as it was. */
+const NOTICES = `
+  CREATE TABLE notice (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
+    confirmation_id TEXT,
+    task TEXT,
+    created_at INTEGER NOT NULL,
+    visible_at INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0
+  );
+  CREATE UNIQUE INDEX notice_id ON notice (id);
+  CREATE INDEX notice_visible ON notice (visible_at);
+`;
+const NAMES = [...(TABLES + NOTICES).matchAll(/CREATE (?:UNIQUE )?(?:TABLE|INDEX) (\w+)/g)].map(([, name]) => name);
 
 /** @throws ConfigurationError when the folder or the file in it cannot be used */
 export async function openStore(dataDir: string): Promise<Sqlite> {
@@ -151,7 +166,7 @@ async function createFile(file: string): Promise<void> {
 
 /** By `exec` alone: libsql keeps a closed file's lock for as long as a prepared statement of it is not collected. */
 function createTables(database: Sqlite): void {
-  database.exec(`BEGIN; ${TABLES}
+  database.exec(`BEGIN; ${TABLES} ${NOTICES}
     INSERT INTO meta VALUES ('epoch', '${randomUUID()}'), ('floor', 0), ('told', 0);
     PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${VERSION}; COMMIT`);
 }
@@ -162,6 +177,7 @@ function verify(database: Sqlite, file: string, size: number): void {
   const id = pragma('application_id');
   if (size === 0) throw new ConfigurationError(`${file} is empty: restore it, or move it away to start anew`);
   if (id !== APPLICATION_ID) throw new ConfigurationError(`${file} was not written by this service`);
+  if (pragma('user_version') === 1) database.exec(`BEGIN; ${NOTICES} PRAGMA user_version = ${VERSION}; COMMIT`);
   const version = pragma('user_version');
   if (version !== VERSION)
     throw new ConfigurationError(`${file} has format ${String(version)}; this version of the service reads ${VERSION}`);

@@ -11,6 +11,7 @@ import type {
   EngineSettings,
   HistoryRequest,
   HistoryResult,
+  NoticeCounts,
   Page,
   Scope,
   StreamPosition,
@@ -18,7 +19,7 @@ import type {
 } from '../engine.js';
 import type { Fault } from './faulty-sqlite.js';
 import type { StoreEvent } from './ledger.js';
-import type { AnswerRecord, ConfirmationRecord, DecideRecord, OpenRecord, TaskRecord } from './records.js';
+import type { AnswerRecord, ConfirmationRecord, DecideRecord, NoticeRecord, OpenRecord, TaskRecord } from './records.js';
 
 /** Every step the store can be asked for. Messages travel as JSON text, answers' values as canonical JSON. */
 export interface Operations {
@@ -42,6 +43,12 @@ export interface Operations {
   revokeUser: (userId: string) => number;
   revokedAt: (userId: string) => number | undefined;
   counts: () => Counts;
+  claimNotices: (limit: number, leaseMs: number) => NoticeRecord[];
+  completeNotice: (id: string) => boolean;
+  postponeNotice: (id: string, attempt: number, delayMs: number) => boolean;
+  noticeCounts: () => NoticeCounts;
+  /** Whether there are notices that nobody holds. */
+  noticesDue: () => boolean;
   /** Applies what is due, a bounded piece of it. */
   due: () => void;
   /** Forgets what is past its time, a bounded piece of it. @returns whether there may be more */

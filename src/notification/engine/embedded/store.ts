@@ -15,6 +15,7 @@ import { RevocationStore } from './revocation-store.js';
 import { FaultySqlite, type Fault } from './faulty-sqlite.js';
 import { Ledger, type Counters } from './ledger.js';
 import { MessageStore } from './message-store.js';
+import { NoticeStore } from './notice-store.js';
 import { openStore } from './schema.js';
 import { RESULT, SqliteError, type Sqlite } from './sqlite.js';
 import type { Call, CallOutcome, Failure, Opened, Operations, OperationName, StoreOptions } from './store-protocol.js';
@@ -152,8 +153,9 @@ export class Store {
 }
 
 function operationsOf(database: Sqlite, ledger: Ledger, settings: StoreOptions['settings']): Operations {
-  const tasks = new TaskStore(database, ledger, settings.retentionMs);
-  const confirmations = new ConfirmationStore(database, ledger, tasks);
+  const notices = new NoticeStore(database, ledger, settings.notices ?? false);
+  const tasks = new TaskStore(database, ledger, settings.retentionMs, notices);
+  const confirmations = new ConfirmationStore(database, ledger, tasks, notices);
   const messages = new MessageStore(database, ledger, settings);
   const revocations = new RevocationStore(database, ledger);
   const told = database.prepare(`UPDATE meta SET value = ? WHERE name = 'told'`);
@@ -191,10 +193,20 @@ function operationsOf(database: Sqlite, ledger: Ledger, settings: StoreOptions['
     revokeUser: (userId) => revocations.revoke(userId),
     revokedAt: (userId) => revocations.revokedAt(userId),
     counts: () => ({ pendingConfirmations: ledger.counters.pending, unacknowledgedMessages: ledger.counters.unacknowledged }),
+    claimNotices: (limit, leaseMs) => notices.claim(limit, leaseMs, (callbackId) => confirmations.get(callbackId)),
+    completeNotice: (id) => notices.complete(id),
+    postponeNotice: (...args) => notices.postpone(...args),
+    noticeCounts: () => notices.counts(),
+    noticesDue: () => notices.isDue(),
     due: () => confirmations.due(),
     purge: () => {
       const cutoff = ledger.now() - settings.retentionMs;
-      return [confirmations.purge(cutoff), tasks.purge(cutoff), messages.purge(settings.retentionMs)].includes(true);
+      return [
+        notices.purge(cutoff),
+        confirmations.purge(cutoff),
+        tasks.purge(cutoff),
+        messages.purge(settings.retentionMs),
+      ].includes(true);
     },
     decisions: (...args) => confirmations.decisions(...args),
     told: (decision) => void told.run(decision),

@@ -2,8 +2,9 @@
  * Tasks, in the worker: whose they are and whether they are cancelled.
  * `last_used_at` is coarse (a tenth of the retention), so that a busy task is not written with every prompt.
  */
-import type { CancelRequest } from '../engine.js';
+import type { CancelRequest, Task } from '../engine.js';
 import type { Ledger } from './ledger.js';
+import type { NoticeStore } from './notice-store.js';
 import { toTask, type TaskRecord } from './records.js';
 import type { Sqlite, Statement } from './sqlite.js';
 
@@ -20,6 +21,7 @@ export class TaskStore {
     database: Sqlite,
     private readonly ledger: Ledger,
     private readonly retentionMs: number,
+    private readonly notices: NoticeStore,
   ) {
     this.byId = database.prepare(
       'SELECT task_id, user_id, cancelled_at, cancelled_by, reason, last_used_at FROM task WHERE task_id = ?',
@@ -65,7 +67,7 @@ export class TaskStore {
       last_used_at: now,
     };
     const named = task.user_id === null && request.namedUserId !== undefined && { namedUserId: request.namedUserId };
-    this.ledger.tell({ kind: 'task', task: { ...toTask(cancelled), ...named } });
+    this.tell({ ...toTask(cancelled), ...named });
     return { task: this.store(cancelled), before: false };
   }
 
@@ -79,7 +81,7 @@ export class TaskStore {
       reason: null,
       last_used_at: this.ledger.now(),
     });
-    this.ledger.tell({ kind: 'task', task: toTask(resumed) });
+    this.tell(toTask(resumed));
     return resumed;
   }
 
@@ -91,6 +93,11 @@ export class TaskStore {
       else this.remove.run(task_id);
     }
     return outdated.length === STEP_ROWS;
+  }
+
+  private tell(task: Task): void {
+    this.notices.noteTask(task);
+    this.ledger.tell({ kind: 'task', task });
   }
 
   private store(task: TaskRecord): TaskRecord {

@@ -16,6 +16,7 @@ import { Feed, eventOf, type FeedEvent } from './feed.js';
 import { PUBSUB, type Keys } from './keys.js';
 import type { RedisLink } from './link.js';
 import type { Messages } from './messages.js';
+import type { Notices } from './notices.js';
 import type { Presences } from './presences.js';
 import type { Prompts } from './prompts.js';
 import { groups, list, maybe, text, toConfirmation } from './records.js';
@@ -38,6 +39,7 @@ export interface Parts {
   prompts: Prompts;
   tasks: Tasks;
   messages: Messages;
+  notices: Notices;
   presences: Presences;
 }
 
@@ -153,13 +155,25 @@ export class Life {
     const position = this.feeds[partition]?.position ?? 0;
     const note = this.replayed ? String(position) : '';
     const reply = list(
-      await this.context.run(TICK, partition, nodes.id, settings.retentionMs, STEP_ROWS, start, note, this.beats),
+      await this.context.run(
+        TICK,
+        partition,
+        nodes.id,
+        settings.retentionMs,
+        STEP_ROWS,
+        start,
+        note,
+        this.beats,
+        settings.notices ? '1' : '',
+      ),
     );
     const [now, head, told] = [Number(text(reply[0])), Number(text(reply[1])), text(reply[2])];
     const next = maybe(reply[3]);
     for (const record of list(reply[5])) deliveries.expiring(toConfirmation(record));
     for (const [taskId, lastUse] of groups(reply[6], 2)) await this.parts.tasks.forget(text(taskId), text(lastUse));
     for (const taskId of list(reply[7])) await this.parts.tasks.driveOn(text(taskId));
+    if (maybe(reply[8]) === '1') this.parts.notices.ripen(partition);
+    this.parts.notices.dropped(Number(text(reply[9])));
     if (this.begun) this.feeds[partition]?.onHead(head, position);
     if (!this.ailing) this.soundAt = Math.max(this.soundAt, now);
     return { now, next: reply[4] === '1' ? now : next === undefined ? undefined : Number(next), head, told };
@@ -201,18 +215,20 @@ export class Life {
   private feedOf(partition: number): Feed {
     return new Feed({
       after: (order, limit) => this.context.run(EVENTS_AFTER, partition, order, limit),
-      tell: (event) => this.tell(event),
+      tell: (event) => this.tell(event, partition),
       onLost: () => this.heal(),
       onError: (error) => this.teller.report('reading decisions', error),
     });
   }
 
-  private tell(event: FeedEvent): void {
+  private tell(event: FeedEvent, partition: number): void {
     switch (event.kind) {
       case 'decided':
-        return this.context.deliveries.decided(event.confirmation);
+        this.context.deliveries.decided(event.confirmation);
+        return this.parts.notices.onEvent(partition);
       case 'task':
-        return this.teller.tell((handler) => handler.onTask(event.task));
+        this.teller.tell((handler) => handler.onTask(event.task));
+        return this.parts.notices.onEvent(partition);
       case 'revoked':
         return this.teller.tell((handler) => handler.onRevoked(event.userId));
       default:

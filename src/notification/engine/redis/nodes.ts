@@ -27,6 +27,7 @@ export class Nodes {
   private known = new Map<string, Known>();
   private now = Date.now();
   private renewed = 0;
+  private inTurn: string[] = [this.id];
 
   constructor(
     private readonly link: RedisLink,
@@ -54,6 +55,7 @@ export class Nodes {
     );
     const lapsed = this.renewed > 0 && this.now - this.renewed > LEASE_MS;
     this.renewed = this.now;
+    this.inTurn = [...new Set([this.id, ...this.known.keys()])].filter((id) => this.isAlive(id)).sort();
     return lapsed;
   }
 
@@ -70,6 +72,11 @@ export class Nodes {
 
   get alive(): Known[] {
     return [...this.known].flatMap(([id, known]) => (this.isAlive(id) ? [known] : []));
+  }
+
+  /** Whether this is the one of the living nodes that looks after a partition. They may differ about it for a while. */
+  isTurn(partition: number): boolean {
+    return this.inTurn[partition % this.inTurn.length] === this.id;
   }
 
   /** Of the other nodes that are alive. */

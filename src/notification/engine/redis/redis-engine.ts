@@ -19,6 +19,7 @@ import { Life } from './life.js';
 import { RedisLink, type Logger, type RedisUrl } from './link.js';
 import { Messages } from './messages.js';
 import { Nodes } from './nodes.js';
+import { Notices } from './notices.js';
 import { Partitions } from './partitions.js';
 import { Presences } from './presences.js';
 import { Prompts } from './prompts.js';
@@ -57,6 +58,7 @@ export class RedisEngine implements Api.Engine {
   readonly tasks: Tasks;
   readonly messages: Messages;
   readonly presences: Presences;
+  readonly notices: Notices;
   private readonly revocations: Revocations;
   private readonly life: Life;
   private readonly logger: Logger;
@@ -78,6 +80,7 @@ export class RedisEngine implements Api.Engine {
     this.prompts = new Prompts(this.context, this.tasks);
     this.messages = new Messages(this.context);
     this.revocations = new Revocations(this.context);
+    this.notices = new Notices(this.context, this.teller);
     this.presences = new Presences(this.link, keys, partitions, nodes, settings.maxConnectionsPerUser, (connectionId) =>
       this.teller.tell((handler) => handler.onEvicted(connectionId)),
     );
@@ -193,6 +196,24 @@ export class RedisEngine implements Api.Engine {
 
   counts(): Promise<Api.Counts> {
     return this.during(() => this.messages.counts());
+  }
+
+  /* ---- notices ---- */
+
+  claimNotices(limit: number, leaseMs: number): Promise<Api.Notice[]> {
+    return this.during(() => this.notices.claim(limit, leaseMs));
+  }
+
+  completeNotice(notice: Api.Notice): Promise<boolean> {
+    return this.during(() => this.notices.complete(notice));
+  }
+
+  postponeNotice(notice: Api.Notice, delayMs: number): Promise<boolean> {
+    return this.during(() => this.notices.postpone(notice, delayMs));
+  }
+
+  noticeCounts(): Promise<Api.NoticeCounts> {
+    return this.during(() => this.notices.counts());
   }
 
   /* ---- presence ---- */

@@ -42,6 +42,21 @@ local function load(id)
   if record[I.id] then return record end
 end
 
+-- for whoever outside is to be told, where somebody asks for it
+local function note(id, kind, subject)
+  if tonumber(redis.call('HGET', META, 'notices') or '0') < now then return end
+  id = string.gsub(id, '[^%w]', '-')
+  redis.call('HSET', NOTICE(id), 'kind', kind, 'subject', subject, 'at', text(now))
+  redis.call('ZADD', NOTICES, text(now), id)
+  redis.call('ZADD', NOTED, text(now), id)
+end
+
+local function forget_notice(id)
+  redis.call('ZREM', NOTICES, id)
+  redis.call('ZREM', NOTED, id)
+  return redis.call('DEL', NOTICE(id)) == 1
+end
+
 -- to the stream, which is the truth, and to whoever listens
 local function event(kind, subject, payload)
   local at = order()
@@ -70,6 +85,7 @@ local function settle(record, decision)
     redis.call('ZREM', list, id)
   end
   redis.call('ZADD', DECIDED, now, id)
+  note('decision-' .. id, 'confirmation', id)
   return event('decided', id, record)
 end
 

@@ -46,9 +46,10 @@ return redis.call('HGET', root, 'partitions')
 /**
  * What is due in a partition, at most 'limit' of each kind, and what is old. Decisions come through the stream.
  * IN  node, retention, limit, 'alone' or 'beside' for a node that starts ('alone': no lease of another's runs), told up to
- *     ('' for nothing), number of the tick
+ *     ('' for nothing), number of the tick, '1' when it wants notices
  * OUT {now, newest event, told, next deadline or nil, '1' when more is due, records that near their deadline,
- *      tasks to forget (id, last use, …), tasks whose cancellation has not reached all partitions}
+ *      tasks to forget (id, last use, …), tasks whose cancellation has not reached all partitions,
+ *      '1' while there are notices that nobody holds, how many of them were given up}
  */
 export const TICK = script(
   'tick',
@@ -56,6 +57,8 @@ export const TICK = script(
   CONFIRMATION_STEPS,
   `
 local retention, limit = tonumber(ARGV[2]), tonumber(ARGV[3])
+-- some missed ticks more, so that a short retention leaves no hole
+if ARGV[7] == '1' then redis.call('HSET', META, 'notices', text(now + retention + 5000)) end
 -- a node that was killed has a lease for a while, but no connection: only who starts listens
 if ARGV[4] == 'alone' or (ARGV[4] == 'beside' and redis.call('PUBSUB', 'SHARDNUMSUB', TO_FEED)[2] <= 1) then since = now end
 -- for so long nothing ran, or Redis itself was away: deadlines up to here were missed
@@ -85,6 +88,8 @@ for _, id in ipairs(nearing) do
   end
 end
 
+local given_up = redis.call('ZRANGEBYSCORE', NOTED, '-inf', text(now - retention), 'LIMIT', 0, limit)
+for _, id in ipairs(given_up) do forget_notice(id) end
 local old = redis.call('ZRANGEBYSCORE', DECIDED, '-inf', now - retention, 'LIMIT', 0, limit)
 for _, id in ipairs(old) do
   local record = load(id)
@@ -111,10 +116,11 @@ for _, list in ipairs({ DUE, EXPIRING }) do
   if first and (not next or tonumber(first) < next) then next = tonumber(first) end
 end
 redis.call('SPUBLISH', TO_NODE(ARGV[1]), cjson.encode({ 'tick', ARGV[6] }))
-local more = #due == limit or #nearing == limit or #old == limit
+local more = #due == limit or #nearing == limit or #old == limit or #given_up == limit
 return { text(now), fed(), told, next and text(next), more and '1' or '', warned,
   redis.call('ZRANGEBYSCORE', TASKS, '-inf', now - retention, 'WITHSCORES', 'LIMIT', 0, 50),
-  redis.call('ZRANGEBYSCORE', UNDONE, '-inf', now - 1000, 'LIMIT', 0, 10) }
+  redis.call('ZRANGEBYSCORE', UNDONE, '-inf', now - 1000, 'LIMIT', 0, 10),
+  #redis.call('ZRANGEBYSCORE', NOTICES, '-inf', text(now), 'LIMIT', 0, 1) > 0 and '1' or '', text(#given_up) }
 `,
 );
 

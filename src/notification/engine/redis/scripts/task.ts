@@ -13,6 +13,12 @@ local function task_record(id)
   return task
 end
 local function used(id) redis.call('ZADD', TASKS, now, id) end
+-- to the nodes, and to whoever outside is to be told
+local function tell(task, named)
+  local at = event('task', cjson.encode({ task, named }), { task, named })
+  note('task-' .. redis.sha1hex(root .. ':' .. task[1]) .. '-' .. at, 'task', cjson.encode({ task, named }))
+  return at
+end
 `;
 
 /**
@@ -63,7 +69,7 @@ if not task[3] then
   status = 'cancelled'
   local by, reason = optional(ARGV[3]), optional(ARGV[4])
   task[1], task[3], task[4], task[5] = id, text(now), by, reason
-  local at = event('task', cjson.encode({ task, (not task[2]) and optional(ARGV[5]) }), { task, (not task[2]) and optional(ARGV[5]) })
+  local at = tell(task, (not task[2]) and optional(ARGV[5]))
   task[6] = at
   redis.call('HSET', TASK(id), 'id', id, 'cancelled', text(now), 'version', at)
   put(TASK(id), 'by', by)
@@ -98,7 +104,7 @@ if task[3] then
   redis.call('HDEL', TASK(id), 'cancelled', 'by', 'reason')
   redis.call('ZREM', UNDONE, id)
   task[3], task[4], task[5] = false, false, false
-  task[6] = event('task', cjson.encode({ task, false }), { task, false })
+  task[6] = tell(task, false)
   redis.call('HSET', TASK(id), 'version', task[6])
   used(id)
 end

@@ -1,0 +1,104 @@
+/**
+ * Notices (E7), in the worker. They are written by the same transaction as the change they tell of: `note…` is called by
+ * whoever makes the change, and does nothing unless notices are asked for.
+ */
+import { randomUUID } from 'node:crypto';
+import type { NoticeCounts, Task } from '../engine.js';
+import type { Ledger } from './ledger.js';
+import type { ConfirmationRecord, NoticeRecord } from './records.js';
+import type { Sqlite, Statement } from './sqlite.js';
+
+const STEP_ROWS = 500;
+
+interface Row {
+  seq: number;
+  id: string;
+  confirmation_id: string | null;
+  task: string | null;
+  created_at: number;
+  attempts: number;
+}
+
+export class NoticeStore {
+  private readonly insert: Statement<never>;
+  private readonly visible: Statement<Row>;
+  private readonly lease: Statement<never>;
+  private readonly remove: Statement<never>;
+  private readonly postponed: Statement<never>;
+  private readonly oldest: Statement<{ id: string; created_at: number }>;
+  private readonly counted: Statement<{ waiting: number }>;
+
+  constructor(
+    database: Sqlite,
+    private readonly ledger: Ledger,
+    private readonly asked: boolean,
+  ) {
+    this.insert = database.prepare(
+      'INSERT INTO notice (id, confirmation_id, task, created_at, visible_at) VALUES (?, ?, ?, ?, ?)',
+    );
+    this.visible = database.prepare(`SELECT seq, id, confirmation_id, task, created_at, attempts
+      FROM notice INDEXED BY notice_visible WHERE visible_at <= ? ORDER BY visible_at LIMIT ?`);
+    this.lease = database.prepare('UPDATE notice SET visible_at = ?, attempts = attempts + 1 WHERE seq = ?');
+    this.remove = database.prepare('DELETE FROM notice WHERE id = ?');
+    this.postponed = database.prepare('UPDATE notice SET visible_at = ? WHERE id = ? AND attempts = ?');
+    this.oldest = database.prepare('SELECT id, created_at FROM notice ORDER BY seq LIMIT ?');
+    this.counted = database.prepare('SELECT count(*) AS waiting FROM notice');
+  }
+
+  noteDecision({ callback_id }: ConfirmationRecord): void {
+    this.note(`decision-${callback_id.replaceAll(/[^A-Za-z0-9]/g, '-')}`, callback_id, null);
+  }
+
+  noteTask(task: Task): void {
+    this.note(`task-${randomUUID()}`, null, JSON.stringify(task));
+  }
+
+  /** @param find the prompt of a callback id */
+  claim(limit: number, leaseMs: number, find: (callbackId: string) => ConfirmationRecord | undefined): NoticeRecord[] {
+    const now = this.ledger.now();
+    return this.visible.all(now, limit).flatMap(({ seq, id, confirmation_id, task, created_at, attempts }) => {
+      const confirmation = confirmation_id === null ? null : find(confirmation_id);
+      if (confirmation === undefined) {
+        this.drop([id]);
+        return [];
+      }
+      this.lease.run(now + leaseMs, seq);
+      return { id, at: created_at, attempt: attempts + 1, confirmation, task };
+    });
+  }
+
+  complete(id: string): boolean {
+    return this.remove.run(id) > 0;
+  }
+
+  postpone(id: string, attempt: number, delayMs: number): boolean {
+    return this.postponed.run(this.ledger.now() + delayMs, id, attempt) > 0;
+  }
+
+  /** Whether something waits to be claimed. */
+  isDue(): boolean {
+    return this.visible.get(this.ledger.now(), 1) !== undefined;
+  }
+
+  counts(): NoticeCounts {
+    const first = this.oldest.get(1);
+    return { waiting: this.counted.get()?.waiting ?? 0, ...(first && { oldestAt: first.created_at }) };
+  }
+
+  /** Gives up what happened before `cutoff`. @returns whether there may be more */
+  purge(cutoff: number): boolean {
+    const outdated = this.oldest.all(STEP_ROWS).filter(({ created_at }) => created_at <= cutoff);
+    this.drop(outdated.map(({ id }) => id));
+    return outdated.length === STEP_ROWS;
+  }
+
+  private note(id: string, confirmationId: string | null, task: string | null): void {
+    const now = this.ledger.now();
+    if (this.asked) this.insert.run(id, confirmationId, task, now, now);
+  }
+
+  private drop(ids: string[]): void {
+    for (const id of ids) this.remove.run(id);
+    if (ids.length > 0) this.ledger.tell({ kind: 'dropped', count: ids.length });
+  }
+}

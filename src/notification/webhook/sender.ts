@@ -1,0 +1,120 @@
+/**
+ * Carries notices (E7) to the webhook's receiver. All state is the engine's: who dies on the way is succeeded by another
+ * node, or by himself after the restart.
+ *
+ *  1. Nothing is claimed that cannot be sent at once, so that a lease has to outlast one attempt and no queue.
+ *  2. At most `CONCURRENCY` attempts are under way; while the receiver fails, one.
+ *  3. The engine wakes; there is no timer here. What cannot be told to the engine comes again when its lease ends.
+ */
+import type { Engine, Notice } from '../engine/engine.js';
+import type { NotificationMetrics } from '../metrics.js';
+import type { ResolvedWebhook } from '../notification.options.js';
+import { pauseMs } from './back-off.js';
+import { Complaints } from './complaints.js';
+import { webhookBody } from './payload.js';
+import { Receiver } from './receiver.js';
+
+const CONCURRENCY = 8;
+/** Of a lease, beyond the attempt: for the engine to be told how it went. */
+const MARGIN_MS = 3000;
+/** How long a service that closes lets attempts finish. */
+const GRACE_MS = 1000;
+
+export interface SenderLogger {
+  warn(message: string): void;
+  debug(message: string): void;
+}
+
+export class WebhookSender {
+  private readonly receiver: Receiver | undefined;
+  private readonly leaseMs: number;
+  private readonly complaints: Complaints;
+  private readonly underWay = new Set<Promise<void>>();
+  private readonly stop = new AbortController();
+  private phase: 'idle' | 'running' | 'closing' = 'idle';
+  private isWanted = false;
+  private claiming: Promise<void> | undefined;
+
+  /** @param settings absent: nothing is sent */
+  constructor(
+    private readonly engine: Pick<Engine, 'claimNotices' | 'completeNotice' | 'postponeNotice' | 'noticeCounts'>,
+    settings: ResolvedWebhook | undefined,
+    private readonly metrics: NotificationMetrics,
+    private readonly logger: SenderLogger,
+  ) {
+    this.receiver = settings && new Receiver(settings);
+    this.leaseMs = Math.ceil(settings?.timeoutMs ?? 0) + MARGIN_MS;
+    this.complaints = new Complaints((message) => logger.warn(message));
+    if (settings) metrics.observeNotices(() => engine.noticeCounts());
+  }
+
+  /** Begins to send, with what is left from before. */
+  start(): void {
+    this.phase = 'running';
+    this.wake();
+  }
+
+  /** There may be something to send. */
+  wake(): void {
+    this.isWanted = true;
+    if (!this.receiver || this.phase !== 'running') return;
+    this.claiming ??= this.claim(this.receiver).finally(() => {
+      this.claiming = undefined;
+    });
+  }
+
+  dropped(count: number): void {
+    this.metrics.webhooksDropped.inc(count);
+    if (this.receiver) this.complaints.dropped(count);
+  }
+
+  /** What is under way may finish within a second; the rest goes back to the engine, for others or for the next start. */
+  async close(): Promise<void> {
+    this.phase = 'closing';
+    await this.claiming;
+    const impatience = setTimeout(() => this.stop.abort(), GRACE_MS);
+    await Promise.all(this.underWay);
+    clearTimeout(impatience);
+  }
+
+  private async claim(receiver: Receiver): Promise<void> {
+    try {
+      while (this.isWanted && this.phase === 'running') {
+        const free = (this.complaints.isFailing ? 1 : CONCURRENCY) - this.underWay.size;
+        if (free <= 0) return; // whatever ends wakes
+        this.isWanted = false;
+        const notices = await this.engine.claimNotices(free, this.leaseMs);
+        if (notices.length === free) this.isWanted = true;
+        for (const notice of notices) this.begin(receiver, notice);
+      }
+    } catch (error) {
+      // The engine wakes again when it can.
+      this.logger.debug(`claiming notices failed: ${String(error)}`);
+    }
+  }
+
+  private begin(receiver: Receiver, notice: Notice): void {
+    const sending = this.send(receiver, notice)
+      .catch((error: unknown) => this.logger.debug(`notice ${notice.id} comes again when its lease ends: ${String(error)}`))
+      .finally(() => {
+        this.underWay.delete(sending);
+        if (this.isWanted) this.wake();
+      });
+    this.underWay.add(sending);
+  }
+
+  private async send(receiver: Receiver, notice: Notice): Promise<void> {
+    const attempt = await receiver.post(notice.id, webhookBody(notice), this.stop.signal);
+    if (attempt.delivered) {
+      this.metrics.webhooksSent.inc();
+      this.complaints.succeeded();
+      await this.engine.completeNotice(notice);
+    } else if (this.stop.signal.aborted) {
+      await this.engine.postponeNotice(notice, 0);
+    } else {
+      this.metrics.webhooksFailed.inc();
+      this.complaints.failed(attempt.reason);
+      await this.engine.postponeNotice(notice, pauseMs(notice.attempt, attempt.askedMs));
+    }
+  }
+}

@@ -1,0 +1,220 @@
+/** Notices (E7), which every engine must keep in the same way, whatever it is made of. */
+import type { Engine, EngineSettings, Notice, OpenRequest } from '../../../src/notification/engine/engine.js';
+import { EngineRecorder } from '../../support/engine-recorder.js';
+import { question, type EngineFixture } from './engine-suite.js';
+
+const LONG_MS = 60_000;
+/** With it an engine looks for what is due often. */
+const OFTEN: Partial<EngineSettings> = { notices: true, historyTtlMs: 100 };
+
+export function describeNotices(name: string, createFixture: () => Promise<EngineFixture>): void {
+  describe(`notices of the ${name} engine (E7)`, () => {
+    let fixture: EngineFixture;
+    let engine: Engine;
+    let recorder: EngineRecorder;
+
+    const start = async (settings: Partial<EngineSettings> = OFTEN): Promise<void> => {
+      recorder = new EngineRecorder();
+      engine = await fixture.start(recorder, settings);
+      await engine.replayDecisions();
+    };
+    const crash = async (settings?: Partial<EngineSettings>): Promise<void> => {
+      await fixture.crash();
+      await start(settings);
+    };
+    const open = async (overrides?: Partial<OpenRequest>): Promise<string> =>
+      (await engine.open(question(overrides))).confirmation.callbackId;
+    const yes = (callbackId: string) => engine.decide({ callbackId, scope: 'all', answeredBy: 'ann', answer: { proceed: true } });
+    const cancel = (taskId: string) => engine.cancelTask({ taskId, scope: 'all', cancelledBy: null, allowUnknown: true });
+    const waiting = async (): Promise<number> => (await engine.noticeCounts()).waiting;
+    /** So many notices, as soon as they can be claimed. */
+    const claim = async (count: number, leaseMs = LONG_MS): Promise<Notice[]> => {
+      const claimed: Notice[] = [];
+      while (claimed.length < count) {
+        claimed.push(...(await engine.claimNotices(count - claimed.length, leaseMs)));
+        await engine.ping();
+      }
+      return claimed;
+    };
+    const claimOne = async (leaseMs?: number): Promise<Notice> => (await claim(1, leaseMs))[0] as Notice;
+    const stateOf = ({ subject }: Notice): string =>
+      subject.kind === 'confirmation' ? subject.confirmation.state : subject.task.cancelled ? 'task cancelled' : 'task resumed';
+
+    beforeEach(async () => {
+      fixture = await createFixture();
+      await start();
+    });
+    afterEach(() => fixture.close());
+
+    it('tell of every decision, whoever or whatever made it, as the prompt is then', async () => {
+      const answered = await open();
+      await yes(answered);
+      const timedOut = await open({ timeoutMs: 20 });
+      const withdrawn = await open();
+      await engine.withdraw(withdrawn, 'all');
+      const cancelled = await open({ taskId: 'task-2' });
+      await cancel('task-2');
+      const late = await open({ taskId: 'task-2', userId: 'bob' });
+      const notices = await claim(6);
+      expect(notices.map(stateOf).sort()).toEqual([
+        'answered',
+        'cancelled',
+        'cancelled',
+        'task cancelled',
+        'timed_out',
+        'withdrawn',
+      ]);
+      for (const callbackId of [answered, timedOut, withdrawn, cancelled, late]) {
+        const confirmation = await engine.get(callbackId);
+        const notice = notices.find(
+          ({ subject }) => subject.kind === 'confirmation' && subject.confirmation.callbackId === callbackId,
+        );
+        expect(notice).toEqual({
+          id: expect.stringMatching(/^[A-Za-z0-9-]+$/),
+          at: confirmation?.decision?.decidedAt,
+          attempt: 1,
+          subject: { kind: 'confirmation', confirmation },
+        });
+      }
+      expect(new Set(notices.map(({ id }) => id)).size).toBe(6);
+    });
+
+    it('tell of a task’s cancellation and resumption as it was then, each time', async () => {
+      await engine.claimTask('task-3', 'ann');
+      for (let round = 0; round < 2; round += 1) {
+        await engine.cancelTask({ taskId: 'task-3', scope: 'all', cancelledBy: null, allowUnknown: true, reason: `no ${round}` });
+        await engine.resumeTask('task-3');
+      }
+      const notices = await claim(4);
+      expect(notices.map(stateOf).sort()).toEqual(['task cancelled', 'task cancelled', 'task resumed', 'task resumed']);
+      expect(notices.flatMap(({ subject }) => (subject.kind === 'task' && subject.task.reason) || []).sort()).toEqual([
+        'no 0',
+        'no 1',
+      ]);
+      for (const { subject } of notices) expect(subject).toMatchObject({ task: { taskId: 'task-3', userId: 'ann' } });
+      expect(new Set(notices.map(({ id }) => id)).size).toBe(4);
+    });
+
+    it('are left once, however often a call is repeated, and not by what changes nothing (E3)', async () => {
+      const callbackId = await open();
+      for (let round = 0; round < 3; round += 1) {
+        await yes(callbackId);
+        await engine.withdraw(callbackId, 'all');
+        await cancel('task-1');
+      }
+      await engine.resumeTask('another');
+      expect(await waiting()).toBe(2);
+    });
+
+    it('are told of when they are left, and again while nobody holds them', async () => {
+      const callbackId = await open();
+      await yes(callbackId);
+      await recorder.nth('notices');
+      await claimOne(20);
+      const told = recorder.of('notices').length;
+      await recorder.nth('notices', told + 1);
+      expect(await claimOne()).toMatchObject({ attempt: 2 });
+    });
+
+    it('are leased to one of many who claim at once', async () => {
+      const ids = await Promise.all(Array.from({ length: 30 }, (_, index) => open({ userId: `user-${index}` })));
+      await Promise.all(ids.map(yes));
+      const claims: Notice[] = [];
+      while (claims.length < 30) {
+        const batches = await Promise.all(Array.from({ length: 12 }, () => engine.claimNotices(4, LONG_MS)));
+        for (const batch of batches) expect(batch.length).toBeLessThanOrEqual(4);
+        claims.push(...batches.flat());
+      }
+      expect(new Set(claims.map(({ id }) => id)).size).toBe(30);
+      expect(claims.every(({ attempt }) => attempt === 1)).toBe(true);
+    });
+
+    it('come again when the lease ends, not before, with the same id and contents', async () => {
+      await yes(await open());
+      const first = await claimOne(150);
+      const claimedAt = Date.now();
+      const second = await claimOne();
+      expect(Date.now() - claimedAt).toBeGreaterThanOrEqual(100);
+      expect(second).toEqual({ ...first, attempt: 2 });
+    });
+
+    it('never come again once completed, not even when the lease had ended and others hold them', async () => {
+      await yes(await open());
+      const first = await claimOne(20);
+      const second = await claimOne(20);
+      expect(await engine.completeNotice(first)).toBe(true);
+      expect(await engine.completeNotice(first)).toBe(false);
+      expect(await engine.completeNotice(second)).toBe(false);
+      expect(await engine.postponeNotice(second, 0)).toBe(false);
+      expect(await engine.noticeCounts()).toEqual({ waiting: 0 });
+      await crash();
+      expect(await waiting()).toBe(0);
+    });
+
+    it('come when they were postponed to; an older claim cannot change that', async () => {
+      await yes(await open());
+      const first = await claimOne(10);
+      const second = await claimOne();
+      expect(await engine.postponeNotice(first, 0)).toBe(false);
+      expect(await engine.postponeNotice(second, 0)).toBe(true);
+      const third = await claimOne();
+      expect(await engine.postponeNotice(third, 150)).toBe(true);
+      expect(await engine.postponeNotice(third, 150)).toBe(true);
+      const postponedAt = Date.now();
+      expect(await claimOne()).toMatchObject({ id: first.id, attempt: 4 });
+      expect(Date.now() - postponedAt).toBeGreaterThanOrEqual(100);
+    });
+
+    it('survive a crash with the change that they tell of, and so do leases and pauses', async () => {
+      const ids = [await open(), await open()];
+      await yes(ids[0] as string);
+      await crash();
+      const held = await claimOne(300);
+      const heldAt = Date.now();
+      await yes(ids[1] as string);
+      await crash();
+      const other = await claimOne();
+      expect(other.id).not.toBe(held.id);
+      await engine.postponeNotice(other, LONG_MS);
+      expect(await claimOne()).toMatchObject({ id: held.id, attempt: 2 });
+      expect(Date.now() - heldAt).toBeGreaterThanOrEqual(250);
+      await crash();
+      expect(await waiting()).toBe(2);
+      expect(await engine.claimNotices(10, LONG_MS)).toEqual([]);
+    });
+
+    it('tell of deadlines that passed while nothing ran', async () => {
+      const callbackId = await open({ timeoutMs: 30 });
+      await fixture.crash();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await start();
+      expect(await claimOne()).toMatchObject({
+        subject: { confirmation: { callbackId, state: 'timed_out', decision: { outcome: 'timed_out' } } },
+      });
+    });
+
+    it('are given up after the retention, and counted', async () => {
+      const callbackId = await open();
+      await yes(callbackId);
+      const { oldestAt } = await engine.noticeCounts();
+      expect(oldestAt).toBe((await engine.get(callbackId))?.decision?.decidedAt);
+      await crash({ ...OFTEN, retentionMs: 60 });
+      expect((await recorder.nth('dropped')).count).toBe(1);
+      expect(await engine.noticeCounts()).toEqual({ waiting: 0 });
+    });
+
+    it('are not kept where nobody asked for them', async () => {
+      await fixture.close();
+      fixture = await createFixture();
+      await start({ historyTtlMs: 100 });
+      await yes(await open());
+      await cancel('task-1');
+      await engine.resumeTask('task-1');
+      expect(await waiting()).toBe(0);
+      expect(recorder.of('notices')).toEqual([]);
+      await crash();
+      expect(await engine.claimNotices(10, LONG_MS)).toEqual([]);
+      expect(await waiting()).toBe(0);
+    });
+  });
+}
