@@ -65,17 +65,34 @@ export class RedisServer {
     return monitor;
   }
 
-  /** A replica of this server that has caught up with it. */
-  async startReplica(): Promise<RedisServer> {
+  /**
+   * A replica of this server that has caught up with it.
+   * @param port by which it reaches this server
+   */
+  async startReplica(port = this.port): Promise<RedisServer> {
     await this.command('CONFIG', 'SET', 'repl-diskless-sync-delay', '0');
-    const replica = await RedisServer.start({ settings: { replicaof: `127.0.0.1 ${this.port}` } });
-    await replica.follows();
+    const replica = await RedisServer.start({
+      settings: { replicaof: `127.0.0.1 ${port}`, 'repl-diskless-sync-delay': '0' },
+    });
+    await replica.follows(this);
     return replica;
   }
 
-  /** Resolves when this replica is in touch with its master. */
-  async follows(): Promise<void> {
+  /** Resolves when this replica has what its master has now. */
+  async follows(master: RedisServer): Promise<void> {
     while ((await this.info('master_link_status')) !== 'up') await delay(10);
+    const offset = Number(await master.info('master_repl_offset'));
+    while (Number(await this.info('slave_repl_offset')) < offset) await delay(5);
+  }
+
+  /** It becomes a master, or the replica of another. */
+  async promote(): Promise<void> {
+    await this.command('REPLICAOF', 'NO', 'ONE');
+  }
+
+  async demote(master: RedisServer): Promise<void> {
+    await this.command('REPLICAOF', '127.0.0.1', String(master.port));
+    await this.follows(master);
   }
 
   /** As a crash would take it. */
