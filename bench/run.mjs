@@ -3,7 +3,7 @@
  *
  *   npm run bench                  short, a few minutes
  *   npm run bench -- --full        as many clients and messages as the README's figures
- *   npm run bench -- --only=storm  flaky, storm or broadcast
+ *   npm run bench -- --only=storm  flaky, flaky-nodes, storm or broadcast
  */
 import { performance } from 'node:perf_hooks';
 import { readFileSync } from 'node:fs';
@@ -11,6 +11,7 @@ import { cpus, release, totalmem } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Ours, SocketIo } from './contestants.mjs';
 import { Cutter } from './cutter.mjs';
+import { pairs } from './flaky-nodes.mjs';
 
 const args = process.argv.slice(2);
 const full = args.includes('--full');
@@ -72,6 +73,7 @@ async function flaky(contestant, { clients, messages }) {
     });
     for (let n = 1; n <= messages; n += 1) {
       const next = delay(500);
+      if (n * 2 === messages) void contestant.halfway?.();
       const message = { type: 'note', n, sent_at: Date.now() };
       if (n % 2 === 0) await contestant.broadcast({ ...message, to: 'all' });
       else await Promise.all(lanes.map((_, index) => contestant.toUser(`user-${index}`, { ...message, to: 'user' })));
@@ -208,6 +210,7 @@ const contestants = () => [new Ours(), new SocketIo(false), new SocketIo(true)];
 if (wanted('broadcast')) for (const contestant of contestants()) await broadcast(contestant, BROADCAST);
 if (wanted('storm')) for (const contestant of contestants().slice(0, 2)) await storm(contestant, STORM);
 if (wanted('flaky')) await Promise.all(contestants().map((contestant) => flaky(contestant, FLAKY)));
+if (wanted('flaky-nodes')) await Promise.all(pairs().map((contestant) => flaky(contestant, FLAKY)));
 
 const versionOf = (path) => JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')).version;
 const [cpu] = cpus();

@@ -39,6 +39,7 @@ describeWithBoth('a rolling restart', () => {
     });
     workload = new RollingWorkload(site);
     await workload.connect(CLIENTS);
+    const begun = Date.now();
     const working = workload.work(CALLS_PER_SECOND);
     await delay(PAUSE_MS);
     const hasSpare = places > NODES;
@@ -52,24 +53,25 @@ describeWithBoth('a rolling restart', () => {
     }
     workload.stop();
     await working;
+    const tookMs = Date.now() - begun;
     await workload.settle();
-    const account = { ...workload.account(), sentAway };
+    const account = { ...workload.account(), sentAway, tookMs };
     console.log(`${CLIENTS} clients, ${NODES} nodes on ${places} places: ${JSON.stringify(account)}`);
+    expectCallsToGoThrough(account);
     return account;
   }
 
   const NOTHING_FAILED = {
-    failedCalls: {},
     failedAnswers: 0,
     lost: 0,
     gaps: 0,
     repetitionsOnWire: 0,
     unrecovered: 0,
-    refusedConnects: 0,
   };
 
   it('with a place to spare loses nothing, fails nobody, and moves every client once', async () => {
     const account = await roll(NODES + 1);
+    expect(account.refusedConnects).toEqual({});
     expect(account).toMatchObject({ ...NOTHING_FAILED, sentAway: CLIENTS });
     expect(account.reconnects).toEqual({ 1: CLIENTS });
     expect(account.closeCodes).toEqual({ 1012: CLIENTS });
@@ -77,11 +79,22 @@ describeWithBoth('a rolling restart', () => {
 
   it('in place loses nothing, fails nobody, and moves a client once for each restart of its node, at most twice', async () => {
     const account = await roll(NODES);
+    expect(account.refusedConnects).toEqual({});
     expect(account).toMatchObject(NOTHING_FAILED);
     expect(account.closeCodes).toEqual({ 1012: account.sentAway });
     expect(Object.keys(account.reconnects)).toEqual(['1', '2']);
   }, 300_000);
 });
+
+/**
+ * A POST that meets the very moment in which a node stops listening is reset, and nginx must not send it twice: its caller
+ * does. Nothing else may need repeating.
+ */
+function expectCallsToGoThrough({ calls, failedCalls }: RollingAccount): void {
+  const { 'POST 502': atTheMoment = 0, ...others } = failedCalls;
+  expect(others).toEqual({});
+  expect(atTheMoment).toBeLessThanOrEqual(calls / 1000);
+}
 
 /** The first nodes, those with the fewest connections first: theirs all fit below what the others have. */
 async function byConnections(site: ClusterSite): Promise<number[]> {

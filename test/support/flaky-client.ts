@@ -19,6 +19,8 @@ export interface FlakyOptions {
   pauseMs?: () => number;
   /** Nothing heard for so long: the connection is given up. */
   silenceMs?: number;
+  /** @default 5000 */
+  handshakeTimeoutMs?: number;
 }
 
 interface Book {
@@ -34,6 +36,8 @@ export class FlakyClient {
   readonly others: Frame[] = [];
   readonly counts = { gaps: 0, repetitions: 0, recovered: 0, unrecovered: 0, connects: 0 };
   readonly closes: number[] = [];
+  /** Why attempts failed. */
+  readonly refusals: string[] = [];
   /** `frame`, `ready` (all channels are confirmed and recovered), `closed`. */
   readonly events = new EventEmitter();
   private readonly books = new Map<string, Book>();
@@ -91,13 +95,17 @@ export class FlakyClient {
 
   /** One connection, from the attempt to its end. */
   private live(): Promise<void> {
-    const socket = new WebSocket(this.options.url(), { perMessageDeflate: false, handshakeTimeout: 5000 });
+    const socket = new WebSocket(this.options.url(), {
+      perMessageDeflate: false,
+      handshakeTimeout: this.options.handshakeTimeoutMs ?? 5000,
+    });
     this.socket = socket;
     this.unready.clear();
     for (const channel of this.books.keys()) this.unready.add(channel);
     const { silenceMs } = this.options;
     const silence = silenceMs === undefined ? undefined : setInterval(() => this.probe(socket), silenceMs / 2);
     socket.on('open', () => {
+      opened = true;
       this.counts.connects += 1;
       for (const [channel, target] of Object.entries(this.options.channels)) {
         const { epoch, offset } = this.books.get(channel)!;
@@ -110,7 +118,10 @@ export class FlakyClient {
       this.take(JSON.parse(data.toString()) as Frame);
     });
     socket.on('pong', () => (this.alive = true));
-    socket.on('error', () => undefined); // followed by 'close'
+    let opened = false;
+    socket.on('error', ({ message }) => {
+      if (!opened) this.refusals.push(message);
+    }); // followed by 'close'
     return new Promise((resolve) =>
       socket.once('close', (code) => {
         clearInterval(silence);

@@ -7,6 +7,8 @@ import { TcpProxy } from './tcp-proxy.js';
 export interface FlakyPlan {
   /** The service's port at the moment. */
   port: () => number;
+  /** Where the back-end publishes. @default port */
+  publishPort?: () => number;
   clients: number;
   messages: number;
   everyMs: number;
@@ -88,10 +90,10 @@ export async function runFlaky(plan: FlakyPlan, during: Promise<unknown> = Promi
 }
 
 /** Whoever listens on the port next is asked again until it has answered. */
-async function post(plan: FlakyPlan, path: string, body: object): Promise<void> {
+async function post({ port, publishPort = port }: FlakyPlan, path: string, body: object): Promise<void> {
   for (;;) {
     try {
-      const response = await fetch(`http://127.0.0.1:${plan.port()}${path}`, {
+      const response = await fetch(`http://127.0.0.1:${publishPort()}${path}`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(body),

@@ -29,6 +29,7 @@ export class RollingUser {
       url: () => `${url}/ws`,
       channels: { [`user:${id}`]: { user_id: id }, broadcast: { channel: 'broadcast' } },
       pauseMs: () => 50 + Math.random() * 450,
+      handshakeTimeoutMs: 30_000,
     });
     this.client.events.on('frame', (frame: Frame) => this.take(frame));
     this.client.events.on('closed', () => (this.cameBack = true));

@@ -25,7 +25,8 @@ export interface RollingAccount {
   unrecovered: number;
   /** How many users came back how often. */
   reconnects: Record<string, number>;
-  refusedConnects: number;
+  /** Attempts to connect that failed, by what they got. */
+  refusedConnects: Record<string, number>;
   closeCodes: Record<string, number>;
   callP99Ms: number;
   callMaxMs: number;
@@ -109,7 +110,7 @@ export class RollingWorkload {
       repetitionsOnWire: sum(({ client }) => client.counts.repetitions),
       unrecovered: sum(({ client }) => client.counts.unrecovered),
       reconnects: tally(this.users.map(({ client }) => client.counts.connects - 1)),
-      refusedConnects: sum(({ client }) => client.closes.length - (client.counts.connects - 1)),
+      refusedConnects: tally(this.users.flatMap(({ client }) => client.refusals)),
       closeCodes: tally(closes),
       callP99Ms: Math.round(percentile(this.durations, 0.99)),
       callMaxMs: Math.round(Math.max(...this.durations)),
@@ -205,7 +206,7 @@ export class RollingWorkload {
   }
 }
 
-function tally(values: readonly number[]): Record<string, number> {
+function tally(values: readonly (number | string)[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const value of values) counts[value] = (counts[value] ?? 0) + 1;
   return counts;
