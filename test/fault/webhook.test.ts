@@ -98,21 +98,28 @@ describe('a webhook', () => {
     expect(receiver.deliveries).toHaveLength(2);
   }, 60_000);
 
-  it('that fails three times comes a fourth time with the same id and body, after longer and longer pauses', async () => {
+  it('that fails three times comes a fourth time with the same id and body, after longer and longer pauses; the log has two lines of it', async () => {
     const at: number[] = [];
     receiver.answering = (delivery, response) => {
       at.push(performance.now());
       (at.length < 4 ? failing(503) : taken)(delivery, response);
     };
-    const service = await start();
+    const service = await start({ WEBSOCKET_WEBHOOK_URL: receiver.url.replace('//', '//someone:password@') });
+    let log = '';
+    service.child.stdout?.on('data', (chunk: Buffer) => (log += chunk.toString()));
     await decide(1, service);
-    const { id, body } = await receiver.nth(4);
+    const { id, body, headers } = await receiver.nth(4);
     for (const delivery of receiver.deliveries) expect(delivery).toMatchObject({ id, body });
     const pauses = at.slice(1).map((moment, index) => moment - (at[index] ?? 0));
     console.log(`pauses: ${pauses.map((ms) => `${Math.round(ms)} ms`).join(', ')}`);
     for (const [index, least] of [750, 1500, 3000].entries()) expect(pauses[index]).toBeGreaterThan(least * 0.95);
     await untilNoneWaits(service);
     expect(receiver.deliveries).toHaveLength(4);
+    expect(headers.authorization).toBe(`Basic ${Buffer.from('someone:password').toString('base64')}`);
+    await service.stop();
+    const lines = log.split('\n').filter((line) => line.includes('"context":"Webhook"'));
+    expect(lines).toEqual([expect.stringContaining('fails (503)'), expect.stringContaining('takes what it is sent again')]);
+    for (const secret of ['password', SECRET, receiver.url, 'confirmation.answered']) expect(log).not.toContain(secret);
   }, 60_000);
 
   it('waits as long as its receiver asks', async () => {
