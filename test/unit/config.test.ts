@@ -37,6 +37,45 @@ describe('the settings', () => {
     expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`^${name} is .+, but takes .+`));
   });
 
+  it('of a webhook belong together, and none of them is told when it cannot be used', () => {
+    const refusal = (environment: Record<string, string>): string => {
+      try {
+        readConfig(environment);
+      } catch (error) {
+        return (error as Error).message;
+      }
+      return '';
+    };
+    const [url, secret] = ['https://someone:password@a.example', `whsec_${Buffer.alloc(24).toString('base64')}`];
+    const given = (WEBSOCKET_WEBHOOK_URL: string, WEBSOCKET_WEBHOOK_SECRET: string): Record<string, string> => ({
+      WEBSOCKET_WEBHOOK_URL,
+      WEBSOCKET_WEBHOOK_SECRET,
+    });
+    expect(readConfig({ ...given(url, `${secret}, ${secret}`), WEBSOCKET_WEBHOOK_TIMEOUT: '2.5' }).notification.webhook).toEqual({
+      url,
+      secret: [secret, secret],
+      timeoutMs: 2500,
+    });
+    expect(readConfig({}).notification.webhook).toBeUndefined();
+    expect(refusal(given(url, ''))).toBe('WEBSOCKET_WEBHOOK_SECRET is not set, but WEBSOCKET_WEBHOOK_URL needs it');
+    expect(refusal(given('', secret))).toBe('WEBSOCKET_WEBHOOK_URL is not set, but WEBSOCKET_WEBHOOK_SECRET is');
+    expect(refusal(given('someone:password@a.example', secret))).toBe(
+      'WEBSOCKET_WEBHOOK_URL is not usable, but takes an http(s) URL',
+    );
+    const wrong = [
+      `whsec_${Buffer.alloc(23, 5).toString('base64')}`,
+      secret.slice(6),
+      `${secret}!`,
+      'whsec_not base64 at all, is it? no',
+    ];
+    for (const each of wrong)
+      for (const secrets of [each, `${secret},${each}`]) {
+        expect(refusal(given(url, secrets))).toMatch(/^WEBSOCKET_WEBHOOK_SECRET is not usable, but takes whsec_ and base64/);
+        expect(refusal(given(url, secrets))).not.toContain(each);
+      }
+    expect(refusal({ WEBSOCKET_WEBHOOK_TIMEOUT: '3601' })).toContain('WEBSOCKET_WEBHOOK_TIMEOUT is "3601"');
+  });
+
   it('that are secret are not told', () => {
     let message = '';
     try {

@@ -1,6 +1,8 @@
 import { ConfigurationError } from '../../src/notification/notification.errors.js';
 import { resolveOptions, type NotificationOptions } from '../../src/notification/notification.options.js';
 
+const SECRET = `whsec_${Buffer.alloc(24).toString('base64')}`;
+
 /** The message with which options are refused. */
 function refusal(options: unknown): string | undefined {
   try {
@@ -58,9 +60,20 @@ describe('the module’s options', () => {
     ['compression', 'on'],
     ['authenticator', {}],
     ['apiKeys.0', ['short']],
+    ['webhook.url', { url: 'ftp://a.example', secret: SECRET }],
+    ['webhook.secret.0', { url: 'http://a.example', secret: 'whsec_c2hvcnQ=' }],
+    ['webhook.secret.1', { url: 'http://a.example', secret: [SECRET, SECRET.slice(6)] }],
+    ['webhook.secret', { url: 'http://a.example' }],
+    ['webhook.timeoutMs', { url: 'http://a.example', secret: SECRET, timeoutMs: 3_600_001 }],
     ['port', 70_000],
   ])('that are wrong name themselves: %s = %p', (path, value) => {
     expect(refusal({ [path.split('.')[0] ?? path]: value })).toMatch(new RegExp(`^option ${path}: .+`));
+  });
+
+  it('of a webhook take one secret or several', () => {
+    const url = 'https://user:pass@a.example/x?y';
+    expect(resolveOptions({ webhook: { url, secret: SECRET } }).webhook).toEqual({ url, secret: [SECRET], timeoutMs: 10_000 });
+    expect(resolveOptions({ webhook: { url, secret: [SECRET, SECRET] } }).webhook?.secret).toHaveLength(2);
   });
 
   it('that are misspelt are refused', () => {

@@ -539,6 +539,29 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
       });
     });
 
+    describe('a handler', () => {
+      it('that calls the engine while it is being told gets its own answers, and so does everybody else', async () => {
+        await engine.close();
+        const answers: Promise<unknown>[] = [];
+        recorder = new EngineRecorder();
+        const decided = recorder.onDecided.bind(recorder);
+        recorder.onDecided = (confirmation) => {
+          decided(confirmation);
+          answers.push(engine.get(confirmation.callbackId).then((its) => expect(its).toEqual(confirmation)));
+        };
+        engine = await fixture.start(recorder);
+        await engine.replayDecisions();
+        for (let round = 0; round < 20; round += 1) {
+          await yes(await open());
+          // While the handler's call is under way, and before the turn that it was to go with.
+          answers.push(engine.pendingIds('ann').then((ids) => expect(ids).toEqual([])));
+          answers.push(engine.position('news').then((position) => expect(position.offset).toBe(0)));
+          await Promise.all(answers);
+        }
+        expect(answers).toHaveLength(60);
+      });
+    });
+
     describe('its life', () => {
       it('emits decisions again that may not have been told before a crash, in order, and no others after a clean stop (E5)', async () => {
         const ids = [await open(), await open(), await open()];

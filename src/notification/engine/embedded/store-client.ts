@@ -150,6 +150,8 @@ export class StoreClient {
   private flush(): void {
     const phase = this.phase;
     if (phase.name !== 'running') return;
+    // A handler that calls the engine while a batch is being told has asked for another one already.
+    clearImmediate(phase.flush);
     phase.flush = undefined;
     if (this.queue.length === 0) return this.onDrained?.();
     phase.underWay = this.queue.splice(0, MAX_BATCH);

@@ -1,0 +1,140 @@
+/** The parts of the webhook's room: pauses, what the log is told, and one attempt against a real server. */
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { Webhook } from 'standardwebhooks';
+import { pauseMs, retryAfterMs } from '../../src/notification/webhook/back-off.js';
+import { Complaints } from '../../src/notification/webhook/complaints.js';
+import { Receiver } from '../../src/notification/webhook/receiver.js';
+import { keyOf, signatures } from '../../src/notification/webhook/signature.js';
+import { SECRET } from '../support/webhook-receiver.js';
+
+describe('the pause after a failure', () => {
+  it('begins near a second, doubles, and grows to five minutes', () => {
+    expect([1, 2, 3, 4].map((attempt) => pauseMs(attempt, 0, 0.5))).toEqual([1000, 2000, 4000, 8000]);
+    expect([pauseMs(1, 0, 0), pauseMs(1, 0, 1)]).toEqual([750, 1250]);
+    for (const attempt of [10, 60, 5000]) expect(pauseMs(attempt, 0, 0.5)).toBe(300_000);
+  });
+
+  it('is as long as the receiver asks, where that is longer, up to an hour', () => {
+    expect(pauseMs(1, 60_000, 0.5)).toBe(60_000);
+    expect(pauseMs(9, 1000, 0.5)).toBe(256_000);
+    expect(pauseMs(1, 86_400_000, 0.5)).toBe(3_600_000);
+  });
+
+  it.each<[string | null, number | undefined]>([
+    [null, undefined],
+    ['7', 7000],
+    [' 7 ', 7000],
+    ['0', undefined],
+    ['Wed, 21 Oct 2026 07:28:10 GMT', 10_000],
+    ['Wed, 21 Oct 2026 07:27:00 GMT', undefined],
+    ['soon', undefined],
+    ['-5', undefined],
+  ])('is read from Retry-After: %p', (header, expected) => {
+    expect(retryAfterMs(header, Date.parse('2026-10-21T07:28:00Z'))).toBe(expected);
+  });
+});
+
+describe('the log', () => {
+  let now: number;
+  let lines: string[];
+  let complaints: Complaints;
+  beforeEach(() => {
+    [now, lines] = [0, []];
+    complaints = new Complaints(
+      (line) => lines.push(line),
+      () => now,
+    );
+  });
+
+  it('is told that a receiver begins to fail, and that it is over, and nothing between', () => {
+    complaints.succeeded();
+    for (let attempt = 0; attempt < 100; attempt += 1) complaints.failed('500');
+    expect(complaints.isFailing).toBe(true);
+    for (let attempt = 0; attempt < 100; attempt += 1) complaints.succeeded();
+    expect(lines).toEqual([expect.stringContaining('fails (500)'), expect.stringContaining('again')]);
+  });
+
+  it('is told once a minute of one that wavers', () => {
+    for (; now < 600_000; now += 100) {
+      complaints.failed('500');
+      complaints.succeeded();
+    }
+    expect(lines).toHaveLength(20);
+  });
+
+  it('is told once a minute of what was given up, and of all of it', () => {
+    for (; now <= 120_000; now += 1000) complaints.dropped(2);
+    expect(lines.map((line) => Number.parseInt(line, 10))).toEqual([2, 120, 120]);
+  });
+});
+
+it('a signature is of the id, the moment and the body, as the reference library has it', () => {
+  const moment = new Date();
+  moment.setMilliseconds(0);
+  const body = '{"type":"x","text":"ü"}';
+  const expected = new Webhook(SECRET).sign('decision-1', moment, body);
+  expect(signatures([keyOf(SECRET)], 'decision-1', moment.getTime() / 1000, body)).toBe(expected);
+});
+
+describe('an attempt', () => {
+  let server: Server;
+  const listen = async (take: RequestListener): Promise<string> => {
+    server = createServer(take).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  };
+  const receiver = (url: string, timeoutMs = 5000): Receiver => new Receiver({ url, secret: [SECRET], timeoutMs });
+  const never = new AbortController().signal;
+  afterEach(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+
+  it('takes credentials out of the address, and tells nobody of them', async () => {
+    let seen: unknown;
+    const host = await listen((request, response) => {
+      seen = [request.url, request.headers.authorization];
+      response.writeHead(500).end();
+    });
+    expect(await receiver(`http://some%20one:p%40ss@${host}/a?b`).post('id', '{}', never)).toEqual({
+      delivered: false,
+      reason: '500',
+    });
+    expect(seen).toEqual(['/a?b', `Basic ${Buffer.from('some one:p@ss').toString('base64')}`]);
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+    expect(await receiver(`http://someone:password@${host}`).post('id', '{}', never)).toEqual({
+      delivered: false,
+      reason: 'ECONNREFUSED',
+    });
+  });
+
+  it('does not read what comes back, however long it is', async () => {
+    let closed!: () => void;
+    const gone = new Promise<void>((resolve) => (closed = resolve));
+    const host = await listen((_request, response) => {
+      response.writeHead(200).write('x');
+      const flood = setInterval(() => response.write('x'.repeat(65_536)), 1);
+      response.once('close', () => {
+        clearInterval(flood);
+        closed();
+      });
+    });
+    expect(await receiver(`http://${host}`).post('id', '{}', never)).toEqual({ delivered: true });
+    await gone;
+  });
+
+  it('ends with its time, and with the service', async () => {
+    const host = await listen(() => undefined);
+    expect(await receiver(`http://${host}`, 50).post('id', '{}', never)).toEqual({
+      delivered: false,
+      reason: 'no answer in time',
+    });
+    const stop = new AbortController();
+    server.once('request', () => stop.abort());
+    expect(await receiver(`http://${host}`).post('id', '{}', stop.signal)).toMatchObject({ delivered: false });
+  });
+});
