@@ -72,12 +72,19 @@ local function settle(record, decision)
   return event('decided', id, record)
 end
 
+-- whether somebody has looked at this partition lately; if not, nothing ran, or Redis itself was away. Whoever comes first
+-- afterwards finds it so, be it a tick or not
+local function running()
+  local ticked = redis.call('HGET', META, 'tick')
+  return ticked and now - tonumber(ticked) <= 2500
+end
+
 -- the record as the clock has it; a default of proceed that only a setting gave does not count for a deadline that
 -- passed while nothing ran
 local function current(record)
   local expires = tonumber(record[I.expires] or '')
   if record[I.state] ~= 'pending' or not expires or expires > now then return record end
-  local since = tonumber(redis.call('HGET', META, 'running_since') or '0')
+  local since = running() and tonumber(redis.call('HGET', META, 'running_since') or '0') or now
   local given = record[I.on_timeout_by] == 'caller' or expires > since
   settle(record, { outcome = 'timed_out', proceed = record[I.on_timeout] == 'proceed' and given and '1' or '0' })
   return record

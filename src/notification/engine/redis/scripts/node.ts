@@ -52,11 +52,10 @@ export const TICK = script(
   CONFIRMATION_STEPS,
   `
 local retention, limit = tonumber(ARGV[2]), tonumber(ARGV[3])
-local state = redis.call('HMGET', META, 'tick', 'told')
--- for so long nothing ran, or Redis itself was away: deadlines up to here were missed
-if ARGV[4] == '1' or not state[1] or now - tonumber(state[1]) > 2500 then redis.call('HSET', META, 'running_since', text(now)) end
+-- deadlines up to here were missed
+if ARGV[4] == '1' or not running() then redis.call('HSET', META, 'running_since', text(now)) end
 redis.call('HSET', META, 'tick', text(now))
-local told = state[2] or '0'
+local told = redis.call('HGET', META, 'told') or '0'
 if ARGV[5] ~= '' and tonumber(ARGV[5]) > tonumber(told) then
   told = ARGV[5]
   redis.call('HSET', META, 'told', told)
