@@ -554,7 +554,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         for (let round = 0; round < 20; round += 1) {
           await yes(await open());
           // While the handler's call is under way, and before the turn that it was to go with.
-          answers.push(engine.pendingIds('ann').then((ids) => expect(ids).toEqual([])));
+          answers.push(engine.waiting('ann', 10).then(({ pendingIds }) => expect(pendingIds).toEqual([])));
           answers.push(engine.position('news').then((position) => expect(position.offset).toBe(0)));
           await Promise.all(answers);
         }

@@ -218,6 +218,23 @@ requireBinary('redis-server')('the redis engine under faults', () => {
     await b.recorder.nth('gap');
   });
 
+  it('never lets a setting say proceed for a deadline that passed while Redis was away, whoever comes first (E2)', async () => {
+    await use();
+    const node = await nodes.start();
+    const overrides = { timeoutMs: 500, onTimeout: 'proceed', onTimeoutBy: 'setting' };
+    const [bySetting, byCaller] = [await ask(node, overrides), await ask(node, { ...overrides, onTimeoutBy: 'caller' })];
+    await server.kill9();
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    await server.restart();
+    // Before any node has looked what is due.
+    await untilPing(node);
+    await Promise.all([answer(node, bySetting), node.engine.get(byCaller)]);
+    await node.recorder.nth('decided', 2);
+    const decisionOf = (id: string) => node.recorder.decisionsOf(id)[0]?.decision;
+    expect(decisionOf(bySetting)).toMatchObject({ outcome: 'timed_out', proceed: false });
+    expect(decisionOf(byCaller)).toMatchObject({ outcome: 'timed_out', proceed: true });
+  });
+
   it('never takes a position from before a restart of Redis for a good one', async () => {
     await use();
     const node = await nodes.start();
