@@ -19,6 +19,7 @@ requireBinary('redis-server')('when a replica is promoted', () => {
   let pair: RedisPair;
   let nodes: TestService[];
   let decisions: DecisionEvent[][];
+  let working = false;
   const node = (index: number): TestService => nodes[index] as TestService;
 
   const start = async (environment: Record<string, string> = {}): Promise<void> => {
@@ -32,6 +33,7 @@ requireBinary('redis-server')('when a replica is promoted', () => {
     });
   };
   afterEach(async () => {
+    working = false;
     await Promise.all(nodes.map((one) => one.stop()));
     await pair.stop();
   });
@@ -133,7 +135,7 @@ requireBinary('redis-server')('when a replica is promoted', () => {
 
     const acknowledged = new Map<string, boolean | undefined>();
     const refused: unknown[] = [];
-    let working = true;
+    working = true;
     const load = async ({ notifications }: TestService, name: string): Promise<void> => {
       for (let step = 0; working; step += 1) {
         try {
@@ -145,13 +147,15 @@ requireBinary('redis-server')('when a replica is promoted', () => {
           acknowledged.set(callbackId, proceed);
         } catch (error) {
           refused.push(error);
+          await delay(5);
         }
       }
     };
     const loads = Promise.all(nodes.map((one, index) => load(one, `worker-${index}`)));
     while (acknowledged.size < 200) await delay(10);
     await pair.lag();
-    while (refused.length < 6) await delay(10);
+    for (const until = Date.now() + 10_000; refused.length < 6 && Date.now() < until;) await delay(10);
+    const refusedLagging = refused.length;
     expect(await ann.request({ action: 'confirm', callback_id: standingId, proceed: true })).toMatchObject({
       code: 'UNAVAILABLE',
     });
@@ -180,6 +184,7 @@ requireBinary('redis-server')('when a replica is promoted', () => {
       if (found === 'nothing' || (proceed !== undefined && found !== proceed)) missing.push(callbackId);
     }
     expect(missing).toEqual([]);
+    expect(refusedLagging).toBeGreaterThan(5);
     for (const told of decisions)
       for (const { callbackId, proceed } of told)
         expect((await again(() => node(1).notifications.getConfirmation(callbackId))).decision?.proceed).toBe(proceed);

@@ -212,6 +212,50 @@ export class RedisCluster {
     return { cluster: this.servers.map(({ url }) => url) };
   }
 
+  /** The server whose slot it is. */
+  async ownerOf(slot: number): Promise<RedisServer> {
+    for (const server of this.servers) {
+      const nodes = await server.command('CLUSTER', 'NODES');
+      const own = nodes.split('\n').find((line) => line.includes('myself')) ?? '';
+      const ranges = own
+        .trim()
+        .split(' ')
+        .slice(8)
+        .map((range) => range.split('-').map(Number));
+      if (ranges.some(([from = -1, to = from]) => from <= slot && slot <= to)) return server;
+    }
+    throw new Error(`nobody has slot ${slot}`);
+  }
+
+  /**
+   * Moves a slot with all its keys, step by step, as an operator's tool does.
+   * @param between after each key that was moved
+   */
+  async moveSlot(slot: number, to: RedisServer, between: () => Promise<void> = () => Promise.resolve()): Promise<number> {
+    const from = await this.ownerOf(slot);
+    const idOf = async (server: RedisServer): Promise<string> => (await server.command('CLUSTER', 'MYID')).split('\r\n')[1] ?? '';
+    const [fromId, toId] = [await idOf(from), await idOf(to)];
+    const ok = async (server: RedisServer, ...args: string[]): Promise<void> => {
+      const reply = await server.command(...args);
+      if (!reply.startsWith('+')) throw new Error(`${args.slice(0, 3).join(' ')}: ${reply}`);
+    };
+    await ok(to, 'CLUSTER', 'SETSLOT', String(slot), 'IMPORTING', fromId);
+    await ok(from, 'CLUSTER', 'SETSLOT', String(slot), 'MIGRATING', toId);
+    let moved = 0;
+    for (;;) {
+      const keys = (await from.command('CLUSTER', 'GETKEYSINSLOT', String(slot), '1'))
+        .split('\r\n')
+        .filter((_, index) => index > 0 && index % 2 === 0);
+      const [key] = keys;
+      if (!key) break;
+      await ok(from, 'MIGRATE', '127.0.0.1', String(to.port), key, '0', '5000');
+      moved += 1;
+      await between();
+    }
+    for (const server of [to, from, ...this.servers]) await ok(server, 'CLUSTER', 'SETSLOT', String(slot), 'NODE', toId);
+    return moved;
+  }
+
   async flush(): Promise<void> {
     await Promise.all(this.servers.map((server) => server.command('FLUSHALL')));
   }

@@ -3,7 +3,9 @@
  *
  *  1. Whatever belongs to one partition starts with its root, `<prefix>:{p<n>}`; the braces are Redis Cluster's hash tag,
  *     so that one script may touch all of it.
- *  2. A script gets the root as KEYS[1] and derives the rest, by the same suffixes as here.
+ *  2. A script gets the root as KEYS[1] and derives the rest, by the same suffixes as here. KEYS[2] is there for Redis
+ *     Cluster alone: of the two one always exists and one never does, which in a slot that is being moved from one master to
+ *     another no master has both of. So each of them says TRYAGAIN, instead of running the script on half of its keys.
  *  3. Names of users, tasks, channels and keys come last, so that no text in them can be taken for something else.
  */
 export class Keys {
@@ -18,6 +20,9 @@ export class Keys {
     return `${this.prefix}:{p${partition}}`;
   }
 }
+
+/** What a script is given as its keys. */
+export const scriptKeys = (root: string): string[] => [root, `${root}:meta`];
 
 /** Pub/sub channels of a partition. They only wake. */
 export const PUBSUB = {

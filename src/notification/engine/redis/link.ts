@@ -3,14 +3,17 @@
  * each per master).
  *
  *  1. Nothing is sent twice: there is no queue of commands while Redis is away, and what was under way when a connection
- *     broke is rejected. (A script that Redis said it does not know, or that another master has to run, has not run.)
+ *     broke is rejected. (A script that Redis said it does not know, that another master has to run, or that is to be tried
+ *     again while its slot moves, has not run.)
  *  2. Every call ends within the deadline, as `EngineUnavailableError` if need be; whether a write was carried out is then
  *     unknown, and repeating it with the same id is safe.
  *  3. With `waitReplicas` a call that somebody counts on resolves when so many replicas have what it did.
  *  4. Subscriptions come back by themselves; `onReady` says that they had been away.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { createClient, createCluster } from 'redis';
 import { EngineUnavailableError, StoreFullError } from '../../notification.errors.js';
+import { scriptKeys } from './keys.js';
 import type { Reply } from './records.js';
 import { slotOf } from './partitions.js';
 import { Replicas } from './replicas.js';
@@ -35,6 +38,8 @@ export interface LinkOptions {
 
 /** Nothing for so long on a connection that carries something every second: it is dead. */
 const SILENT_MS = 5000;
+/** Between looks whether a slot has been moved. */
+const MOVING_MS = 25;
 const RECONNECT_MS = { shortest: 50, longest: 1000 };
 
 type Client = ReturnType<typeof newClient>;
@@ -87,8 +92,9 @@ export class RedisLink {
   run(script: Script, root: string, ...args: (string | number)[]): Promise<Reply> {
     return this.call(async () => {
       const texts = args.map(String);
-      if (!script.counts || !this.waits) return evaluate(script, root, texts, (command) => this.wires.send(root, command));
-      return this.replicated(script, root, texts);
+      const until = Date.now() + this.options.timeoutMs * 0.9;
+      if (script.counts && this.waits) return whenSettled(until, () => this.replicated(script, root, texts));
+      return whenSettled(until, () => evaluate(script, root, texts, (command) => this.wires.send(root, command)));
     });
   }
 
@@ -181,14 +187,28 @@ export class RedisLink {
 }
 
 async function evaluate({ sha, source }: Script, root: string, args: string[], send: Send): Promise<Reply> {
-  const tail = ['1', root, ...args];
+  const keys = scriptKeys(root);
+  const tail = [String(keys.length), ...keys, ...args];
   try {
     return await send(['EVALSHA', sha, ...tail]);
   } catch (error) {
-    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+    if (!saysRedis(error, 'NOSCRIPT')) throw error;
     return send(['EVAL', source, ...tail]);
   }
 }
+
+/** While the slot is being moved to another master no script of it runs; they come again until `until`. */
+async function whenSettled(until: number, work: () => Promise<Reply>): Promise<Reply> {
+  for (;;)
+    try {
+      return await work();
+    } catch (error) {
+      if (!saysRedis(error, 'TRYAGAIN') || Date.now() >= until) throw error;
+      await delay(MOVING_MS);
+    }
+}
+
+const saysRedis = (error: unknown, code: string): boolean => error instanceof Error && error.message.startsWith(code);
 
 function translated(error: unknown): Error {
   if (error instanceof EngineUnavailableError) return error;

@@ -1,0 +1,107 @@
+/**
+ * Slots of a Redis Cluster are moved from master to master, with live prompts in them, while they are asked, answered and
+ * read on two nodes.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Partitions, slotOf } from '../../src/notification/engine/redis/partitions.js';
+import { EngineUnavailableError } from '../../src/notification/notification.errors.js';
+import { question } from '../contract/engine/engine-suite.js';
+import { RedisNodes, type Node } from '../support/redis-nodes.js';
+import { RedisCluster } from '../support/redis.js';
+import { requireBinary } from '../support/system.js';
+
+const PARTITIONS = 3;
+
+requireBinary('redis-server')('slots of a Redis Cluster that are moved', () => {
+  let cluster: RedisCluster;
+  let nodes: RedisNodes;
+
+  beforeEach(async () => {
+    cluster = await RedisCluster.start();
+    nodes = new RedisNodes(cluster.url, { partitions: PARTITIONS });
+  });
+  afterEach(async () => {
+    await nodes.close();
+    await cluster.stop();
+  });
+
+  const again = async <T>(work: () => Promise<T>): Promise<T> => {
+    for (;;)
+      try {
+        return await work();
+      } catch (error) {
+        expect(error).toBeInstanceOf(EngineUnavailableError);
+        await delay(10);
+      }
+  };
+
+  it('lose nothing, decide each prompt once, and are heard of afterwards', async () => {
+    const [a, b] = [await nodes.start(), await nodes.start()];
+    const both = [a, b];
+    const slots = [...new Partitions(PARTITIONS).all.map((partition) => slotOf(`wsm:{p${partition}}`)), slotOf('wsm:{nodes}')];
+    const users = Array.from({ length: 9 }, (_, index) => `user-${index}`);
+    for (const userId of users) await b.engine.watch(`user:${userId}`);
+    const decided = new Map<string, boolean>();
+    const faults: string[] = [];
+    let asked = 0;
+    let working = true;
+    const work = async (self: Node, other: Node, name: string): Promise<void> => {
+      for (let step = 0; working; step += 1) {
+        const request = question({
+          callbackId: randomUUID(),
+          userId: users[step % users.length]!,
+          taskId: `${name}-${step % 3}`,
+          key: `${name}-${step}`,
+          fingerprint: 'f',
+        });
+        asked += 1;
+        const opened = await again(() => self.engine.open(request));
+        // The same key finds the same prompt, wherever its slot is.
+        const found = await again(() => other.engine.open({ ...request, callbackId: randomUUID() }));
+        const { callbackId } = opened.confirmation;
+        if (found.created || found.confirmation.callbackId !== callbackId) faults.push(`a second prompt for ${request.key}`);
+        const answers = await Promise.all(
+          [self, other].map((node, index) =>
+            again(() =>
+              node.engine.decide({ callbackId, scope: 'all', answeredBy: `device-${index}`, answer: { proceed: index === 0 } }),
+            ),
+          ),
+        );
+        const verdicts = answers.map((answer) => 'confirmation' in answer && answer.confirmation.decision?.proceed);
+        if (verdicts[0] === false ? verdicts[1] !== false : verdicts[1] !== true) faults.push(`two verdicts on ${callbackId}`);
+        if (answers.some(({ status }) => status === 'not_found')) faults.push(`${callbackId} was not found`);
+        decided.set(callbackId, verdicts[0] === true);
+      }
+    };
+    const works = Promise.all([0, 1, 2, 3].map((index) => work(both[index % 2]!, both[1 - (index % 2)]!, `w${index}`)));
+    while (decided.size < 50) await delay(10);
+    let moved = 0;
+    for (const slot of slots) {
+      const owner = await cluster.ownerOf(slot);
+      const to = cluster.servers[(cluster.servers.indexOf(owner) + 1) % cluster.servers.length]!;
+      let slowly = 0;
+      moved += await cluster.moveSlot(slot, to, () => ((slowly += 1) % 20 === 0 ? delay(2) : Promise.resolve()));
+      const before = decided.size;
+      while (decided.size < before + 30) await delay(10);
+    }
+    working = false;
+    await works;
+    expect(faults).toEqual([]);
+    for (const [callbackId, proceed] of decided)
+      expect(await again(() => a.engine.get(callbackId))).toMatchObject({ state: 'answered', decision: { proceed } });
+    for (const { recorder } of both) {
+      await recorder.nth('decided', decided.size);
+      const told = recorder.of('decided').map(({ confirmation }) => confirmation.callbackId);
+      expect(told).toHaveLength(decided.size);
+      expect(new Set(told)).toEqual(new Set(decided.keys()));
+    }
+    // What was opened while a subscription moved along with its slot is shown all the same.
+    const shown = () => new Set(b.recorder.of('opened').map(({ confirmation }) => confirmation.callbackId));
+    console.log(`slots: ${moved} keys moved in ${slots.length} slots under ${asked} questions; ${shown().size} shown`);
+    const last = await Promise.all(users.map((userId) => again(() => a.engine.open(question({ userId })))));
+    const missing = () => last.filter(({ confirmation }) => !shown().has(confirmation.callbackId));
+    for (const until = Date.now() + 10_000; missing().length > 0 && Date.now() < until;) await delay(20);
+    expect(missing()).toEqual([]);
+  }, 90_000);
+});
