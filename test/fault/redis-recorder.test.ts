@@ -17,7 +17,7 @@ import { Workload } from '../support/workload.js';
 const LIMIT_MS = 900_000;
 const KILLS = Number(process.env['REDIS_KILLS'] ?? 20);
 const PENDING = Number(process.env['REDIS_PENDING'] ?? 10_000);
-const CALLERS = Number(process.env['REDIS_CALLERS'] ?? 1000);
+const CALLERS = Number(process.env['REDIS_CALLERS'] ?? 500);
 /** A caller by REST asks again after 30 s, and would find what nobody told it. */
 const TELLING = { withinMs: 20_000 };
 const GOES_ON = { questions: 20, withinMs: 15_000 };
@@ -126,7 +126,7 @@ requireBinary('redis-server')('three nodes on one Redis, under load', () => {
     `give callers who come back to another node their answer, when nodes are killed with ${PENDING} prompts pending`,
     async () => {
       await begin('proceed');
-      const options = { seed: seedOf('redis kill -9'), rounds: 6, pending: PENDING, burst: 1500, callers: CALLERS };
+      const options = { seed: seedOf('redis kill -9'), rounds: 4, pending: PENDING, burst: 1500, callers: CALLERS };
       const workload = new KillWorkload(site, recorder, options);
       await workload.run();
       await liveness.prove();

@@ -72,7 +72,9 @@ interface Prompt {
 }
 
 /** How long the engine may take before it is held to be away (contract §4.6), less what a clock may be off. */
-const PATIENCE_OF_NODES_MS = 1900;
+export const PATIENCE_OF_NODES_MS = 1900;
+/** A close code. */
+export const SERVER_FAULT = 1011;
 
 export function check(
   entries: readonly Entry[],
@@ -459,17 +461,25 @@ class Check {
   private mayFail(begun: Begun, at: number, { error }: EntryOf<'failed'>): boolean {
     if (this.tolerated.has(error)) return true;
     const endedAt = this.endOf(begun, at);
-    if (error === 'ServiceClosedError') {
-      if (this.outages.some(({ from, to }) => from < endedAt && at < to)) return true;
-      if ((this.times[endedAt] ?? 0) - (this.times[at] ?? 0) >= PATIENCE_OF_NODES_MS) return true;
-    }
+    if (error === 'ServiceClosedError' && this.isExcused(at, endedAt)) return true;
     if (error !== 'ServiceClosedError' && error !== 'connection lost') return false;
     const connection = 'connection' in begun ? begun.connection : undefined;
-    if (error === 'connection lost' && connection !== undefined && this.left.has(connection)) return true;
+    if (error === 'connection lost' && connection !== undefined) {
+      if (this.left.has(connection)) return true;
+      // Who comes while the store is away is sent away, to come again.
+      const from = this.connectedAt.get(connection) ?? at;
+      if (this.closedWith.get(connection) === SERVER_FAULT && this.isExcused(from, endedAt)) return true;
+    }
     const lives = this.lives.get(begun.node) ?? [];
     const since = (connection === undefined ? undefined : this.connectedAt.get(connection)) ?? at;
     const life = lives.findLast(({ starting }) => starting <= since);
     return life?.stopping !== undefined && life.stopping < endedAt;
+  }
+
+  /** Between two places of the record the store was away, or the machine so slow that a node had to think so. */
+  private isExcused(began: number, ended: number): boolean {
+    if (this.outages.some(({ from, to }) => from < ended && began < to)) return true;
+    return (this.times[ended] ?? 0) - (this.times[began] ?? 0) >= PATIENCE_OF_NODES_MS;
   }
 
   private endOf({ call }: Begun, at: number): number {

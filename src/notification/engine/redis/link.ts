@@ -7,6 +7,7 @@
  *     unknown, and repeating it with the same id is safe.
  *  3. Subscriptions come back by themselves; `onReady` says that they had been away.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { createClient, createCluster } from 'redis';
 import { EngineUnavailableError, StoreFullError } from '../../notification.errors.js';
 import type { Reply } from './records.js';
@@ -31,6 +32,7 @@ export interface LinkOptions {
 
 /** Nothing for so long on a connection that carries something every second: it is dead. */
 const SILENT_MS = 5000;
+const SUBSCRIBE_AGAIN_MS = 50;
 const RECONNECT_MS = { shortest: 50, longest: 1000 };
 
 type Client = ReturnType<typeof newClient>;
@@ -82,9 +84,22 @@ export class RedisLink {
     });
   }
 
-  /** @throws EngineUnavailableError while subscribing does not succeed */
+  /**
+   * Tried again within the deadline: a connection for pub/sub that broke is soon back, and nothing is written twice.
+   * @throws EngineUnavailableError while subscribing does not succeed
+   */
   async subscribe(channels: string[], listener: Listener): Promise<void> {
-    await this.call(() => this.wires.subscribe(channels, listener));
+    const until = Date.now() + this.options.timeoutMs - SUBSCRIBE_AGAIN_MS;
+    await this.call(async () => {
+      for (;;) {
+        try {
+          return await this.wires.subscribe(channels, listener);
+        } catch (error) {
+          if (Date.now() >= until) throw error;
+          await delay(SUBSCRIBE_AGAIN_MS);
+        }
+      }
+    });
   }
 
   async unsubscribe(channel: string, listener: Listener): Promise<void> {
