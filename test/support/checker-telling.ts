@@ -14,6 +14,8 @@ import type { Entry, Recorder } from './recorder.js';
 
 export interface TellingOptions {
   withinMs: number;
+  /** As of `checker.ts`. */
+  newcomersMayBeRefused?: boolean;
 }
 
 export interface Telling {
@@ -33,7 +35,10 @@ interface Connection {
   told: Map<string, number>;
 }
 
-export function checkTelling({ entries, times }: Pick<Recorder, 'entries' | 'times'>, { withinMs }: TellingOptions): Telling {
+export function checkTelling(
+  { entries, times }: Pick<Recorder, 'entries' | 'times'>,
+  { withinMs, newcomersMayBeRefused = false }: TellingOptions,
+): Telling {
   const violations: Violation[] = [];
   const begun = new Map<number, { at: number; callbackId?: string; connection?: number }>();
   const ended: { call: number; asked: number; at: number; callbackId: string }[] = [];
@@ -52,8 +57,10 @@ export function checkTelling({ entries, times }: Pick<Recorder, 'entries' | 'tim
   };
   /** It came while the store was away, or its node had to think so; in either case it was soon sent away. */
   const isExcused = (from: number, to: number): boolean =>
-    (to - from >= PATIENCE_OF_NODES_MS && to - from < 5 * PATIENCE_OF_NODES_MS) ||
-    outages.some((outage) => outage.from <= from && from < outage.to);
+    to - from < 5 * PATIENCE_OF_NODES_MS &&
+    (newcomersMayBeRefused ||
+      to - from >= PATIENCE_OF_NODES_MS ||
+      outages.some((outage) => outage.from <= from && from < outage.to));
   const read = (entry: Entry, at: number): void => {
     switch (entry.kind) {
       case 'away':
