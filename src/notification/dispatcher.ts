@@ -19,6 +19,7 @@ import {
   toSeconds,
   type ConfirmationResult,
 } from './confirmation/view.js';
+import type { Connection, Deciding } from './connection/connection.js';
 import { OutboundFrame } from './connection/frame.js';
 import type { Hub } from './connection/hub.js';
 import { LONGEST_TIMEOUT_MS } from './connection/timer-wheel.js';
@@ -83,7 +84,7 @@ export class Dispatcher implements EngineHandler {
     const frame = new OutboundFrame(resolvedFrame(confirmation));
     for (const connection of this.hub.watching(confirmation.userId)) {
       connection.forgetPrompt(callbackId);
-      if (connection.answering !== callbackId) connection.send(frame);
+      notify(connection, connection.answering, callbackId, frame);
     }
     this.decisions.next({
       ...confirmationResult(confirmation),
@@ -105,7 +106,7 @@ export class Dispatcher implements EngineHandler {
     this.heartbeats.stopTask(task.taskId);
     const frame = new OutboundFrame(taskCancelledFrame(task));
     for (const connection of this.hub.audience(`task:${task.taskId}`, task.userId ?? task.namedUserId)) {
-      if (connection.cancelling !== task.taskId) connection.send(frame);
+      notify(connection, connection.cancelling, task.taskId, frame);
     }
   }
 
@@ -179,6 +180,11 @@ export class Dispatcher implements EngineHandler {
     this.stopWaiting();
     this.decisions.complete();
   }
+}
+
+function notify(connection: Connection, deciding: Deciding | undefined, id: string, notice: OutboundFrame): void {
+  if (deciding?.id === id) deciding.notice = notice;
+  else connection.send(notice);
 }
 
 export function taskCancelledFrame(task: Task): TaskCancelled {

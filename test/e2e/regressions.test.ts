@@ -1,6 +1,7 @@
 /** Faults that were there once, each through real sockets. */
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
+import { Engine } from '../../src/notification/engine/engine.js';
 import { startProcess } from '../support/process.js';
 import type { TestClient } from '../support/client.js';
 import { startService, type TestService } from '../support/service.js';
@@ -307,5 +308,27 @@ describe('stopping', () => {
     const service = await startService();
     await service.stop();
     expect(() => service.notifications.sendHeartbeat('ann', 'task', 0.1)).toThrow('closed');
+  });
+});
+
+describe('a device whose answer is refused while another one decides', () => {
+  it('is told of the decision all the same', async () => {
+    const service = await startService();
+    const [wrong, right] = [await service.connectAs('ann'), await service.connectAs('ann')];
+    service.ask({ message: '?' }, 'ann', 'task', 1);
+    const { callback_id } = await wrong.next('task_step_result');
+    // Between the look at the prompt and the reply: the other device decides, and everybody is told.
+    const engine = service.app.get<Engine>(Engine);
+    const get = engine.get.bind(engine);
+    engine.get = async (callbackId) => {
+      const prompt = await get(callbackId);
+      engine.get = get;
+      await right.request({ action: 'confirm', callback_id, proceed: false });
+      return prompt;
+    };
+    const reply = await wrong.request({ action: 'confirm', callback_id, proceed: true, choice: 'none' });
+    expect(reply).toMatchObject({ code: 'INVALID_ANSWER' });
+    expect(await wrong.next('confirmation_resolved')).toMatchObject({ callback_id, outcome: 'answered', proceed: false });
+    await service.stop();
   });
 });

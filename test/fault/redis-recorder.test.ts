@@ -17,7 +17,7 @@ import { Workload } from '../support/workload.js';
 const LIMIT_MS = 900_000;
 const KILLS = Number(process.env['REDIS_KILLS'] ?? 20);
 const PENDING = Number(process.env['REDIS_PENDING'] ?? 10_000);
-const CALLERS = Number(process.env['REDIS_CALLERS'] ?? 1000);
+const CALLERS = Number(process.env['REDIS_CALLERS'] ?? 500);
 /** A caller by REST asks again after 30 s, and would find what nobody told it. */
 const TELLING = { withinMs: 20_000 };
 const GOES_ON = { questions: 20, withinMs: 15_000 };
@@ -52,8 +52,8 @@ requireBinary('redis-server')('three nodes on one Redis, under load', () => {
     expect(time).toBe(times);
   };
 
-  const judge = (what: string, figures: object = {}): void => {
-    const telling = checkTelling(recorder, TELLING);
+  const judge = (what: string, figures: object = {}, { newcomersMayBeRefused = false } = {}): void => {
+    const telling = checkTelling(recorder, { ...TELLING, newcomersMayBeRefused });
     const { entries, times } = recorder;
     const count = (kind: string): number => entries.filter((entry) => entry.kind === kind).length;
     const decided = new Set(entries.flatMap((entry) => (entry.kind === 'looked' && entry.verdict ? [entry.call] : [])));
@@ -67,7 +67,7 @@ requireBinary('redis-server')('three nodes on one Redis, under load', () => {
         ...figures,
       })}`,
     );
-    expect([...check(entries, { times }), ...telling.violations]).toEqual([]);
+    expect([...check(entries, { times, newcomersMayBeRefused }), ...telling.violations]).toEqual([]);
   };
 
   it(
@@ -117,7 +117,7 @@ requireBinary('redis-server')('three nodes on one Redis, under load', () => {
           await pause(100);
         }
       });
-      judge(`pub/sub connections killed ${kills} times`);
+      judge(`pub/sub connections killed ${kills} times`, {}, { newcomersMayBeRefused: true });
     },
     LIMIT_MS,
   );
@@ -126,7 +126,7 @@ requireBinary('redis-server')('three nodes on one Redis, under load', () => {
     `give callers who come back to another node their answer, when nodes are killed with ${PENDING} prompts pending`,
     async () => {
       await begin('proceed');
-      const options = { seed: seedOf('redis kill -9'), rounds: 6, pending: PENDING, burst: 1500, callers: CALLERS };
+      const options = { seed: seedOf('redis kill -9'), rounds: 4, pending: PENDING, burst: 1500, callers: CALLERS };
       const workload = new KillWorkload(site, recorder, options);
       await workload.run();
       await liveness.prove();

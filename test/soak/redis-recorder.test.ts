@@ -13,7 +13,7 @@ import { seedOf } from '../support/workload-random.js';
 
 const LIMIT_MS = 1_800_000;
 const ROUND = 1500;
-const TOTAL = Number(process.env['RECORDED'] ?? 12_000);
+const TOTAL = Number(process.env['RECORDED'] ?? 6000);
 const KILLS = 6;
 /** A caller by REST asks again after 30 s, and would find what nobody told it. */
 const TELLING = { withinMs: 20_000 };

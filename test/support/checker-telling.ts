@@ -4,15 +4,18 @@
  *
  *  1. A caller that waits has the decision within a time of the moment when it was first known to anybody.
  *  2. So has every connection that was shown the prompt, for as long as it stays.
- *  3. A connection stays until its client leaves or its node stops; the store's being away closes none.
+ *  3. A connection stays until its client leaves or its node stops; the store's being away closes none, but for those who
+ *     come meanwhile.
  *
  * While the store is away the clock of 1 and 2 stands still, and starts again when it is back.
  */
-import type { Violation } from './checker.js';
+import { PATIENCE_OF_NODES_MS, SERVER_FAULT, type Violation } from './checker.js';
 import type { Entry, Recorder } from './recorder.js';
 
 export interface TellingOptions {
   withinMs: number;
+  /** As of `checker.ts`. */
+  newcomersMayBeRefused?: boolean;
 }
 
 export interface Telling {
@@ -24,6 +27,7 @@ export interface Telling {
 interface Connection {
   userId: string | null;
   node: string;
+  since: number;
   /** When it left or was closed. */
   end?: number;
   left: boolean;
@@ -31,7 +35,10 @@ interface Connection {
   told: Map<string, number>;
 }
 
-export function checkTelling({ entries, times }: Pick<Recorder, 'entries' | 'times'>, { withinMs }: TellingOptions): Telling {
+export function checkTelling(
+  { entries, times }: Pick<Recorder, 'entries' | 'times'>,
+  { withinMs, newcomersMayBeRefused = false }: TellingOptions,
+): Telling {
   const violations: Violation[] = [];
   const begun = new Map<number, { at: number; callbackId?: string; connection?: number }>();
   const ended: { call: number; asked: number; at: number; callbackId: string }[] = [];
@@ -48,6 +55,12 @@ export function checkTelling({ entries, times }: Pick<Recorder, 'entries' | 'tim
     const told = connection === undefined ? undefined : connections.get(connection)?.told;
     if (told && !told.has(callbackId)) told.set(callbackId, at);
   };
+  /** It came while the store was away, or its node had to think so; in either case it was soon sent away. */
+  const isExcused = (from: number, to: number): boolean =>
+    to - from < 5 * PATIENCE_OF_NODES_MS &&
+    (newcomersMayBeRefused ||
+      to - from >= PATIENCE_OF_NODES_MS ||
+      outages.some((outage) => outage.from <= from && from < outage.to));
   const read = (entry: Entry, at: number): void => {
     switch (entry.kind) {
       case 'away':
@@ -81,7 +94,14 @@ export function checkTelling({ entries, times }: Pick<Recorder, 'entries' | 'tim
         return learn(entry.callbackId, at, entry.connection);
       case 'connect': {
         const { userId, node } = entry;
-        return void connections.set(entry.connection, { userId, node, left: false, shown: new Map(), told: new Map() });
+        return void connections.set(entry.connection, {
+          userId,
+          node,
+          since: at,
+          left: false,
+          shown: new Map(),
+          told: new Map(),
+        });
       }
       case 'shown': {
         const owner = questions.get(entry.question);
@@ -101,6 +121,7 @@ export function checkTelling({ entries, times }: Pick<Recorder, 'entries' | 'tim
         const connection = connections.get(entry.connection);
         if (!connection) return;
         connection.end ??= at;
+        if (entry.code === SERVER_FAULT && isExcused(connection.since, at)) return;
         if (!connection.left && !stopping.has(connection.node))
           violations.push({
             rule: 'connections stay',

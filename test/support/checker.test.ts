@@ -112,6 +112,21 @@ describe('the checker', () => {
     expect(check(record)).toEqual([]);
   });
 
+  const refusedOnceMore = (...between: Entry[]): Entry[] => [
+    starting(0),
+    ask(),
+    ...between,
+    { kind: 'failed', call: 1, error: 'ServiceClosedError' },
+  ];
+  const away: Entry = { kind: 'away', at: 1000 };
+  const back = (missed = true): Entry => ({ kind: 'back', at: 9000, missed });
+
+  it('lets a call be refused while the store is away, or where the machine was too slow to tell', () => {
+    expect(check(refusedOnceMore(away, back()))).toEqual([]);
+    expect(check([...refusedOnceMore(away), back()])).toEqual([]);
+    expect(check(refusedOnceMore(), { times: [0, 0, 2000] })).toEqual([]);
+  });
+
   const cases: [Rule, string, Entry[], CheckOptions?][] = [
     [
       'one decision',
@@ -294,6 +309,21 @@ describe('the checker', () => {
       'every call ends',
       'a late answerer who is not told the decision',
       [...WELL.slice(0, 9), answer(NO, { call: 7 }), refused('ALREADY_RESOLVED', undefined, 7), ...WELL.slice(9)],
+    ],
+    ['every call ends', 'a caller who is refused before the store was away', [...refusedOnceMore(), away, back()]],
+    ['every call ends', 'a caller who is refused when it is back', [away, back(), ...refusedOnceMore()]],
+    ['every call ends', 'a caller who is refused at once', refusedOnceMore(), { times: [0, 0, 100] }],
+    [
+      'proceed is said',
+      'a setting that proceeds for a deadline that passed while the store was away',
+      [
+        away,
+        back(),
+        ask({ onTimeout: 'proceed', onTimeoutBy: 'setting' }),
+        shown({ expiresAt: 5000 }),
+        ended(timedOut(true)),
+        ...looked(timedOut(true)),
+      ],
     ],
     [
       'decisions are told',

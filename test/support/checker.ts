@@ -40,6 +40,8 @@ export interface CheckOptions {
   tolerated?: readonly string[];
   /** When the entries were noted: with it, a call that was refused only after this product's 2 s has met a machine too slow to be judged. */
   times?: readonly number[];
+  /** Whether who comes may be sent away, and who subscribes refused, to come again: what the nodes listen with is being broken. */
+  newcomersMayBeRefused?: boolean;
   /** Whether `decisions$` was recorded from before each start to the end. */
   decisionsRecorded?: boolean;
 }
@@ -72,13 +74,15 @@ interface Prompt {
 }
 
 /** How long the engine may take before it is held to be away (contract §4.6), less what a clock may be off. */
-const PATIENCE_OF_NODES_MS = 1900;
+export const PATIENCE_OF_NODES_MS = 1900;
+/** A close code. */
+export const SERVER_FAULT = 1011;
 
 export function check(
   entries: readonly Entry[],
-  { tolerated = [], times = [], decisionsRecorded = false }: CheckOptions = {},
+  { tolerated = [], times = [], newcomersMayBeRefused = false, decisionsRecorded = false }: CheckOptions = {},
 ): Violation[] {
-  return new Check(entries, new Set(tolerated), times, decisionsRecorded).run();
+  return new Check(entries, new Set(tolerated), times, newcomersMayBeRefused, decisionsRecorded).run();
 }
 
 class Check {
@@ -102,6 +106,7 @@ class Check {
     private readonly entries: readonly Entry[],
     private readonly tolerated: ReadonlySet<string>,
     private readonly times: readonly number[],
+    private readonly newcomersMayBeRefused: boolean,
     private readonly decisionsRecorded: boolean,
   ) {}
 
@@ -459,17 +464,29 @@ class Check {
   private mayFail(begun: Begun, at: number, { error }: EntryOf<'failed'>): boolean {
     if (this.tolerated.has(error)) return true;
     const endedAt = this.endOf(begun, at);
-    if (error === 'ServiceClosedError') {
-      if (this.outages.some(({ from, to }) => from < endedAt && at < to)) return true;
-      if ((this.times[endedAt] ?? 0) - (this.times[at] ?? 0) >= PATIENCE_OF_NODES_MS) return true;
-    }
     if (error !== 'ServiceClosedError' && error !== 'connection lost') return false;
     const connection = 'connection' in begun ? begun.connection : undefined;
-    if (error === 'connection lost' && connection !== undefined && this.left.has(connection)) return true;
+    if (error === 'ServiceClosedError') {
+      if (this.isExcused(at, endedAt)) return true;
+      if (this.newcomersMayBeRefused && begun.kind === 'list' && connection !== undefined) return true;
+    }
+    if (error === 'connection lost' && connection !== undefined) {
+      if (this.left.has(connection)) return true;
+      // Who comes while the store is away is sent away, to come again.
+      const from = this.connectedAt.get(connection) ?? at;
+      const sentAway = this.closedWith.get(connection) === SERVER_FAULT;
+      if (sentAway && (this.newcomersMayBeRefused || this.isExcused(from, endedAt))) return true;
+    }
     const lives = this.lives.get(begun.node) ?? [];
     const since = (connection === undefined ? undefined : this.connectedAt.get(connection)) ?? at;
     const life = lives.findLast(({ starting }) => starting <= since);
     return life?.stopping !== undefined && life.stopping < endedAt;
+  }
+
+  /** Between two places of the record the store was away, or the machine so slow that a node had to think so. */
+  private isExcused(began: number, ended: number): boolean {
+    if (this.outages.some(({ from, to }) => from < ended && began < to)) return true;
+    return (this.times[ended] ?? 0) - (this.times[began] ?? 0) >= PATIENCE_OF_NODES_MS;
   }
 
   private endOf({ call }: Begun, at: number): number {

@@ -1,7 +1,7 @@
 /** Work goes on: after whatever happened, questions are asked, shown, answered and settled on every node. */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Recorder } from './recorder.js';
-import { answerByRest, askByRest, Device, effective, LostCall, type Asked, type PromptFrame } from './workload-client.js';
+import { answerByRest, askByRest, Device, effective, look, LostCall, type Asked, type PromptFrame } from './workload-client.js';
 import type { RedisSite } from './redis-site.js';
 import type { Node } from './workload-site.js';
 
@@ -65,6 +65,7 @@ export class Liveness {
       if (index % 3 === 0) await answerByRest(this.recorder, third, ...given);
       else await device.answer(...given);
       await told;
+      await look(this.recorder, third, callbackId);
       onSettled();
     };
     await Promise.all(Array.from({ length: this.options.questions }, (_, index) => one(index)));

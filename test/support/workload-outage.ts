@@ -1,18 +1,21 @@
 /**
  * What people see while the store is away: every node says that it is not ready, refuses what is new within two seconds,
  * keeps its sockets open and lets its waiters wait; afterwards a repeated answer counts and every waiter is told, without
- * having asked again.
+ * having asked again. A deadline that passes meanwhile, with a default that only the setting gave, is met by a caller who asks
+ * again and again, so that somebody comes before any node has looked what is due; what it is told is the checker's to judge.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Recorder } from './recorder.js';
 import { isReady, type RedisSite } from './redis-site.js';
-import { askByRest, Device, effective, look, type Asked, type PromptFrame } from './workload-client.js';
+import { askByRest, Device, effective, look, LostCall, type Asked, type PromptFrame } from './workload-client.js';
 import type { Node } from './workload-site.js';
 
 /** The contract's 2 s, and what a busy machine adds. */
 const REFUSED_WITHIN_MS = 4000;
 /** As long as a caller by REST may wait at once. */
 const WAIT_SECONDS = 60;
+/** Soon after the outage has begun. */
+const OVERDUE_MS = 2500;
 const FIRST_QUESTION = 800_000_000;
 
 interface Patient {
@@ -25,6 +28,7 @@ interface Patient {
 
 export class Outage {
   private patients: Patient[] = [];
+  private overdue: Promise<void>[] = [];
   private serial = 0;
   /** The longest that a refusal took, and that a node seemed ready. */
   slowestRefusalMs = 0;
@@ -40,6 +44,7 @@ export class Outage {
     const { nodes } = this.site;
     const places = nodes.flatMap((_, index) => Array.from({ length: perNode }, () => index));
     this.patients = await Promise.all(places.map((index) => this.wait(nodes[index]!, nodes[(index + 1) % nodes.length]!)));
+    await Promise.all(nodes.map((node) => this.beginOverdue(node)));
   }
 
   /** While it is away. */
@@ -69,6 +74,7 @@ export class Outage {
       }),
     );
     this.patients = [];
+    await Promise.all(this.overdue.splice(0));
   }
 
   private async wait(asking: Node, node: Node): Promise<Patient> {
@@ -98,6 +104,31 @@ export class Outage {
     const end = (): void => void (patient.isTold = true);
     told.then(end, end);
     return patient;
+  }
+
+  private async beginOverdue(node: Node): Promise<void> {
+    const question = FIRST_QUESTION + ++this.serial;
+    const asked: Asked = {
+      question,
+      userId: `patient-${this.serial}`,
+      taskId: `patient-task-${this.serial}`,
+      key: `overdue-${question}`,
+      timeoutMs: OVERDUE_MS,
+      onTimeoutBySetting: 'proceed',
+    };
+    await new Promise<void>((resolve) => {
+      const untilTold = async (): Promise<void> => {
+        for (;;) {
+          try {
+            return await askByRest(this.recorder, node, asked, { wait: 1, onCreated: () => resolve() });
+          } catch (error) {
+            if (!(error instanceof LostCall)) throw error;
+            await pause(5);
+          }
+        }
+      };
+      this.overdue.push(untilTold());
+    });
   }
 
   private async turnsRed(node: Node): Promise<void> {

@@ -58,15 +58,21 @@ export interface Handshake {
   compress: boolean;
 }
 
+/** Who decides gets the reply, not the notice; that is kept, for a reply which turns out to tell no decision. */
+export interface Deciding {
+  readonly id: string;
+  notice?: OutboundFrame;
+}
+
 export class Connection {
   readonly id = randomUUID();
   readonly connectedAt = Date.now();
   readonly address: string;
   readonly subscriptions = new Map<string, Subscription>();
   identity: Identity;
-  /** The prompt or task this connection is deciding on right now: it gets the reply, not the notice. */
-  answering: string | undefined;
-  cancelling: string | undefined;
+  /** The prompt or task this connection is deciding on right now. */
+  answering: Deciding | undefined;
+  cancelling: Deciding | undefined;
   /** Of the last protocol-level ping, in milliseconds; `undefined` before the first pong. */
   roundTripMs: number | undefined;
   private phase: 'open' | 'closing' | 'closed' = 'open';

@@ -21,12 +21,12 @@ import { BROADCAST_CHANNEL, parseChannel, taskChannel, userChannel, type ParsedC
 import { CLOSE } from '../../protocol/codes.js';
 import type { ClientFrame, Reply, StreamPosition } from '../../protocol/messages.js';
 import { promptFrame, toSeconds } from '../confirmation/view.js';
-import type { Connection, Identity } from '../connection/connection.js';
+import type { Connection, Deciding, Identity } from '../connection/connection.js';
 import { Hub } from '../connection/hub.js';
 import { TimerWheel, type WheelTimer } from '../connection/timer-wheel.js';
 import { taskCancelledFrame } from '../dispatcher.js';
 import { NotificationMetrics } from '../metrics.js';
-import { ConfigurationError, InvalidMessageError, NotificationError } from '../notification.errors.js';
+import { AlreadyResolvedError, ConfigurationError, InvalidMessageError, NotificationError } from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
 import { NotificationService } from '../notification.service.js';
 import { FramePipe } from '../validation.js';
@@ -167,12 +167,9 @@ export class NotificationGateway
   @SubscribeMessage('confirm')
   async confirm(@ConnectedSocket() connection: Connection, @MessageBody() frame: ConfirmFrame): Promise<Reply> {
     const by = { userId: connection.userId ?? null, scope: await this.access.scopeOf(connection.identity) };
-    connection.answering = frame.callback_id;
-    try {
-      await this.service.answer(frame.callback_id, by, frame, originOf(connection));
-    } finally {
-      connection.answering = undefined;
-    }
+    await deciding(connection, 'answering', frame.callback_id, () =>
+      this.service.answer(frame.callback_id, by, frame, originOf(connection)),
+    );
     return { type: 'confirmation_accepted', callback_id: frame.callback_id };
   }
 
@@ -180,23 +177,17 @@ export class NotificationGateway
   async cancel(@ConnectedSocket() connection: Connection, @MessageBody() frame: CancelFrame): Promise<Reply> {
     const { identity } = connection;
     await this.access.mustReach(identity, frame.user_id, 'task');
-    connection.cancelling = frame.task_id;
-    try {
-      const task = await this.service.cancel(
-        {
-          taskId: frame.task_id,
-          scope: await this.access.scopeOf(identity),
-          cancelledBy: connection.userId ?? null,
-          reason: frame.reason ?? undefined,
-          namedUserId: frame.user_id,
-          allowUnknown: this.access.isOpen,
-        },
-        originOf(connection),
-      );
-      return taskCancelledFrame(task);
-    } finally {
-      connection.cancelling = undefined;
-    }
+    const request = {
+      taskId: frame.task_id,
+      scope: await this.access.scopeOf(identity),
+      cancelledBy: connection.userId ?? null,
+      reason: frame.reason ?? undefined,
+      namedUserId: frame.user_id,
+      allowUnknown: this.access.isOpen,
+    };
+    return deciding(connection, 'cancelling', frame.task_id, async () =>
+      taskCancelledFrame(await this.service.cancel(request, originOf(connection))),
+    );
   }
 
   @SubscribeMessage('ack')
@@ -282,6 +273,25 @@ export class NotificationGateway
     if (!connection.isOpen) return;
     const close = (): void => void connection.close(CLOSE.UNAUTHENTICATED);
     this.tokenDeadlines.set(connection, this.wheel.schedule(delayMs, close));
+  }
+}
+
+/** Where the reply is an error that tells no decision, the notice does that came meanwhile. */
+async function deciding<Result>(
+  connection: Connection,
+  as: 'answering' | 'cancelling',
+  id: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const on: Deciding = { id };
+  connection[as] = on;
+  try {
+    return await work();
+  } catch (error) {
+    if (on.notice && !(error instanceof AlreadyResolvedError)) connection.send(on.notice);
+    throw error;
+  } finally {
+    connection[as] = undefined;
   }
 }
 

@@ -173,7 +173,13 @@ export class Sessions {
     const { channels } = this.toldOf(connection);
     if (channels.has(channel)) return;
     channels.add(channel);
-    await this.engine.watch(channel);
+    try {
+      await this.engine.watch(channel);
+    } catch (error) {
+      // Who tries again must find it not watched: until it is, events pass by.
+      await this.unwatch(connection, channel).catch(() => undefined);
+      throw error;
+    }
   }
 
   private async unwatch(connection: Connection, channel: string): Promise<void> {

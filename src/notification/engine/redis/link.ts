@@ -40,6 +40,7 @@ export interface LinkOptions {
 const SILENT_MS = 5000;
 /** Between looks whether a slot has been moved. */
 const MOVING_MS = 25;
+const SUBSCRIBE_AGAIN_MS = 50;
 const RECONNECT_MS = { shortest: 50, longest: 1000 };
 
 type Client = ReturnType<typeof newClient>;
@@ -108,9 +109,22 @@ export class RedisLink {
     return this.call(() => this.replicasOf(root).have(root));
   }
 
-  /** @throws EngineUnavailableError while subscribing does not succeed */
+  /**
+   * Tried again within the deadline: a connection for pub/sub that broke is soon back, and nothing is written twice.
+   * @throws EngineUnavailableError while subscribing does not succeed
+   */
   async subscribe(channels: string[], listener: Listener): Promise<void> {
-    await this.call(() => this.wires.subscribe(channels, listener));
+    const until = Date.now() + this.options.timeoutMs - SUBSCRIBE_AGAIN_MS;
+    await this.call(async () => {
+      for (;;) {
+        try {
+          return await this.wires.subscribe(channels, listener);
+        } catch (error) {
+          if (Date.now() >= until) throw error;
+          await delay(SUBSCRIBE_AGAIN_MS);
+        }
+      }
+    });
   }
 
   async unsubscribe(channel: string, listener: Listener): Promise<void> {

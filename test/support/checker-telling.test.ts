@@ -1,0 +1,73 @@
+/** What is judged by the clock is seen to find each kind of violation, in records made by hand, and nothing in one that is well. */
+import { checkTelling } from './checker-telling.js';
+import type { Rule } from './checker.js';
+import type { Entry, Verdict } from './recorder.js';
+
+const verdict: Verdict = { outcome: 'answered', proceed: true };
+type Timed = [number, Entry];
+const at = (moment: number, entry: Entry): Timed => [moment, entry];
+const started: Timed = [0, { kind: 'starting', node: 'n', at: 0 }];
+const connected: Timed = [0, { kind: 'connect', connection: 1, node: 'n', userId: 'ann' }];
+const asked: Timed = [
+  0,
+  { kind: 'ask', call: 1, node: 'm', question: 1, userId: 'ann', taskId: 't', onTimeout: 'abort', onTimeoutBy: 'caller' },
+];
+const shown: Timed = [10, { kind: 'shown', connection: 1, callbackId: 'c', question: 1, expiresAt: null }];
+const answered: Timed[] = [
+  at(20, {
+    kind: 'answer',
+    call: 2,
+    node: 'm',
+    callbackId: 'c',
+    by: null,
+    answer: { proceed: true, choice: null, feedback: null, values: null },
+  }),
+  at(30, { kind: 'accepted', call: 2 }),
+];
+const ended = (moment: number): Timed => at(moment, { kind: 'ended', call: 1, callbackId: 'c', verdict });
+const told = (moment: number): Timed =>
+  at(moment, { kind: 'told', observer: 'connection', connection: 1, callbackId: 'c', verdict });
+const closed = (moment: number, code: number): Timed => at(moment, { kind: 'closed', connection: 1, code });
+const left = (moment: number): Timed[] => [at(moment, { kind: 'leave', connection: 1 }), closed(moment, 1005)];
+const away = (moment: number): Timed => at(moment, { kind: 'away', at: moment });
+const back = (moment: number): Timed => at(moment, { kind: 'back', at: moment, missed: false });
+
+const judge = (...record: Timed[]) =>
+  checkTelling({ entries: record.map(([, entry]) => entry), times: record.map(([moment]) => moment) }, { withinMs: 1000 });
+const BEGUN = [started, connected, asked, shown, ...answered];
+
+describe('the checker of telling', () => {
+  it('finds nothing where everybody is told soon, and says how soon', () => {
+    expect(judge(...BEGUN, ended(500), told(700), ...left(3000))).toEqual({ violations: [], slowestMs: 670 });
+  });
+
+  it('lets the clock stand still while the store is away', () => {
+    expect(judge(...BEGUN, away(100), back(9000), ended(9500), told(9500), ...left(20_000)).violations).toEqual([]);
+  });
+
+  it('lets nobody be told who has left, or whose node has stopped', () => {
+    expect(judge(...BEGUN, ended(500), ...left(600)).violations).toEqual([]);
+    const stopping = at(100, { kind: 'stopping', node: 'n' });
+    expect(judge(...BEGUN, stopping, closed(110, 1006), ended(500)).violations).toEqual([]);
+  });
+
+  it('lets those be sent away who come while the store is away', () => {
+    expect(judge(started, away(0), connected, closed(100, 1011), back(200)).violations).toEqual([]);
+  });
+
+  const cases: [Rule, string, Timed[]][] = [
+    ['told in time', 'a caller who hears of a decision late', [...BEGUN, told(40), ended(1500)]],
+    ['told in time', 'a device that hears of it late', [...BEGUN, ended(40), told(1500)]],
+    ['told in time', 'a device that never hears of it', [...BEGUN, ended(40), ...left(3000)]],
+    [
+      'told in time',
+      'a caller who hears late though the store is long back',
+      [...BEGUN, away(40), back(50), told(60), ended(5000)],
+    ],
+    ['connections stay', 'a connection that is closed for no reason', [...BEGUN, ended(40), told(40), closed(50, 1006)]],
+    ['connections stay', 'one that is closed because the store is away', [...BEGUN, away(40), closed(50, 1011), back(60)]],
+  ];
+  it.each(cases)('sees under "%s" %s', (rule, _what, record) => {
+    expect(judge(...record).violations.map((violation) => violation.rule)).toContain(rule);
+  });
+});
