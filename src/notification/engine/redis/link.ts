@@ -11,6 +11,7 @@
  */
 import { createClient, createCluster } from 'redis';
 import { EngineUnavailableError, StoreFullError } from '../../notification.errors.js';
+import { Calls } from './calls.js';
 import type { Reply } from './records.js';
 import { slotOf } from './partitions.js';
 import { Replicas } from './replicas.js';
@@ -61,13 +62,16 @@ interface Wires {
 
 export class RedisLink {
   private readonly wires: Wires;
-  private readonly inFlight = new Set<Promise<unknown>>();
+  private readonly calls: Calls;
   /** By master. */
   private readonly replicas = new Map<string, Replicas>();
   private closed = false;
   private complained = '';
 
   constructor(private readonly options: LinkOptions) {
+    const { timeoutMs } = options;
+    const late = (): Error => new EngineUnavailableError(`Redis has not answered within ${timeoutMs} ms`);
+    this.calls = new Calls(timeoutMs, late, translated);
     const onError = (error: unknown): void => this.complain(error);
     const onReady = (): void => {
       this.complained = '';
@@ -80,15 +84,14 @@ export class RedisLink {
   }
 
   async connect(): Promise<void> {
-    await this.bounded(this.wires.connect());
+    await this.calls.run(this.wires.connect());
   }
 
   /** Runs a script on a partition (or the nodes' own root). */
   run(script: Script, root: string, ...args: (string | number)[]): Promise<Reply> {
-    return this.call(async () => {
-      const texts = args.map(String);
-      if (!script.counts || !this.waits) return evaluate(script, root, texts, (command) => this.wires.send(root, command));
-      return this.replicated(script, root, texts);
+    return this.call(() => {
+      if (!script.counts || !this.waits) return evaluate(script, root, args, (command) => this.wires.send(root, command));
+      return this.replicated(script, root, args);
     });
   }
 
@@ -118,13 +121,14 @@ export class RedisLink {
 
   /** Lets what is under way finish, then closes. */
   async close(): Promise<void> {
-    await Promise.allSettled(this.inFlight);
+    await this.calls.ended();
     this.closed = true;
+    this.calls.close();
     this.wires.destroy();
   }
 
-  private async replicated(script: Script, root: string, texts: string[]): Promise<Reply> {
-    const reply = await evaluate(script, root, texts, (args) => this.wires.write(root, args));
+  private async replicated(script: Script, root: string, args: readonly (string | number)[]): Promise<Reply> {
+    const reply = await evaluate(script, root, args, (command) => this.wires.write(root, command));
     await this.replicasOf(root).have(root);
     return reply;
   }
@@ -145,31 +149,7 @@ export class RedisLink {
 
   private call<T>(work: () => Promise<T>): Promise<T> {
     if (this.closed) return Promise.reject(new EngineUnavailableError('the engine is closed'));
-    const running = this.bounded(work());
-    this.inFlight.add(running);
-    const done = (): void => void this.inFlight.delete(running);
-    running.then(done, done);
-    return running;
-  }
-
-  private bounded<T>(work: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const { timeoutMs } = this.options;
-      const timer = setTimeout(
-        () => reject(new EngineUnavailableError(`Redis has not answered within ${timeoutMs} ms`)),
-        timeoutMs,
-      );
-      work.then(
-        (value) => {
-          clearTimeout(timer);
-          resolve(value);
-        },
-        (error: unknown) => {
-          clearTimeout(timer);
-          reject(translated(error));
-        },
-      );
-    });
+    return this.calls.run(work());
   }
 
   private complain(error: unknown): void {
@@ -180,14 +160,13 @@ export class RedisLink {
   }
 }
 
-async function evaluate({ sha, source }: Script, root: string, args: string[], send: Send): Promise<Reply> {
-  const tail = ['1', root, ...args];
-  try {
-    return await send(['EVALSHA', sha, ...tail]);
-  } catch (error) {
+function evaluate({ sha, source }: Script, root: string, args: readonly (string | number)[], send: Send): Promise<Reply> {
+  const command = ['EVALSHA', sha, '1', root];
+  for (const arg of args) command.push(String(arg));
+  return send(command).catch((error: unknown) => {
     if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-    return send(['EVAL', source, ...tail]);
-  }
+    return send(['EVAL', source, ...command.slice(2)]);
+  });
 }
 
 function translated(error: unknown): Error {
