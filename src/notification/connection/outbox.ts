@@ -97,12 +97,14 @@ export class Outbox {
   /** Called by the shared flush, once a turn. */
   flush(): void {
     if (this.closed || this.bytesInFlight > 0 || this.queue.length === 0) return;
-    let count = 0;
+    const batch = this.nextBatch();
     let size = 0;
-    while (count < this.queue.length && (size === 0 || size < WRITE_SIZE)) size += this.queue[count++]?.bytes.length ?? 0;
-    const batch = this.queue.splice(0, count);
-    for (const { key } of batch) if (key !== undefined) this.conflated.delete(key);
-    const sourced = batch.reduce((sum, entry) => sum + (entry.sourced ? entry.bytes.length : 0), 0);
+    let sourced = 0;
+    for (const entry of batch) {
+      size += entry.bytes.length;
+      if (entry.sourced) sourced += entry.bytes.length;
+      if (entry.key !== undefined) this.conflated.delete(entry.key);
+    }
     this.queuedBytes -= size;
     this.sourcedBytes -= sourced;
     this.bytesInFlight = size;
@@ -115,15 +117,28 @@ export class Outbox {
             batch.map((entry) => entry.bytes),
             size,
           );
-    this.write(bytes, () => {
-      // A failed write is followed by the socket's close, which discards the outbox.
-      this.bytesInFlight = 0;
-      this.sourcedInFlight = 0;
-      if (this.queue.length > 0) this.flush();
-      else this.settleIdle();
-      this.pull();
-    });
+    this.write(bytes, this.onWritten);
   }
+
+  /** As many as are joined into one write; mostly that is all. */
+  private nextBatch(): Entry[] {
+    const { queue } = this;
+    let count = 0;
+    for (let size = 0; count < queue.length && (size === 0 || size < WRITE_SIZE); count += 1)
+      size += queue[count]?.bytes.length ?? 0;
+    if (count < queue.length) return queue.splice(0, count);
+    this.queue = [];
+    return queue;
+  }
+
+  /** A failed write is followed by the socket's close, which discards the outbox. */
+  private readonly onWritten = (): void => {
+    this.bytesInFlight = 0;
+    this.sourcedInFlight = 0;
+    if (this.queue.length > 0) this.flush();
+    else if (this.idle.length > 0) this.settleIdle();
+    if (this.sources.length > 0) this.pull();
+  };
 
   private enqueue(entry: Entry): void {
     this.queue.push(entry);

@@ -39,8 +39,10 @@ export class Deliveries {
     private readonly isWatched: (channel: string) => boolean,
   ) {}
 
+  /** @param message JSON; a publication's own stands on a line of its own and is passed on unread */
   onMessage(message: string): void {
-    const [kind, ...rest] = list(JSON.parse(message));
+    const line = message.indexOf('\n');
+    const [kind, ...rest] = list(JSON.parse(line < 0 ? message : message.slice(0, line)));
     switch (kind) {
       case 'opened':
         return this.opened(toConfirmation(rest[0]));
@@ -57,7 +59,7 @@ export class Deliveries {
         });
         return;
       case 'publication':
-        return this.onPublication(rest);
+        return this.onPublication(rest, message.slice(line + 1));
       case 'tick':
         return;
       default:
@@ -127,13 +129,13 @@ export class Deliveries {
     for (const [channel, place] of this.places) await this.fillPlace(channel, place);
   }
 
-  private onPublication([id, name, epoch, number, owner, message]: readonly Reply[]): void {
+  private onPublication([id, name, epoch, number, owner]: readonly Reply[], body: string): void {
     const [uid, channel, at, offset] = [text(id), text(name), maybe(epoch), maybe(number)];
     const position = at === undefined || offset === undefined ? undefined : { epoch: at, offset: Number(offset) };
     const audienceUserId = maybe(owner);
     const publication: Publication = {
       channel,
-      message: message as JsonObject,
+      text: body,
       ...(position && { position }),
       ...(audienceUserId !== undefined && { audienceUserId }),
     };
@@ -183,7 +185,8 @@ export class Deliveries {
         }
         for (const { message, offset } of result.publications) {
           place.position = { epoch: place.position.epoch, offset };
-          this.source.tell((handler) => handler.onPublication({ channel, message, position: place.position }));
+          const publication = { channel, text: JSON.stringify(message), position: place.position };
+          this.source.tell((handler) => handler.onPublication(publication));
         }
         if (place.position.offset >= result.head.offset) return;
       }

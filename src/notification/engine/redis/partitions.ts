@@ -2,7 +2,7 @@
  * Where things live. A user's things share the user's partition, a task's the task's, a channel's the channel's;
  * a callback id carries its partition, so that nobody has to look for it.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { parseChannel } from '../../../protocol/channels.js';
 
 export class Partitions {
@@ -14,7 +14,7 @@ export class Partitions {
 
   /** Of a user, a task, a message id: whatever is a name. */
   of(name: string): number {
-    return this.count === 1 ? 0 : createHash('sha1').update(name).digest().readUInt32BE(0) % this.count;
+    return this.count === 1 ? 0 : Number.parseInt(hash('sha1', name, 'hex').slice(0, 8), 16) % this.count;
   }
 
   ofChannel(channel: string): number {

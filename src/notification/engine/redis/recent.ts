@@ -1,21 +1,22 @@
-/** What was lately told, so that it is not told twice. Bounded: the oldest are forgotten first. */
+/** What was lately told, so that it is not told twice. Bounded: at least the newest `size` are remembered, at most twice as many. */
 export class Recent {
-  private readonly items = new Set<string>();
+  private items = new Set<string>();
+  private older = new Set<string>();
 
   constructor(private readonly size: number) {}
 
   /** @returns whether it is new */
   add(item: string): boolean {
-    if (this.items.has(item)) return false;
+    if (this.has(item)) return false;
     this.items.add(item);
-    if (this.items.size > this.size) {
-      const [oldest] = this.items;
-      if (oldest !== undefined) this.items.delete(oldest);
+    if (this.items.size >= this.size) {
+      this.older = this.items;
+      this.items = new Set();
     }
     return true;
   }
 
   has(item: string): boolean {
-    return this.items.has(item);
+    return this.items.has(item) || this.older.has(item);
   }
 }
