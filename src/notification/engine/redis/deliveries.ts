@@ -10,10 +10,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { JsonObject } from '../../../protocol/confirmation.js';
 import type { AcknowledgedMessage, Confirmation, EngineHandler, HistoryResult, Publication, StreamPosition } from '../engine.js';
-import { Recent } from './recent.js';
+import { Recent, RecentOfNodes } from './recent.js';
 import { list, maybe, text, toConfirmation, type Reply } from './records.js';
 
 const REMEMBERED = 50_000;
+/** Many times as many as publish within the time in which something may come twice. */
+const MAX_NODES = 1000;
 /** How long pub/sub may be late before a publisher tells its own node by itself. */
 const PATIENCE_MS = 40;
 const PAGE = 200;
@@ -30,7 +32,8 @@ interface Place {
 }
 
 export class Deliveries {
-  private readonly recent = new Recent(REMEMBERED);
+  private readonly recent = new Recent<string>(REMEMBERED);
+  private readonly publications = new RecentOfNodes(REMEMBERED, MAX_NODES);
   private readonly places = new Map<string, Place>();
   private readonly expected = new Map<string, (reached: number) => void>();
 
@@ -110,7 +113,7 @@ export class Deliveries {
   }
 
   private publication(uid: string, publication: Publication): void {
-    if (!this.recent.add(`publication ${uid}`)) return;
+    if (!this.publications.add(uid)) return;
     const reached = this.source.tell((handler) => handler.onPublication(publication)) ?? 0;
     this.settleExpected(uid, reached);
   }
@@ -148,8 +151,7 @@ export class Deliveries {
     if (position && this.isWatched(channel) && !this.follows(channel, position)) {
       // It comes with what is missing before it, or was told with it.
       const place = this.places.get(channel);
-      if (place && !this.recent.has(`publication ${uid}`))
-        void this.fillPlace(channel, place).then(() => this.settleExpected(uid, 0));
+      if (place && !this.publications.has(uid)) void this.fillPlace(channel, place).then(() => this.settleExpected(uid, 0));
       return;
     }
     this.publication(uid, publication);
