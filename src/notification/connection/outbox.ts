@@ -97,27 +97,29 @@ export class Outbox {
   /** Called by the shared flush, once a turn. */
   flush(): void {
     if (this.closed || this.bytesInFlight > 0 || this.queue.length === 0) return;
-    const batch = this.nextBatch();
-    let size = 0;
-    let sourced = 0;
-    for (const entry of batch) {
-      size += entry.bytes.length;
-      if (entry.sourced) sourced += entry.bytes.length;
-      if (entry.key !== undefined) this.conflated.delete(entry.key);
+    // Mostly it is one, and a broadcast has a thousand such: nothing is made for it.
+    const only = this.queue.length === 1 ? this.queue.pop() : undefined;
+    if (only) {
+      this.leave(only);
+      this.write(only.bytes, this.onWritten);
+      return;
     }
-    this.queuedBytes -= size;
-    this.sourcedBytes -= sourced;
-    this.bytesInFlight = size;
-    this.sourcedInFlight = sourced;
-    const [only] = batch;
-    const bytes =
-      batch.length === 1 && only
-        ? only.bytes
-        : Buffer.concat(
-            batch.map((entry) => entry.bytes),
-            size,
-          );
-    this.write(bytes, this.onWritten);
+    const batch = this.nextBatch();
+    for (const entry of batch) this.leave(entry);
+    const [first] = batch;
+    const parts = batch.map(({ bytes }) => bytes);
+    this.write(parts.length === 1 && first ? first.bytes : Buffer.concat(parts, this.bytesInFlight), this.onWritten);
+  }
+
+  /** From what waits to what is in flight. */
+  private leave({ bytes, sourced, key }: Entry): void {
+    this.queuedBytes -= bytes.length;
+    this.bytesInFlight += bytes.length;
+    if (sourced) {
+      this.sourcedBytes -= bytes.length;
+      this.sourcedInFlight += bytes.length;
+    }
+    if (key !== undefined) this.conflated.delete(key);
   }
 
   /** As many as are joined into one write; mostly that is all. */
