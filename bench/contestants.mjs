@@ -14,7 +14,7 @@ import { WebSocket } from 'ws';
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const { fetch } = globalThis;
 
-async function freePort() {
+export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address();

@@ -3,7 +3,7 @@
  *
  *   npm run bench                  short, a few minutes
  *   npm run bench -- --full        as many clients and messages as the README's figures
- *   npm run bench -- --only=storm  flaky, flaky-nodes, storm or broadcast
+ *   npm run bench -- --only=storm  flaky, flaky-nodes, storm, broadcast or nodes
  */
 import { performance } from 'node:perf_hooks';
 import { readFileSync } from 'node:fs';
@@ -12,6 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Ours, SocketIo } from './contestants.mjs';
 import { Cutter } from './cutter.mjs';
 import { pairs } from './flaky-nodes.mjs';
+import { nodes } from './nodes.mjs';
 
 const args = process.argv.slice(2);
 const full = args.includes('--full');
@@ -209,6 +210,7 @@ const wanted = (name) => only === undefined || only === name;
 const contestants = () => [new Ours(), new SocketIo(false), new SocketIo(true)];
 if (wanted('broadcast')) for (const contestant of contestants()) await broadcast(contestant, BROADCAST);
 if (wanted('storm')) for (const contestant of contestants().slice(0, 2)) await storm(contestant, STORM);
+const redis = wanted('nodes') ? `, ${await nodes(row, { full })}` : '';
 if (wanted('flaky')) await Promise.all(contestants().map((contestant) => flaky(contestant, FLAKY)));
 if (wanted('flaky-nodes')) await Promise.all(pairs().map((contestant) => flaky(contestant, FLAKY)));
 
@@ -216,7 +218,7 @@ const versionOf = (path) => JSON.parse(readFileSync(new URL(path, import.meta.ur
 const [cpu] = cpus();
 console.log(`
 ${cpus().length} × ${cpu?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GB, Linux ${release()}, Node ${process.version}
-ours ${versionOf('../package.json')}, Socket.IO ${versionOf('node_modules/socket.io/package.json')}; \`npm run bench${args.length ? ` -- ${args.join(' ')}` : ''}\`
+ours ${versionOf('../package.json')}, Socket.IO ${versionOf('node_modules/socket.io/package.json')}${redis}; \`npm run bench${args.length ? ` -- ${args.join(' ')}` : ''}\`
 
 | what | contestant | result | | |
 |---|---|---|---|---|

@@ -110,9 +110,15 @@ export class Dispatcher implements EngineHandler {
     }
   }
 
-  onPublication({ channel, message, position, audienceUserId }: Publication): number {
-    const frame = position ? publicationFrame(message, channel, position) : new OutboundFrame(message);
-    const reached = this.hub.publish(channel, frame, position, audienceUserId, conflationKey(channel, message));
+  onPublication({ channel, text, position, audienceUserId }: Publication): number {
+    const frame = position ? publicationFrame(text, channel, position) : new OutboundFrame(text);
+    const reached = this.hub.publish(
+      channel,
+      frame,
+      position,
+      audienceUserId,
+      position ? undefined : conflationKey(channel, text),
+    );
     this.metrics.messagesSent.inc(reached);
     return reached;
   }
@@ -197,8 +203,9 @@ export function taskCancelledFrame(task: Task): TaskCancelled {
   };
 }
 
-/** Progress and heartbeats: of these a slow reader gets the newest of a task. */
-function conflationKey(channel: string, message: Record<string, unknown>): string | undefined {
+/** Progress and heartbeats, which have no position: of these a slow reader gets the newest of a task. */
+function conflationKey(channel: string, text: string): string | undefined {
+  const message = JSON.parse(text) as Record<string, unknown>;
   const type = String(message['type']);
   return CONFLATED_TYPES.has(type) ? `${type} ${channel} ${String(message['task_id'])}` : undefined;
 }

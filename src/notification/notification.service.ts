@@ -20,6 +20,7 @@ import type { Observable } from 'rxjs';
 import { BROADCAST_CHANNEL, parseChannel, taskChannel, userChannel } from '../protocol/channels.js';
 import { CLOSE } from '../protocol/codes.js';
 import { findStructuralProblem, isObject } from '../protocol/decode.js';
+import { isIdentifier } from '../protocol/identifier.js';
 import type { JsonObject, StepResult } from '../protocol/confirmation.js';
 import { CONFLATED_TYPES, RESERVED_FIELDS, type ApplicationMessage } from '../protocol/messages.js';
 import { AuditTrail } from './access/audit.js';
@@ -432,6 +433,7 @@ function checkMessage(message: unknown): JsonObject {
 }
 
 function checkIdentifier(name: string, value: unknown): void {
+  if (isIdentifier(value)) return;
   const parsed = identifier.safeParse(value);
   if (!parsed.success) throw new InvalidMessageError({ [name]: parsed.error.issues[0]?.message ?? 'invalid' });
 }

@@ -1,4 +1,5 @@
 /** An engine's handler that keeps what it was told, in order, and lets a test await it. */
+import type { JsonObject } from '../../src/protocol/confirmation.js';
 import type {
   AcknowledgedMessage,
   Confirmation,
@@ -10,7 +11,7 @@ import type {
 export type EngineEvent =
   | { kind: 'opened' | 'decided' | 'expiring'; confirmation: Confirmation }
   | { kind: 'task'; task: Task }
-  | { kind: 'publication'; publication: Publication }
+  | { kind: 'publication'; publication: Publication & { message: JsonObject } }
   | { kind: 'message'; message: AcknowledgedMessage }
   | { kind: 'acknowledged'; messageId: string; userId: string }
   | { kind: 'revoked'; userId: string }
@@ -61,7 +62,8 @@ export class EngineRecorder implements EngineHandler {
     this.record({ kind: 'task', task });
   }
   onPublication(publication: Publication): number {
-    this.record({ kind: 'publication', publication });
+    const message = JSON.parse(publication.text) as JsonObject;
+    this.record({ kind: 'publication', publication: { ...publication, message } });
     return this.reached;
   }
   onAcknowledgedMessage(message: AcknowledgedMessage): number {

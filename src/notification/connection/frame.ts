@@ -10,33 +10,43 @@ import { constants, deflateRawSync } from 'node:zlib';
 const COMPRESSION_THRESHOLD = 1024;
 const FIN_TEXT = 0x81;
 const RSV1 = 0x40;
+/** By the second byte, where that is not the length itself. */
+const HEADER_LENGTHS: Record<number, number> = { 126: 4, 127: 10 };
 
 export class OutboundFrame {
-  private readonly payload: Buffer;
   private plain: Buffer | undefined;
   private deflated: Buffer | undefined;
 
-  constructor(message: object) {
-    this.payload = Buffer.from(JSON.stringify(message));
-  }
+  /** @param message what is to be said, or the JSON of it. The frame is made when the first receiver needs it. */
+  constructor(private readonly message: object | string) {}
 
   /** The bytes for one receiver, shared by all that negotiated the same. */
   wire(compress: boolean): Buffer {
-    if (!compress || this.payload.length < COMPRESSION_THRESHOLD) {
-      return (this.plain ??= encode(FIN_TEXT, this.payload));
-    }
-    return (this.deflated ??= encode(FIN_TEXT | RSV1, deflate(this.payload)));
+    this.plain ??= frameOf(typeof this.message === 'string' ? this.message : JSON.stringify(this.message));
+    return compress ? (this.deflated ??= deflatedFrameOf(this.plain)) : this.plain;
   }
 }
 
-/** RFC 7692 §7.2.1: deflate, flush, and leave out the empty block's 00 00 ff ff. */
-function deflate(payload: Buffer): Buffer {
-  return deflateRawSync(payload, { finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -4);
+/** RFC 6455 §5.2: an unmasked, unfragmented frame. */
+function frameOf(text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  const frame = startFrame(FIN_TEXT, length);
+  frame.write(text, frame.length - length);
+  return frame;
 }
 
-/** RFC 6455 §5.2: an unmasked, unfragmented frame. */
-function encode(firstByte: number, payload: Buffer): Buffer {
-  const length = payload.length;
+/** RFC 7692 §7.2.1: deflate, flush, and leave out the empty block's 00 00 ff ff. Or the frame as it is. */
+function deflatedFrameOf(plain: Buffer): Buffer {
+  const payload = plain.subarray(HEADER_LENGTHS[plain[1] ?? 0] ?? 2);
+  if (payload.length < COMPRESSION_THRESHOLD) return plain;
+  const deflated = deflateRawSync(payload, { finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -4);
+  const frame = startFrame(FIN_TEXT | RSV1, deflated.length);
+  deflated.copy(frame, frame.length - deflated.length);
+  return frame;
+}
+
+/** A frame whose payload, of so many bytes, has still to be written at its end. */
+function startFrame(firstByte: number, length: number): Buffer {
   const headerLength = length < 126 ? 2 : length < 65_536 ? 4 : 10;
   const frame = Buffer.allocUnsafe(headerLength + length);
   frame[0] = firstByte;
@@ -49,6 +59,5 @@ function encode(firstByte: number, payload: Buffer): Buffer {
     frame[1] = 127;
     frame.writeBigUInt64BE(BigInt(length), 2);
   }
-  payload.copy(frame, headerLength);
   return frame;
 }

@@ -123,7 +123,7 @@ export class Hub {
       case 'broadcast':
         return [...this.all.values()].filter((connection) => connection.identity.kind !== 'unauthenticated');
       case 'user':
-        return new Set([...this.ofUser(parsed.userId), ...this.anonymous]);
+        return [...this.watching(parsed.userId)];
       case 'task': {
         const owners = audienceUserId === undefined ? NOBODY : this.ofUser(audienceUserId);
         return new Set([...(this.channels.get(channel) ?? NOBODY), ...owners, ...this.anonymous]);

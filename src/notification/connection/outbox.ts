@@ -97,33 +97,50 @@ export class Outbox {
   /** Called by the shared flush, once a turn. */
   flush(): void {
     if (this.closed || this.bytesInFlight > 0 || this.queue.length === 0) return;
-    let count = 0;
-    let size = 0;
-    while (count < this.queue.length && (size === 0 || size < WRITE_SIZE)) size += this.queue[count++]?.bytes.length ?? 0;
-    const batch = this.queue.splice(0, count);
-    for (const { key } of batch) if (key !== undefined) this.conflated.delete(key);
-    const sourced = batch.reduce((sum, entry) => sum + (entry.sourced ? entry.bytes.length : 0), 0);
-    this.queuedBytes -= size;
-    this.sourcedBytes -= sourced;
-    this.bytesInFlight = size;
-    this.sourcedInFlight = sourced;
-    const [only] = batch;
-    const bytes =
-      batch.length === 1 && only
-        ? only.bytes
-        : Buffer.concat(
-            batch.map((entry) => entry.bytes),
-            size,
-          );
-    this.write(bytes, () => {
-      // A failed write is followed by the socket's close, which discards the outbox.
-      this.bytesInFlight = 0;
-      this.sourcedInFlight = 0;
-      if (this.queue.length > 0) this.flush();
-      else this.settleIdle();
-      this.pull();
-    });
+    // Mostly it is one, and a broadcast has a thousand such: nothing is made for it.
+    const only = this.queue.length === 1 ? this.queue.pop() : undefined;
+    if (only) {
+      this.leave(only);
+      this.write(only.bytes, this.onWritten);
+      return;
+    }
+    const batch = this.nextBatch();
+    for (const entry of batch) this.leave(entry);
+    const [first] = batch;
+    const parts = batch.map(({ bytes }) => bytes);
+    this.write(parts.length === 1 && first ? first.bytes : Buffer.concat(parts, this.bytesInFlight), this.onWritten);
   }
+
+  /** From what waits to what is in flight. */
+  private leave({ bytes, sourced, key }: Entry): void {
+    this.queuedBytes -= bytes.length;
+    this.bytesInFlight += bytes.length;
+    if (sourced) {
+      this.sourcedBytes -= bytes.length;
+      this.sourcedInFlight += bytes.length;
+    }
+    if (key !== undefined) this.conflated.delete(key);
+  }
+
+  /** As many as are joined into one write; mostly that is all. */
+  private nextBatch(): Entry[] {
+    const { queue } = this;
+    let count = 0;
+    for (let size = 0; count < queue.length && (size === 0 || size < WRITE_SIZE); count += 1)
+      size += queue[count]?.bytes.length ?? 0;
+    if (count < queue.length) return queue.splice(0, count);
+    this.queue = [];
+    return queue;
+  }
+
+  /** A failed write is followed by the socket's close, which discards the outbox. */
+  private readonly onWritten = (): void => {
+    this.bytesInFlight = 0;
+    this.sourcedInFlight = 0;
+    if (this.queue.length > 0) this.flush();
+    else if (this.idle.length > 0) this.settleIdle();
+    if (this.sources.length > 0) this.pull();
+  };
 
   private enqueue(entry: Entry): void {
     this.queue.push(entry);

@@ -172,7 +172,8 @@ export interface PublishRequest {
 
 export interface Publication {
   channel: string;
-  message: JsonObject;
+  /** The message as JSON, an object: whoever passes it on need not read it. */
+  text: string;
   /** Present on recoverable publications. */
   position?: StreamPosition;
   /** For `task:` channels: the task's user, whose connections are part of the audience. */

@@ -179,6 +179,7 @@ export class EmbeddedEngine implements Api.Engine {
 
   async publish({ channel, message, recoverable }: Api.PublishRequest): Promise<Api.PublishResult> {
     const parsed = parseChannel(channel);
+    const text = JSON.stringify(message);
     let audience: Pick<Api.Publication, 'audienceUserId'> = {};
     const learn = (task: TaskRecord | undefined): void => {
       if (task?.user_id) audience = { audienceUserId: task.user_id };
@@ -186,14 +187,12 @@ export class EmbeddedEngine implements Api.Engine {
     const tell = (position?: Api.StreamPosition): Api.PublishResult => {
       const at = position && { position };
       return {
-        deliveredTo: this.heard((handler) => handler.onPublication({ channel, message, ...at, ...audience })) ?? 0,
+        deliveredTo: this.heard((handler) => handler.onPublication({ channel, text, ...at, ...audience })) ?? 0,
         ...at,
       };
     };
     const learnt = parsed.kind === 'task' && this.store.call('getTask', [parsed.taskId], ANSWER_WITHIN_MS, learn);
-    const published = recoverable
-      ? this.store.call('publish', [channel, JSON.stringify(message)], ANSWER_WITHIN_MS, tell)
-      : this.store.inTurn(tell);
+    const published = recoverable ? this.store.call('publish', [channel, text], ANSWER_WITHIN_MS, tell) : this.store.inTurn(tell);
     return (await Promise.all([published, learnt]))[0];
   }
 

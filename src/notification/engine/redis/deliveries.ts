@@ -10,10 +10,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { JsonObject } from '../../../protocol/confirmation.js';
 import type { AcknowledgedMessage, Confirmation, EngineHandler, HistoryResult, Publication, StreamPosition } from '../engine.js';
-import { Recent } from './recent.js';
+import { Recent, RecentOfNodes } from './recent.js';
 import { list, maybe, text, toConfirmation, type Reply } from './records.js';
 
 const REMEMBERED = 50_000;
+/** Many times as many as publish within the time in which something may come twice. */
+const MAX_NODES = 1000;
 /** How long pub/sub may be late before a publisher tells its own node by itself. */
 const PATIENCE_MS = 40;
 const PAGE = 200;
@@ -30,7 +32,8 @@ interface Place {
 }
 
 export class Deliveries {
-  private readonly recent = new Recent(REMEMBERED);
+  private readonly recent = new Recent<string>(REMEMBERED);
+  private readonly publications = new RecentOfNodes(REMEMBERED, MAX_NODES);
   private readonly places = new Map<string, Place>();
   private readonly expected = new Map<string, (reached: number) => void>();
 
@@ -39,8 +42,10 @@ export class Deliveries {
     private readonly isWatched: (channel: string) => boolean,
   ) {}
 
+  /** @param message JSON; a publication's own stands on a line of its own and is passed on unread */
   onMessage(message: string): void {
-    const [kind, ...rest] = list(JSON.parse(message));
+    const line = message.indexOf('\n');
+    const [kind, ...rest] = list(JSON.parse(line < 0 ? message : message.slice(0, line)));
     switch (kind) {
       case 'opened':
         return this.opened(toConfirmation(rest[0]));
@@ -57,7 +62,7 @@ export class Deliveries {
         });
         return;
       case 'publication':
-        return this.onPublication(rest);
+        return this.onPublication(rest, message.slice(line + 1));
       case 'tick':
         return;
       default:
@@ -108,7 +113,7 @@ export class Deliveries {
   }
 
   private publication(uid: string, publication: Publication): void {
-    if (!this.recent.add(`publication ${uid}`)) return;
+    if (!this.publications.add(uid)) return;
     const reached = this.source.tell((handler) => handler.onPublication(publication)) ?? 0;
     this.settleExpected(uid, reached);
   }
@@ -127,13 +132,13 @@ export class Deliveries {
     for (const [channel, place] of this.places) await this.fillPlace(channel, place);
   }
 
-  private onPublication([id, name, epoch, number, owner, message]: readonly Reply[]): void {
+  private onPublication([id, name, epoch, number, owner]: readonly Reply[], body: string): void {
     const [uid, channel, at, offset] = [text(id), text(name), maybe(epoch), maybe(number)];
     const position = at === undefined || offset === undefined ? undefined : { epoch: at, offset: Number(offset) };
     const audienceUserId = maybe(owner);
     const publication: Publication = {
       channel,
-      message: message as JsonObject,
+      text: body,
       ...(position && { position }),
       ...(audienceUserId !== undefined && { audienceUserId }),
     };
@@ -146,8 +151,7 @@ export class Deliveries {
     if (position && this.isWatched(channel) && !this.follows(channel, position)) {
       // It comes with what is missing before it, or was told with it.
       const place = this.places.get(channel);
-      if (place && !this.recent.has(`publication ${uid}`))
-        void this.fillPlace(channel, place).then(() => this.settleExpected(uid, 0));
+      if (place && !this.publications.has(uid)) void this.fillPlace(channel, place).then(() => this.settleExpected(uid, 0));
       return;
     }
     this.publication(uid, publication);
@@ -183,7 +187,8 @@ export class Deliveries {
         }
         for (const { message, offset } of result.publications) {
           place.position = { epoch: place.position.epoch, offset };
-          this.source.tell((handler) => handler.onPublication({ channel, message, position: place.position }));
+          const publication = { channel, text: JSON.stringify(message), position: place.position };
+          this.source.tell((handler) => handler.onPublication(publication));
         }
         if (place.position.offset >= result.head.offset) return;
       }

@@ -32,6 +32,8 @@ const START_BUDGET_MS = 1000;
 const HEAL_AGAIN_MS = 200;
 /** Pub/sub that was sound at a moment may have lost what came so long before. */
 const MARGIN_MS = 2000;
+/** In so many beats every partition has sent this node a sign of life by pub/sub: before a silent connection counts as dead. */
+const SIGNAL_BEATS = 2;
 /** How often a node says again what it serves and who is connected to it, in beats. */
 const RESTORE_BEATS = 3600;
 
@@ -153,6 +155,7 @@ export class Life {
   ): Promise<{ now: number; next: number | undefined; head: number; told: string }> {
     const { nodes, settings, deliveries } = this.context;
     const position = this.feeds[partition]?.position ?? 0;
+    const signals = (partition + this.beats) % SIGNAL_BEATS === 0 ? '1' : '';
     const note = this.replayed ? String(position) : '';
     const reply = list(
       await this.context.run(
@@ -163,7 +166,7 @@ export class Life {
         STEP_ROWS,
         start,
         note,
-        this.beats,
+        signals,
         settings.notices ? '1' : '',
       ),
     );

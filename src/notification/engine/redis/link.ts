@@ -13,6 +13,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createClient, createCluster } from 'redis';
 import { EngineUnavailableError, StoreFullError } from '../../notification.errors.js';
+import { Calls } from './calls.js';
 import { scriptKeys } from './keys.js';
 import type { Reply } from './records.js';
 import { slotOf } from './partitions.js';
@@ -67,13 +68,16 @@ interface Wires {
 
 export class RedisLink {
   private readonly wires: Wires;
-  private readonly inFlight = new Set<Promise<unknown>>();
+  private readonly calls: Calls;
   /** By master. */
   private readonly replicas = new Map<string, Replicas>();
   private closed = false;
   private complained = '';
 
   constructor(private readonly options: LinkOptions) {
+    const { timeoutMs } = options;
+    const late = (): Error => new EngineUnavailableError(`Redis has not answered within ${timeoutMs} ms`);
+    this.calls = new Calls(timeoutMs, late, translated);
     const onError = (error: unknown): void => this.complain(error);
     const onReady = (): void => {
       this.complained = '';
@@ -86,17 +90,18 @@ export class RedisLink {
   }
 
   async connect(): Promise<void> {
-    await this.bounded(this.wires.connect());
+    await this.calls.run(this.wires.connect());
   }
 
   /** Runs a script on a partition (or the nodes' own root). */
   run(script: Script, root: string, ...args: (string | number)[]): Promise<Reply> {
-    return this.call(async () => {
-      const texts = args.map(String);
-      const until = Date.now() + this.options.timeoutMs * 0.9;
-      if (script.counts && this.waits) return whenSettled(until, () => this.replicated(script, root, texts));
-      return whenSettled(until, () => evaluate(script, root, texts, (command) => this.wires.send(root, command)));
-    });
+    const until = Date.now() + this.options.timeoutMs * 0.9;
+    return this.call(() =>
+      whenSettled(until, () => {
+        if (script.counts && this.waits) return this.replicated(script, root, args);
+        return evaluate(script, root, args, (command) => this.wires.send(root, command));
+      }),
+    );
   }
 
   /** Whether calls wait for replicas. */
@@ -138,13 +143,14 @@ export class RedisLink {
 
   /** Lets what is under way finish, then closes. */
   async close(): Promise<void> {
-    await Promise.allSettled(this.inFlight);
+    await this.calls.ended();
     this.closed = true;
+    this.calls.close();
     this.wires.destroy();
   }
 
-  private async replicated(script: Script, root: string, texts: string[]): Promise<Reply> {
-    const reply = await evaluate(script, root, texts, (args) => this.wires.write(root, args));
+  private async replicated(script: Script, root: string, args: readonly (string | number)[]): Promise<Reply> {
+    const reply = await evaluate(script, root, args, (command) => this.wires.write(root, command));
     await this.replicasOf(root).have(root);
     return reply;
   }
@@ -165,31 +171,7 @@ export class RedisLink {
 
   private call<T>(work: () => Promise<T>): Promise<T> {
     if (this.closed) return Promise.reject(new EngineUnavailableError('the engine is closed'));
-    const running = this.bounded(work());
-    this.inFlight.add(running);
-    const done = (): void => void this.inFlight.delete(running);
-    running.then(done, done);
-    return running;
-  }
-
-  private bounded<T>(work: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const { timeoutMs } = this.options;
-      const timer = setTimeout(
-        () => reject(new EngineUnavailableError(`Redis has not answered within ${timeoutMs} ms`)),
-        timeoutMs,
-      );
-      work.then(
-        (value) => {
-          clearTimeout(timer);
-          resolve(value);
-        },
-        (error: unknown) => {
-          clearTimeout(timer);
-          reject(translated(error));
-        },
-      );
-    });
+    return this.calls.run(work());
   }
 
   private complain(error: unknown): void {
@@ -200,26 +182,23 @@ export class RedisLink {
   }
 }
 
-async function evaluate({ sha, source }: Script, root: string, args: string[], send: Send): Promise<Reply> {
+function evaluate({ sha, source }: Script, root: string, args: readonly (string | number)[], send: Send): Promise<Reply> {
   const keys = scriptKeys(root);
-  const tail = [String(keys.length), ...keys, ...args];
-  try {
-    return await send(['EVALSHA', sha, ...tail]);
-  } catch (error) {
+  const command = ['EVALSHA', sha, String(keys.length), ...keys];
+  for (const arg of args) command.push(String(arg));
+  return send(command).catch((error: unknown) => {
     if (!saysRedis(error, 'NOSCRIPT')) throw error;
-    return send(['EVAL', source, ...tail]);
-  }
+    return send(['EVAL', source, ...command.slice(2)]);
+  });
 }
 
 /** While the slot is being moved to another master no script of it runs; they come again until `until`. */
-async function whenSettled(until: number, work: () => Promise<Reply>): Promise<Reply> {
-  for (;;)
-    try {
-      return await work();
-    } catch (error) {
-      if (!saysRedis(error, 'TRYAGAIN') || Date.now() >= until) throw error;
-      await delay(MOVING_MS);
-    }
+function whenSettled(until: number, work: () => Promise<Reply>): Promise<Reply> {
+  return work().catch(async (error: unknown) => {
+    if (!saysRedis(error, 'TRYAGAIN') || Date.now() >= until) throw error;
+    await delay(MOVING_MS);
+    return whenSettled(until, work);
+  });
 }
 
 const saysRedis = (error: unknown, code: string): boolean => error instanceof Error && error.message.startsWith(code);

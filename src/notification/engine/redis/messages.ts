@@ -40,7 +40,7 @@ export class Messages {
       const audienceUserId = maybe(owner);
       const publication: Api.Publication = {
         channel,
-        message,
+        text: body,
         ...(position && { position }),
         ...(audienceUserId !== undefined && { audienceUserId }),
       };
@@ -49,7 +49,7 @@ export class Messages {
       );
       let others = kind === 'broadcast' ? nodes.sum('connections') : nodes.sumOf(watchers);
       if (anonymousToo) others += nodes.sum('anonymous');
-      if (audienceUserId !== undefined) others += await this.forward(audienceUserId, uid, publication, body);
+      if (audienceUserId !== undefined) others += await this.forward(audienceUserId, uid, publication);
       return { deliveredTo: (await local) + others, ...(position && { position }) };
     } finally {
       expected.stop();
@@ -157,8 +157,7 @@ export class Messages {
   private async forward(
     userId: string,
     uid: string,
-    { channel, position, audienceUserId }: Api.Publication,
-    body: string,
+    { channel, text: body, position, audienceUserId }: Api.Publication,
   ): Promise<number> {
     const { nodes, partitions } = this.context;
     const head = JSON.stringify([
@@ -169,8 +168,7 @@ export class Messages {
       position ? String(position.offset) : false,
       audienceUserId,
     ]);
-    const message = `${head.slice(0, -1)},${body}]`;
-    return nodes.sumOf(await this.context.run(FORWARD, partitions.of(userId), userChannel(userId), message));
+    return nodes.sumOf(await this.context.run(FORWARD, partitions.of(userId), userChannel(userId), `${head}\n${body}`));
   }
 
   private isWatched(channel: string, anonymousToo: boolean): boolean {

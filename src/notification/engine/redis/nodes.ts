@@ -25,6 +25,8 @@ interface Known {
 export class Nodes {
   readonly id = `${Date.now()}.${randomBytes(6).toString('hex')}`;
   private known = new Map<string, Known>();
+  /** Of the others that are alive, as of the last beat. */
+  private others = { connections: 0, anonymous: 0 };
   private now = Date.now();
   private renewed = 0;
   private inTurn: string[] = [this.id];
@@ -53,6 +55,7 @@ export class Nodes {
         return [text(id), { seen, connections: its, anonymous: unknown }];
       }),
     );
+    this.others = { connections: this.sumUp('connections'), anonymous: this.sumUp('anonymous') };
     const lapsed = this.renewed > 0 && this.now - this.renewed > LEASE_MS;
     this.renewed = this.now;
     this.inTurn = [...new Set([this.id, ...this.known.keys()])].filter((id) => this.isAlive(id)).sort();
@@ -81,16 +84,21 @@ export class Nodes {
 
   /** Of the other nodes that are alive. */
   sum(field: 'connections' | 'anonymous'): number {
-    return [...this.known].reduce((sum, [id, known]) => (id !== this.id && this.isAlive(id) ? sum + known[field] : sum), 0);
+    return this.others[field];
   }
 
   /** Of a flat list of nodes and counts, those of others that are alive. */
   sumOf(watchers: unknown): number {
+    const items = list(watchers);
     let sum = 0;
-    for (const [id, count] of groups(watchers, 2)) {
-      const node = text(id);
-      if (node !== this.id && this.isAlive(node)) sum += Number(count);
+    for (let index = 0; index + 1 < items.length; index += 2) {
+      const node = text(items[index]);
+      if (node !== this.id && this.isAlive(node)) sum += Number(items[index + 1]);
     }
     return sum;
+  }
+
+  private sumUp(field: 'connections' | 'anonymous'): number {
+    return [...this.known].reduce((sum, [id, known]) => (id !== this.id && this.isAlive(id) ? sum + known[field] : sum), 0);
   }
 }

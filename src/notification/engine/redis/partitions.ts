@@ -2,11 +2,15 @@
  * Where things live. A user's things share the user's partition, a task's the task's, a channel's the channel's;
  * a callback id carries its partition, so that nobody has to look for it.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { parseChannel } from '../../../protocol/channels.js';
+
+const MAX_KNOWN = 10_000;
 
 export class Partitions {
   readonly all: readonly number[];
+  /** What was lately asked for; emptied when it is full. */
+  private readonly known = new Map<string, number>();
 
   constructor(readonly count: number) {
     this.all = Array.from({ length: count }, (_, index) => index);
@@ -14,7 +18,12 @@ export class Partitions {
 
   /** Of a user, a task, a message id: whatever is a name. */
   of(name: string): number {
-    return this.count === 1 ? 0 : createHash('sha1').update(name).digest().readUInt32BE(0) % this.count;
+    const known = this.known.get(name);
+    if (known !== undefined) return known;
+    const partition = Number.parseInt(hash('sha1', name, 'hex').slice(0, 8), 16) % this.count;
+    if (this.known.size >= MAX_KNOWN) this.known.clear();
+    this.known.set(name, partition);
+    return partition;
   }
 
   ofChannel(channel: string): number {

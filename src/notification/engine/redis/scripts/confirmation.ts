@@ -34,8 +34,7 @@ export const FIELDS = [
 
 export const CONFIRMATION_STEPS = `
 local FIELDS = { ${FIELDS.map((field) => `'${field}'`).join(', ')} }
-local I = {}
-for index, field in ipairs(FIELDS) do I[field] = index end
+local I = { ${FIELDS.map((field, index) => `${field} = ${index + 1}`).join(', ')} }
 
 local function load(id)
   local record = redis.call('HMGET', CONFIRMATION(id), unpack(FIELDS))

@@ -65,7 +65,7 @@ end
 local owner = false
 if string.sub(channel, 1, 5) == 'task:' then owner = redis.call('HGET', TASK(string.sub(channel, 6)), 'user') end
 local head = cjson.encode({ 'publication', ARGV[3], channel, epoch, offset and text(offset), owner })
-wake(channel, string.sub(head, 1, -2) .. ',' .. ARGV[2] .. ']', ARGV[8] == '1')
+wake(channel, head .. '\\n' .. ARGV[2], ARGV[8] == '1')
 return { epoch, offset and text(offset), redis.call('HGETALL', WATCHERS(channel)), owner }
 `,
 );

@@ -4,6 +4,7 @@
  *  1. The clock is Redis' own and never goes back within a partition. `order()` gives every change its place.
  *  2. Optional arguments travel as 'n' (none) or 's<text>'; unset fields come back as nil.
  *  3. Scripts that settle or end something run even when Redis is out of memory.
+ *  4. A script carries only the names and steps that it uses: Redis would make every function of them anew for each run.
  */
 import { createHash } from 'node:crypto';
 import type { Scope } from '../../engine.js';
@@ -48,8 +49,18 @@ end
 
 export function script(name: string, kind: Kind, ...parts: string[]): Script {
   const flags = kind === 'adds' ? '' : ' flags=allow-oom';
-  const source = `#!lua${flags}\n-- ${name}${LUA_KEYS}${CLOCK}${parts.join('\n')}`;
+  const source = `#!lua${flags}\n-- ${name}\n${onlyUsed(`${LUA_KEYS}${CLOCK}${parts.slice(0, -1).join('\n')}`, parts.at(-1) ?? '')}`;
   return { name, source, sha: createHash('sha1').update(source).digest('hex'), counts: kind !== 'notes' && kind !== 'reads' };
+}
+
+/** A body with what it uses of the definitions before it, each of which starts a line with `local`. */
+function onlyUsed(definitions: string, body: string): string {
+  const used = (text: string, names: string): boolean =>
+    names.split(/[ ,]+/).some((name) => new RegExp(`\\b${name}\\b`).test(text));
+  return definitions.split(/^(?=local )/m).reduceRight((text, definition) => {
+    const names = /^local (?:function (\w+)|([\w, ]+) =)/.exec(definition);
+    return names && used(text, names[1] ?? names[2] ?? '') ? definition + text : text;
+  }, body);
 }
 
 export const optional = (value: string | null | undefined): string => (value == null ? 'n' : `s${value}`);
