@@ -58,7 +58,7 @@ function onlyUsed(definitions: string, body: string): string {
   const used = (text: string, names: string): boolean =>
     names.split(/[ ,]+/).some((name) => new RegExp(`\\b${name}\\b`).test(text));
   return definitions.split(/^(?=local )/m).reduceRight((text, definition) => {
-    const names = /^local (?:function (\w+)|([\w, ]+) =)/.exec(definition);
+    const names = /^local (?:function (\w+)|([\w, ]+?)(?: =|$))/m.exec(definition);
     return names && used(text, names[1] ?? names[2] ?? '') ? definition + text : text;
   }, body);
 }
