@@ -38,7 +38,7 @@ describeWithBoth('three nodes on one Redis behind nginx', () => {
       ),
     );
     nginx = await startNginx({ upstreams: nodes.map(({ port }) => `127.0.0.1:${port}`) });
-  });
+  }, 60_000); // three processes start at once
   afterAll(async () => {
     await nginx.stop();
     await Promise.all(nodes.map((node) => node.stop('SIGKILL')));

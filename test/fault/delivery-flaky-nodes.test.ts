@@ -20,7 +20,7 @@ describeWithBoth('two nodes, one of which is killed', () => {
   let site: ClusterSite;
   beforeEach(async () => {
     site = await ClusterSite.create(2, 2);
-  });
+  }, 60_000);
   afterEach(async () => {
     await site.close();
   });

@@ -29,7 +29,7 @@ describeWithBoth('a rolling restart', () => {
     await workload.close();
     const complaints = (await site.close()).match(/[^\]]*while reading response header[^"]*request: "POST[^"]*/g) ?? [];
     if (complaints.length > 0) console.error(`nginx did not repeat:\n${complaints.join('\n')}`);
-  });
+  }, 60_000);
 
   /** @returns the account, and how many connections the nodes had when they were told to end, in all */
   async function roll(places: number): Promise<RollingAccount & { sentAway: number }> {
