@@ -41,6 +41,7 @@ export class DeployWorker implements OnApplicationBootstrap, OnModuleDestroy, On
       // Every kill -9 in which a job is under way counts; with the default, 1, the second one would fail it.
       maxStalledCount: 10,
     });
+    this.worker.on('ready', () => this.logger.log('takes jobs'));
     this.worker.on('error', (error) => this.logger.warn(error.message));
     this.worker.on('failed', (job, error) => this.logger.warn(`${job?.id ?? 'a job'}: ${error.message}`));
   }

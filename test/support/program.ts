@@ -27,6 +27,21 @@ export class Program {
     return program.output;
   }
 
+  /** Resolves once it has said this. @throws when it ends before */
+  async says(text: string): Promise<void> {
+    const heard = new Promise<void>((resolve) => {
+      const listen = (): void => {
+        if (this.output.includes(text)) resolve();
+      };
+      for (const stream of [this.child.stdout, this.child.stderr]) stream?.on('data', listen);
+      listen();
+    });
+    const over = this.ended.then(({ code }) => {
+      throw new Error(`it ended with ${code} before it said ${JSON.stringify(text)}:\n${this.output}`);
+    });
+    await Promise.race([heard, over]);
+  }
+
   stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
     this.child.kill(signal);
     return this.ended;
