@@ -106,6 +106,7 @@ export function checkTelling(
           userId,
           node,
           since: at,
+          served: false,
           left: false,
           shown: new Map(),
           told: new Map(),
