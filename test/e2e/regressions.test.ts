@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { Engine } from '../../src/notification/engine/engine.js';
+import { EngineUnavailableError } from '../../src/notification/notification.errors.js';
 import { startProcess } from '../support/process.js';
 import type { TestClient } from '../support/client.js';
 import { startService, type TestService } from '../support/service.js';
@@ -329,6 +330,23 @@ describe('a device whose answer is refused while another one decides', () => {
     const reply = await wrong.request({ action: 'confirm', callback_id, proceed: true, choice: 'none' });
     expect(reply).toMatchObject({ code: 'INVALID_ANSWER' });
     expect(await wrong.next('confirmation_resolved')).toMatchObject({ callback_id, outcome: 'answered', proceed: false });
+    await service.stop();
+  });
+});
+
+describe('a connection that has said who it is', () => {
+  it('stays, though what it would have needed without could not be had', async () => {
+    const service = await startService();
+    const engine = service.app.get<Engine>(Engine);
+    const watch = engine.watch.bind(engine);
+    let fail: () => void = () => undefined;
+    engine.watch = (channel) =>
+      channel === '*' ? new Promise((_, reject) => (fail = () => reject(new EngineUnavailableError('not now')))) : watch(channel);
+    const client = await service.connectAs('ann');
+    fail();
+    await client.settled();
+    await client.settled();
+    expect(client.socket.readyState).toBe(client.socket.OPEN);
     await service.stop();
   });
 });

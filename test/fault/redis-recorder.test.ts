@@ -5,7 +5,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { check } from '../support/checker.js';
 import { checkTelling } from '../support/checker-telling.js';
-import { Recorder } from '../support/recorder.js';
+import { decidedPrompts, Recorder } from '../support/recorder.js';
 import { RedisSite } from '../support/redis-site.js';
 import { requireBinary } from '../support/system.js';
 import { KillWorkload } from '../support/workload-kill.js';
@@ -56,12 +56,11 @@ requireBinary('redis-server')('three nodes on one Redis, under load', () => {
     const telling = checkTelling(recorder, { ...TELLING, newcomersMayBeRefused });
     const { entries, times } = recorder;
     const count = (kind: string): number => entries.filter((entry) => entry.kind === kind).length;
-    const decided = new Set(entries.flatMap((entry) => (entry.kind === 'looked' && entry.verdict ? [entry.call] : [])));
     console.log(
       `${what}: ${JSON.stringify({
         asked: count('ask'),
         accepted: count('accepted'),
-        decisions: decided.size,
+        decisions: decidedPrompts(entries),
         slowestTellingMs: telling.slowestMs,
         ...(liveness.tookMs.length > 0 && { goesOnAfterMs: Math.max(...liveness.tookMs) }),
         ...figures,

@@ -4,7 +4,7 @@
  */
 import { check } from '../support/checker.js';
 import { checkTelling } from '../support/checker-telling.js';
-import { Recorder } from '../support/recorder.js';
+import { decidedPrompts, Recorder } from '../support/recorder.js';
 import { RedisSite } from '../support/redis-site.js';
 import { requireBinary } from '../support/system.js';
 import { Workload } from '../support/workload.js';
@@ -39,7 +39,7 @@ requireBinary('redis-server')('three nodes on one Redis', () => {
         const violations = [...check(recorder.entries, { times: recorder.times }), ...telling.violations];
         expect({ round, violations }).toEqual({ round, violations: [] });
         sum.questions += prompts;
-        sum.decisions += decisionsOf(recorder);
+        sum.decisions += decidedPrompts(recorder.entries);
         sum.kills += site.startMs.length - 3;
         sum.slowestStartMs = Math.max(sum.slowestStartMs, ...site.startMs);
         sum.slowestTellingMs = Math.max(sum.slowestTellingMs, telling.slowestMs);
@@ -69,6 +69,3 @@ requireBinary('redis-server')('three nodes on one Redis', () => {
     LIMIT_MS,
   );
 });
-
-const decisionsOf = ({ entries }: Recorder): number =>
-  new Set(entries.flatMap((entry) => (entry.kind === 'looked' && entry.verdict ? [entry.call] : []))).size;

@@ -28,6 +28,8 @@ interface Connection {
   userId: string | null;
   node: string;
   since: number;
+  /** It has had a reply. */
+  served: boolean;
   /** When it left or was closed. */
   end?: number;
   left: boolean;
@@ -55,12 +57,12 @@ export function checkTelling(
     const told = connection === undefined ? undefined : connections.get(connection)?.told;
     if (told && !told.has(callbackId)) told.set(callbackId, at);
   };
-  /** It came while the store was away, or its node had to think so; in either case it was soon sent away. */
-  const isExcused = (from: number, to: number): boolean =>
-    to - from < 5 * PATIENCE_OF_NODES_MS &&
+  /** It came while the store was away, or its node had to think so, and was sent away before it had any reply. */
+  const isExcused = ({ since, served }: Connection, to: number): boolean =>
+    !served &&
     (newcomersMayBeRefused ||
-      to - from >= PATIENCE_OF_NODES_MS ||
-      outages.some((outage) => outage.from <= from && from < outage.to));
+      to - since >= PATIENCE_OF_NODES_MS ||
+      outages.some((outage) => outage.from <= since && since < outage.to));
   const read = (entry: Entry, at: number): void => {
     switch (entry.kind) {
       case 'away':
@@ -77,6 +79,7 @@ export function checkTelling(
       case 'answer':
       case 'withdraw':
       case 'look':
+      case 'list':
         return void begun.set(entry.call, { at, ...entry });
       case 'ended': {
         const asked = begun.get(entry.call)?.at ?? at;
@@ -90,6 +93,11 @@ export function checkTelling(
         if (call?.callbackId === undefined || (entry.kind !== 'accepted' && !entry.verdict)) return;
         return learn(call.callbackId, at, call.connection);
       }
+      case 'listed': {
+        const connection = connections.get(begun.get(entry.call)?.connection ?? 0);
+        if (connection) connection.served = true;
+        return;
+      }
       case 'told':
         return learn(entry.callbackId, at, entry.connection);
       case 'connect': {
@@ -98,6 +106,7 @@ export function checkTelling(
           userId,
           node,
           since: at,
+          served: false,
           left: false,
           shown: new Map(),
           told: new Map(),
@@ -121,7 +130,7 @@ export function checkTelling(
         const connection = connections.get(entry.connection);
         if (!connection) return;
         connection.end ??= at;
-        if (entry.code === SERVER_FAULT && isExcused(connection.since, at)) return;
+        if (entry.code === SERVER_FAULT && isExcused(connection, at)) return;
         if (!connection.left && !stopping.has(connection.node))
           violations.push({
             rule: 'connections stay',

@@ -125,6 +125,18 @@ export class Recorder {
   }
 }
 
+/** How many prompts were found decided by somebody who looked. */
+export function decidedPrompts(entries: readonly Entry[]): number {
+  const looks = new Map<number, string>();
+  const decided = new Set<string>();
+  for (const entry of entries) {
+    if (entry.kind === 'look') looks.set(entry.call, entry.callbackId);
+    const callbackId = entry.kind === 'looked' && entry.verdict ? looks.get(entry.call) : undefined;
+    if (callbackId !== undefined) decided.add(callbackId);
+  }
+  return decided.size;
+}
+
 /** The fields in which every kind of observation tells a decision, in TypeScript's spelling. */
 export interface ToldDecision {
   outcome: Outcome;

@@ -230,7 +230,6 @@ function rest(
   path: string,
   body?: object,
   headers: Record<string, string> = {},
-  isFirst = true,
 ): Promise<{ status: number; view: ConfirmationView }> {
   const text = body && JSON.stringify(body);
   return new Promise((resolve, reject) => {
@@ -250,8 +249,8 @@ function rest(
       },
     );
     request.on('error', () => {
-      // An idle connection was closed by the server just when it was used again: nothing was carried out.
-      if (request.reusedSocket && isFirst) resolve(rest(node, method, path, body, headers, false));
+      // An idle connection was closed by the server just when it was used again: nothing was carried out. Others may be, too.
+      if (request.reusedSocket) resolve(rest(node, method, path, body, headers));
       else lost();
     });
     request.end(text);
