@@ -60,10 +60,7 @@ export function describeLostReplies(how: 'cut' | 'silence', commandTimeoutMs: nu
     await server.stop();
   });
 
-  const setUp = async (
-    { settings, options }: ScriptCase,
-    later: boolean,
-  ): Promise<{ scene: Scene; proxy: TcpProxy; prefix: string }> => {
+  const setUp = async ({ settings, options }: ScriptCase, later: boolean): Promise<{ scene: Scene; prefix: string }> => {
     const prefix = `run-${(runs += 1)}`;
     const proxy = await TcpProxy.start({ port: server.port });
     const [ours, others] = [`redis://127.0.0.1:${proxy.port}`, server.url].map(
@@ -74,7 +71,7 @@ export function describeLostReplies(how: 'cut' | 'silence', commandTimeoutMs: nu
     const other = await others.start();
     other.recorder.reached = 0;
     const node = later ? other : await startNode();
-    return { scene: { server, other, node, startNode }, proxy, prefix };
+    return { scene: { server, other, node, startNode, proxy }, prefix };
   };
 
   const sizes = async (prefix: string): Promise<unknown> => {
@@ -94,11 +91,11 @@ export function describeLostReplies(how: 'cut' | 'silence', commandTimeoutMs: nu
   it.each(Object.entries(SCRIPT_CASES))('%s', async (name, its) => {
     if (its.options?.waitReplicas) replica = await server.startReplica();
     const sound = await soundly(name, its);
-    const { scene, proxy, prefix } = await setUp(its, name === 'layout');
+    const { scene, prefix } = await setUp(its, name === 'layout');
     const { sha = 'none' } = scripts.get(name) ?? {};
     await its.given?.(scene);
     monitor.forget();
-    const dropping = proxy.dropRepliesAfter(sha);
+    const dropping = scene.proxy.dropRepliesAfter(sha);
     const since = Date.now();
     const acting = Promise.allSettled([its.act(scene)]);
     const connection = await dropping;

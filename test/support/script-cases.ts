@@ -8,6 +8,7 @@ import { Partitions } from '../../src/notification/engine/redis/partitions.js';
 import type { RedisEngineOptions } from '../../src/notification/engine/redis/redis-engine.js';
 import { PARTITIONS, type Node } from './redis-nodes.js';
 import type { RedisServer } from './redis.js';
+import type { TcpProxy } from './tcp-proxy.js';
 
 export interface Scene {
   server: RedisServer;
@@ -18,6 +19,8 @@ export interface Scene {
   startNode(): Promise<Node>;
   /** What `given` has claimed. */
   notice?: Notice;
+  /** Between the node and Redis. */
+  proxy: TcpProxy;
 }
 
 export interface ScriptCase {
@@ -345,8 +348,10 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
     given: open,
     // Decided by another while this node's pub/sub is away: it is read when that is back.
     act: async (scene) => {
+      await scene.proxy.refuse();
       await scene.server.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
       await yes({ ...scene, node: scene.other });
+      await scene.proxy.resume();
     },
     lost: 'heals',
     after: (scene) => decidedOnce(scene, 'answered'),

@@ -63,8 +63,6 @@ export class Deliveries {
         return;
       case 'publication':
         return this.onPublication(rest, message.slice(line + 1));
-      case 'tick':
-        return;
       default:
         this.source.onError('reading a message', new Error(`unknown kind ${String(kind)}`));
     }

@@ -6,7 +6,7 @@
  *  2. The streams' reader position (`told`) is shared by all nodes, and moves on only with nodes whose listeners are in
  *     place.
  *  3. With WAIT for replicas no decision is told, by whichever road, before they have it.
- *  4. After a connection was away: subscriptions, lists and streams first, `onGap` last, so that whoever re-reads then
+ *  4. After a connection or a subscription was away: subscriptions, lists and streams first, `onGap` last, so that whoever re-reads then
  *     finds Redis there. It is tried until it succeeds.
  */
 import { BROADCAST_CHANNEL, parseChannel } from '../../../protocol/channels.js';
@@ -18,6 +18,7 @@ import type { RedisLink } from './link.js';
 import type { Messages } from './messages.js';
 import type { Notices } from './notices.js';
 import type { Presences } from './presences.js';
+import { Pulse } from './pulse.js';
 import type { Prompts } from './prompts.js';
 import { groups, list, maybe, text, toConfirmation } from './records.js';
 import { EVENTS_AFTER, LAYOUT, TICK } from './scripts/node.js';
@@ -53,10 +54,13 @@ export class Life {
   private leaving = false;
   private replayed = false;
   private readonly replayFrom: string[] = [];
+  private readonly pulse = new Pulse();
   private beats = 0;
   private healing: Promise<void> | undefined;
   private healAgain: NodeJS.Timeout | undefined;
   private ailing = false;
+  /** How often there was one to heal. */
+  private reasons = 0;
   /** By Redis' clock: this node looked, and nothing was known to be broken. */
   private soundAt = 0;
 
@@ -122,13 +126,10 @@ export class Life {
     }
   }
 
-  /** A connection is there again, or Redis answers again. */
+  /** A connection is there again, or something may have been missed. */
   heal(): void {
-    if (!this.begun || this.leaving) return;
-    this.ailing = true;
-    this.healing ??= this.mend().finally(() => {
-      this.healing = undefined;
-    });
+    this.reasons += 1;
+    this.startMending();
   }
 
   async beat(): Promise<void> {
@@ -145,7 +146,7 @@ export class Life {
       this.ailing = true;
       throw error;
     }
-    if (this.ailing) this.heal();
+    if (this.ailing) this.startMending();
   }
 
   /** Looks at a partition: what is due there, what is old, where its stream ends. */
@@ -155,8 +156,9 @@ export class Life {
   ): Promise<{ now: number; next: number | undefined; head: number; told: string }> {
     const { nodes, settings, deliveries } = this.context;
     const position = this.feeds[partition]?.position ?? 0;
-    const signals = (partition + this.beats) % SIGNAL_BEATS === 0 ? '1' : '';
+    const signals = (partition + this.beats) % SIGNAL_BEATS === 0;
     const note = this.replayed ? String(position) : '';
+    const number = signals ? this.pulse.next() : undefined;
     const reply = list(
       await this.context.run(
         TICK,
@@ -166,7 +168,7 @@ export class Life {
         STEP_ROWS,
         start,
         note,
-        signals,
+        number ?? '',
         settings.notices ? '1' : '',
       ),
     );
@@ -179,7 +181,15 @@ export class Life {
     this.parts.notices.dropped(Number(text(reply[9])));
     if (this.begun) this.feeds[partition]?.onHead(head, position);
     if (!this.ailing) this.soundAt = Math.max(this.soundAt, now);
+    this.missed(this.pulse.onLook(partition, { number, at: now, life: text(reply[10]) }));
     return { now, next: reply[4] === '1' ? now : next === undefined ? undefined : Number(next), head, told };
+  }
+
+  /** Something may have been missed since then. */
+  private missed(since: number | undefined): void {
+    if (since === undefined || !this.replayed) return;
+    this.soundAt = Math.min(this.soundAt, since);
+    this.heal();
   }
 
   private async begin(partition: number, start: 'alone' | 'beside', giveUpAt: number): Promise<void> {
@@ -207,6 +217,7 @@ export class Life {
       this.guarded(() => {
         const [kind, subject] = list(JSON.parse(message));
         if (kind === 'evicted') this.parts.presences.evicted(text(subject));
+        else if (kind === 'tick') this.missed(this.pulse.onTick(partition, Number(text(subject))));
         else this.context.deliveries.onMessage(message);
       });
     await Promise.all([
@@ -239,7 +250,16 @@ export class Life {
     }
   }
 
+  private startMending(): void {
+    if (!this.begun || this.leaving) return;
+    this.ailing = true;
+    this.healing ??= this.mend().finally(() => {
+      this.healing = undefined;
+    });
+  }
+
   private async mend(): Promise<void> {
+    const { reasons } = this;
     try {
       const since = this.soundAt - MARGIN_MS;
       const { ticker, nodes, watches } = this.context;
@@ -248,12 +268,13 @@ export class Life {
       await this.parts.presences.restore();
       for (const partition of this.context.partitions.all) await this.look(partition);
       await this.tellMissed(since);
-      this.ailing = false;
+      // What came up meanwhile may be later than what was read.
+      this.ailing = reasons !== this.reasons;
       this.teller.tell((handler) => handler.onGap());
       void ticker.round();
     } catch (error) {
       this.teller.report('catching up with Redis', error);
-      if (!this.leaving) this.healAgain = setTimeout(() => this.heal(), HEAL_AGAIN_MS).unref();
+      if (!this.leaving) this.healAgain = setTimeout(() => this.startMending(), HEAL_AGAIN_MS).unref();
     }
   }
 

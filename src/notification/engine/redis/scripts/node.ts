@@ -46,10 +46,10 @@ return redis.call('HGET', root, 'partitions')
 /**
  * What is due in a partition, at most 'limit' of each kind, and what is old. Decisions come through the stream.
  * IN  node, retention, limit, 'alone' or 'beside' for a node that starts ('alone': no lease of another's runs), told up to
- *     ('' for nothing), '1' for a sign of life by pub/sub, '1' when it wants notices
+ *     ('' for nothing), number of a tick by pub/sub ('' for none), '1' when it wants notices
  * OUT {now, newest event, told, next deadline or nil, '1' when more is due, records that near their deadline,
  *      tasks to forget (id, last use, …), tasks whose cancellation has not reached all partitions,
- *      '1' while there are notices that nobody holds, how many of them were given up}
+ *      '1' while there are notices that nobody holds, how many of them were given up, which server's life it is}
  */
 export const TICK = script(
   'tick',
@@ -115,12 +115,12 @@ for _, list in ipairs({ DUE, EXPIRING }) do
   local first = redis.call('ZRANGE', list, 0, 0, 'WITHSCORES')[2]
   if first and (not next or tonumber(first) < next) then next = tonumber(first) end
 end
-if ARGV[6] ~= '' then redis.call('SPUBLISH', TO_NODE(ARGV[1]), cjson.encode({ 'tick' })) end
+if ARGV[6] ~= '' then redis.call('SPUBLISH', TO_NODE(ARGV[1]), cjson.encode({ 'tick', ARGV[6] })) end
 local more = #due == limit or #nearing == limit or #old == limit or #given_up == limit
 return { text(now), fed(), told, next and text(next), more and '1' or '', warned,
   redis.call('ZRANGEBYSCORE', TASKS, '-inf', now - retention, 'WITHSCORES', 'LIMIT', 0, 50),
   redis.call('ZRANGEBYSCORE', UNDONE, '-inf', now - 1000, 'LIMIT', 0, 10),
-  #redis.call('ZRANGEBYSCORE', NOTICES, '-inf', text(now), 'LIMIT', 0, 1) > 0 and '1' or '', text(#given_up) }
+  #redis.call('ZRANGEBYSCORE', NOTICES, '-inf', text(now), 'LIMIT', 0, 1) > 0 and '1' or '', text(#given_up), life() }
 `,
 );
 
