@@ -38,9 +38,9 @@ requireBinary('redis-server')('the redis engine under faults', () => {
     while (!(await pings(node))) await new Promise((resolve) => setTimeout(resolve, 5));
   };
 
-  it('loses nothing that it acknowledged when Redis is killed and started again under load (E1)', async () => {
+  it('loses nothing that it acknowledged when Redis is killed and started again under load, notices included (E1, E7)', async () => {
     await use();
-    const [a, b] = [await nodes.start(), await nodes.start()];
+    const [a, b] = [await nodes.start({ notices: true }), await nodes.start()];
     const acknowledged: { id: string; proceed: boolean }[] = [];
     let working = true;
     const load = async (node: Node, name: string): Promise<void> => {
@@ -78,6 +78,11 @@ requireBinary('redis-server')('the redis engine under faults', () => {
     const missing = ({ recorder }: Node) => acknowledged.filter(({ id }) => recorder.decisionsOf(id).length === 0);
     while (missing(a).length + missing(b).length > 0) await a.engine.ping();
     expect(acknowledged.filter(({ id }) => a.recorder.decisionsOf(id).length > 1)).toEqual([]);
+    const noticed = new Set<string>();
+    while (noticed.size < (await a.engine.noticeCounts()).waiting)
+      for (const { subject } of await a.engine.claimNotices(100, 60_000))
+        if (subject.kind === 'confirmation') noticed.add(subject.confirmation.callbackId);
+    expect(acknowledged.filter(({ id }) => !noticed.has(id))).toEqual([]);
   });
 
   it('refuses calls within 2 s while Redis stands still, then heals, says so, and decides nothing by itself (E6)', async () => {

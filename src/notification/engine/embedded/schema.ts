@@ -104,7 +104,13 @@ const NOTICES = `
   CREATE UNIQUE INDEX notice_id ON notice (id);
   CREATE INDEX notice_visible ON notice (visible_at);
 `;
-const NAMES = [...(TABLES + NOTICES).matchAll(/CREATE (?:UNIQUE )?(?:TABLE|INDEX) (\w+)/g)].map(([, name]) => name);
+const namesIn = (sql: string): (string | undefined)[] =>
+  [...sql.matchAll(/CREATE (?:UNIQUE )?(?:TABLE|INDEX) (\w+)/g)].map(([, name]) => name);
+/** By format. */
+const NAMES = new Map<unknown, (string | undefined)[]>([
+  [1, namesIn(TABLES)],
+  [VERSION, namesIn(TABLES + NOTICES)],
+]);
 
 /** @throws ConfigurationError when the folder or the file in it cannot be used */
 export async function openStore(dataDir: string): Promise<Sqlite> {
@@ -177,9 +183,9 @@ function verify(database: Sqlite, file: string, size: number): void {
   const id = pragma('application_id');
   if (size === 0) throw new ConfigurationError(`${file} is empty: restore it, or move it away to start anew`);
   if (id !== APPLICATION_ID) throw new ConfigurationError(`${file} was not written by this service`);
-  if (pragma('user_version') === 1) database.exec(`BEGIN; ${NOTICES} PRAGMA user_version = ${VERSION}; COMMIT`);
   const version = pragma('user_version');
-  if (version !== VERSION)
+  const wanted = NAMES.get(version);
+  if (!wanted)
     throw new ConfigurationError(`${file} has format ${String(version)}; this version of the service reads ${VERSION}`);
   const names = new Set(
     database
@@ -187,13 +193,14 @@ function verify(database: Sqlite, file: string, size: number): void {
       .all()
       .map(({ name }) => name),
   );
-  const missing = NAMES.filter((name) => name !== undefined && !names.has(name));
+  const missing = wanted.filter((name) => name !== undefined && !names.has(name));
   if (missing.length > 0) throw new ConfigurationError(`${file} is damaged: it lacks ${missing.join(', ')}`);
   // Reading all of a large file would cost more than the start may take; the newest rows stand where a cut would be.
   for (const table of ['confirmation', 'confirmation_prompt', 'acknowledged_message', 'task', 'channel'])
     database.prepare(`SELECT * FROM ${table} ORDER BY rowid DESC LIMIT 1`).get();
   const verdict = size <= QUICK_CHECK_LIMIT ? pragma('quick_check(1)') : 'ok';
   if (verdict !== 'ok') throw new ConfigurationError(`${file} is damaged: ${String(verdict).replaceAll('\n', ' ')}`);
+  if (version !== VERSION) database.exec(`BEGIN; ${NOTICES} PRAGMA user_version = ${VERSION}; COMMIT`);
 }
 
 function refusal(error: unknown, dataDir: string, file: string): unknown {
