@@ -4,6 +4,7 @@ import { Calls } from '../../src/notification/engine/redis/calls.js';
 import { Recent, RecentOfNodes } from '../../src/notification/engine/redis/recent.js';
 import { GET, OPEN } from '../../src/notification/engine/redis/scripts/confirmation.js';
 import { OWNER, PUBLISH } from '../../src/notification/engine/redis/scripts/message.js';
+import { TICK } from '../../src/notification/engine/redis/scripts/node.js';
 
 describe('calls under way', () => {
   const calls = (timeoutMs: number): Calls =>
@@ -80,5 +81,6 @@ describe('a script', () => {
     expect(OWNER.source).not.toMatch(/TIME|local META|order/);
     expect(PUBLISH.source).not.toContain('local function KEY(');
     expect(GET.source).toContain('local function current');
+    expect(TICK.source).toMatch(/^local since$/m);
   });
 });
