@@ -57,7 +57,7 @@ export function script(name: string, kind: Kind, ...parts: string[]): Script {
 function onlyUsed(definitions: string, body: string): string {
   const used = (text: string, names: string): boolean =>
     names.split(/[ ,]+/).some((name) => new RegExp(`\\b${name}\\b`).test(text));
-  return definitions.split(/^(?=local )/m).reduceRight((text, definition) => {
+  return definitions.replace(/^--.*\n/gm, '').split(/^(?=local )/m).reduceRight((text, definition) => {
     const names = /^local (?:function (\w+)|([\w, ]+?)(?: =|$))/m.exec(definition);
     return names && used(text, names[1] ?? names[2] ?? '') ? definition + text : text;
   }, body);

@@ -1,0 +1,86 @@
+/** Small parts of the Redis engine, each alone: calls with a deadline, what was lately told, what a script carries. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Calls } from '../../src/notification/engine/redis/calls.js';
+import { Recent, RecentOfNodes } from '../../src/notification/engine/redis/recent.js';
+import { GET, OPEN } from '../../src/notification/engine/redis/scripts/confirmation.js';
+import { OWNER, PUBLISH } from '../../src/notification/engine/redis/scripts/message.js';
+import { TICK } from '../../src/notification/engine/redis/scripts/node.js';
+
+describe('calls under way', () => {
+  const calls = (timeoutMs: number): Calls =>
+    new Calls(
+      timeoutMs,
+      () => new Error('late'),
+      (error) => new Error(`failed: ${String(error)}`),
+    );
+
+  it('each end within the deadline, counted from when it began, and the others go on', async () => {
+    const running = calls(60);
+    const first = running.run(new Promise(() => undefined));
+    const began = performance.now();
+    const end = first.catch((error: unknown) => [String(error), performance.now() - began]);
+    await delay(30);
+    const second = running.run(new Promise(() => undefined));
+    const third = running.run(delay(40, 'in time'));
+    const [error, took] = (await end) as [string, number];
+    expect(error).toBe('Error: late');
+    expect(took).toBeGreaterThan(55);
+    await expect(third).resolves.toBe('in time');
+    await expect(second).rejects.toThrow('late');
+    expect(performance.now() - began).toBeGreaterThan(85);
+    running.close();
+  });
+
+  it('are waited for, whether they succeed, fail or are given up', async () => {
+    const running = calls(50);
+    const ends: string[] = [];
+    const note = (end: string) => (): void => void ends.push(end);
+    running.run(delay(5)).then(note('done'), note('?'));
+    running.run(Promise.reject(new Error('no'))).catch((error: unknown) => ends.push(String(error)));
+    running.run(new Promise(() => undefined)).catch((error: unknown) => ends.push(String(error)));
+    await running.ended();
+    await delay(0);
+    expect(ends.toSorted()).toEqual(['Error: failed: Error: no', 'Error: late', 'done']);
+    await running.ended();
+    running.close();
+  });
+});
+
+describe('what was lately told', () => {
+  it('is known again, as long as not much more has come since', () => {
+    const recent = new Recent<number>(100);
+    const all = Array.from({ length: 1000 }, (_, index) => index);
+    expect(all.every((item) => recent.add(item))).toBe(true);
+    expect(all.slice(-100).some((item) => recent.add(item))).toBe(false);
+    expect(all.filter((item) => recent.has(item)).length).toBeLessThanOrEqual(200);
+  });
+
+  it('is told apart by node, and the oldest nodes are forgotten', () => {
+    const recent = new RecentOfNodes(10, 2);
+    expect(['a.1 1', 'b.1 1', 'a.1 2'].map((name) => recent.add(name))).toEqual([true, true, true]);
+    expect(['a.1 1', 'b.1 1', 'a.1 2'].map((name) => recent.add(name))).toEqual([false, false, false]);
+    expect(recent.has('c.1 1')).toBe(false);
+    expect(recent.add('c.1 1')).toBe(true);
+    expect(['a.1 1', 'b.1 1', 'c.1 1'].map((name) => recent.has(name))).toEqual([false, true, true]);
+  });
+});
+
+describe('a script', () => {
+  it('carries what it uses, and what that uses, before it, and nothing else', () => {
+    const places = [
+      'local root',
+      'local META',
+      'local function order',
+      'local function event',
+      'local function settle',
+      'local record',
+    ];
+    const found = places.map((place) => OPEN.source.indexOf(`\n${place}`));
+    expect(found.every((place) => place > 0)).toBe(true);
+    expect(found).toEqual(found.toSorted((a, b) => a - b));
+    expect(OWNER.source).not.toMatch(/TIME|local META|order/);
+    expect(PUBLISH.source).not.toContain('local function KEY(');
+    expect(GET.source).toContain('local function current');
+    expect(TICK.source).toMatch(/^local since$/m);
+  });
+});
