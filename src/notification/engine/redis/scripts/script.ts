@@ -57,10 +57,13 @@ export function script(name: string, kind: Kind, ...parts: string[]): Script {
 function onlyUsed(definitions: string, body: string): string {
   const used = (text: string, names: string): boolean =>
     names.split(/[ ,]+/).some((name) => new RegExp(`\\b${name}\\b`).test(text));
-  return definitions.replace(/^--.*\n/gm, '').split(/^(?=local )/m).reduceRight((text, definition) => {
-    const names = /^local (?:function (\w+)|([\w, ]+?)(?: =|$))/m.exec(definition);
-    return names && used(text, names[1] ?? names[2] ?? '') ? definition + text : text;
-  }, body);
+  return definitions
+    .replace(/^--.*\n/gm, '')
+    .split(/^(?=local )/m)
+    .reduceRight((text, definition) => {
+      const names = /^local (?:function (\w+)|([\w, ]+?)(?: =|$))/m.exec(definition);
+      return names && used(text, names[1] ?? names[2] ?? '') ? definition + text : text;
+    }, body);
 }
 
 export const optional = (value: string | null | undefined): string => (value == null ? 'n' : `s${value}`);
