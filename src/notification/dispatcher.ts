@@ -4,7 +4,7 @@
  */
 import { Logger } from '@nestjs/common';
 import { Subject, type Observable } from 'rxjs';
-import { userChannel } from '../protocol/channels.js';
+import { LEASE_CHANNEL_PREFIX, userChannel } from '../protocol/channels.js';
 import { CLOSE } from '../protocol/codes.js';
 import { CONFLATED_TYPES, type TaskCancelled } from '../protocol/messages.js';
 import type { AuditTrail } from './access/audit.js';
@@ -27,6 +27,7 @@ import { publicationFrame } from './connection/recovery.js';
 import type { AcknowledgedMessage, Confirmation, EngineHandler, Publication, Task } from './engine/engine.js';
 import type { NotificationMetrics } from './metrics.js';
 import type { Cancellations } from './task/cancellations.js';
+import type { HeartbeatLeases } from './task/heartbeat-leases.js';
 import type { Heartbeats } from './task/heartbeats.js';
 import type { WebhookSender } from './webhook/sender.js';
 
@@ -50,6 +51,7 @@ export class Dispatcher implements EngineHandler {
     private readonly confirmations: Confirmations,
     private readonly cancellations: Cancellations,
     private readonly heartbeats: Heartbeats,
+    private readonly leases: HeartbeatLeases,
     private readonly webhook: WebhookSender,
     private readonly metrics: NotificationMetrics,
     private readonly audit: AuditTrail,
@@ -111,6 +113,10 @@ export class Dispatcher implements EngineHandler {
   }
 
   onPublication({ channel, text, position, audienceUserId }: Publication): number {
+    if (channel.startsWith(LEASE_CHANNEL_PREFIX)) {
+      this.leases.heard(channel, text);
+      return 0;
+    }
     const frame = position ? publicationFrame(text, channel, position) : new OutboundFrame(text);
     const reached = this.hub.publish(
       channel,

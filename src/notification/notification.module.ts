@@ -22,6 +22,7 @@ import { NotificationMetrics } from './metrics.js';
 import { ResolvedOptions, resolveOptions, type NotificationOptions } from './notification.options.js';
 import { NotificationService } from './notification.service.js';
 import { Cancellations } from './task/cancellations.js';
+import { HeartbeatLeases } from './task/heartbeat-leases.js';
 import { Heartbeats, heartbeatMessage } from './task/heartbeats.js';
 import { WebhookSender } from './webhook/sender.js';
 import { userChannel } from '../protocol/channels.js';
@@ -68,6 +69,14 @@ const providers: Provider[] = [
     inject: [Engine, TimerWheel],
   },
   {
+    provide: HeartbeatLeases,
+    useFactory: (heartbeats: Heartbeats, engine: Engine) => {
+      const logger = new Logger('Heartbeats');
+      return new HeartbeatLeases(heartbeats, engine, (message) => logger.warn(message));
+    },
+    inject: [Heartbeats, Engine],
+  },
+  {
     provide: WebhookSender,
     useFactory: (engine: Engine, options: ResolvedOptions, metrics: NotificationMetrics) =>
       new WebhookSender(engine, options.webhook, metrics, new Logger('Webhook')),
@@ -76,7 +85,7 @@ const providers: Provider[] = [
   {
     provide: Dispatcher,
     useFactory: (...parts: ConstructorParameters<typeof Dispatcher>) => new Dispatcher(...parts),
-    inject: [Hub, Confirmations, Cancellations, Heartbeats, WebhookSender, NotificationMetrics, AuditTrail],
+    inject: [Hub, Confirmations, Cancellations, Heartbeats, HeartbeatLeases, WebhookSender, NotificationMetrics, AuditTrail],
   },
   NotificationService,
   Sessions,

@@ -17,7 +17,14 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import { BROADCAST_CHANNEL, parseChannel, taskChannel, userChannel } from '../protocol/channels.js';
+import {
+  BROADCAST_CHANNEL,
+  LEASE_CHANNEL_PREFIX,
+  parseChannel,
+  RESERVED_CHANNEL,
+  taskChannel,
+  userChannel,
+} from '../protocol/channels.js';
 import { CLOSE } from '../protocol/codes.js';
 import { findStructuralProblem, isObject } from '../protocol/decode.js';
 import { isIdentifier } from '../protocol/identifier.js';
@@ -46,6 +53,7 @@ import { NotificationMetrics } from './metrics.js';
 import { InvalidMessageError, NotFoundError, ServiceClosedError } from './notification.errors.js';
 import { ResolvedOptions, type Origin } from './notification.options.js';
 import { Cancellations } from './task/cancellations.js';
+import { HeartbeatLeases } from './task/heartbeat-leases.js';
 import { Heartbeats, type HeartbeatHandle } from './task/heartbeats.js';
 import { WebhookSender } from './webhook/sender.js';
 
@@ -100,6 +108,7 @@ export class NotificationService
     private readonly confirmations: Confirmations,
     private readonly cancellations: Cancellations,
     private readonly heartbeats: Heartbeats,
+    private readonly leases: HeartbeatLeases,
     private readonly dispatcher: Dispatcher,
     private readonly wheel: TimerWheel,
     private readonly webhook: WebhookSender,
@@ -315,6 +324,7 @@ export class NotificationService
   /** To the subscribers of a channel of the application's own. @throws InvalidMessageError */
   async publish(channel: string, message: ApplicationMessage): Promise<Delivery> {
     checkIdentifier('channel', channel);
+    if (channel.startsWith(LEASE_CHANNEL_PREFIX)) throw new InvalidMessageError({ channel: RESERVED_CHANNEL });
     const parsed = parseChannel(channel);
     return parsed.kind === 'user' ? this.sendToUser(parsed.userId, message) : this.publishTo(channel, message);
   }
@@ -336,14 +346,15 @@ export class NotificationService
   }
 
   /** A heartbeat that ends by itself after `ttl` seconds unless it is renewed by the same call. */
-  leaseHeartbeat(userId: string, taskId: string, interval = 30, ttl = 300): void {
+  async leaseHeartbeat(userId: string, taskId: string, interval = 30, ttl = 300): Promise<void> {
     checkHeartbeat(userId, taskId, { interval, ttl });
-    this.heartbeats.lease(userId, taskId, interval * 1000, ttl * 1000);
+    await this.leases.lease(userId, taskId, interval * 1000, ttl * 1000);
     void this.claimBeating(userId, taskId);
   }
 
-  stopHeartbeats(taskId: string): void {
-    this.heartbeats.stopTask(taskId);
+  /** Ends the task's leased heartbeats on every node, and all of its heartbeats on this one. @throws EngineUnavailableError */
+  stopHeartbeats(taskId: string): Promise<void> {
+    return this.leases.stop(taskId);
   }
 
   /* ---- state ---- */

@@ -4,6 +4,7 @@ import { startProcess, runToEnd } from '../support/process.js';
 import { startService, type TestService } from '../support/service.js';
 import { requireBinary } from '../support/system.js';
 import { TestClient } from '../support/client.js';
+import { Heartbeats } from '../../src/notification/task/heartbeats.js';
 
 const describeWithRedis = requireBinary('redis-server');
 const STEP = { message: '?' };
@@ -56,6 +57,31 @@ describeWithRedis('nodes on one Redis', () => {
     expect(await decided).toBe('cancelled');
     await aborted;
     await bob.close();
+  });
+
+  it('keep one lease of a heartbeat, at the node asked last, and stop it at any', async () => {
+    const heartbeat = (index: number, method: string, body?: object): Promise<Response> =>
+      fetch(`${node(index).url}/ws/tasks/task-beats/heartbeat`, {
+        method,
+        headers: { 'content-type': 'application/json' },
+        body: body && JSON.stringify(body),
+      });
+    const sizes = (): number[] => nodes.map(({ app }) => app.get(Heartbeats).size);
+    const until = async (expected: number[]): Promise<void> => {
+      while (sizes().join() !== expected.join()) await new Promise(setImmediate);
+    };
+    const lease = { user_id: 'eve', interval: 60, ttl: 600 };
+    for (const [index, expected] of [
+      [0, [1, 0, 0]],
+      [1, [0, 1, 0]],
+      [0, [1, 0, 0]],
+      [0, [1, 0, 0]],
+    ] as const) {
+      expect((await heartbeat(index, 'POST', lease)).status).toBe(202);
+      await until([...expected]);
+    }
+    expect((await heartbeat(2, 'DELETE')).status).toBe(204);
+    await until([0, 0, 0]);
   });
 
   it('reach users, tasks, channels and everybody, wherever they are', async () => {

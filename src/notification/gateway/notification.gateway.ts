@@ -17,7 +17,15 @@ import { Access } from '../access/access.js';
 import { Addresses } from '../access/address.js';
 import { AuditTrail } from '../access/audit.js';
 import { Tokens } from '../access/tokens.js';
-import { BROADCAST_CHANNEL, parseChannel, taskChannel, userChannel, type ParsedChannel } from '../../protocol/channels.js';
+import {
+  BROADCAST_CHANNEL,
+  LEASE_CHANNEL_PREFIX,
+  parseChannel,
+  RESERVED_CHANNEL,
+  taskChannel,
+  userChannel,
+  type ParsedChannel,
+} from '../../protocol/channels.js';
 import { CLOSE } from '../../protocol/codes.js';
 import type { ClientFrame, Reply, StreamPosition } from '../../protocol/messages.js';
 import { promptFrame, toSeconds } from '../confirmation/view.js';
@@ -304,6 +312,8 @@ function targetOf(frame: SubscribeFrame): ParsedChannel {
   const target = parseChannel(frame.channel ?? '');
   if ((target.kind === 'user' && target.userId === '') || (target.kind === 'task' && target.taskId === ''))
     throw new InvalidMessageError({ channel: 'must name somebody' });
+  if (target.kind === 'named' && target.name.startsWith(LEASE_CHANNEL_PREFIX))
+    throw new InvalidMessageError({ channel: RESERVED_CHANNEL });
   return target;
 }
 

@@ -61,11 +61,11 @@ export class TasksController {
   @Post(':task_id/heartbeat')
   @Operation('task.beat')
   @HttpCode(202)
-  heartbeat(
+  async heartbeat(
     @Param('task_id', IdentifierPipe) taskId: string,
     @Body() { user_id: userId, interval = 30, ttl = 300 }: HeartbeatBody,
-  ): object {
-    this.service.leaseHeartbeat(userId, taskId, interval, ttl);
+  ): Promise<object> {
+    await this.service.leaseHeartbeat(userId, taskId, interval, ttl);
     return { user_id: userId, task_id: taskId, interval, ttl };
   }
 
@@ -77,8 +77,8 @@ export class TasksController {
   @Delete(':task_id/heartbeat')
   @Operation('task.beat')
   @HttpCode(204)
-  stopHeartbeat(@Param('task_id', IdentifierPipe) taskId: string): void {
-    this.service.stopHeartbeats(taskId);
+  async stopHeartbeat(@Param('task_id', IdentifierPipe) taskId: string): Promise<void> {
+    await this.service.stopHeartbeats(taskId);
   }
 
   @Documented({

@@ -18,6 +18,7 @@ interface Beating {
   timer: WheelTimer;
   /** Unix milliseconds; `undefined`: no lease. */
   until?: number;
+  onEnded?: () => void;
 }
 
 export class Heartbeats {
@@ -31,23 +32,37 @@ export class Heartbeats {
     private readonly beat: (userId: string, taskId: string) => void,
   ) {}
 
+  /** How many beat. */
+  get size(): number {
+    return [...this.byTask.values()].reduce((sum, { size }) => sum + size, 0);
+  }
+
   /** Beats at once, then every `intervalMs`. */
   start(userId: string, taskId: string, intervalMs: number): HeartbeatHandle {
     const beating = this.begin(userId, taskId, intervalMs);
     return { stop: () => this.end(beating) };
   }
 
-  /** Starts or renews a heartbeat that ends by itself after `ttlMs`. */
-  lease(userId: string, taskId: string, intervalMs: number, ttlMs: number): void {
+  /**
+   * Starts or renews a heartbeat that ends by itself after `ttlMs`.
+   * @returns whether it is a new one, at whose end `onEnded` is called
+   */
+  lease(userId: string, taskId: string, intervalMs: number, ttlMs: number, onEnded: () => void): boolean {
     const name = leaseName(userId, taskId);
     const earlier = this.leases.get(name);
     const until = Date.now() + ttlMs;
     if (earlier && earlier.intervalMs === intervalMs) {
       earlier.until = until;
-      return;
+      return false;
     }
     if (earlier) this.end(earlier);
-    this.leases.set(name, this.begin(userId, taskId, intervalMs, until));
+    this.leases.set(name, this.begin(userId, taskId, intervalMs, until, onEnded));
+    return true;
+  }
+
+  /** Ends a task's leases. */
+  stopLeases(taskId: string): void {
+    for (const beating of this.byTask.get(taskId) ?? []) if (beating.until !== undefined) this.end(beating);
   }
 
   /** Ends all of a task's heartbeats. */
@@ -61,13 +76,14 @@ export class Heartbeats {
     for (const taskId of [...this.byTask.keys()]) this.stopTask(taskId);
   }
 
-  private begin(userId: string, taskId: string, intervalMs: number, until?: number): Beating {
+  private begin(userId: string, taskId: string, intervalMs: number, until?: number, onEnded?: () => void): Beating {
     if (this.closed) throw new ServiceClosedError();
     const beating: Beating = {
       userId,
       taskId,
       intervalMs,
       until,
+      onEnded,
       timer: this.wheel.schedule(intervalMs, () => this.tick(beating)),
     };
     const running = this.byTask.get(taskId);
@@ -89,6 +105,8 @@ export class Heartbeats {
     if (running?.delete(beating) && running.size === 0) this.byTask.delete(beating.taskId);
     const name = leaseName(beating.userId, beating.taskId);
     if (this.leases.get(name) === beating) this.leases.delete(name);
+    beating.onEnded?.();
+    beating.onEnded = undefined;
   }
 }
 

@@ -1,0 +1,52 @@
+/**
+ * Heartbeats that REST leases. A worker's calls reach any node; the node that was asked last keeps the lease:
+ *
+ *  1. While a node keeps a lease it listens on a channel of the task's own. Whoever is asked to begin, renew or stop one
+ *     says so there, and every other node lets go of its own.
+ *  2. When that is not heard, two nodes beat until the next renewal or the end of the lease; no more depends on it.
+ */
+import { randomUUID } from 'node:crypto';
+import { LEASE_CHANNEL_PREFIX } from '../../protocol/channels.js';
+import type { Engine } from '../engine/engine.js';
+import type { Heartbeats } from './heartbeats.js';
+
+export class HeartbeatLeases {
+  private readonly node = randomUUID();
+
+  constructor(
+    private readonly heartbeats: Heartbeats,
+    private readonly engine: Pick<Engine, 'watch' | 'unwatch' | 'publish'>,
+    private readonly warn: (message: string) => void,
+  ) {}
+
+  /** Begins or renews a heartbeat that ends by itself after `ttlMs`. */
+  async lease(userId: string, taskId: string, intervalMs: number, ttlMs: number): Promise<void> {
+    const channel = LEASE_CHANNEL_PREFIX + taskId;
+    let watching: Promise<void> | undefined;
+    const isNew = this.heartbeats.lease(userId, taskId, intervalMs, ttlMs, () => {
+      watching?.then(() => this.engine.unwatch(channel)).catch(() => undefined); // that it did not begin has been said
+    });
+    try {
+      if (isNew) await (watching = this.engine.watch(channel));
+      await this.tell(channel);
+    } catch (error) {
+      this.warn(`other nodes did not hear of the heartbeat of task ${taskId}: ${String(error)}`);
+    }
+  }
+
+  /** Ends the task's leases on every node, and what else beats for it on this one. @throws EngineUnavailableError */
+  async stop(taskId: string): Promise<void> {
+    this.heartbeats.stopTask(taskId);
+    await this.tell(LEASE_CHANNEL_PREFIX + taskId);
+  }
+
+  /** A node has said that it was asked. */
+  heard(channel: string, text: string): void {
+    const { node } = JSON.parse(text) as { node?: unknown };
+    if (node !== this.node) this.heartbeats.stopLeases(channel.slice(LEASE_CHANNEL_PREFIX.length));
+  }
+
+  private async tell(channel: string): Promise<void> {
+    await this.engine.publish({ channel, message: { node: this.node }, recoverable: false });
+  }
+}
