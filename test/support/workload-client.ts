@@ -290,6 +290,8 @@ export class Device {
   onResolved: (callbackId: string) => void = () => undefined;
   private readonly replies = new Map<number, { note(frame: Frame | undefined): void; resolve(frame?: Frame): void }>();
   private requests = 0;
+  /** What a user's device was shown before it was known to be the user's: whoever answers then is nobody. */
+  private early: PromptFrame[] | undefined;
 
   private constructor(
     private readonly recorder: Recorder,
@@ -298,6 +300,7 @@ export class Device {
     readonly connection: number,
     readonly userId: string | null,
   ) {
+    if (userId !== null) this.early = [];
     socket.on('message', (data: Buffer) => this.take(JSON.parse(data.toString()) as Frame));
     socket.on('error', () => undefined); // a reset ends in 'close'
     this.closed = new Promise((resolve) =>
@@ -431,12 +434,17 @@ export class Device {
       this.replies.delete(requestId);
       waiting.note(frame);
       waiting.resolve(frame);
+      if (frame.type === 'subscription_confirmed') {
+        for (const prompt of this.early ?? []) this.onPrompt(prompt);
+        this.early = undefined;
+      }
     } else if (frame.type === 'task_step_result') {
       const prompt = frame as unknown as PromptFrame;
       const expiresAt = prompt.expires_at === null ? null : toMs(prompt.expires_at);
       const { connection } = this;
       this.recorder.note({ kind: 'shown', connection, callbackId: prompt.callback_id, question: prompt.step, expiresAt });
-      this.onPrompt(prompt);
+      if (this.early) this.early.push(prompt);
+      else this.onPrompt(prompt);
     } else if (frame.type === 'confirmation_resolved') {
       const { connection } = this;
       const callbackId = String(frame['callback_id']);

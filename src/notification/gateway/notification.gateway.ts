@@ -3,6 +3,7 @@
  * adds work on them. What a handler returns is the reply.
  */
 import type { IncomingMessage } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Logger, UseFilters, UseGuards, UsePipes, type OnModuleInit } from '@nestjs/common';
 import {
   ConnectedSocket,
@@ -34,7 +35,13 @@ import { Hub } from '../connection/hub.js';
 import { TimerWheel, type WheelTimer } from '../connection/timer-wheel.js';
 import { taskCancelledFrame } from '../dispatcher.js';
 import { NotificationMetrics } from '../metrics.js';
-import { AlreadyResolvedError, ConfigurationError, InvalidMessageError, NotificationError } from '../notification.errors.js';
+import {
+  AlreadyResolvedError,
+  ConfigurationError,
+  EngineUnavailableError,
+  InvalidMessageError,
+  NotificationError,
+} from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
 import { NotificationService } from '../notification.service.js';
 import { FramePipe } from '../validation.js';
@@ -48,6 +55,8 @@ import { NOTIFICATION_GATEWAY } from './ws-adapter.js';
 import { WsErrorFilter } from './ws-error.filter.js';
 
 const DEFAULT_PAGE = 100;
+const WELCOME_WITHIN_MS = 2000;
+const WELCOME_AGAIN_MS = 50;
 
 @WebSocketGateway({ [NOTIFICATION_GATEWAY]: true })
 @UseGuards(ActionGuard)
@@ -238,10 +247,10 @@ export class NotificationGateway
     });
   }
 
-  /** What is done for a connection before it asks for anything; when that fails it is closed, and comes back. */
+  /** What is done for a connection before it asks for anything; when that fails for so long it is closed, and comes back. */
   private async welcome(connection: Connection, begin: () => Promise<void>): Promise<void> {
     try {
-      await begin();
+      while (!(await began(begin, connection))) await delay(WELCOME_AGAIN_MS);
     } catch (error) {
       this.logger.error(`a new connection could not be served: ${String(error)}`);
       await connection.close(CLOSE.INTERNAL);
@@ -300,6 +309,18 @@ async function deciding<Result>(
     throw error;
   } finally {
     connection[as] = undefined;
+  }
+}
+
+/** @returns `false` when the engine is away, and the connection is so new that it may wait */
+async function began(begin: () => Promise<void>, connection: Connection): Promise<boolean> {
+  try {
+    await begin();
+    return true;
+  } catch (error) {
+    const mayWait = connection.isOpen && Date.now() < connection.connectedAt + WELCOME_WITHIN_MS;
+    if (error instanceof EngineUnavailableError && mayWait) return false;
+    throw error;
   }
 }
 
