@@ -27,13 +27,21 @@ export class RedisServer {
   static async start({ appendonly = true, settings = {} }: RedisOptions = {}): Promise<RedisServer> {
     const folder = await mkdtemp(join(tmpdir(), 'redis-'));
     const args = Object.entries({ appendonly: appendonly ? 'yes' : 'no', save: '', ...settings });
-    const server = new RedisServer(
-      await freePort(),
-      folder,
-      args.flatMap(([name, value]) => [`--${name}`, value]),
-    );
-    await server.run();
-    return server;
+    for (;;) {
+      const server = new RedisServer(
+        await freePort(),
+        folder,
+        args.flatMap(([name, value]) => [`--${name}`, value]),
+      );
+      try {
+        await server.run();
+        return server;
+      } catch (error) {
+        await server.end('SIGKILL');
+        // Somebody was quicker: between the look and the start a port is nobody's.
+        if (!String(error).includes('Address already in use')) throw error;
+      }
+    }
   }
 
   get url(): string {
@@ -265,6 +273,9 @@ export class RedisCluster {
   }
 }
 
+/** What this process has been given: a port that is free twice is one server's all the same. */
+const given = new Set<number>();
+
 /** In cluster mode Redis takes the port 10 000 above it, too. */
 async function freePort(): Promise<number> {
   for (;;) {
@@ -272,6 +283,8 @@ async function freePort(): Promise<number> {
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
     await new Promise((resolve) => server.close(resolve));
-    if (port < 55_000) return port;
+    if (port >= 55_000 || given.has(port)) continue;
+    given.add(port);
+    return port;
   }
 }
