@@ -13,7 +13,11 @@ requireBinary('redis-server')('the redis engine that waits for a replica', () =>
   beforeEach(async () => {
     master = await RedisServer.start();
     replica = await master.startReplica();
-    nodes = new RedisNodes(master.url, { waitReplicas: 1, commandTimeoutMs: 700 });
+    nodes = new RedisNodes(master.url, { waitReplicas: 1, commandTimeoutMs: 1500 });
+    // A replica that has just come says only once a second what it has.
+    const { engine } = await nodes.start();
+    await again(() => engine.open(question({ userId: 'somebody else' })));
+    await engine.close();
   });
   afterEach(async () => {
     await nodes.close();
