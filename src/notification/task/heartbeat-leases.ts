@@ -22,16 +22,12 @@ export class HeartbeatLeases {
   /** Begins or renews a heartbeat that ends by itself after `ttlMs`. */
   async lease(userId: string, taskId: string, intervalMs: number, ttlMs: number): Promise<void> {
     const channel = LEASE_CHANNEL_PREFIX + taskId;
-    let watching: Promise<void> | undefined;
     const isNew = this.heartbeats.lease(userId, taskId, intervalMs, ttlMs, () => {
-      watching?.then(() => this.engine.unwatch(channel)).catch(() => undefined); // that it did not begin has been said
+      // Also after a `watch` that failed: it counts, and is tried again until it is taken back.
+      void this.said(taskId, this.engine.unwatch(channel));
     });
-    try {
-      if (isNew) await (watching = this.engine.watch(channel));
-      await this.tell(channel);
-    } catch (error) {
-      this.warn(`other nodes did not hear of the heartbeat of task ${taskId}: ${String(error)}`);
-    }
+    if (isNew) await this.said(taskId, this.engine.watch(channel));
+    await this.said(taskId, this.tell(channel));
   }
 
   /** Ends the task's leases on every node, and what else beats for it on this one. @throws EngineUnavailableError */
@@ -44,6 +40,14 @@ export class HeartbeatLeases {
   heard(channel: string, text: string): void {
     const { node } = JSON.parse(text) as { node?: unknown };
     if (node !== this.node) this.heartbeats.stopLeases(channel.slice(LEASE_CHANNEL_PREFIX.length));
+  }
+
+  private async said(taskId: string, work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.warn(`other nodes may not hear of the heartbeat of task ${taskId}: ${String(error)}`);
+    }
   }
 
   private async tell(channel: string): Promise<void> {
