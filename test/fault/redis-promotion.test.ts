@@ -2,6 +2,7 @@
  * A fail-over: the master dies while its replica lags, and the replica is promoted. What had been acknowledged may be gone
  * then, unless replicas were waited for; nobody is told *proceed* without an answer, and everybody finds their way back.
  */
+import { untilAvailable } from '../support/redis-nodes.js';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   ConfirmationLostError,
@@ -39,15 +40,6 @@ requireBinary('redis-server')('when a replica is promoted', () => {
   });
 
   const keyOf = (callbackId: string): string => `wsm:{p${callbackId.split('.')[0]}}:confirmation:${callbackId}`;
-  const again = async <T>(work: () => Promise<T>): Promise<T> => {
-    for (;;)
-      try {
-        return await work();
-      } catch (error) {
-        expect(error).toBeInstanceOf(EngineUnavailableError);
-        await delay(20);
-      }
-  };
   const ready = async (): Promise<void> => {
     for (const one of nodes) while ((await one.rest('GET', '/health/ready')).status !== 200) await delay(20);
   };
@@ -93,7 +85,7 @@ requireBinary('redis-server')('when a replica is promoted', () => {
     await ready();
     // Clients have kept their connections, and are counted again.
     for (const user of ['ann', 'bob'])
-      while ((await again(() => node(2).notifications.presence(user))).connections !== 1) await delay(20);
+      while ((await untilAvailable(() => node(2).notifications.presence(user))).connections !== 1) await delay(20);
     expect(await ann.request({ action: 'confirm', callback_id: lostId, proceed: true })).toMatchObject({ code: 'NOT_FOUND' });
     // Asked again, by its key too, it is a new one.
     const second = node(2).notifications.notifyUser(STEP, 'bob', 'lost', 2, { key: 'k', timeoutMs: null });
@@ -172,7 +164,7 @@ requireBinary('redis-server')('when a replica is promoted', () => {
     expect(refused.filter((error) => !(error instanceof EngineUnavailableError))).toEqual([]);
     const missing: string[] = [];
     for (const [callbackId, proceed] of acknowledged) {
-      const found = await again(async () => {
+      const found = await untilAvailable(async () => {
         try {
           return (await node(2).notifications.getConfirmation(callbackId)).decision?.proceed;
         } catch (error) {
@@ -187,7 +179,7 @@ requireBinary('redis-server')('when a replica is promoted', () => {
     expect(refusedLagging).toBeGreaterThan(5);
     for (const told of decisions)
       for (const { callbackId, proceed } of told)
-        expect((await again(() => node(1).notifications.getConfirmation(callbackId))).decision?.proceed).toBe(proceed);
+        expect((await untilAvailable(() => node(1).notifications.getConfirmation(callbackId))).decision?.proceed).toBe(proceed);
     // The answer that was refused has decided nothing; given again it does.
     let reply = await ann.request({ action: 'confirm', callback_id: standingId, proceed: true });
     while (reply['code'] === 'UNAVAILABLE')

@@ -5,9 +5,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Partitions, slotOf } from '../../src/notification/engine/redis/partitions.js';
-import { EngineUnavailableError } from '../../src/notification/notification.errors.js';
 import { question } from '../contract/engine/engine-suite.js';
-import { RedisNodes, type Node } from '../support/redis-nodes.js';
+import { RedisNodes, type Node, untilAvailable } from '../support/redis-nodes.js';
 import { RedisCluster } from '../support/redis.js';
 import { requireBinary } from '../support/system.js';
 
@@ -25,16 +24,6 @@ requireBinary('redis-server')('slots of a Redis Cluster that are moved', () => {
     await nodes.close();
     await cluster.stop();
   });
-
-  const again = async <T>(work: () => Promise<T>): Promise<T> => {
-    for (;;)
-      try {
-        return await work();
-      } catch (error) {
-        expect(error).toBeInstanceOf(EngineUnavailableError);
-        await delay(10);
-      }
-  };
 
   it('lose nothing, decide each prompt once, and are heard of afterwards', async () => {
     const [a, b] = [await nodes.start(), await nodes.start()];
@@ -56,14 +45,14 @@ requireBinary('redis-server')('slots of a Redis Cluster that are moved', () => {
           fingerprint: 'f',
         });
         asked += 1;
-        const opened = await again(() => self.engine.open(request));
+        const opened = await untilAvailable(() => self.engine.open(request));
         // The same key finds the same prompt, wherever its slot is.
-        const found = await again(() => other.engine.open({ ...request, callbackId: randomUUID() }));
+        const found = await untilAvailable(() => other.engine.open({ ...request, callbackId: randomUUID() }));
         const { callbackId } = opened.confirmation;
         if (found.created || found.confirmation.callbackId !== callbackId) faults.push(`a second prompt for ${request.key}`);
         const answers = await Promise.all(
           [self, other].map((node, index) =>
-            again(() =>
+            untilAvailable(() =>
               node.engine.decide({ callbackId, scope: 'all', answeredBy: `device-${index}`, answer: { proceed: index === 0 } }),
             ),
           ),
@@ -89,7 +78,7 @@ requireBinary('redis-server')('slots of a Redis Cluster that are moved', () => {
     await works;
     expect(faults).toEqual([]);
     for (const [callbackId, proceed] of decided)
-      expect(await again(() => a.engine.get(callbackId))).toMatchObject({ state: 'answered', decision: { proceed } });
+      expect(await untilAvailable(() => a.engine.get(callbackId))).toMatchObject({ state: 'answered', decision: { proceed } });
     for (const { recorder } of both) {
       await recorder.nth('decided', decided.size);
       const told = recorder.of('decided').map(({ confirmation }) => confirmation.callbackId);
@@ -109,10 +98,10 @@ requireBinary('redis-server')('slots of a Redis Cluster that are moved', () => {
     let working = true;
     const asking = (async () => {
       while (working) {
-        asked.push((await again(() => a.engine.open(question()))).confirmation.callbackId);
+        asked.push((await untilAvailable(() => a.engine.open(question()))).confirmation.callbackId);
         const messageId = randomUUID();
         const message = { messageId, userId: 'ann', message: { type: 'mail' }, expiresAt: Date.now() + 600_000 };
-        await again(() => a.engine.sendAcknowledged(message));
+        await untilAvailable(() => a.engine.sendAcknowledged(message));
         sent.push(messageId);
         await delay(2);
       }

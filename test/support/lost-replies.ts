@@ -6,7 +6,7 @@ import { readdir } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Script } from '../../src/notification/engine/redis/scripts/script.js';
 import { ConfigurationError, EngineUnavailableError } from '../../src/notification/notification.errors.js';
-import { RedisNodes } from './redis-nodes.js';
+import { RedisNodes, untilAvailable } from './redis-nodes.js';
 import { RedisServer, type RedisMonitor } from './redis.js';
 import { SCRIPT_CASES, type Scene, type ScriptCase } from './script-cases.js';
 import { TcpProxy } from './tcp-proxy.js';
@@ -123,13 +123,3 @@ export function describeLostReplies(how: 'cut' | 'silence', commandTimeoutMs: nu
 
 /** A node that starts has nobody to refuse: it says why, and ends. */
 const refusalOf = (name: string) => (name === 'layout' ? ConfigurationError : EngineUnavailableError);
-
-async function untilAvailable<T>(work: () => Promise<T>): Promise<T> {
-  for (;;)
-    try {
-      return await work();
-    } catch (error) {
-      expect(error).toBeInstanceOf(EngineUnavailableError);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-}

@@ -1,7 +1,9 @@
 /** Nodes of the Redis engine in this process, on one Redis (or cluster), each able to die alone. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Engine, EngineHandler, EngineSettings } from '../../src/notification/engine/engine.js';
 import { RedisEngine, type RedisEngineOptions } from '../../src/notification/engine/redis/redis-engine.js';
 import type { RedisLink } from '../../src/notification/engine/redis/link.js';
+import { EngineUnavailableError } from '../../src/notification/notification.errors.js';
 import { EngineRecorder } from './engine-recorder.js';
 import { SETTINGS } from './engine-folder.js';
 import { TcpProxy } from './tcp-proxy.js';
@@ -75,4 +77,15 @@ export class RedisNodes {
     for (const { proxy } of this.nodes) await proxy?.close();
     this.nodes.length = 0;
   }
+}
+
+/** Repeats a call, as a caller may, while the engine says that it is away. */
+export async function untilAvailable<T>(work: () => Promise<T>): Promise<T> {
+  for (;;)
+    try {
+      return await work();
+    } catch (error) {
+      expect(error).toBeInstanceOf(EngineUnavailableError);
+      await delay(5);
+    }
 }

@@ -1,8 +1,7 @@
 /** Deadlines that passed while Redis or every node was away, however shortly: only the caller's own default may proceed. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OpenRequest } from '../../../src/notification/engine/engine.js';
-import { EngineUnavailableError } from '../../../src/notification/notification.errors.js';
-import { RedisNodes, type Node } from '../../support/redis-nodes.js';
+import { RedisNodes, type Node, untilAvailable } from '../../support/redis-nodes.js';
 import { RedisServer } from '../../support/redis.js';
 import { requireBinary } from '../../support/system.js';
 import { question } from './engine-suite.js';
@@ -22,15 +21,6 @@ requireBinary('redis-server')('the redis engine after a short downtime', () => {
 
   const ask = async ({ engine }: Node, overrides: Partial<OpenRequest>) =>
     (await engine.open(question({ timeoutMs: 400, onTimeout: 'proceed', ...overrides }))).confirmation;
-  const again = async <T>(work: () => Promise<T>): Promise<T> => {
-    for (;;)
-      try {
-        return await work();
-      } catch (error) {
-        expect(error).toBeInstanceOf(EngineUnavailableError);
-        await delay(5);
-      }
-  };
 
   it('takes a crash of Redis for one, even where somebody asks before the first look', async () => {
     const node = await nodes.start();
@@ -44,15 +34,15 @@ requireBinary('redis-server')('the redis engine after a short downtime', () => {
     await server.kill9();
     await delay(own.expiresAt! - Date.now());
     await server.restart();
-    const first = await again(() => node.engine.get(read.callbackId));
+    const first = await untilAvailable(() => node.engine.get(read.callbackId));
     expect(first).toMatchObject({ state: 'timed_out', decision: { proceed: false } });
-    const late = await again(() =>
+    const late = await untilAvailable(() =>
       node.engine.decide({ callbackId: answered.callbackId, scope: 'all', answeredBy: 'b', answer: { proceed: true } }),
     );
     expect(late).toMatchObject({ status: 'already_resolved', confirmation: { decision: { proceed: false } } });
-    const { items } = await again(() => node.engine.list({ scope: ['c'], limit: 10 }));
+    const { items } = await untilAvailable(() => node.engine.list({ scope: ['c'], limit: 10 }));
     expect(items).toMatchObject([{ callbackId: listed.callbackId, decision: { outcome: 'timed_out', proceed: false } }]);
-    expect(await again(() => node.engine.get(own.callbackId))).toMatchObject({ decision: { proceed: true } });
+    expect(await untilAvailable(() => node.engine.get(own.callbackId))).toMatchObject({ decision: { proceed: true } });
   });
 
   it('takes a crash of the only node for one, even where its lease still runs', async () => {

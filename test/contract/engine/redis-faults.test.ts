@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { ConfigurationError, EngineUnavailableError } from '../../../src/notification/notification.errors.js';
 import { everyScript } from '../../support/lost-replies.js';
-import { RedisNodes, type Node } from '../../support/redis-nodes.js';
+import { RedisNodes, type Node, untilAvailable } from '../../support/redis-nodes.js';
 import { RedisServer } from '../../support/redis.js';
 import { SCRIPT_CASES } from '../../support/script-cases.js';
 import { requireBinary } from '../../support/system.js';
@@ -48,18 +48,8 @@ requireBinary('redis-server')('the redis engine under faults', () => {
         const request = question({ userId: `${name}-${index % 7}`, callbackId: randomUUID() });
         const proceed = index % 2 === 0;
         // Repeated with the same id until it is answered, as a client would.
-        const again = async <T>(work: () => Promise<T>): Promise<T> => {
-          for (;;) {
-            try {
-              return await work();
-            } catch (error) {
-              expect(error).toBeInstanceOf(EngineUnavailableError);
-              await new Promise((resolve) => setTimeout(resolve, 5));
-            }
-          }
-        };
-        const { confirmation } = await again(() => node.engine.open(request));
-        const decided = await again(() => answer(node, confirmation.callbackId, proceed));
+        const { confirmation } = await untilAvailable(() => node.engine.open(request));
+        const decided = await untilAvailable(() => answer(node, confirmation.callbackId, proceed));
         expect(['accepted', 'repeated']).toContain(decided.status);
         acknowledged.push({ id: confirmation.callbackId, proceed });
       }

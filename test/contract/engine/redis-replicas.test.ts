@@ -1,6 +1,6 @@
 /** The Redis engine with WAIT for a replica: what the replica has not got was not acknowledged, and is told to nobody. */
 import { EngineUnavailableError } from '../../../src/notification/notification.errors.js';
-import { RedisNodes, type Node } from '../../support/redis-nodes.js';
+import { RedisNodes, type Node, untilAvailable } from '../../support/redis-nodes.js';
 import { RedisServer } from '../../support/redis.js';
 import { requireBinary } from '../../support/system.js';
 import { question } from './engine-suite.js';
@@ -16,7 +16,7 @@ requireBinary('redis-server')('the redis engine that waits for a replica', () =>
     nodes = new RedisNodes(master.url, { waitReplicas: 1, commandTimeoutMs: 1500 });
     // A replica that has just come says only once a second what it has.
     const { engine } = await nodes.start();
-    await again(() => engine.open(question({ userId: 'somebody else' })));
+    await untilAvailable(() => engine.open(question({ userId: 'somebody else' })));
     await engine.close();
   });
   afterEach(async () => {
@@ -28,24 +28,16 @@ requireBinary('redis-server')('the redis engine that waits for a replica', () =>
     (await engine.open(question(overrides))).confirmation.callbackId;
   const answer = ({ engine }: Node, callbackId: string) =>
     engine.decide({ callbackId, scope: 'all', answeredBy: 'ann', answer: { proceed: true } });
-  const again = async <T>(work: () => Promise<T>): Promise<T> => {
-    for (;;)
-      try {
-        return await work();
-      } catch (error) {
-        expect(error).toBeInstanceOf(EngineUnavailableError);
-      }
-  };
 
   it('refuses what is written without one, and takes it when there is one again', async () => {
     const node = await nodes.start();
     const [first, request] = [question(), question({ userId: 'bob' })];
-    const { confirmation: asked } = await again(() => node.engine.open(first));
-    expect((await again(() => answer(node, asked.callbackId))).status).toMatch(/accepted|repeated/);
+    const { confirmation: asked } = await untilAvailable(() => node.engine.open(first));
+    expect((await untilAvailable(() => answer(node, asked.callbackId))).status).toMatch(/accepted|repeated/);
     await replica.kill9();
     await expect(node.engine.open(request)).rejects.toThrow(EngineUnavailableError);
     await replica.restart();
-    const { confirmation } = await again(() => node.engine.open(request));
+    const { confirmation } = await untilAvailable(() => node.engine.open(request));
     expect(await node.engine.prompts.pendingIds('bob')).toEqual([confirmation.callbackId]);
   });
 
@@ -67,7 +59,7 @@ requireBinary('redis-server')('the redis engine that waits for a replica', () =>
     expect(reads).toBeGreaterThan(5);
     expect((await other.engine.list({ scope: ['ann'], state: 'pending', limit: 10 })).items).toHaveLength(1);
     replica.resume();
-    expect((await again(() => answer(node, pending))).status).toBe('accepted');
+    expect((await untilAvailable(() => answer(node, pending))).status).toBe('accepted');
   });
 
   it('tells nobody of a decision that the replica has not got, by whatever road, until it has it', async () => {
@@ -92,7 +84,7 @@ requireBinary('redis-server')('the redis engine that waits for a replica', () =>
       await recorder.nth('decided', 2);
       expect(recorder.decisionsOf(callbackId)).toMatchObject([{ decision: { outcome: 'answered', proceed: true } }]);
     }
-    expect((await again(() => answer(node, callbackId))).status).toBe('repeated');
-    expect((await again(() => other.engine.get(expiring)))?.state).toBe('timed_out');
+    expect((await untilAvailable(() => answer(node, callbackId))).status).toBe('repeated');
+    expect((await untilAvailable(() => other.engine.get(expiring)))?.state).toBe('timed_out');
   });
 });
