@@ -23,7 +23,10 @@ class OursOnRedis extends Ours {
 
   program() {
     const { script, environment } = super.program();
-    return { script, environment: { ...environment, WEBSOCKET_ENGINE: 'redis', WEBSOCKET_REDIS_URL: this.redisUrl } };
+    return {
+      script,
+      environment: { ...environment, WEBSOCKET_ENGINE: 'redis', WEBSOCKET_REDIS_URL: this.redisUrl, RECOVERY: 'on' },
+    };
   }
 }
 
@@ -34,8 +37,8 @@ class SocketIoOnStreams extends SocketIo {
   }
 
   program() {
-    const script = fileURLToPath(new URL('socketio-streams-server.mjs', import.meta.url));
-    return { script, environment: { PORT: String(this.port), REDIS_URL: this.redisUrl } };
+    const script = fileURLToPath(new URL('socketio-server.mjs', import.meta.url));
+    return { script, environment: { PORT: String(this.port), REDIS_URL: this.redisUrl, RECOVERY: 'on' } };
   }
 }
 

@@ -14,6 +14,8 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 const GRACE_MS = 5000;
 /** So many turns of the event loop without a new connection: none waits. */
 const QUIET_TURNS = 3;
+/** For so long at most: somebody may never cease to come. */
+const ACCEPT_MS = 1000;
 
 export class EndingGently extends ExpressAdapter {
   private readonly underWay = new Set<ServerResponse>();
@@ -52,7 +54,8 @@ export class EndingGently extends ExpressAdapter {
     let quietTurns = 0;
     const note = (): void => void (quietTurns = 0);
     this.server.on('connection', note);
-    while (quietTurns < QUIET_TURNS) {
+    const until = Date.now() + ACCEPT_MS;
+    while (quietTurns < QUIET_TURNS && Date.now() < until) {
       quietTurns += 1;
       await new Promise(setImmediate);
     }
