@@ -213,6 +213,24 @@ requireBinary('redis-server')('the redis engine under faults', () => {
     await b.recorder.nth('gap');
   });
 
+  it('counts no connection that went, or never came to be, while Redis was away', async () => {
+    await use();
+    const node = await nodes.start();
+    await node.engine.connect('stays', 'bob');
+    for (const connection of ['stays', 'goes']) await node.engine.connect(connection, 'ann');
+    // It has become somebody else's, and counts as that over the outage.
+    await node.engine.disconnect('stays', 'bob');
+    await server.kill9();
+    await expect(node.engine.disconnect('goes', 'ann')).rejects.toThrow(EngineUnavailableError);
+    await expect(node.engine.connect('never', 'ann')).rejects.toThrow(EngineUnavailableError);
+    await server.restart();
+    await untilPing(node);
+    while ((await untilAvailable(() => node.engine.presence('ann'))).connections !== 1) continue;
+    // Healed: what a node says again is what it has.
+    await node.recorder.nth('gap');
+    expect(await node.engine.presence('ann')).toEqual({ connections: 1 });
+  });
+
   it('never lets a setting say proceed for a deadline that passed while Redis was away, whoever comes first (E2)', async () => {
     await use();
     const node = await nodes.start();

@@ -140,6 +140,7 @@ export class Life {
       const lapsed = await nodes.beat(this.connections ?? presences.size + anonymous, anonymous);
       this.beats += 1;
       const restores = lapsed || this.beats % RESTORE_BEATS === 0;
+      await presences.farewells();
       if (restores) await presences.restore();
       await watches.refresh(restores);
     } catch (error) {

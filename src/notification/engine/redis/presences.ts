@@ -1,6 +1,7 @@
 /**
  * Who is connected, over all nodes, and the limit per user. A connection counts as long as its node's lease runs;
- * whoever connects clears away what dead nodes left.
+ * whoever connects clears away what dead nodes left. What Redis may not have heard of a connection that went, or never came
+ * to be, is said again with every beat: a phantom would push a living one over the limit.
  */
 import type { Keys } from './keys.js';
 import type { RedisLink } from './link.js';
@@ -14,6 +15,8 @@ const REMEMBERED_MS = 2 * 86_400_000;
 export class Presences {
   /** This node's: connection -> user. */
   private readonly own = new Map<string, string>();
+  /** Those that may be on a user's list all the same, by both names. */
+  private readonly gone = new Map<string, { connectionId: string; userId: string }>();
 
   constructor(
     private readonly link: RedisLink,
@@ -29,7 +32,39 @@ export class Presences {
   }
 
   async add(connectionId: string, userId: string): Promise<void> {
+    this.gone.delete(goneName(connectionId, userId));
     this.own.set(connectionId, userId);
+    try {
+      await this.register(connectionId, userId);
+    } catch (error) {
+      // The caller takes it for not counted; the script may have run.
+      this.leave(connectionId, userId);
+      throw error;
+    }
+  }
+
+  async remove(connectionId: string, userId: string): Promise<void> {
+    this.leave(connectionId, userId);
+    await this.farewell(connectionId, userId);
+  }
+
+  /** Says again what Redis may not have heard. */
+  async farewells(): Promise<void> {
+    await Promise.all([...this.gone.values()].map(({ connectionId, userId }) => this.farewell(connectionId, userId)));
+  }
+
+  private leave(connectionId: string, userId: string): void {
+    // It may be another user's by now.
+    if (this.own.get(connectionId) === userId) this.own.delete(connectionId);
+    this.gone.set(goneName(connectionId, userId), { connectionId, userId });
+  }
+
+  private async farewell(connectionId: string, userId: string): Promise<void> {
+    await this.link.run(DISCONNECT, this.rootOf(userId), userId, '', this.memberOf(connectionId));
+    this.gone.delete(goneName(connectionId, userId));
+  }
+
+  private async register(connectionId: string, userId: string): Promise<void> {
     const reply = await this.link.run(CONNECT, this.rootOf(userId), userId, this.memberOf(connectionId), REMEMBERED_MS);
     const members = list(reply).map(text);
     const alive = members.filter((member) => this.nodes.isAlive(nodeOf(member)));
@@ -37,11 +72,6 @@ export class Presences {
     const over = alive.slice(0, Math.max(0, alive.length - this.limit));
     if (dead.length > 0) await this.link.run(DISCONNECT, this.rootOf(userId), userId, '', ...dead);
     if (over.length > 0) await this.link.run(DISCONNECT, this.rootOf(userId), userId, '1', ...over);
-  }
-
-  async remove(connectionId: string, userId: string): Promise<void> {
-    this.own.delete(connectionId);
-    await this.link.run(DISCONNECT, this.rootOf(userId), userId, '', this.memberOf(connectionId));
   }
 
   async count(userId: string): Promise<number> {
@@ -57,7 +87,7 @@ export class Presences {
   /** Puts this node's connections back on the lists: after its lease ran out, after Redis lost something, now and then. */
   async restore(): Promise<void> {
     for (const [connectionId, userId] of [...this.own])
-      if (this.own.get(connectionId) === userId) await this.add(connectionId, userId);
+      if (this.own.get(connectionId) === userId) await this.register(connectionId, userId);
   }
 
   private memberOf(connectionId: string): string {
@@ -68,5 +98,7 @@ export class Presences {
     return this.keys.root(this.partitions.of(userId));
   }
 }
+
+const goneName = (connectionId: string, userId: string): string => `${connectionId} ${userId}`;
 
 const nodeOf = (member: string): string => member.slice(0, member.indexOf(' '));
