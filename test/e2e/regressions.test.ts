@@ -334,19 +334,42 @@ describe('a device whose answer is refused while another one decides', () => {
   });
 });
 
-describe('a connection that has said who it is', () => {
-  it('stays, though what it would have needed without could not be had', async () => {
-    const service = await startService();
+describe('a connection that comes while the engine is away', () => {
+  let service: TestService;
+  let fail: boolean;
+  beforeEach(async () => {
+    service = await startService();
     const engine = service.app.get<Engine>(Engine);
     const watch = engine.watch.bind(engine);
-    let fail: () => void = () => undefined;
-    engine.watch = (channel) =>
-      channel === '*' ? new Promise((_, reject) => (fail = () => reject(new EngineUnavailableError('not now')))) : watch(channel);
-    const client = await service.connectAs('ann');
-    fail();
-    await client.settled();
-    await client.settled();
-    expect(client.socket.readyState).toBe(client.socket.OPEN);
-    await service.stop();
+    engine.watch = (channel) => (fail ? Promise.reject(new EngineUnavailableError('not now')) : watch(channel));
+    fail = true;
+  });
+  afterEach(() => service.stop());
+
+  it('is asked nothing before it would see what it is to see, and stays', async () => {
+    const client = await service.connect();
+    const listed = client.request({ action: 'pending' });
+    const pong = client.request({ action: 'ping' });
+    for (let turn = 0; turn < 3; turn += 1) {
+      client.socket.ping();
+      await once(client.socket, 'pong'); // what was sent before has been read
+    }
+    expect(client.received).toEqual([]);
+    const asked = service.notifications.notifyUser({ message: '?' }, 'ann', 'task', 1);
+    await service.app.get<Engine>(Engine).ping();
+    fail = false;
+    // Asked before it saw what happens live: it is in the list.
+    expect(await listed).toMatchObject({ confirmations: [{ user_id: 'ann' }] });
+    await pong;
+    const { callback_id } = await client.next('task_step_result');
+    await client.request({ action: 'confirm', callback_id, proceed: true });
+    expect(await asked).toMatchObject({ proceed: true });
+  });
+
+  it('is closed when that does not come to pass, without having been told anything', async () => {
+    const client = await service.connect();
+    client.send({ action: 'subscribe', user_id: 'ann' });
+    expect(await client.closed()).toMatchObject({ code: 1011 });
+    expect(client.received).toEqual([]);
   });
 });

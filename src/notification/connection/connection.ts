@@ -78,6 +78,7 @@ export class Connection {
   private phase: 'open' | 'closing' | 'closed' = 'open';
   private readonly outbox: Outbox;
   private inbox: Inbox<string> | undefined;
+  private beginning: Promise<void> | undefined;
   private replied = 0;
   private readonly followUp: FrameSource[] = [];
   private readonly farewells: (() => void)[] = [];
@@ -172,7 +173,15 @@ export class Connection {
 
   /** Names who handles this connection's frames, one at a time. */
   handleWith(handle: FrameHandler): void {
-    this.inbox = new Inbox(this.limits.maxFramesInWork, handle, this.socket);
+    this.inbox = new Inbox(this.limits.maxFramesInWork, (text) => this.handle(handle, text), this.socket);
+  }
+
+  /** Does what has to be done before the first frame is handled; when that fails none ever is. */
+  async begin(work: () => Promise<void>): Promise<void> {
+    const beginning = work();
+    this.beginning = beginning;
+    await beginning;
+    this.beginning = undefined;
   }
 
   /** Takes a frame in. */
@@ -221,6 +230,15 @@ export class Connection {
     this.outbox.discard();
     for (const source of this.followUp.splice(0)) void source.return?.();
     for (const callback of this.farewells.splice(0)) callback();
+  }
+
+  private async handle(handle: FrameHandler, text: string): Promise<void> {
+    try {
+      if (this.beginning) await this.beginning;
+    } catch {
+      return; // whoever began has the error, and closes
+    }
+    await handle(text);
   }
 
   private async finish(): Promise<void> {

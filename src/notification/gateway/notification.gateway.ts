@@ -247,10 +247,12 @@ export class NotificationGateway
     });
   }
 
-  /** What is done for a connection before it asks for anything; when that fails for so long it is closed, and comes back. */
+  /** What is done for a connection before its first frame; when that fails for so long it is closed, and comes back. */
   private async welcome(connection: Connection, begin: () => Promise<void>): Promise<void> {
     try {
-      while (!(await began(begin, connection))) await delay(WELCOME_AGAIN_MS);
+      await connection.begin(async () => {
+        while (!(await began(begin, connection))) await delay(WELCOME_AGAIN_MS);
+      });
     } catch (error) {
       this.logger.error(`a new connection could not be served: ${String(error)}`);
       await connection.close(CLOSE.INTERNAL);

@@ -44,12 +44,7 @@ export class Sessions {
 
   /** A connection has come. */
   async begin(connection: Connection): Promise<void> {
-    if (connection.identity.kind !== 'anonymous') return;
-    try {
-      await this.watch(connection, EVERYTHING);
-    } catch (error) {
-      if (connection.userId === undefined) throw error; // else it has said who it is meanwhile, and misses nothing
-    }
+    if (connection.identity.kind === 'anonymous') await this.watch(connection, EVERYTHING);
   }
 
   /** Makes the connection a user's, and shows it what waits for that user. */
