@@ -37,6 +37,7 @@ import { identifier, type AskRequest, type NotifyUserOptions } from './confirmat
 import type { ConfirmationResult } from './confirmation/view.js';
 import { Hub } from './connection/hub.js';
 import { TimerWheel } from './connection/timer-wheel.js';
+import { turnsTaken } from './connection/turns.js';
 import { Dispatcher, type DecisionEvent } from './dispatcher.js';
 import {
   Engine,
@@ -309,6 +310,7 @@ export class NotificationService
       options.ackTimeoutMs === undefined ? undefined : this.dispatcher.expectAcknowledgement(messageId, options.ackTimeoutMs);
     try {
       const { deliveredTo } = await this.engine.sendAcknowledged({ messageId, userId, message: checked, expiresAt });
+      await turnsTaken();
       return { deliveredTo, messageId, acknowledged: await expected?.acknowledged };
     } finally {
       expected?.stop();
@@ -421,6 +423,7 @@ export class NotificationService
     const { type } = message;
     const recoverable = typeof type !== 'string' || !CONFLATED_TYPES.has(type);
     const { deliveredTo } = await this.engine.publish({ channel, message, recoverable });
+    await turnsTaken();
     return { deliveredTo };
   }
 }

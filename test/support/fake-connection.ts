@@ -15,7 +15,8 @@ export function fakeConnection(identity: Identity = { kind: 'anonymous' }): Fake
   const socket: ConnectionSocket = {
     write: (bytes, written) => {
       writes.push(bytes);
-      written();
+      process.nextTick(written);
+      return true;
     },
     close: (code, reason) => calls.push(`close ${code} ${reason}`),
     ping: () => calls.push('ping'),

@@ -1,18 +1,24 @@
 /**
  * What one connection still has to be sent, bounded in bytes.
  *
- *  1. One write is in flight at a time; the next one joins what has gathered meanwhile. All frames queued within one
+ *  1. One write is under way at a time; the next one joins what has gathered meanwhile. All frames queued within one
  *     turn of the event loop leave in one write.
  *  2. A conflated frame replaces the queued one of the same key, in its place: a slow reader gets the newest.
  *  3. When what waits passes the limit all the same, `onOverflow` is called, once, and nothing more is taken.
  *     A frame that meets an empty outbox is taken whatever its size: the limit is on the backlog.
- *  4. Sources (redelivery, recovery) are pulled one frame at a time while little waits; they never overflow, nor does
+ *  4. What all outboxes write in one turn is bounded too (`turns.ts`). Who only waits for a turn is not behind: before
+ *     it would overflow it is written out of turn.
+ *  5. Sources (redelivery, recovery) are pulled one frame at a time while little waits; they never overflow, nor does
  *     what they have brought count towards the limit on the rest.
  */
 import type { OutboundFrame } from './frame.js';
+import { countForTurn, queueForTurn, type Writer } from './turns.js';
 
-/** Writes bytes; calls back when the socket has taken them. */
-export type Write = (bytes: Buffer, written: (error?: Error | null) => void) => void;
+/**
+ * Writes bytes; calls back, in a later tick, when the socket has taken them.
+ * @returns whether it has taken them already
+ */
+export type Write = (bytes: Buffer, written: (error?: Error | null) => void) => boolean;
 
 /** Frames produced as the socket drains. */
 export type FrameSource = AsyncIterator<OutboundFrame, void>;
@@ -27,11 +33,14 @@ interface Entry {
 /** As much is joined into one write, and sources are pulled while less than this waits. */
 const WRITE_SIZE = 65_536;
 
-export class Outbox {
+export class Outbox implements Writer {
+  queuedBytes = 0;
+  private awaitsTurn = false;
   private queue: Entry[] = [];
   private readonly conflated = new Map<string, Entry>();
   private readonly sources: FrameSource[] = [];
-  private queuedBytes = 0;
+  private writing = false;
+  /** Of the write under way, what the socket has not taken. */
   private bytesInFlight = 0;
   /** Of these two, what came from sources. */
   private sourcedBytes = 0;
@@ -56,15 +65,19 @@ export class Outbox {
   push(frame: OutboundFrame, key?: string): void {
     if (this.closed) return;
     const bytes = frame.wire(this.compress);
-    const earlier = key === undefined ? undefined : this.conflated.get(key);
-    const backlog = this.waitingBytes - this.sourcedBytes - this.sourcedInFlight - (earlier?.bytes.length ?? 0);
+    let overflows = this.wouldOverflow(bytes, key);
+    if (overflows && this.awaitsTurn) {
+      this.flush();
+      overflows = this.wouldOverflow(bytes, key);
+    }
+    const earlier = this.waiting(key);
     if (earlier) {
       this.queuedBytes += bytes.length - earlier.bytes.length;
       earlier.bytes = bytes;
     } else {
       this.enqueue({ bytes, key, sourced: false });
     }
-    if (backlog > 0 && backlog + bytes.length > this.limit) {
+    if (overflows) {
       this.discard();
       this.onOverflow();
     }
@@ -94,21 +107,43 @@ export class Outbox {
     this.settleIdle();
   }
 
-  /** Called by the shared flush, once a turn. */
+  takeTurn(): void {
+    this.awaitsTurn = false;
+    this.flush();
+  }
+
+  /** Writes what waits, if nothing is under way. */
   flush(): void {
-    if (this.closed || this.bytesInFlight > 0 || this.queue.length === 0) return;
+    if (this.closed || this.writing || this.queue.length === 0) return;
     // Mostly it is one, and a broadcast has a thousand such: nothing is made for it.
     const only = this.queue.length === 1 ? this.queue.pop() : undefined;
     if (only) {
       this.leave(only);
-      this.write(only.bytes, this.onWritten);
+      this.hand(only.bytes);
       return;
     }
     const batch = this.nextBatch();
     for (const entry of batch) this.leave(entry);
     const [first] = batch;
     const parts = batch.map(({ bytes }) => bytes);
-    this.write(parts.length === 1 && first ? first.bytes : Buffer.concat(parts, this.bytesInFlight), this.onWritten);
+    this.hand(parts.length === 1 && first ? first.bytes : Buffer.concat(parts, this.bytesInFlight));
+  }
+
+  private hand(bytes: Buffer): void {
+    this.writing = true;
+    if (!this.write(bytes, this.onWritten)) return;
+    this.bytesInFlight = 0;
+    this.sourcedInFlight = 0;
+  }
+
+  private waiting(key: string | undefined): Entry | undefined {
+    return key === undefined ? undefined : this.conflated.get(key);
+  }
+
+  /** Whether one frame more is too many. */
+  private wouldOverflow(bytes: Buffer, key: string | undefined): boolean {
+    const backlog = this.waitingBytes - this.sourcedBytes - this.sourcedInFlight - (this.waiting(key)?.bytes.length ?? 0);
+    return backlog > 0 && backlog + bytes.length > this.limit;
   }
 
   /** From what waits to what is in flight. */
@@ -135,6 +170,7 @@ export class Outbox {
 
   /** A failed write is followed by the socket's close, which discards the outbox. */
   private readonly onWritten = (): void => {
+    this.writing = false;
     this.bytesInFlight = 0;
     this.sourcedInFlight = 0;
     if (this.queue.length > 0) this.flush();
@@ -147,7 +183,10 @@ export class Outbox {
     if (entry.key !== undefined) this.conflated.set(entry.key, entry);
     this.queuedBytes += entry.bytes.length;
     if (entry.sourced) this.sourcedBytes += entry.bytes.length;
-    scheduleFlush(this);
+    countForTurn(entry.bytes.length);
+    if (this.awaitsTurn) return;
+    this.awaitsTurn = true;
+    queueForTurn(this);
   }
 
   private pull(): void {
@@ -172,18 +211,4 @@ export class Outbox {
   private settleIdle(): void {
     for (const resolve of this.idle.splice(0)) resolve();
   }
-}
-
-let dirty: Outbox[] = [];
-
-/** One immediate flushes every outbox that was pushed to in this turn. */
-function scheduleFlush(outbox: Outbox): void {
-  if (dirty.length === 0) setImmediate(flushAll);
-  if (dirty.at(-1) !== outbox) dirty.push(outbox);
-}
-
-function flushAll(): void {
-  const outboxes = dirty;
-  dirty = [];
-  for (const outbox of outboxes) outbox.flush();
 }

@@ -160,7 +160,10 @@ function declineSmallWindow(request: IncomingMessage): void {
 function socketOf(ws: WebSocket, socket: Duplex): ConnectionSocket {
   if (socket instanceof Socket) socket.setNoDelay(true);
   return {
-    write: (bytes, written) => socket.write(bytes, written),
+    write(bytes, written) {
+      socket.write(bytes, written);
+      return socket.writableLength === 0;
+    },
     close: (code, reason, deaf) => closeWithin(ws, code, reason, deaf),
     ping: () => ws.ping(),
     pause: () => ws.pause(),
