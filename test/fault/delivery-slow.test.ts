@@ -12,7 +12,7 @@ import { HealthyClients } from '../support/raw-healthy.js';
 
 const DEAF = Number(process.env['DEAF_CLIENTS'] ?? 200);
 const HEALTHY = 10;
-const P99_FLOOR_MS = Number(process.env['SLOW_P99_FLOOR_MS'] ?? 50);
+const P99_FLOOR_MS = Number(process.env['SLOW_P99_FLOOR_MS'] ?? 20);
 const OUTBOX = 65_536;
 const MEGABYTE = 1024 * 1024;
 /** What each is sent in ten seconds. */
