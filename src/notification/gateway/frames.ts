@@ -1,6 +1,7 @@
 /**
  * The fields of each action's frame, checked by class-validator. Unknown fields are ignored: old clients send some.
  */
+import { applyDecorators } from '@nestjs/common';
 import { Type } from 'class-transformer';
 import {
   IsBoolean,
@@ -15,7 +16,11 @@ import {
   ValidateNested,
 } from 'class-validator';
 import { IsIdentifier } from '../validation.js';
+import type { NestedContext } from './frame.pipe.js';
 import type { JsonObject } from '../../protocol/confirmation.js';
+
+const Nested = (nested: new () => object): PropertyDecorator =>
+  applyDecorators(IsObject(), ValidateNested({ context: { nested } satisfies NestedContext }), Type(() => nested));
 
 export class PositionFields {
   @IsString()
@@ -41,9 +46,7 @@ export class SubscribeFrame {
   channel?: string;
 
   @IsOptional()
-  @IsObject()
-  @ValidateNested()
-  @Type(() => PositionFields)
+  @Nested(PositionFields)
   recover?: PositionFields | null;
 }
 

@@ -44,12 +44,12 @@ import {
 } from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
 import { NotificationService } from '../notification.service.js';
-import { FramePipe } from '../validation.js';
 import { ActionGuard } from './action.guard.js';
 import { identityOf } from './admission.js';
 import { originOf } from './origin.js';
 import { Endpoint } from './endpoint.js';
 import { AckFrame, AuthenticateFrame, CancelFrame, ConfirmFrame, PendingFrame, SubscribeFrame } from './frames.js';
+import { FramePipe } from './frame.pipe.js';
 import { Sessions, type Subscribed } from './session.js';
 import { NOTIFICATION_GATEWAY } from './ws-adapter.js';
 import { WsErrorFilter } from './ws-error.filter.js';

@@ -1,0 +1,79 @@
+/** The pipe that checks frames says what class-validator says, whatever comes. */
+import { IsOptional, IsString, validateSync } from 'class-validator';
+import { plainToInstance } from 'class-transformer';
+import fc from 'fast-check';
+import { FramePipe } from '../../src/notification/gateway/frame.pipe.js';
+import * as frames from '../../src/notification/gateway/frames.js';
+import { InvalidMessageError } from '../../src/notification/notification.errors.js';
+
+type FrameClass = new () => object;
+
+const pipe = new FramePipe();
+const take = (metatype: FrameClass, value: object): unknown => pipe.transform(value, { type: 'body', metatype });
+
+function faultsOf(work: () => unknown): string[] | unknown {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof InvalidMessageError)) throw error;
+    return Object.keys(error.fields ?? {}).toSorted();
+  }
+}
+
+/** As the library has it; the faults as names. */
+function judged(metatype: FrameClass, value: object): unknown {
+  const frame = plainToInstance(metatype, value);
+  const errors = validateSync(frame, { whitelist: true });
+  if (errors.length === 0) return frame;
+  const named = errors.flatMap(({ property, constraints, children = [] }) => [
+    ...(constraints ? [property] : []),
+    ...children.map((child) => `${property}.${child.property}`),
+  ]);
+  return named.toSorted();
+}
+
+const NAMES = [
+  'user_id task_id channel recover callback_id proceed feedback choice values digest reason message_id token limit cursor',
+  'epoch offset action request_id unknown',
+].flatMap((names) => names.split(' '));
+
+const value = fc.oneof(
+  fc.constantFrom(null, true, false, 0, 1, -1, 1.5, 1000, 1001, '', 'user', '\0', '\ud800', 'x'.repeat(256), 'x'.repeat(1025), [], {}),
+  fc.string(),
+  fc.record({ epoch: fc.constantFrom('e', '', 1, null), offset: fc.constantFrom(0, 7, -1, 0.5, '1', null), more: fc.boolean() }, { requiredKeys: [] }),
+);
+const given = fc.dictionary(fc.constantFrom(...NAMES), value, { maxKeys: 6 });
+
+describe('the frame pipe', () => {
+  it.each(Object.entries(frames))('takes and refuses as class-validator does: %s', (_name, metatype) => {
+    fc.assert(
+      fc.property(given, (fields) => {
+        expect(faultsOf(() => take(metatype, fields))).toEqual(judged(metatype, fields));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('makes an instance with the known fields only', () => {
+    const frame = take(frames.SubscribeFrame, { user_id: 'u', recover: { epoch: 'e', offset: 3, more: 1 }, action: 'subscribe' });
+    expect(frame).toBeInstanceOf(frames.SubscribeFrame);
+    expect((frame as frames.SubscribeFrame).recover).toBeInstanceOf(frames.PositionFields);
+    expect(JSON.stringify(frame)).toBe('{"user_id":"u","recover":{"epoch":"e","offset":3}}');
+  });
+
+  it('leaves rules which it does not know to class-validator', () => {
+    class Listed {
+      @IsOptional()
+      @IsString({ each: true })
+      names?: string[];
+    }
+    expect(take(Listed, { names: ['a'] })).toEqual({ names: ['a'] });
+    expect(() => take(Listed, { names: [1] })).toThrow(InvalidMessageError);
+  });
+
+  it('takes what is no frame as it is', () => {
+    const ping = { note: 1 };
+    expect(pipe.transform(ping, { type: 'body', metatype: Object })).toBe(ping);
+    expect(pipe.transform(ping, { type: 'custom', metatype: frames.AckFrame })).toBe(ping);
+  });
+});
