@@ -38,9 +38,30 @@ const NAMES = [
 ].flatMap((names) => names.split(' '));
 
 const value = fc.oneof(
-  fc.constantFrom(null, true, false, 0, 1, -1, 1.5, 1000, 1001, '', 'user', '\0', '\ud800', 'x'.repeat(256), 'x'.repeat(1025), [], {}),
+  fc.constantFrom(
+    null,
+    true,
+    false,
+    0,
+    1,
+    -1,
+    1.5,
+    1000,
+    1001,
+    '',
+    'user',
+    '\0',
+    '\ud800',
+    'x'.repeat(256),
+    'x'.repeat(1025),
+    [],
+    {},
+  ),
   fc.string(),
-  fc.record({ epoch: fc.constantFrom('e', '', 1, null), offset: fc.constantFrom(0, 7, -1, 0.5, '1', null), more: fc.boolean() }, { requiredKeys: [] }),
+  fc.record(
+    { epoch: fc.constantFrom('e', '', 1, null), offset: fc.constantFrom(0, 7, -1, 0.5, '1', null), more: fc.boolean() },
+    { requiredKeys: [] },
+  ),
 );
 const given = fc.dictionary(fc.constantFrom(...NAMES), value, { maxKeys: 6 });
 

@@ -20,7 +20,11 @@ import type { NestedContext } from './frame.pipe.js';
 import type { JsonObject } from '../../protocol/confirmation.js';
 
 const Nested = (nested: new () => object): PropertyDecorator =>
-  applyDecorators(IsObject(), ValidateNested({ context: { nested } satisfies NestedContext }), Type(() => nested));
+  applyDecorators(
+    IsObject(),
+    ValidateNested({ context: { nested } satisfies NestedContext }),
+    Type(() => nested),
+  );
 
 export class PositionFields {
   @IsString()
