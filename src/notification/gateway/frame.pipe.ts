@@ -17,7 +17,9 @@ type FrameClass = new () => object;
 type Fields = Record<string, unknown>;
 /** Makes a frame of what came. @returns `undefined` for one that breaks a rule */
 type Reader = (given: Fields) => object | undefined;
-type Rule = ReturnType<ReturnType<typeof getMetadataStorage>['getTargetValidationMetadatas']>[number];
+type Metadata = ReturnType<ReturnType<typeof getMetadataStorage>['getTargetValidationMetadatas']>[number];
+/** Its own types have it that there always are groups. */
+type Rule = Omit<Metadata, 'groups'> & { groups?: string[] };
 type Check = (value: unknown, given: Fields) => boolean;
 
 export class FramePipe implements PipeTransform {
@@ -96,7 +98,7 @@ function fieldOf(frameClass: FrameClass, name: string, rules: Rule[]): Field | u
         field.nested = readerOf((rule.context as NestedContext).nested);
         break;
       case ValidationTypes.CUSTOM_VALIDATION:
-        for (const { instance } of getMetadataStorage().getTargetValidatorConstraints(rule.constraintCls as FrameClass))
+        for (const { instance } of getMetadataStorage().getTargetValidatorConstraints(rule.constraintCls))
           field.checks.push(checkOf(frameClass, name, rule, instance));
         break;
       default:
