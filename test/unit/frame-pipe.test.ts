@@ -91,10 +91,4 @@ describe('the frame pipe', () => {
     expect(take(Listed, { names: ['a'] })).toEqual({ names: ['a'] });
     expect(() => take(Listed, { names: [1] })).toThrow(InvalidMessageError);
   });
-
-  it('takes what is no frame as it is', () => {
-    const ping = { note: 1 };
-    expect(pipe.transform(ping, { type: 'body', metatype: Object })).toBe(ping);
-    expect(pipe.transform(ping, { type: 'custom', metatype: frames.AckFrame })).toBe(ping);
-  });
 });

@@ -25,9 +25,7 @@ type Check = (value: unknown, given: Fields) => boolean;
 export class FramePipe implements PipeTransform {
   private readonly readers = new Map<unknown, Reader>();
 
-  transform(value: unknown, { metatype, type }: ArgumentMetadata): unknown {
-    // Pipes run on the connection as well, which is no frame; and `ping` takes what it is given.
-    if (type !== 'body' || metatype === undefined || metatype === Object) return value;
+  transform(value: unknown, { metatype }: ArgumentMetadata): unknown {
     return this.readerOf(metatype as FrameClass)(value as Fields) ?? judge(metatype as FrameClass, value);
   }
 

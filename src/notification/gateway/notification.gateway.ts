@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Inject, Logger, UseFilters, UseGuards, UsePipes, type OnModuleInit } from '@nestjs/common';
+import { Inject, Logger, UseFilters, UseGuards, type OnModuleInit } from '@nestjs/common';
 import {
   ConnectedSocket,
   MessageBody,
@@ -54,6 +54,8 @@ import { Sessions, type Subscribed } from './session.js';
 import { NOTIFICATION_GATEWAY } from './ws-adapter.js';
 import { WsErrorFilter } from './ws-error.filter.js';
 
+/** On the frame alone: a pipe on the gateway would be run for the connection as well. */
+const checked = new FramePipe();
 const DEFAULT_PAGE = 100;
 const WELCOME_WITHIN_MS = 2000;
 const WELCOME_AGAIN_MS = 50;
@@ -61,7 +63,6 @@ const WELCOME_AGAIN_MS = 50;
 @WebSocketGateway({ [NOTIFICATION_GATEWAY]: true })
 @UseGuards(ActionGuard)
 @UseFilters(WsErrorFilter)
-@UsePipes(FramePipe)
 export class NotificationGateway
   implements OnModuleInit, OnGatewayInit<Endpoint>, OnGatewayConnection<Connection>, OnGatewayDisconnect<Connection>
 {
@@ -136,7 +137,7 @@ export class NotificationGateway
   }
 
   @SubscribeMessage('subscribe')
-  async subscribe(@ConnectedSocket() connection: Connection, @MessageBody() frame: SubscribeFrame): Promise<Reply> {
+  async subscribe(@ConnectedSocket() connection: Connection, @MessageBody(checked) frame: SubscribeFrame): Promise<Reply> {
     const target = targetOf(frame);
     switch (target.kind) {
       case 'user':
@@ -161,7 +162,7 @@ export class NotificationGateway
   }
 
   @SubscribeMessage('unsubscribe')
-  async unsubscribe(@ConnectedSocket() connection: Connection, @MessageBody() frame: SubscribeFrame): Promise<Reply> {
+  async unsubscribe(@ConnectedSocket() connection: Connection, @MessageBody(checked) frame: SubscribeFrame): Promise<Reply> {
     const target = targetOf(frame);
     switch (target.kind) {
       case 'user':
@@ -182,7 +183,7 @@ export class NotificationGateway
   }
 
   @SubscribeMessage('confirm')
-  async confirm(@ConnectedSocket() connection: Connection, @MessageBody() frame: ConfirmFrame): Promise<Reply> {
+  async confirm(@ConnectedSocket() connection: Connection, @MessageBody(checked) frame: ConfirmFrame): Promise<Reply> {
     const by = { userId: connection.userId ?? null, scope: await this.access.scopeOf(connection.identity) };
     await deciding(connection, 'answering', frame.callback_id, () =>
       this.service.answer(frame.callback_id, by, frame, originOf(connection)),
@@ -191,7 +192,7 @@ export class NotificationGateway
   }
 
   @SubscribeMessage('cancel')
-  async cancel(@ConnectedSocket() connection: Connection, @MessageBody() frame: CancelFrame): Promise<Reply> {
+  async cancel(@ConnectedSocket() connection: Connection, @MessageBody(checked) frame: CancelFrame): Promise<Reply> {
     const { identity } = connection;
     await this.access.mustReach(identity, frame.user_id, 'task');
     const request = {
@@ -208,13 +209,13 @@ export class NotificationGateway
   }
 
   @SubscribeMessage('ack')
-  async ack(@ConnectedSocket() connection: Connection, @MessageBody() frame: AckFrame): Promise<Reply> {
+  async ack(@ConnectedSocket() connection: Connection, @MessageBody(checked) frame: AckFrame): Promise<Reply> {
     await this.service.acknowledge(frame.message_id, await this.access.scopeOf(connection.identity));
     return { type: 'acknowledged', message_id: frame.message_id };
   }
 
   @SubscribeMessage('authenticate')
-  async authenticate(@ConnectedSocket() connection: Connection, @MessageBody() frame: AuthenticateFrame): Promise<Reply> {
+  async authenticate(@ConnectedSocket() connection: Connection, @MessageBody(checked) frame: AuthenticateFrame): Promise<Reply> {
     const request = this.requests.get(connection);
     if (!request)
       throw new NotificationError('INVALID_MESSAGE', 'this server has no authentication: name yourself with subscribe');
@@ -233,7 +234,7 @@ export class NotificationGateway
   }
 
   @SubscribeMessage('pending')
-  async pending(@ConnectedSocket() connection: Connection, @MessageBody() frame: PendingFrame): Promise<Reply> {
+  async pending(@ConnectedSocket() connection: Connection, @MessageBody(checked) frame: PendingFrame): Promise<Reply> {
     const scope = await this.access.scopeOf(connection.identity);
     return this.hub.readPending(async (decided) => {
       const { items, cursor } = await this.service.listConfirmations({
