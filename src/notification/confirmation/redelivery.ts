@@ -19,40 +19,36 @@ export async function* redeliver(
   waiting: Pick<Waiting, 'prompts' | 'messages'>,
   settled: Set<string>,
 ): AsyncGenerator<OutboundFrame, void> {
+  const wanted = (): boolean => connection.isOpen && connection.userId === userId;
+  const following = <T>(
+    { cursor }: Page<T>,
+    read: (cursor: string) => Promise<Page<T>>,
+  ): Promise<Page<T> | undefined> | undefined =>
+    cursor === undefined ? undefined : readWhenAvailable(wanted, () => read(cursor));
+  const prompts = (cursor: string): Promise<Page<Confirmation>> =>
+    engine.list({ scope: [userId], state: 'pending', limit: PAGE_SIZE, cursor });
+  const messages = (cursor: string): Promise<Page<AcknowledgedMessage>> => engine.unacknowledged(userId, PAGE_SIZE, cursor);
   try {
-    const more = (cursor: string): Promise<Page<Confirmation>> =>
-      engine.list({ scope: [userId], state: 'pending', limit: PAGE_SIZE, cursor });
-    for await (const confirmation of pages(connection, userId, waiting.prompts, more)) {
-      if (settled.has(confirmation.callbackId)) continue;
-      settled.add(confirmation.callbackId);
-      yield new OutboundFrame(promptFrame(confirmation, true));
+    for (let page: Page<Confirmation> | undefined = waiting.prompts; page; page = await following(page, prompts)) {
+      for (const confirmation of page.items) {
+        if (!wanted()) return;
+        if (settled.has(confirmation.callbackId)) continue;
+        settled.add(confirmation.callbackId);
+        yield new OutboundFrame(promptFrame(confirmation, true));
+      }
     }
   } finally {
     connection.endRedelivery(settled);
   }
-  const more = (cursor: string): Promise<Page<AcknowledgedMessage>> => engine.unacknowledged(userId, PAGE_SIZE, cursor);
-  for await (const message of pages(connection, userId, waiting.messages, more)) yield acknowledgedFrame(message);
+  for (let page: Page<AcknowledgedMessage> | undefined = waiting.messages; page; page = await following(page, messages)) {
+    for (const message of page.items) {
+      if (!wanted()) return;
+      yield acknowledgedFrame(message);
+    }
+  }
 }
 
 /** A message that is to be acknowledged. */
 export function acknowledgedFrame({ message, messageId, userId }: AcknowledgedMessage): OutboundFrame {
   return new OutboundFrame({ ...message, target_user_id: userId, message_id: messageId, requires_ack: true });
-}
-
-async function* pages<T>(
-  connection: Connection,
-  userId: string,
-  first: Page<T>,
-  more: (cursor: string) => Promise<Page<T>>,
-): AsyncGenerator<T, void> {
-  const wanted = (): boolean => connection.isOpen && connection.userId === userId;
-  let page: Page<T> | undefined = first;
-  while (page) {
-    for (const item of page.items) {
-      if (!wanted()) return;
-      yield item;
-    }
-    const { cursor }: Page<T> = page;
-    page = cursor === undefined ? undefined : await readWhenAvailable(wanted, () => more(cursor));
-  }
 }

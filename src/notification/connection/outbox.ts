@@ -87,7 +87,7 @@ export class Outbox implements Writer {
   follow(source: FrameSource): void {
     if (this.closed) return;
     this.sources.push(source);
-    this.pull();
+    void this.pull();
   }
 
   /** Resolves when everything that waits, sources aside, is in the socket. */
@@ -175,7 +175,7 @@ export class Outbox implements Writer {
     this.sourcedInFlight = 0;
     if (this.queue.length > 0) this.flush();
     else if (this.idle.length > 0) this.settleIdle();
-    if (this.sources.length > 0) this.pull();
+    if (this.sources.length > 0) void this.pull();
   };
 
   private enqueue(entry: Entry): void {
@@ -189,23 +189,22 @@ export class Outbox implements Writer {
     queueForTurn(this);
   }
 
-  private pull(): void {
-    const [source] = this.sources;
-    if (!source || this.pulling || this.closed || this.waitingBytes >= WRITE_SIZE) return;
+  private async pull(): Promise<void> {
+    if (this.pulling) return;
     this.pulling = true;
-    source.next().then(
-      (result) => {
-        this.pulling = false;
-        if (this.closed) return;
-        if (result.done) this.sources.shift();
-        else this.enqueue({ bytes: result.value.wire(this.compress), sourced: true });
-        this.pull();
-      },
-      (error: unknown) => {
-        this.pulling = false;
-        this.onSourceError(error);
-      },
-    );
+    try {
+      for (let [source] = this.sources; source && this.waitingBytes < WRITE_SIZE; [source] = this.sources) {
+        const { value, done } = await source.next();
+        // Then there are no sources any more.
+        if (this.closed) continue;
+        if (done) this.sources.shift();
+        else this.enqueue({ bytes: value.wire(this.compress), sourced: true });
+      }
+    } catch (error) {
+      this.onSourceError(error);
+    } finally {
+      this.pulling = false;
+    }
   }
 
   private settleIdle(): void {

@@ -35,6 +35,8 @@ export class EmbeddedEngine implements Api.Engine {
   private readonly logger: NonNullable<EmbeddedEngineOptions['logger']>;
   private readonly purgeEveryMs: number;
   private readonly keepsNotices: boolean;
+  /** Readings of positions that are under way, by channel. */
+  private readonly positions = new Map<string, Promise<Api.StreamPosition>>();
   private handler: Api.EngineHandler | undefined;
   private closing: Promise<void> | undefined;
   private timers: NodeJS.Timeout[] = [];
@@ -196,8 +198,20 @@ export class EmbeddedEngine implements Api.Engine {
     return (await Promise.all([published, learnt]))[0];
   }
 
+  /**
+   * Whoever asks while a reading is under way shares it: thousands ask for `broadcast` when they come back. What is
+   * published until the reading's turn is in it, and what comes after is told to all who asked.
+   */
   position(channel: string): Promise<Api.StreamPosition> {
-    return this.store.call('position', [channel]);
+    const underWay = this.positions.get(channel);
+    if (underWay) return underWay;
+    const reading = this.store.call('position', [channel], undefined, (position) => {
+      this.positions.delete(channel);
+      return position;
+    });
+    this.positions.set(channel, reading);
+    reading.catch(() => this.positions.delete(channel));
+    return reading;
   }
 
   history(request: Api.HistoryRequest): Promise<Api.HistoryResult> {
