@@ -150,8 +150,6 @@ export class StoreClient {
   private flush(): void {
     const phase = this.phase;
     if (phase.name !== 'running') return;
-    // A handler that calls the engine while a batch is being told has asked for another one already.
-    clearImmediate(phase.flush);
     phase.flush = undefined;
     if (this.queue.length === 0) return this.onDrained?.();
     phase.underWay = this.queue.splice(0, MAX_BATCH);
@@ -183,7 +181,10 @@ export class StoreClient {
       for (const event of outcome.events) this.listener.onEvent(event);
       entry.succeed(outcome.value);
     }
-    if (this.phase === phase) this.flush();
+    if (this.phase !== phase) return;
+    if (this.queue.length === 0) this.onDrained?.();
+    // What those who were just told call next goes along.
+    else phase.flush ??= setImmediate(() => this.flush());
   }
 
   private open(): Promise<Opened> {
