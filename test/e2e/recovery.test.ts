@@ -265,7 +265,10 @@ describe('on a network that breaks', () => {
   });
 
   it('a peer that has frozen is found, and what was sent to it comes with the user’s next connection', async () => {
-    const service = await start({ environment: { WEBSOCKET_PING_INTERVAL: '0.2', WEBSOCKET_PING_TIMEOUT: '0.2' } });
+    const service = await start({
+      // As many messages as a fast machine sends until the peer is found.
+      environment: { WEBSOCKET_PING_INTERVAL: '0.2', WEBSOCKET_PING_TIMEOUT: '0.2', WEBSOCKET_HISTORY_SIZE: '100000' },
+    });
     const proxy = await TcpProxy.start({ port: service.port });
     cleanUps.push(() => proxy.close());
     const frozen = new FlakyClient({

@@ -3,9 +3,9 @@
  *
  * The subscription is in phase `recovering` meanwhile: live publications are not sent but only noted (`seen`). History is
  * read page by page, as the socket drains, until it has caught up with what was noted; then the subscription goes
- * live in the same turn. Where the head is known and nothing came after it, there is nothing to read. Nothing is buffered,
- * however slow the reader and however fast the channel. Who recovers anew meanwhile is served by the later recovery,
- * from its own position; the earlier one ends without a word.
+ * live in the same turn. A gap is told at once, before what comes after it. Where the head is known and nothing came
+ * after it, there is nothing to read. Nothing is buffered, however slow the reader and however fast the channel. Who
+ * recovers anew meanwhile is served by the later recovery, from its own position; the earlier one ends without a word.
  */
 import type { Recovered, StreamPosition } from '../../protocol/messages.js';
 import type { Engine, HistoryResult } from '../engine/engine.js';
@@ -33,15 +33,17 @@ export async function* recover(
   { channel, since, head, announce, subscription }: Recovery,
 ): AsyncGenerator<OutboundFrame, void> {
   let position = since;
-  let recovered = true;
+  let untold = announce;
   const isCurrent = (): boolean => connection.subscriptions.get(channel) === subscription;
   const wanted = (): boolean => connection.isOpen && isCurrent();
   for (let known = pageUpTo(head, since); ; known = undefined) {
     const page = known ?? (await readWhenAvailable(wanted, () => engine.history({ channel, since: position, limit: PAGE_SIZE })));
     if (!page || !isCurrent()) return;
     if (!page.complete) {
-      recovered = false;
+      // Told before anything else is: what came meanwhile follows upon the position that it tells.
       position = page.head;
+      untold = false;
+      yield recoveredFrame(channel, false, position);
     } else {
       for (const { message, offset } of page.publications) {
         if (!isCurrent()) return;
@@ -53,8 +55,7 @@ export async function* recover(
     if (!isCurrent()) return;
     if (position.offset < Math.max(page.head.offset, subscription.seen)) continue;
     connection.subscriptions.set(channel, { phase: 'live', position });
-    if (announce || !recovered)
-      yield new OutboundFrame({ type: 'recovered', channel, recovered, ...position } satisfies Recovered);
+    if (untold) yield recoveredFrame(channel, true, position);
     return;
   }
 }
@@ -63,6 +64,10 @@ export async function* recover(
 function pageUpTo(head: StreamPosition, since: StreamPosition): HistoryResult | undefined {
   if (since.epoch !== head.epoch || since.offset > head.offset) return { complete: false, head };
   return since.offset === head.offset ? { complete: true, publications: [], head } : undefined;
+}
+
+function recoveredFrame(channel: string, recovered: boolean, position: StreamPosition): OutboundFrame {
+  return new OutboundFrame({ type: 'recovered', channel, recovered, ...position } satisfies Recovered);
 }
 
 /** A plain message of a recoverable channel, as JSON, with where it stands. */
