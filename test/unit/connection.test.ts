@@ -1,5 +1,6 @@
 import { CLOSE } from '../../src/protocol/codes.js';
 import { OutboundFrame } from '../../src/notification/connection/frame.js';
+import type { FrameSource } from '../../src/notification/connection/source.js';
 import { fakeConnection, nextTurn } from '../support/fake-connection.js';
 
 describe('a connection that closes', () => {
@@ -41,16 +42,14 @@ describe('a connection that closes', () => {
     const { connection } = fakeConnection();
     const told: string[] = [];
     connection.onClosed(() => told.push('closed'));
-    connection.followReplyWith({
-      next: () => Promise.resolve({ done: true, value: undefined }),
-      return: () => {
-        told.push('ended');
-        return Promise.resolve({ done: true, value: undefined });
-      },
-    });
+    const following = (function* (): FrameSource {
+      yield new OutboundFrame({});
+    })();
+    connection.followReplyWith(following);
     connection.closed();
     connection.closed();
-    expect(told).toEqual(['ended', 'closed']);
+    expect(told).toEqual(['closed']);
+    expect(following.next().done).toBe(true);
   });
 });
 

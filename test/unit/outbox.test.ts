@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { OutboundFrame } from '../../src/notification/connection/frame.js';
-import { Outbox, type FrameSource } from '../../src/notification/connection/outbox.js';
+import { Outbox } from '../../src/notification/connection/outbox.js';
+import { until, type FrameSource } from '../../src/notification/connection/source.js';
 import { nextTurn, payloadsOf } from '../support/fake-connection.js';
 
 const frame = (value: unknown): OutboundFrame => new OutboundFrame({ value });
@@ -46,7 +47,7 @@ function makeOutbox(limit = 1_000_000): {
   };
 }
 
-async function* sourceOf(...frames: OutboundFrame[]): AsyncGenerator<OutboundFrame, void> {
+function* sourceOf(...frames: OutboundFrame[]): FrameSource {
   yield* frames;
 }
 
@@ -171,21 +172,39 @@ describe('an outbox', () => {
   it('tells of a source that fails, and ends every source it is done with', async () => {
     const { outbox, sourceErrors } = makeOutbox();
     const fault = new Error('unreadable');
-    outbox.follow({ next: () => Promise.reject(fault) } as FrameSource);
-    await nextTurn();
-    expect(sourceErrors).toEqual([fault]);
-    const returned: string[] = [];
-    const waiting: FrameSource = {
-      next: () => new Promise(() => undefined),
-      return: async () => {
-        returned.push('ended');
-        return { done: true, value: undefined };
-      },
+    const ended: string[] = [];
+    const waitingFor = function* (promise: Promise<unknown>): FrameSource {
+      try {
+        yield* until(promise);
+      } finally {
+        ended.push('ended');
+      }
     };
-    const other = makeOutbox().outbox;
-    other.follow(waiting);
-    other.discard();
-    expect(returned).toEqual(['ended']);
+    outbox.follow(waitingFor(Promise.reject(fault)));
+    await nextTurn();
+    expect([sourceErrors, ended]).toEqual([[fault], ['ended']]);
+    const other = makeOutbox();
+    let fail = (_: Error): void => undefined;
+    other.outbox.follow(waitingFor(new Promise((_, reject) => (fail = reject))));
+    other.outbox.discard();
+    expect(ended).toEqual(['ended', 'ended']);
+    fail(fault);
+    await nextTurn();
+    expect(other.sourceErrors).toEqual([]);
+  });
+
+  it('gives a source what it waited for, and sends what is at hand in the same turn', async () => {
+    const { outbox, writes } = makeOutbox();
+    outbox.push(frame(1));
+    outbox.follow(
+      (function* () {
+        yield frame(2);
+        yield frame(yield* until(Promise.resolve(3)));
+      })(),
+    );
+    expect(outbox.waitingBytes).toBe(frame(1).wire(false).length + frame(2).wire(false).length);
+    await nextTurn();
+    expect(writes.map(valuesOf)).toEqual([[1, 2, 3]]);
   });
 
   it('is drained when the socket has taken everything, and at once when it is closed', async () => {

@@ -1,4 +1,6 @@
+import { OutboundFrame } from '../../src/notification/connection/frame.js';
 import { recover, type Recovery } from '../../src/notification/connection/recovery.js';
+import { resume, type FrameSource } from '../../src/notification/connection/source.js';
 import type { Engine, HistoryRequest, HistoryResult, StreamPosition } from '../../src/notification/engine/engine.js';
 import { EngineUnavailableError } from '../../src/notification/notification.errors.js';
 import { fakeConnection, payloadsOf, type FakeConnection } from '../support/fake-connection.js';
@@ -42,13 +44,20 @@ function recovery(
   fake.connection.subscriptions.set('news', options.subscription);
   const read = async (): Promise<unknown[]> => {
     const frames: unknown[] = [];
-    for await (const frame of recover(history.engine(), fake.connection, options)) {
+    for await (const frame of framesOf(recover(history.engine(), fake.connection, options))) {
       const [message] = payloadsOf(frame.wire(false));
       frames.push(message?.['type'] === 'recovered' ? message : message?.['offset']);
     }
     return frames;
   };
   return { options, read };
+}
+
+async function* framesOf(source: FrameSource): AsyncGenerator<OutboundFrame> {
+  for (let next = source.next(); !next.done; next = source.next()) {
+    while (next.value instanceof Promise) next = await resume(source, next.value);
+    if (next.value instanceof OutboundFrame) yield next.value;
+  }
 }
 
 const upTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1);
@@ -139,9 +148,11 @@ describe('a recovery', () => {
     for (let count = 0; count < 5; count += 1) history.publish();
     const { options } = recovery(fake, history, { epoch: 'e', offset: 0 }, true);
     const frames = recover(history.engine(), fake.connection, options);
-    expect((await frames.next()).done).toBe(false);
+    const reading = frames.next();
+    const first = await resume(frames, reading.value as Promise<unknown>);
+    expect(first.value).toBeInstanceOf(OutboundFrame);
     fake.connection.subscriptions.delete('news');
-    expect(await frames.next()).toEqual({ done: true, value: undefined });
+    expect(frames.next()).toEqual({ done: true, value: undefined });
   });
 
   it('waits for an engine that is away, as long as the connection lives', async () => {
@@ -155,7 +166,7 @@ describe('a recovery', () => {
         throw new EngineUnavailableError();
       },
     } as unknown as Engine;
-    expect(await recover(away, fake.connection, options).next()).toEqual({ done: true, value: undefined });
+    for await (const frame of framesOf(recover(away, fake.connection, options))) expect(frame).toBeUndefined();
     expect(calls).toBe(1);
   });
 });

@@ -6,30 +6,32 @@ import type { AcknowledgedMessage, Confirmation, Engine, Page, Waiting } from '.
 import type { Connection } from '../connection/connection.js';
 import { OutboundFrame } from '../connection/frame.js';
 import { readWhenAvailable } from '../connection/retry.js';
+import { until, type FrameSource } from '../connection/source.js';
 import { promptFrame } from './view.js';
 
 /** How many prompts and messages are read at once. */
 export const PAGE_SIZE = 100;
 
 /** @param settled what came live or was decided since `waiting` was asked for (`Connection.beginRedelivery`) */
-export async function* redeliver(
+export function* redeliver(
   engine: Engine,
   connection: Connection,
   userId: string,
   waiting: Pick<Waiting, 'prompts' | 'messages'>,
   settled: Set<string>,
-): AsyncGenerator<OutboundFrame, void> {
+): FrameSource {
   const wanted = (): boolean => connection.isOpen && connection.userId === userId;
-  const following = <T>(
+  function* following<T>(
     { cursor }: Page<T>,
     read: (cursor: string) => Promise<Page<T>>,
-  ): Promise<Page<T> | undefined> | undefined =>
-    cursor === undefined ? undefined : readWhenAvailable(wanted, () => read(cursor));
+  ): Generator<Promise<unknown>, Page<T> | undefined> {
+    return cursor === undefined ? undefined : yield* until(readWhenAvailable(wanted, () => read(cursor)));
+  }
   const prompts = (cursor: string): Promise<Page<Confirmation>> =>
     engine.list({ scope: [userId], state: 'pending', limit: PAGE_SIZE, cursor });
   const messages = (cursor: string): Promise<Page<AcknowledgedMessage>> => engine.unacknowledged(userId, PAGE_SIZE, cursor);
   try {
-    for (let page: Page<Confirmation> | undefined = waiting.prompts; page; page = await following(page, prompts)) {
+    for (let page: Page<Confirmation> | undefined = waiting.prompts; page; page = yield* following(page, prompts)) {
       for (const confirmation of page.items) {
         if (!wanted()) return;
         if (settled.has(confirmation.callbackId)) continue;
@@ -40,7 +42,7 @@ export async function* redeliver(
   } finally {
     connection.endRedelivery(settled);
   }
-  for (let page: Page<AcknowledgedMessage> | undefined = waiting.messages; page; page = await following(page, messages)) {
+  for (let page: Page<AcknowledgedMessage> | undefined = waiting.messages; page; page = yield* following(page, messages)) {
     for (const message of page.items) {
       if (!wanted()) return;
       yield acknowledgedFrame(message);

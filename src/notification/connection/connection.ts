@@ -13,7 +13,8 @@ import type { CloseReason } from '../../protocol/codes.js';
 import type { StreamPosition } from '../../protocol/messages.js';
 import { OutboundFrame } from './frame.js';
 import { Inbox } from './inbox.js';
-import { Outbox, type FrameSource, type Write } from './outbox.js';
+import { Outbox, type Write } from './outbox.js';
+import type { FrameSource } from './source.js';
 
 /** What a connection needs of a WebSocket. */
 export interface ConnectionSocket {
@@ -228,7 +229,7 @@ export class Connection {
     this.phase = 'closed';
     this.inbox?.discard();
     this.outbox.discard();
-    for (const source of this.followUp.splice(0)) void source.return?.();
+    for (const source of this.followUp.splice(0)) source.return();
     for (const callback of this.farewells.splice(0)) callback();
   }
 

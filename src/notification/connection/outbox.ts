@@ -12,6 +12,7 @@
  *     what they have brought count towards the limit on the rest.
  */
 import type { OutboundFrame } from './frame.js';
+import { resume, type FrameSource } from './source.js';
 import { countForTurn, queueForTurn, type Writer } from './turns.js';
 
 /**
@@ -19,9 +20,6 @@ import { countForTurn, queueForTurn, type Writer } from './turns.js';
  * @returns whether it has taken them already
  */
 export type Write = (bytes: Buffer, written: (error?: Error | null) => void) => boolean;
-
-/** Frames produced as the socket drains. */
-export type FrameSource = AsyncIterator<OutboundFrame, void>;
 
 interface Entry {
   bytes: Buffer;
@@ -103,7 +101,7 @@ export class Outbox implements Writer {
     this.conflated.clear();
     this.queuedBytes = 0;
     this.sourcedBytes = 0;
-    for (const source of this.sources.splice(0)) void source.return?.();
+    for (const source of this.sources.splice(0)) source.return();
     this.settleIdle();
   }
 
@@ -194,14 +192,14 @@ export class Outbox implements Writer {
     this.pulling = true;
     try {
       for (let [source] = this.sources; source && this.waitingBytes < WRITE_SIZE; [source] = this.sources) {
-        const { value, done } = await source.next();
-        // Then there are no sources any more.
-        if (this.closed) continue;
-        if (done) this.sources.shift();
-        else this.enqueue({ bytes: value.wire(this.compress), sourced: true });
+        let next = source.next();
+        // Once closed there are no sources: this one was told, and is at its end.
+        while (next.value instanceof Promise) next = await resume(source, next.value);
+        if (next.done) this.sources.shift();
+        else this.enqueue({ bytes: next.value.wire(this.compress), sourced: true });
       }
     } catch (error) {
-      this.onSourceError(error);
+      if (!this.closed) this.onSourceError(error);
     } finally {
       this.pulling = false;
     }

@@ -12,6 +12,7 @@ import type { Engine, HistoryResult } from '../engine/engine.js';
 import type { Connection, Subscription } from './connection.js';
 import { OutboundFrame } from './frame.js';
 import { readWhenAvailable } from './retry.js';
+import { until, type FrameSource } from './source.js';
 
 const PAGE_SIZE = 100;
 
@@ -27,17 +28,18 @@ export interface Recovery {
   subscription: Subscription & { phase: 'recovering' };
 }
 
-export async function* recover(
+export function* recover(
   engine: Engine,
   connection: Connection,
   { channel, since, head, announce, subscription }: Recovery,
-): AsyncGenerator<OutboundFrame, void> {
+): FrameSource {
   let position = since;
   let untold = announce;
   const isCurrent = (): boolean => connection.subscriptions.get(channel) === subscription;
   const wanted = (): boolean => connection.isOpen && isCurrent();
   for (let known = pageUpTo(head, since); ; known = undefined) {
-    const page = known ?? (await readWhenAvailable(wanted, () => engine.history({ channel, since: position, limit: PAGE_SIZE })));
+    const reading = (): Promise<HistoryResult> => engine.history({ channel, since: position, limit: PAGE_SIZE });
+    const page = known ?? (yield* until(readWhenAvailable(wanted, reading)));
     if (!page || !isCurrent()) return;
     if (!page.complete) {
       // Told before anything else is: what came meanwhile follows upon the position that it tells.
