@@ -117,9 +117,10 @@ export class Ours extends Contestant {
     let stopped = false;
     let socket;
     const live = () => {
-      let confirmed = 0;
+      let confirmed = false;
       let shown = 0;
-      const isBack = () => confirmed === 2 && shown >= prompts && onBack?.();
+      const recovering = new Set(positions.keys());
+      const isBack = () => confirmed && recovering.size === 0 && shown >= prompts && onBack?.();
       socket = new WebSocket(`ws://127.0.0.1:${port}/ws`, { perMessageDeflate: false });
       const own = socket;
       let alive = true;
@@ -131,10 +132,8 @@ export class Ours extends Contestant {
       }, 25_000);
       own.on('pong', () => (alive = true));
       own.on('open', () => {
-        for (const target of [{ user_id: user }, { channel: 'broadcast' }]) {
-          const recover = positions.get(target.channel ?? `user:${user}`);
-          own.send(JSON.stringify({ action: 'subscribe', ...target, recover }));
-        }
+        const channels = [`user:${user}`, 'broadcast'].map((channel) => ({ channel, recover: positions.get(channel) }));
+        own.send(JSON.stringify({ action: 'subscribe', channels }));
       });
       const open = new Set();
       own.on('message', (data) => {
@@ -142,11 +141,15 @@ export class Ours extends Contestant {
         const { channel, type, epoch, offset } = frame;
         if (type === 'task_step_result') shown += 1;
         else if (type === 'subscription_confirmed') {
-          open.add(channel);
-          confirmed += 1;
-          if (!positions.has(channel)) positions.set(channel, { epoch, offset });
-        } else if (type === 'recovered') positions.set(channel, { epoch, offset });
-        else if (type === 'note' && open.has(channel)) {
+          confirmed = true;
+          for (const { channel, epoch, offset } of frame.subscriptions) {
+            open.add(channel);
+            if (!positions.has(channel)) positions.set(channel, { epoch, offset });
+          }
+        } else if (type === 'recovered') {
+          recovering.delete(channel);
+          positions.set(channel, { epoch, offset });
+        } else if (type === 'note' && open.has(channel)) {
           positions.get(channel).offset = offset;
           onMessage?.(frame);
         }

@@ -80,6 +80,7 @@ export const SETTINGS = {
   WEBSOCKET_MAX_OUTBOX: setting(integer(1024), '1048576', 'bytes, from 1024'),
   WEBSOCKET_RATE_LIMIT: setting(integer(1), '200', 'frames a second, from 1'),
   WEBSOCKET_RATE_BURST: setting(integer(1), '10000', 'frames, from 1'),
+  WEBSOCKET_MAX_SUBSCRIPTIONS: setting(integer(1), '1000', 'channels, from 1'),
   WEBSOCKET_DRAIN_TIMEOUT: setting(
     seconds.refine((ms) => ms <= DAY_MS),
     '10',
@@ -181,6 +182,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Readonly<AppConfig> 
       maxOutbox: settings.WEBSOCKET_MAX_OUTBOX,
       rateLimit: settings.WEBSOCKET_RATE_LIMIT,
       rateBurst: settings.WEBSOCKET_RATE_BURST,
+      maxSubscriptions: settings.WEBSOCKET_MAX_SUBSCRIPTIONS,
       drainTimeoutMs: settings.WEBSOCKET_DRAIN_TIMEOUT,
       retentionMs: settings.WEBSOCKET_RETENTION,
       historySize: settings.WEBSOCKET_HISTORY_SIZE,

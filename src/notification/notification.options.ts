@@ -110,6 +110,8 @@ export interface NotificationOptions {
   rateLimit?: number;
   /** Frames a connection may send at once before `rateLimit` counts. @default 10 000 */
   rateBurst?: number;
+  /** Channels a connection may be subscribed to. @default 1000 */
+  maxSubscriptions?: number;
   /** Over how long a stopping node sends its clients away. @default 10 000 */
   drainTimeoutMs?: number;
   /** How long decisions, cancellations and unacknowledged messages are kept. @default 86 400 000 */
@@ -186,6 +188,7 @@ const schema = z.strictObject({
   maxFramesInWork: positive.default(64),
   rateLimit: positive.default(200),
   rateBurst: positive.default(10_000),
+  maxSubscriptions: positive.default(1000),
   drainTimeoutMs: z.number().min(0).max(86_400_000).default(10_000),
   retentionMs: duration.default(86_400_000),
   historySize: z.int().min(0).default(1000),

@@ -22,3 +22,19 @@ export function parseChannel(channel: string): ParsedChannel {
   if (channel.startsWith('task:')) return { kind: 'task', taskId: channel.slice(5) };
   return { kind: 'named', name: channel };
 }
+
+/** The name of what `parseChannel` has read. */
+export function channelOf(target: ParsedChannel): string {
+  switch (target.kind) {
+    case 'user':
+      return userChannel(target.userId);
+    case 'task':
+      return taskChannel(target.taskId);
+    case 'broadcast':
+      return BROADCAST_CHANNEL;
+    case 'named':
+      return target.name;
+    default:
+      return target satisfies never;
+  }
+}

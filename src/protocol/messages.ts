@@ -128,10 +128,19 @@ export interface ErrorFrame {
 /** Field name (dotted where nested) -> what is wrong with it. */
 export type FieldErrors = Record<string, string>;
 
+/** What a subscription begins with. */
+export interface Subscribed extends StreamPosition {
+  channel: string;
+  /** Ids of open prompts. */
+  pending: string[];
+}
+
 export type Reply =
   | { type: 'pong'; timestamp: number; original_data: ClientFrame }
-  | ({ type: 'subscription_confirmed'; user_id?: string; task_id?: string; channel: string; pending: string[] } & StreamPosition)
+  | ({ type: 'subscription_confirmed'; user_id?: string; task_id?: string } & Subscribed)
+  | { type: 'subscription_confirmed'; subscriptions: Subscribed[] }
   | { type: 'unsubscribed'; user_id?: string; task_id?: string; channel: string }
+  | { type: 'unsubscribed'; channels: string[] }
   | { type: 'confirmation_accepted'; callback_id: string }
   | { type: 'acknowledged'; message_id: string }
   | { type: 'authenticated'; user_id: string; expires_at: number | null }

@@ -93,6 +93,103 @@ describe('subscribe', () => {
     });
     expect(await client.request({ action: 'subscribe', user_id: 'a', task_id: 'b' })).toMatchObject({ code: 'INVALID_MESSAGE' });
   });
+
+  it('takes a connection’s channels in one frame, and shows what each has to show', async () => {
+    const [user, task, news] = [fresh('user'), fresh('task'), fresh('news')];
+    const asked = service.notifications.notifyUser(STEP, user, task, 1);
+    const probe = await service.connect();
+    const { epoch } = await probe.request({ action: 'subscribe', channel: news });
+    for (const n of [1, 2]) await service.notifications.publish(news, { type: 'headline', n });
+    const client = await service.connect();
+    const names = [`task:${task}`, news, `user:${user}`, 'broadcast'];
+    const channels = names.map((channel) => ({ channel, ...(channel === news && { recover: { epoch, offset: 1 } }) }));
+    const reply = await client.request({ action: 'subscribe', channels });
+    const prompt = await client.next({ type: 'task_step_result', redelivered: true, user_id: user });
+    const pending = [prompt['callback_id']];
+    expect(reply).toEqual({
+      type: 'subscription_confirmed',
+      request_id: expect.anything(),
+      subscriptions: [
+        { channel: names[0], epoch, offset: 0, pending },
+        { channel: news, epoch, offset: 2, pending: [] },
+        { channel: names[2], epoch, offset: 0, pending },
+        { channel: 'broadcast', epoch, offset: expect.any(Number), pending: [] },
+      ],
+    });
+    expect(await client.next('headline')).toMatchObject({ n: 2, offset: 2 });
+    expect(await client.next('recovered')).toMatchObject({ channel: news, recovered: true, offset: 2 });
+    await client.request({ action: 'confirm', callback_id: prompt['callback_id'], proceed: true });
+    expect((await asked).proceed).toBe(true);
+    await service.notifications.publish(news, { type: 'headline', n: 3 });
+    expect(await client.next('headline')).toMatchObject({ n: 3, offset: 3 });
+    const left = [names[0], news, names[2]];
+    expect(await client.request({ action: 'unsubscribe', channels: left.map((channel) => ({ channel })) })).toMatchObject({
+      type: 'unsubscribed',
+      channels: left,
+    });
+    expect((await service.notifications.publish(news, { type: 'headline', n: 4 })).deliveredTo).toBe(1);
+    expect((await service.notifications.presence(user)).connections).toBe(0);
+  });
+
+  it.each([
+    ['nothing', { channels: [] }, 'channels'],
+    ['more than 32', { channels: Array.from({ length: 33 }, (_, n) => ({ channel: `c${n}` })) }, 'channels'],
+    ['what is no channel', { channels: [{ channel: 'a' }, { recover: null }] }, 'channels.1.channel'],
+    ['text', { channels: ['a'] }, 'channels.0'],
+    ['no list', { channels: { channel: 'a' } }, 'channels'],
+    [
+      'a position that is none',
+      { channels: [{ channel: 'a', recover: { epoch: 'e', offset: -1 } }] },
+      'channels.0.recover.offset',
+    ],
+    ['a position for all', { channels: [{ channel: 'a' }], recover: { epoch: 'e', offset: 1 } }, 'recover'],
+    ['a channel twice', { channels: [{ channel: 'a' }, { channel: 'a' }] }, 'channels'],
+    ['two users', { channels: [{ channel: 'user:a' }, { channel: 'user:b' }] }, 'channels'],
+    ['nobody', { channels: [{ channel: 'a' }, { channel: 'user:' }] }, 'channels.1.channel'],
+    ['a reserved name', { channels: [{ channel: 'heartbeat:x' }] }, 'channels.0.channel'],
+    ['channels and a target', { channels: [{ channel: 'a' }], user_id: 'u' }, 'user_id'],
+  ])('refuses a frame whose channels are %s, and names the field', async (_what, fields, field) => {
+    const client = await service.connect();
+    const reply = await client.request({ action: 'subscribe', ...fields });
+    expect(reply).toMatchObject({ code: 'INVALID_MESSAGE', fields: { [field]: expect.any(String) } });
+    expect((await service.notifications.publish('a', { type: 'news' })).deliveredTo).toBe(0);
+  });
+});
+
+describe('limits on subscriptions', () => {
+  let small: TestService;
+  beforeAll(async () => {
+    small = await startService({
+      environment: { WEBSOCKET_MAX_SUBSCRIPTIONS: '3', WEBSOCKET_RATE_LIMIT: '1', WEBSOCKET_RATE_BURST: '40' },
+    });
+  });
+  afterAll(() => small.stop());
+  const named = (...names: string[]): object[] => names.map((channel) => ({ channel }));
+
+  it('a connection has so many and no more; who it is comes on top, and what it has can be had anew', async () => {
+    const client = await small.connect();
+    expect(await client.request({ action: 'subscribe', channels: named('user:u', 'a', 'b') })).toMatchObject({
+      type: 'subscription_confirmed',
+    });
+    const refusal = { code: 'FORBIDDEN', message: 'a connection has at most 3 subscriptions' };
+    expect(await client.request({ action: 'subscribe', channel: 'c' })).toMatchObject(refusal);
+    expect(await client.request({ action: 'subscribe', channels: named('b', 'task:t') })).toMatchObject(refusal);
+    expect((await small.notifications.publish('c', { type: 'news' })).deliveredTo).toBe(0);
+    expect(await client.request({ action: 'subscribe', channel: 'a' })).toMatchObject({ type: 'subscription_confirmed' });
+    expect(await client.request({ action: 'subscribe', user_id: 'v' })).toMatchObject({ type: 'subscription_confirmed' });
+    await client.request({ action: 'unsubscribe', channel: 'a' });
+    expect(await client.request({ action: 'subscribe', channel: 'c' })).toMatchObject({ type: 'subscription_confirmed' });
+  });
+
+  it('every channel of a frame counts as a frame towards the rate limit', async () => {
+    const client = await small.connect();
+    const many = Array.from({ length: 32 }, (_, n) => `c${n}`);
+    expect(await client.request({ action: 'subscribe', channels: named(...many) })).toMatchObject({ code: 'FORBIDDEN' });
+    for (let frame = 0; frame < 8; frame += 1) expect(await client.request({ action: 'ping' })).toMatchObject({ type: 'pong' });
+    client.send({ action: 'ping' });
+    client.send({ action: 'ping' });
+    expect(await client.next('error')).toMatchObject({ code: 'RATE_LIMITED' });
+  });
 });
 
 describe('unsubscribe', () => {

@@ -49,16 +49,31 @@ function call(text: string): void {
 }
 
 function expectFrame(frame: Frame, expected: Frame, known: Map<string, unknown>): void {
-  for (const [name, value] of Object.entries(frame)) if (expected[name] === '*') known.set(name, value);
-  const masked = Object.fromEntries(Object.entries(frame).map(([name, value]) => [name, expected[name] === '*' ? '*' : value]));
-  expect(masked).toEqual(fill(expected, known));
+  expect(masked(frame, expected, known)).toEqual(fill(expected, known));
+}
+
+/** With `*` wherever the document has it; what stood there is known by the field's name from now on. */
+function masked(value: unknown, expected: unknown, known: Map<string, unknown>): unknown {
+  if (!isCompound(value) || !isCompound(expected)) return value;
+  return mapValues(value, (inner, name) => {
+    if (expected[name] !== '*') return masked(inner, expected[name], known);
+    known.set(name, inner);
+    return '*';
+  });
 }
 
 /** Puts earlier values in the place of `$name`. */
 function fill(value: unknown, known: ReadonlyMap<string, unknown>): unknown {
   if (typeof value === 'string' && value.startsWith('$')) return known.get(value.slice(1));
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([name, inner]) => [name, Array.isArray(inner) ? inner : fill(inner, known)]),
-  );
+  return isCompound(value) ? mapValues(value, (inner) => fill(inner, known)) : value;
+}
+
+type Compound = Record<string, unknown>;
+
+/** An object or an array. */
+const isCompound = (value: unknown): value is Compound => typeof value === 'object' && value !== null;
+
+function mapValues(value: Compound, map: (inner: unknown, name: string) => unknown): unknown {
+  const mapped = Object.entries(value).map(([name, inner]) => [name, map(inner, name)] as const);
+  return Array.isArray(value) ? mapped.map(([, inner]) => inner) : Object.fromEntries(mapped);
 }

@@ -28,7 +28,11 @@ export function fakeConnection(identity: Identity = { kind: 'anonymous' }): Fake
     socket,
     { identity, address: '127.0.0.1', compress: false },
     { maxOutbox: 1_000_000, maxFramesInWork: 64 },
-    { onOverflow: () => calls.push('overflow'), onSourceError: () => calls.push('source error') },
+    {
+      onOverflow: () => calls.push('overflow'),
+      onSourceError: () => calls.push('source error'),
+      onCharge: (frames) => calls.push(`charge ${frames}`),
+    },
   );
   return { connection, calls, messages: () => payloadsOf(Buffer.concat(writes)) };
 }

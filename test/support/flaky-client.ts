@@ -107,11 +107,7 @@ export class FlakyClient {
     socket.on('open', () => {
       opened = true;
       this.counts.connects += 1;
-      for (const [channel, target] of Object.entries(this.options.channels)) {
-        const { epoch, offset } = this.books.get(channel)!;
-        const recover = epoch === undefined ? {} : { recover: { epoch, offset } };
-        socket.send(JSON.stringify({ action: 'subscribe', ...target, ...recover, request_id: channel }));
-      }
+      this.subscribe(socket);
     });
     socket.on('message', (data: Buffer) => {
       this.alive = true;
@@ -133,6 +129,19 @@ export class FlakyClient {
     );
   }
 
+  /** Every other time with one frame for all. */
+  private subscribe(socket: WebSocket): void {
+    const wanted = Object.entries(this.options.channels).map(([channel, target]) => {
+      const { epoch, offset } = this.books.get(channel)!;
+      return { channel, target, ...(epoch !== undefined && { recover: { epoch, offset } }) };
+    });
+    const frames =
+      this.counts.connects % 2 === 0
+        ? [{ channels: wanted.map(({ channel, recover }) => ({ channel, recover })) }]
+        : wanted.map(({ channel, target, recover }) => ({ ...target, recover, request_id: channel }));
+    for (const frame of frames) socket.send(JSON.stringify({ action: 'subscribe', ...frame }));
+  }
+
   private probe(socket: WebSocket): void {
     if (socket.readyState !== WebSocket.OPEN) return;
     if (!this.alive) return socket.terminate();
@@ -141,6 +150,10 @@ export class FlakyClient {
   }
 
   private take(frame: Frame): void {
+    if (frame.type === 'subscription_confirmed' && Array.isArray(frame['subscriptions'])) {
+      for (const subscribed of frame['subscriptions'] as object[]) this.take({ type: frame.type, ...subscribed });
+      return;
+    }
     const channel = frame['channel'] as string | undefined;
     const book = channel === undefined ? undefined : this.books.get(channel);
     if (book && channel !== undefined) this.takeOfChannel(frame, channel, book);

@@ -1,5 +1,5 @@
 /** The pipe that checks frames says what class-validator says, whatever comes. */
-import { IsOptional, IsString, validateSync } from 'class-validator';
+import { IsOptional, IsString, validateSync, type ValidationError } from 'class-validator';
 import { plainToInstance } from 'class-transformer';
 import fc from 'fast-check';
 import { FramePipe } from '../../src/notification/gateway/frame.pipe.js';
@@ -20,20 +20,23 @@ function faultsOf(work: () => unknown): string[] | unknown {
   }
 }
 
+function namesOf(errors: ValidationError[], prefix = ''): string[] {
+  return errors.flatMap(({ property, constraints, children = [] }) => [
+    ...(constraints ? [prefix + property] : []),
+    ...namesOf(children, `${prefix}${property}.`),
+  ]);
+}
+
 /** As the library has it; the faults as names. */
 function judged(metatype: FrameClass, value: object): unknown {
   const frame = plainToInstance(metatype, value);
   const errors = validateSync(frame, { whitelist: true });
   if (errors.length === 0) return frame;
-  const named = errors.flatMap(({ property, constraints, children = [] }) => [
-    ...(constraints ? [property] : []),
-    ...children.map((child) => `${property}.${child.property}`),
-  ]);
-  return named.toSorted();
+  return namesOf(errors).toSorted();
 }
 
 const NAMES = [
-  'user_id task_id channel recover callback_id proceed feedback choice values digest reason message_id token limit cursor',
+  'user_id task_id channel channels recover callback_id proceed feedback choice values digest reason message_id token limit cursor',
   'epoch offset action request_id unknown',
 ].flatMap((names) => names.split(' '));
 
@@ -63,7 +66,9 @@ const value = fc.oneof(
     { requiredKeys: [] },
   ),
 );
-const given = fc.dictionary(fc.constantFrom(...NAMES), value, { maxKeys: 6 });
+const channel = fc.record({ channel: fc.constantFrom('c', '', 1, null), recover: value }, { requiredKeys: [] });
+const field = fc.oneof({ weight: 3, arbitrary: value }, fc.array(fc.oneof(channel, value), { maxLength: 34 }));
+const given = fc.dictionary(fc.constantFrom(...NAMES), field, { maxKeys: 6 });
 
 describe('the frame pipe', () => {
   it.each(Object.entries(frames))('takes and refuses as class-validator does: %s', (_name, metatype) => {

@@ -93,6 +93,7 @@ export class Connection {
     private readonly events: {
       onOverflow(connection: Connection): void;
       onSourceError(connection: Connection, error: unknown): void;
+      onCharge(frames: number): void;
     },
   ) {
     this.identity = handshake.identity;
@@ -166,6 +167,11 @@ export class Connection {
   /** Lets `source` be read as the socket drains, after the next reply. */
   followReplyWith(source: FrameSource): void {
     this.followUp.push(source);
+  }
+
+  /** The frame in work asks for as much as so many others: they count towards the rate limit. */
+  charge(frames: number): void {
+    this.events.onCharge(frames);
   }
 
   ping(): void {

@@ -19,6 +19,11 @@ export class TokenBucket {
     return true;
   }
 
+  /** Takes tokens that may not be there yet: who comes next waits for them. */
+  owe(tokens: number): void {
+    this.tokens -= tokens;
+  }
+
   /** Whether there is no token to take. */
   isEmpty(): boolean {
     const now = this.now();

@@ -127,6 +127,7 @@ export class Endpoint {
           this.logger.error(`redelivery to connection ${failed.id} failed: ${String(error)}`);
           void failed.close(CLOSE.INTERNAL);
         },
+        onCharge: (frames) => limiter.charge(frames),
       },
     );
     const liveness = new Liveness(connection, wheel, options, (dead) => dead.terminate());

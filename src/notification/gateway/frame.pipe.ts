@@ -73,11 +73,20 @@ function readerOf(frameClass: FrameClass): Reader {
       if (!conditions.every((holds) => holds(value, given))) continue;
       if (!checks.every((accepts) => accepts(value, given))) return undefined;
       if (!nested) continue;
-      frame[name] = isObject(value) ? nested(value) : undefined;
+      frame[name] = Array.isArray(value) ? allOf(value, nested) : oneOf(value, nested);
       if (frame[name] === undefined) return undefined;
     }
     return frame;
   };
+}
+
+function oneOf(value: unknown, nested: Reader): object | undefined {
+  return isObject(value) ? nested(value) : undefined;
+}
+
+function allOf(values: unknown[], nested: Reader): object[] | undefined {
+  const read = values.map((value) => oneOf(value, nested));
+  return read.includes(undefined) ? undefined : (read as object[]);
 }
 
 /** @returns `undefined` where there is a rule of a kind that is not known here */

@@ -4,6 +4,9 @@
 import { applyDecorators } from '@nestjs/common';
 import { Type } from 'class-transformer';
 import {
+  ArrayMaxSize,
+  ArrayMinSize,
+  IsArray,
   IsBoolean,
   IsInt,
   IsNotEmpty,
@@ -21,10 +24,12 @@ import type { JsonObject } from '../../protocol/confirmation.js';
 
 const Nested = (nested: new () => object): PropertyDecorator =>
   applyDecorators(
-    IsObject(),
     ValidateNested({ context: { nested } satisfies NestedContext }),
     Type(() => nested),
   );
+
+/** As many subscriptions one frame may ask for. */
+const MAX_CHANNELS = 32;
 
 export class PositionFields {
   @IsString()
@@ -35,7 +40,17 @@ export class PositionFields {
   offset!: number;
 }
 
-/** `subscribe` and `unsubscribe`: exactly one of the three targets. */
+export class ChannelFields {
+  @IsIdentifier()
+  channel!: string;
+
+  @IsOptional()
+  @IsObject()
+  @Nested(PositionFields)
+  recover?: PositionFields | null;
+}
+
+/** `subscribe` and `unsubscribe`: exactly one of the three targets, or several channels. */
 export class SubscribeFrame {
   @IsOptional()
   @IsIdentifier()
@@ -50,6 +65,14 @@ export class SubscribeFrame {
   channel?: string;
 
   @IsOptional()
+  @IsArray()
+  @ArrayMinSize(1)
+  @ArrayMaxSize(MAX_CHANNELS)
+  @Nested(ChannelFields)
+  channels?: ChannelFields[] | null;
+
+  @IsOptional()
+  @IsObject()
   @Nested(PositionFields)
   recover?: PositionFields | null;
 }

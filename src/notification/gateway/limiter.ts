@@ -30,6 +30,11 @@ export class Limiter {
     this.bucket = new TokenBucket(settings.rateLimit, settings.rateBurst);
   }
 
+  /** A frame that was admitted asks for as much as so many others. */
+  charge(frames: number): void {
+    this.bucket.owe(frames);
+  }
+
   /** Whether one more frame, or protocol-level ping, is taken. */
   admits(): boolean {
     if (this.bucket.take()) return true;

@@ -18,17 +18,9 @@ import { Access } from '../access/access.js';
 import { Addresses } from '../access/address.js';
 import { AuditTrail } from '../access/audit.js';
 import { Tokens } from '../access/tokens.js';
-import {
-  BROADCAST_CHANNEL,
-  LEASE_CHANNEL_PREFIX,
-  parseChannel,
-  RESERVED_CHANNEL,
-  taskChannel,
-  userChannel,
-  type ParsedChannel,
-} from '../../protocol/channels.js';
+import { BROADCAST_CHANNEL, channelOf, type ParsedChannel } from '../../protocol/channels.js';
 import { CLOSE } from '../../protocol/codes.js';
-import type { ClientFrame, Reply, StreamPosition } from '../../protocol/messages.js';
+import type { ClientFrame, Reply, StreamPosition, Subscribed } from '../../protocol/messages.js';
 import { promptFrame, toSeconds } from '../confirmation/view.js';
 import type { Connection, Deciding, Identity } from '../connection/connection.js';
 import { Hub } from '../connection/hub.js';
@@ -50,7 +42,8 @@ import { originOf } from './origin.js';
 import { Endpoint } from './endpoint.js';
 import { AckFrame, AuthenticateFrame, CancelFrame, ConfirmFrame, PendingFrame, SubscribeFrame } from './frames.js';
 import { FramePipe } from './frame.pipe.js';
-import { Sessions, type Subscribed } from './session.js';
+import { Sessions } from './session.js';
+import { wantedBy, type Wanted } from './targets.js';
 import { NOTIFICATION_GATEWAY } from './ws-adapter.js';
 import { WsErrorFilter } from './ws-error.filter.js';
 
@@ -138,48 +131,25 @@ export class NotificationGateway
 
   @SubscribeMessage('subscribe')
   async subscribe(@ConnectedSocket() connection: Connection, @MessageBody(checked) frame: SubscribeFrame): Promise<Reply> {
-    const target = targetOf(frame);
-    switch (target.kind) {
-      case 'user':
-        return confirmed(
-          { user_id: target.userId },
-          await this.subscribeUser(connection, target.userId, frame.recover ?? undefined),
-        );
-      case 'task':
-        await this.mustSeeTask(connection, target.taskId);
-        return confirmed(
-          { task_id: target.taskId },
-          await this.sessions.subscribeTask(connection, target.taskId, frame.recover ?? undefined),
-        );
-      case 'named':
-        await this.access.mustSubscribe(connection.identity, target.name);
-        return confirmed({}, await this.sessions.subscribeChannel(connection, target.name, frame.recover ?? undefined));
-      case 'broadcast':
-        return confirmed({}, await this.sessions.subscribeChannel(connection, BROADCAST_CHANNEL, frame.recover ?? undefined));
-      default:
-        return target satisfies never;
-    }
+    const wanted = wantedBy(frame);
+    const [only] = wanted;
+    if (only && !frame.channels)
+      return { type: 'subscription_confirmed', ...named(frame), ...(await this.join(connection, only)) };
+    connection.charge(wanted.length - 1);
+    return { type: 'subscription_confirmed', subscriptions: await this.joinAll(connection, wanted) };
   }
 
   @SubscribeMessage('unsubscribe')
   async unsubscribe(@ConnectedSocket() connection: Connection, @MessageBody(checked) frame: SubscribeFrame): Promise<Reply> {
-    const target = targetOf(frame);
-    switch (target.kind) {
-      case 'user':
-        this.mustBeAllowed(this.access.isOpen, 'the identity that a token gave stays');
-        if (connection.userId === target.userId) await this.sessions.becomeAnonymous(connection);
-        return { type: 'unsubscribed', user_id: target.userId, channel: userChannel(target.userId) };
-      case 'task':
-        await this.sessions.unsubscribe(connection, taskChannel(target.taskId));
-        return { type: 'unsubscribed', task_id: target.taskId, channel: taskChannel(target.taskId) };
-      case 'named':
-        await this.sessions.unsubscribe(connection, target.name);
-        return { type: 'unsubscribed', channel: target.name };
-      case 'broadcast':
-        throw new InvalidMessageError({ channel: 'everybody has broadcast' });
-      default:
-        return target satisfies never;
+    const targets = wantedBy(frame).map(({ target }) => target);
+    for (const target of targets) this.mustBeLeavable(target);
+    for (const target of targets) {
+      if (target.kind !== 'user') await this.sessions.unsubscribe(connection, channelOf(target));
+      else if (target.userId === connection.userId) await this.sessions.becomeAnonymous(connection);
     }
+    const channels = targets.map(channelOf);
+    const [channel = ''] = channels;
+    return { type: 'unsubscribed', ...(frame.channels ? { channels } : { ...named(frame), channel }) };
   }
 
   @SubscribeMessage('confirm')
@@ -260,6 +230,41 @@ export class NotificationGateway
     }
   }
 
+  private async join(connection: Connection, { target, since }: Wanted): Promise<Subscribed> {
+    switch (target.kind) {
+      case 'user':
+        return this.subscribeUser(connection, target.userId, since);
+      case 'task':
+        await this.mustSeeTask(connection, target.taskId);
+        return this.sessions.subscribeTask(connection, target.taskId, since);
+      case 'named':
+        await this.access.mustSubscribe(connection.identity, target.name);
+        return this.sessions.subscribeChannel(connection, target.name, since);
+      case 'broadcast':
+        return this.sessions.subscribeChannel(connection, BROADCAST_CHANNEL, since);
+      default:
+        return target satisfies never;
+    }
+  }
+
+  /** At once, but for what depends on who the connection is, where the frame says that as well. All have ended when it throws. */
+  private async joinAll(connection: Connection, wanted: Wanted[]): Promise<Subscribed[]> {
+    const user = wanted.find(({ target }) => target.kind === 'user');
+    const asUser = user && this.join(connection, user);
+    const joining = wanted.map(async (one) => {
+      if (one === user) return asUser as Promise<Subscribed>;
+      if (one.target.kind !== 'broadcast') await asUser;
+      return this.join(connection, one);
+    });
+    await Promise.allSettled(joining);
+    return Promise.all(joining);
+  }
+
+  private mustBeLeavable({ kind }: ParsedChannel): void {
+    if (kind === 'broadcast') throw new InvalidMessageError({ channel: 'everybody has broadcast' });
+    if (kind === 'user') this.mustBeAllowed(this.access.isOpen, 'the identity that a token gave stays');
+  }
+
   private async subscribeUser(connection: Connection, userId: string, since?: StreamPosition): Promise<Subscribed> {
     this.access.mustBeUser(connection.identity, userId);
     // In secure mode this is the identity it has, with the token's end.
@@ -327,20 +332,7 @@ async function began(begin: () => Promise<void>, connection: Connection): Promis
   }
 }
 
-/** What a `subscribe` or `unsubscribe` names; a channel's name may name a user or a task as well. */
-function targetOf(frame: SubscribeFrame): ParsedChannel {
-  const given = (['user_id', 'task_id', 'channel'] as const).filter((name) => frame[name] != null);
-  if (given.length !== 1) throw new InvalidMessageError({ user_id: 'exactly one of user_id, task_id and channel must be given' });
-  if (frame.user_id != null) return { kind: 'user', userId: frame.user_id };
-  if (frame.task_id != null) return { kind: 'task', taskId: frame.task_id };
-  const target = parseChannel(frame.channel ?? '');
-  if ((target.kind === 'user' && target.userId === '') || (target.kind === 'task' && target.taskId === ''))
-    throw new InvalidMessageError({ channel: 'must name somebody' });
-  if (target.kind === 'named' && target.name.startsWith(LEASE_CHANNEL_PREFIX))
-    throw new InvalidMessageError({ channel: RESERVED_CHANNEL });
-  return target;
-}
-
-function confirmed(target: { user_id?: string; task_id?: string }, subscribed: Subscribed): Reply {
-  return { type: 'subscription_confirmed', ...target, ...subscribed };
+/** A target that was not given as a channel is named in the reply as it was given. */
+function named({ user_id, task_id }: SubscribeFrame): { user_id?: string; task_id?: string } {
+  return { ...(user_id != null && { user_id }), ...(task_id != null && { task_id }) };
 }

@@ -7,17 +7,14 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Access } from '../access/access.js';
 import { taskChannel, userChannel } from '../../protocol/channels.js';
-import type { StreamPosition } from '../../protocol/messages.js';
+import type { StreamPosition, Subscribed } from '../../protocol/messages.js';
 import { PAGE_SIZE, redeliver } from '../confirmation/redelivery.js';
 import type { Connection, Identity } from '../connection/connection.js';
 import { Hub } from '../connection/hub.js';
 import { recover } from '../connection/recovery.js';
 import { Engine } from '../engine/engine.js';
-
-export interface Subscribed extends StreamPosition {
-  channel: string;
-  pending: string[];
-}
+import { NotificationError } from '../notification.errors.js';
+import { ResolvedOptions } from '../notification.options.js';
 
 /** A task's or a channel's open prompts named in a reply; a user's are all named. */
 const MAX_TASK_PENDING = 1000;
@@ -40,6 +37,7 @@ export class Sessions {
     @Inject(Engine) private readonly engine: Engine,
     private readonly hub: Hub,
     private readonly access: Access,
+    @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
   ) {}
 
   /** A connection has come. */
@@ -83,7 +81,7 @@ export class Sessions {
 
   async subscribeTask(connection: Connection, taskId: string, since?: StreamPosition): Promise<Subscribed> {
     const channel = taskChannel(taskId);
-    await this.watch(connection, channel);
+    await this.watchOneMore(connection, channel);
     const query = {
       scope: await this.access.scopeOf(connection.identity),
       taskId,
@@ -101,7 +99,7 @@ export class Sessions {
   }
 
   async subscribeChannel(connection: Connection, channel: string, since?: StreamPosition): Promise<Subscribed> {
-    await this.watch(connection, channel);
+    await this.watchOneMore(connection, channel);
     return this.join(connection, channel, since, async () => ({ position: await this.engine.position(channel), pending: [] }));
   }
 
@@ -167,6 +165,15 @@ export class Sessions {
     this.hub.unsubscribe(connection, channel);
     await this.engine.disconnect(connection.id, userId);
     await this.unwatch(connection, channel);
+  }
+
+  /** Who the connection is counts as one of its subscriptions, and is never refused. */
+  private watchOneMore(connection: Connection, channel: string): Promise<void> {
+    const { channels } = this.toldOf(connection);
+    const { maxSubscriptions } = this.options;
+    if (!channels.has(channel) && channels.size >= maxSubscriptions)
+      throw new NotificationError('FORBIDDEN', `a connection has at most ${maxSubscriptions} subscriptions`);
+    return this.watch(connection, channel);
   }
 
   private async watch(connection: Connection, channel: string): Promise<void> {

@@ -1,0 +1,47 @@
+/** What `subscribe` and `unsubscribe` name: one target, or several channels in one frame. */
+import { LEASE_CHANNEL_PREFIX, parseChannel, RESERVED_CHANNEL, type ParsedChannel } from '../../protocol/channels.js';
+import type { FieldErrors, StreamPosition } from '../../protocol/messages.js';
+import { InvalidMessageError } from '../notification.errors.js';
+import type { SubscribeFrame } from './frames.js';
+
+export interface Wanted {
+  target: ParsedChannel;
+  since?: StreamPosition;
+}
+
+const ONE_OF = ['user_id', 'task_id', 'channel', 'channels'] as const;
+
+/**
+ * In the frame's order; no channel twice, and one user at most.
+ * @throws InvalidMessageError
+ */
+export function wantedBy(frame: SubscribeFrame): Wanted[] {
+  const given = ONE_OF.filter((name) => frame[name] != null);
+  if (given.length !== 1) throw faulty({ user_id: 'exactly one of user_id, task_id, channel and channels must be given' });
+  const since = frame.recover ?? undefined;
+  if (frame.user_id != null) return [{ target: { kind: 'user', userId: frame.user_id }, since }];
+  if (frame.task_id != null) return [{ target: { kind: 'task', taskId: frame.task_id }, since }];
+  if (frame.channel != null) return [{ target: targetOf(frame.channel, 'channel'), since }];
+  if (since) throw faulty({ recover: 'belongs to each of channels' });
+  const channels = frame.channels ?? [];
+  if (new Set(channels.map(({ channel }) => channel)).size < channels.length)
+    throw faulty({ channels: 'must not name a channel twice' });
+  const wanted = channels.map(({ channel, recover }, index) => ({
+    target: targetOf(channel, `channels.${index}.channel`),
+    since: recover ?? undefined,
+  }));
+  if (wanted.filter(({ target }) => target.kind === 'user').length > 1)
+    throw faulty({ channels: 'must not name two users: a connection is one' });
+  return wanted;
+}
+
+/** A channel's name may name a user or a task as well. */
+function targetOf(channel: string, field: string): ParsedChannel {
+  const target = parseChannel(channel);
+  if ((target.kind === 'user' && target.userId === '') || (target.kind === 'task' && target.taskId === ''))
+    throw faulty({ [field]: 'must name somebody' });
+  if (target.kind === 'named' && target.name.startsWith(LEASE_CHANNEL_PREFIX)) throw faulty({ [field]: RESERVED_CHANNEL });
+  return target;
+}
+
+const faulty = (fields: FieldErrors): InvalidMessageError => new InvalidMessageError(fields);
