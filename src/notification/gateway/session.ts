@@ -194,7 +194,9 @@ export class Sessions {
   }
 
   private toldOf(connection: Connection): Told {
-    const told = this.told.get(connection) ?? { channels: new Set() };
+    const known = this.told.get(connection);
+    if (known) return known;
+    const told: Told = { channels: new Set() };
     this.told.set(connection, told);
     return told;
   }

@@ -2,6 +2,8 @@
  * The main thread's end of the store: gathers calls into batches, hands back their outcomes in order, keeps a worker alive.
  *
  *  1. One batch is under way at a time; what is called meanwhile goes with the next. Order of calls = order of outcomes (E4).
+ *     While the main thread has no idle time batches gather for some milliseconds: fewer of them cost less, and then
+ *     everybody waits for that thread anyway.
  *  2. A call's events are emitted, then its promise settles; both only after the commit (E1).
  *  3. A worker that dies takes its calls with it: they reject with `EngineUnavailableError`. Another one is started, with
  *     growing pauses, until one opens the store.
@@ -30,6 +32,9 @@ import type {
 } from './store-protocol.js';
 
 const MAX_BATCH = 512;
+/** A main thread that does nothing but work lets so long pass between two batches. */
+const GATHER_MS = 5;
+const BUSY = 0.95;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 5000;
 const CLOSE_WITHIN_MS = 10_000;
@@ -52,7 +57,7 @@ export interface StoreListener {
 
 type Phase =
   | { name: 'idle' }
-  | { name: 'running'; worker: Worker; underWay: Entry[] | undefined; flush: NodeJS.Immediate | undefined }
+  | { name: 'running'; worker: Worker; underWay: Entry[] | undefined; flush: NodeJS.Immediate | NodeJS.Timeout | undefined }
   | { name: 'healing'; timer: NodeJS.Timeout | undefined }
   | { name: 'closed' };
 
@@ -61,6 +66,7 @@ export class StoreClient {
   private queue: Entry[] = [];
   private complaint = { message: '', at: 0 };
   private onDrained: (() => void) | undefined;
+  private lastBatch = { at: 0, load: performance.eventLoopUtilization(), wasBusy: false };
 
   constructor(
     private readonly options: StoreOptions,
@@ -143,8 +149,14 @@ export class StoreClient {
       if (!call && this.queue.length === 0 && !phase.underWay) return entry.succeed(undefined);
       this.queue.push(entry);
       // After this turn's input has been read, so that what came together goes together.
-      if (!phase.underWay) phase.flush ??= setImmediate(() => this.flush());
+      if (!phase.underWay) phase.flush ??= this.flushSoon();
     });
+  }
+
+  private flushSoon(): NodeJS.Immediate | NodeJS.Timeout {
+    const { at, wasBusy } = this.lastBatch;
+    const waitMs = wasBusy ? at + GATHER_MS - performance.now() : 0;
+    return waitMs > 0 ? setTimeout(() => this.flush(), waitMs) : setImmediate(() => this.flush());
   }
 
   private flush(): void {
@@ -155,6 +167,9 @@ export class StoreClient {
     phase.underWay = this.queue.splice(0, MAX_BATCH);
     const calls = phase.underWay.flatMap(({ call }) => call ?? []);
     if (calls.length === 0) return this.settle(phase, []);
+    const load = performance.eventLoopUtilization();
+    const wasBusy = performance.eventLoopUtilization(load, this.lastBatch.load).utilization > BUSY;
+    this.lastBatch = { at: performance.now(), load, wasBusy };
     try {
       this.post(phase.worker, { type: 'batch', calls });
     } catch (error) {
@@ -184,7 +199,7 @@ export class StoreClient {
     if (this.phase !== phase) return;
     if (this.queue.length === 0) this.onDrained?.();
     // What those who were just told call next goes along.
-    else phase.flush ??= setImmediate(() => this.flush());
+    else phase.flush ??= this.flushSoon();
   }
 
   private open(): Promise<Opened> {
