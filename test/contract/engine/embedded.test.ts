@@ -6,6 +6,27 @@ import { EngineRecorder } from '../../support/engine-recorder.js';
 describeEngine('embedded', () => EngineFolder.create());
 describeNotices('embedded', () => EngineFolder.create());
 
+it('the embedded engine answers every call in order while the main thread has no idle time', async () => {
+  const folder = await EngineFolder.create();
+  try {
+    const recorder = new EngineRecorder();
+    const engine = await folder.start(recorder);
+    const calls: Promise<unknown>[] = [];
+    const publish = (n: number, recoverable: boolean) =>
+      engine.publish({ channel: 'news', message: { type: 'note', n }, recoverable });
+    for (let n = 0; n < 60; n += 1) {
+      calls.push(publish(n, n % 3 > 0));
+      for (const until = performance.now() + 2; performance.now() < until;);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await Promise.all(calls);
+    expect(recorder.of('publication').map(({ publication }) => publication.message['n'])).toEqual(Array.from(calls.keys()));
+    await engine.close();
+  } finally {
+    await folder.close();
+  }
+});
+
 describe('a channel that the embedded engine has forgotten', () => {
   it('goes on from where it stood, so that a position from before it was forgotten cannot hide a gap', async () => {
     const folder = await EngineFolder.create();

@@ -414,6 +414,24 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         expect(recorder.of('publication')[2]?.publication.position).toEqual(results[2]?.position);
       });
 
+      it('gives every position, however many ask, as at or after what had been told when it was asked for', async () => {
+        const { offset: start } = await engine.position('news');
+        const told = (): number => recorder.of('publication').at(-1)?.publication.position?.offset ?? start;
+        let going = true;
+        const asking = Array.from({ length: 3 }, async () => {
+          for (let last = start; going;) {
+            const before = Math.max(last, told());
+            last = (await engine.position('news')).offset;
+            expect(last).toBeGreaterThanOrEqual(before);
+            await new Promise((resolve) => setImmediate(resolve));
+          }
+        });
+        for (let message = 1; message <= 50; message += 1) await publish(String(message));
+        going = false;
+        await Promise.all(asking);
+        expect((await engine.position('news')).offset).toBe(start + 50);
+      });
+
       it('keeps the order of plain and unrecoverable messages of a channel', async () => {
         await Promise.all(['1', '2', '3', '4'].map((message, index) => publish(message, 'news', index % 2 === 0)));
         expect(recorder.of('publication').map(({ publication }) => publication.message['message'])).toEqual(['1', '2', '3', '4']);
