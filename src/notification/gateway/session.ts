@@ -19,6 +19,9 @@ import { ResolvedOptions } from '../notification.options.js';
 /** A task's or a channel's open prompts named in a reply; a user's are all named. */
 const MAX_TASK_PENDING = 1000;
 
+/** Where a channel stands, and what is open in it. */
+type Reading = Pick<Subscribed, 'pending'> & { position: StreamPosition };
+
 /** What the engine has been told of a connection, and has to be untold. */
 interface Told {
   userId?: string;
@@ -81,7 +84,6 @@ export class Sessions {
 
   async subscribeTask(connection: Connection, taskId: string, since?: StreamPosition): Promise<Subscribed> {
     const channel = taskChannel(taskId);
-    await this.watchOneMore(connection, channel);
     const query = {
       scope: await this.access.scopeOf(connection.identity),
       taskId,
@@ -89,7 +91,7 @@ export class Sessions {
       limit: MAX_TASK_PENDING,
     } as const;
     const pendingIds = async (): Promise<string[]> => (await this.engine.list(query)).items.map(({ callbackId }) => callbackId);
-    return this.join(connection, channel, since, async () => {
+    return this.joinOneMore(connection, channel, since, async () => {
       const [position, pending] = await Promise.all([
         this.engine.position(channel),
         this.hub.readPending(async (decided) => without(decided, await pendingIds())),
@@ -99,8 +101,8 @@ export class Sessions {
   }
 
   async subscribeChannel(connection: Connection, channel: string, since?: StreamPosition): Promise<Subscribed> {
-    await this.watchOneMore(connection, channel);
-    return this.join(connection, channel, since, async () => ({ position: await this.engine.position(channel), pending: [] }));
+    const read = async (): Promise<Reading> => ({ position: await this.engine.position(channel), pending: [] });
+    return this.joinOneMore(connection, channel, since, read);
   }
 
   async unsubscribe(connection: Connection, channel: string): Promise<void> {
@@ -126,7 +128,7 @@ export class Sessions {
     connection: Connection,
     channel: string,
     since: StreamPosition | undefined,
-    read: () => Promise<{ position: StreamPosition; pending: string[] }>,
+    read: () => Promise<Reading>,
   ): Promise<Subscribed> {
     const begun = this.hub.subscribe(connection, channel);
     try {
@@ -149,6 +151,26 @@ export class Sessions {
     }
   }
 
+  /** Within the limit, of which who the connection is takes one; and one that fails leaves nothing behind that would count. */
+  private async joinOneMore(
+    connection: Connection,
+    channel: string,
+    since: StreamPosition | undefined,
+    read: () => Promise<Reading>,
+  ): Promise<Subscribed> {
+    const { channels } = this.toldOf(connection);
+    const { maxSubscriptions } = this.options;
+    if (!channels.has(channel) && channels.size >= maxSubscriptions)
+      throw new NotificationError('FORBIDDEN', `a connection has at most ${maxSubscriptions} subscriptions`);
+    await this.watch(connection, channel);
+    try {
+      return await this.join(connection, channel, since, read);
+    } catch (error) {
+      if (!connection.subscriptions.has(channel)) await this.unwatch(connection, channel).catch(() => undefined);
+      throw error;
+    }
+  }
+
   /** The engine counts the connection as the user's; it is told of the new state before the old one is taken back. */
   private async enter(connection: Connection, userId: string): Promise<void> {
     const earlier = this.toldOf(connection).userId;
@@ -165,15 +187,6 @@ export class Sessions {
     this.hub.unsubscribe(connection, channel);
     await this.engine.disconnect(connection.id, userId);
     await this.unwatch(connection, channel);
-  }
-
-  /** Who the connection is counts as one of its subscriptions, and is never refused. */
-  private watchOneMore(connection: Connection, channel: string): Promise<void> {
-    const { channels } = this.toldOf(connection);
-    const { maxSubscriptions } = this.options;
-    if (!channels.has(channel) && channels.size >= maxSubscriptions)
-      throw new NotificationError('FORBIDDEN', `a connection has at most ${maxSubscriptions} subscriptions`);
-    return this.watch(connection, channel);
   }
 
   private async watch(connection: Connection, channel: string): Promise<void> {

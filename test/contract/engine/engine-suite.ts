@@ -426,9 +426,14 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
             await new Promise((resolve) => setImmediate(resolve));
           }
         });
-        for (let message = 1; message <= 50; message += 1) await publish(String(message));
-        going = false;
-        await Promise.all(asking);
+        const publishing = async (): Promise<void> => {
+          try {
+            for (let message = 1; message <= 50; message += 1) await publish(String(message));
+          } finally {
+            going = false;
+          }
+        };
+        await Promise.all([publishing(), ...asking]);
         expect((await engine.position('news')).offset).toBe(start + 50);
       });
 
