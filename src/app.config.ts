@@ -9,6 +9,7 @@ import { auditFile } from './ops/audit-file.js';
 import {
   ConfigurationError,
   JwtAuthenticator,
+  REDIS_PREFIX,
   WEBHOOK_SECRET,
   type NotificationOptions,
   type WebhookOptions,
@@ -70,6 +71,7 @@ export const SETTINGS = {
   WEBSOCKET_CALLBACK_TIMEOUT: setting(duration, '300', 'seconds, 0.001 to 31536000'),
   WEBSOCKET_ENGINE: setting(z.enum(['embedded', 'redis']), 'embedded', 'embedded or redis'),
   WEBSOCKET_REDIS_URL: optional(list, 'redis:// or rediss:// URL; several, separated by commas, are nodes of a Redis Cluster'),
+  WEBSOCKET_REDIS_PREFIX: setting(z.string().regex(REDIS_PREFIX), 'ws', '1 to 64 letters, digits or any of . _ - : / @'),
   WEBSOCKET_REDIS_ACCEPT_LOSS: setting(onOff, 'off', 'on or off'),
   WEBSOCKET_REDIS_WAIT_REPLICAS: setting(integer(0), '0', 'a whole number of replicas'),
   WEBSOCKET_WORKERS: setting(integer(1, 1024), '1', 'a number of processes; more than 1 need the redis engine'),
@@ -169,6 +171,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Readonly<AppConfig> 
       port: settings.WEBSOCKET_PORT,
       engine: settings.WEBSOCKET_ENGINE,
       redisUrls: settings.WEBSOCKET_REDIS_URL,
+      redisPrefix: settings.WEBSOCKET_REDIS_PREFIX,
       redisAcceptLoss: settings.WEBSOCKET_REDIS_ACCEPT_LOSS,
       redisWaitReplicas: settings.WEBSOCKET_REDIS_WAIT_REPLICAS,
       dataDir: settings.WEBSOCKET_DATA_DIR,

@@ -25,6 +25,7 @@ export { NotificationMetrics } from './metrics.js';
 export * from './notification.errors.js';
 export { NotificationModule } from './notification.module.js';
 export {
+  REDIS_PREFIX,
   WEBHOOK_SECRET,
   type AccessPolicy,
   type AuditEntry,

@@ -109,6 +109,7 @@ async function newEngine(options: ResolvedOptions): Promise<Engine> {
     commandTimeoutMs: options.engineTimeoutMs,
     acceptLoss: options.redisAcceptLoss,
     waitReplicas: options.redisWaitReplicas,
+    keyPrefix: options.redisPrefix,
     logger,
   });
 }

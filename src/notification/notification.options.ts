@@ -74,6 +74,9 @@ export interface ResolvedWebhook extends Required<WebhookOptions> {
 /** A webhook's secret: at least 24 bytes. */
 export const WEBHOOK_SECRET = /^whsec_(?:[A-Za-z0-9+/]{4}){8,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
+/** Without braces, which mark the part of a key that Redis Cluster hashes. */
+export const REDIS_PREFIX = /^[\w.:/@-]{1,64}$/;
+
 /** Options of `NotificationModule.forRoot()`. Durations are milliseconds, sizes bytes. */
 export interface NotificationOptions {
   /** Where the WebSocket endpoint is. A trailing slash is the same. @default ['/ws'] */
@@ -82,6 +85,11 @@ export interface NotificationOptions {
   engine?: 'embedded' | 'redis';
   /** The Redis engine's server, `redis://` or `rediss://`; several are nodes of a Redis Cluster. Required by it. */
   redisUrls?: string[];
+  /**
+   * Begins every key and every pub/sub channel in Redis: 1 to 64 letters, digits, `.`, `_`, `-`, `:`, `/`, `@`. Deployments that
+   * differ in it, or in the database of their URL, share nothing. @default 'ws'
+   */
+  redisPrefix?: string;
   /** Whether a Redis without persistence, or with an evicting policy, will do. @default false */
   redisAcceptLoss?: boolean;
   /** How many replicas must have a change before it counts; fewer: `UNAVAILABLE`. @default 0 */
@@ -173,7 +181,10 @@ const duration = z
 const schema = z.strictObject({
   paths: z.array(z.string().regex(/^\//, 'must begin with /')).min(1).default(['/ws']),
   engine: z.enum(['embedded', 'redis']).default('embedded'),
-  redisUrls: z.array(z.url({ protocol: /^rediss?$/ })).default([]),
+  redisUrls: z
+    .array(z.url({ protocol: /^rediss?$/ }).refine(namesDatabase, 'must end with the number of a database, if anything'))
+    .default([]),
+  redisPrefix: z.string().regex(REDIS_PREFIX, 'must be 1 to 64 letters, digits or any of . _ - : / @').default('ws'),
   redisAcceptLoss: z.boolean().default(false),
   redisWaitReplicas: z.int().min(0).default(0),
   dataDir: z.string().min(1).default('./data'),
@@ -228,6 +239,11 @@ const schema = z.strictObject({
   port: z.int().min(0).max(65_535).default(8765),
 });
 
+/** Whether the path of a Redis URL is empty or a database number. */
+function namesDatabase(url: string): boolean {
+  return /^(\/\d{0,9})?$/.test(new URL(url).pathname);
+}
+
 /**
  * @throws ConfigurationError naming the first option that cannot be used
  */
@@ -240,6 +256,11 @@ export function resolveOptions(options: NotificationOptions = {}): ResolvedOptio
   const resolved = parsed.data;
   if (resolved.engine === 'redis' && resolved.redisUrls.length === 0) {
     throw new ConfigurationError('the engine redis needs WEBSOCKET_REDIS_URL (option redisUrls)');
+  }
+  if (resolved.redisUrls.length > 1 && resolved.redisUrls.some((url) => !/^\/?0*$/.test(new URL(url).pathname))) {
+    throw new ConfigurationError(
+      'WEBSOCKET_REDIS_URL (option redisUrls) names a database, but a Redis Cluster has only database 0',
+    );
   }
   if (!resolved.authenticator && process.env['NODE_ENV'] === 'production' && !resolved.allowOpenMode) {
     throw new ConfigurationError(

@@ -39,7 +39,7 @@ requireBinary('redis-server')('when a replica is promoted', () => {
     await pair.stop();
   });
 
-  const keyOf = (callbackId: string): string => `wsm:{p${callbackId.split('.')[0]}}:confirmation:${callbackId}`;
+  const keyOf = (callbackId: string): string => `ws:0:{p${callbackId.split('.')[0]}}:confirmation:${callbackId}`;
   const ready = async (): Promise<void> => {
     for (const one of nodes) while ((await one.rest('GET', '/health/ready')).status !== 200) await delay(20);
   };

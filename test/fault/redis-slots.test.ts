@@ -28,7 +28,7 @@ requireBinary('redis-server')('slots of a Redis Cluster that are moved', () => {
   it('lose nothing, decide each prompt once, and are heard of afterwards', async () => {
     const [a, b] = [await nodes.start(), await nodes.start()];
     const both = [a, b];
-    const slots = [...new Partitions(PARTITIONS).all.map((partition) => slotOf(`wsm:{p${partition}}`)), slotOf('wsm:{nodes}')];
+    const slots = [...new Partitions(PARTITIONS).all.map((partition) => slotOf(`ws:0:{p${partition}}`)), slotOf('ws:0:{nodes}')];
     const users = Array.from({ length: 9 }, (_, index) => `user-${index}`);
     for (const userId of users) await b.engine.watch(`user:${userId}`);
     const decided = new Map<string, boolean>();
@@ -90,7 +90,7 @@ requireBinary('redis-server')('slots of a Redis Cluster that are moved', () => {
 
   it('show and tell what came while the subscriptions moved along', async () => {
     const [a, b] = [await nodes.start(), await nodes.start()];
-    const slot = slotOf(`wsm:{p${new Partitions(PARTITIONS).of('ann')}}`);
+    const slot = slotOf(`ws:0:{p${new Partitions(PARTITIONS).of('ann')}}`);
     await b.engine.watch('user:ann');
     await b.engine.watch('task:t');
     const asked: string[] = [];

@@ -50,9 +50,15 @@ export class RedisServer {
 
   /** One command, on a connection of its own; resolves with the reply as Redis wrote it. */
   async command(...args: string[]): Promise<string> {
+    return this.pipeline(args);
+  }
+
+  /** Some commands, on one connection of their own; resolves with the replies as Redis wrote them. */
+  async pipeline(...commands: string[][]): Promise<string> {
     const socket = connect(this.port, '127.0.0.1');
     await once(socket, 'connect');
-    socket.end(`*${args.length}\r\n${args.map((arg) => `$${Buffer.byteLength(arg)}\r\n${arg}\r\n`).join('')}`);
+    const bulk = (arg: string): string => `$${Buffer.byteLength(arg)}\r\n${arg}\r\n`;
+    socket.end(commands.map((args) => `*${args.length}\r\n${args.map(bulk).join('')}`).join(''));
     let reply = '';
     for await (const chunk of socket) reply += String(chunk);
     return reply;

@@ -33,6 +33,9 @@ describe('the settings', () => {
     ['WEBSOCKET_MAX_CONNECTIONS', '9007199254740993'],
     ['WEBSOCKET_ALLOWED_ORIGINS', 'https://a.example,b.example'],
     ['WEBSOCKET_PORT', ' 80'],
+    ['WEBSOCKET_REDIS_PREFIX', 'a{b}'],
+    ['WEBSOCKET_REDIS_PREFIX', 'ä'],
+    ['WEBSOCKET_REDIS_PREFIX', 'x'.repeat(65)],
   ])('that no option takes are refused by their own name: %s=%s', (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`^${name} is .+, but takes .+`));
   });

@@ -68,7 +68,7 @@ requireBinary('redis-server')('the redis engine that waits for a replica', () =>
     replica.pause();
     await expect(answer(node, callbackId)).rejects.toThrow(EngineUnavailableError);
     // Decided it is, in the one place where it can be lost.
-    expect(await master.command('HGET', `wsm:{p${callbackId.split('.')[0]}}:confirmation:${callbackId}`, 'state')).toContain(
+    expect(await master.command('HGET', `ws:0:{p${callbackId.split('.')[0]}}:confirmation:${callbackId}`, 'state')).toContain(
       'answered',
     );
     const asked = [node, other].flatMap(({ engine }) => [

@@ -1,8 +1,8 @@
 /**
  * Every name that this engine uses in Redis, for TypeScript and for Lua. Nothing else makes one up.
  *
- *  1. Whatever belongs to one partition starts with its root, `<prefix>:{p<n>}`; the braces are Redis Cluster's hash tag,
- *     so that one script may touch all of it.
+ *  1. Every key and every pub/sub channel of one partition starts with its root, `<prefix>:<database>:{p<n>}`. The braces are
+ *     Redis Cluster's hash tag, so that one script may touch all of it. Redis pub/sub ignores the database, so the root names it.
  *  2. A script gets the root as KEYS[1] and derives the rest, by the same suffixes as here. KEYS[2] is there for Redis
  *     Cluster alone: of the two one always exists and one never does, which in a slot that is being moved from one master to
  *     another no master has both of. So each of them says TRYAGAIN, instead of running the script on half of its keys.
@@ -11,15 +11,21 @@
 export class Keys {
   /** One per cluster of nodes: who is alive, and how the data is laid out. */
   readonly nodes: string;
+  private readonly scope: string;
 
-  constructor(private readonly prefix: string) {
-    this.nodes = `${prefix}:{nodes}`;
+  /** @param prefix without braces, which would be taken for the hash tag */
+  constructor(prefix: string, database = 0) {
+    this.scope = `${prefix}:${database}`;
+    this.nodes = `${this.scope}:{nodes}`;
   }
 
   root(partition: number): string {
-    return `${this.prefix}:{p${partition}}`;
+    return `${this.scope}:{p${partition}}`;
   }
 }
+
+/** The database number that a `redis://` URL names in its path; 0 when it names none. */
+export const databaseOf = (url: string): number => Number(new URL(url).pathname.slice(1));
 
 /** What a script is given as its keys. */
 export const scriptKeys = (root: string): string[] => [root, `${root}:meta`];

@@ -14,7 +14,7 @@ import type * as Api from '../engine.js';
 import { checkServer } from './check-server.js';
 import type { Context } from './context.js';
 import { Deliveries } from './deliveries.js';
-import { Keys } from './keys.js';
+import { databaseOf, Keys } from './keys.js';
 import { Life } from './life.js';
 import { RedisLink, type Logger, type RedisUrl } from './link.js';
 import { Messages } from './messages.js';
@@ -45,7 +45,7 @@ export interface RedisEngineOptions {
   waitReplicas?: number;
   /** Into how many parts the data is divided; fixed by the first node that starts on it. @default 64 */
   partitions?: number;
-  /** @default 'wsm' */
+  /** Begins every key and pub/sub channel; without braces. @default 'ws' */
   keyPrefix?: string;
 }
 
@@ -67,13 +67,13 @@ export class RedisEngine implements Api.Engine {
   private closing: Promise<void> | undefined;
 
   constructor(options: RedisEngineOptions) {
-    const { url, settings, commandTimeoutMs = 2000, acceptLoss = false, waitReplicas = 0, keyPrefix = 'wsm' } = options;
+    const { url, settings, commandTimeoutMs = 2000, acceptLoss = false, waitReplicas = 0, keyPrefix = 'ws' } = options;
     this.logger = options.logger ?? { warn: () => undefined, error: () => undefined };
     this.acceptLoss = acceptLoss;
     this.teller = new Teller(this.logger);
     const onReady = (): void => this.life.heal();
     this.link = new RedisLink({ url, timeoutMs: commandTimeoutMs, waitReplicas, logger: this.logger, onReady });
-    const keys = new Keys(keyPrefix);
+    const keys = new Keys(keyPrefix, typeof url === 'string' ? databaseOf(url) : 0);
     this.context = this.contextOf(settings, keys, new Partitions(options.partitions ?? 64));
     const { partitions, nodes } = this.context;
     this.tasks = new Tasks(this.context);
