@@ -77,7 +77,16 @@ export class Dispatcher implements EngineHandler {
     this.metrics.confirmationsDecided.inc({ outcome: decision.outcome });
     if (decision.outcome === 'timed_out') {
       const { userId, taskId } = confirmation;
-      this.audit.record({ event: 'decision', by: null, means: 'clock', what: 'timed_out', callbackId, userId, taskId });
+      this.audit.record({
+        event: 'decision',
+        by: null,
+        means: 'clock',
+        via: decision.via,
+        what: 'timed_out',
+        callbackId,
+        userId,
+        taskId,
+      });
     }
     if (decision.outcome === 'answered')
       this.metrics.responseTime.observe(toSeconds(decision.decidedAt - confirmation.createdAt));

@@ -28,6 +28,7 @@ export {
   REDIS_PREFIX,
   WEBHOOK_SECRET,
   type AccessPolicy,
+  type Actor,
   type AuditEntry,
   type AuthenticatedUser,
   type Authenticator,

@@ -27,14 +27,14 @@ import {
 } from '../protocol/channels.js';
 import { CLOSE } from '../protocol/codes.js';
 import { findStructuralProblem, isObject } from '../protocol/decode.js';
-import { isIdentifier } from '../protocol/identifier.js';
+import { isIdentifier, VIA_TEXT } from '../protocol/identifier.js';
 import type { JsonObject, StepResult } from '../protocol/confirmation.js';
 import { CONFLATED_TYPES, RESERVED_FIELDS, type ApplicationMessage } from '../protocol/messages.js';
 import { AuditTrail } from './access/audit.js';
 import type { GivenAnswer } from './confirmation/answer.js';
 import { Confirmations, type Answerer } from './confirmation/confirmations.js';
 import { identifier, type AskRequest, type NotifyUserOptions } from './confirmation/request.js';
-import type { ConfirmationResult } from './confirmation/view.js';
+import type { ConfirmationResult, Decided } from './confirmation/view.js';
 import { Hub } from './connection/hub.js';
 import { TimerWheel } from './connection/timer-wheel.js';
 import { turnsTaken } from './connection/turns.js';
@@ -87,7 +87,7 @@ export interface Status {
 }
 
 /** Back-end code that injects the service. */
-const OWN_CODE: Origin = { by: 'service', means: 'service' };
+const OWN_CODE: Origin = { by: { kind: 'service' }, means: 'service' };
 
 /** Some 31 years. */
 const MAX_TTL_MS = 1_000_000_000_000;
@@ -207,11 +207,10 @@ export class NotificationService
     options: NotifyUserOptions = {},
   ): Promise<ConfirmationResult> {
     const request = { ...options, stepResult, userId, taskId, step };
-    const result = await this.confirmations.ask(request, (opened) => this.auditPrompt(opened, OWN_CODE));
-    if (result.outcome === 'withdrawn' && options.signal?.aborted === true) {
-      this.audit.record({ event: 'decision', ...OWN_CODE, what: 'withdrawn', callbackId: result.callbackId, userId, taskId });
-    }
-    return result;
+    return this.confirmations.ask(request, {
+      onCreated: (opened) => this.auditPrompt(opened, OWN_CODE),
+      onWithdrawn: (withdrawn) => this.auditDecision(withdrawn, OWN_CODE),
+    });
   }
 
   /** Asks without waiting: the prompt's state, and whether this call created it (`false`: `key` found an earlier one). */
@@ -233,17 +232,19 @@ export class NotificationService
     return this.confirmations.list(query);
   }
 
-  /** Answers for a user. @throws NotFoundError, InvalidAnswerError, StalePromptError, AlreadyResolvedError */
+  /** Answers for a user. @throws InvalidMessageError (`via`), NotFoundError, InvalidAnswerError, StalePromptError, AlreadyResolvedError */
   async answer(callbackId: string, by: Answerer, given: GivenAnswer, origin: Origin = OWN_CODE): Promise<Confirmation> {
-    const confirmation = await this.confirmations.decide(callbackId, by, given);
-    this.auditDecision(confirmation, origin);
+    const { via = origin.means } = by;
+    if (!VIA_TEXT.test(via)) throw new InvalidMessageError({ via: 'must have 1 to 64 of A-Z a-z 0-9 . _ : -' });
+    const { confirmation, isNew } = await this.confirmations.decide(callbackId, { ...by, via }, given);
+    if (isNew) this.auditDecision(confirmation, origin);
     return confirmation;
   }
 
   /** Takes a prompt back. @throws NotFoundError, AlreadyResolvedError */
   async withdraw(callbackId: string, scope: Scope = 'all', origin: Origin = OWN_CODE): Promise<Confirmation> {
-    const confirmation = await this.confirmations.withdraw(callbackId, scope);
-    this.auditDecision(confirmation, origin);
+    const { confirmation, isNew } = await this.confirmations.withdraw(callbackId, scope, origin.means);
+    if (isNew) this.auditDecision(confirmation, origin);
     return confirmation;
   }
 
@@ -262,16 +263,23 @@ export class NotificationService
   /** Cancels a task for whoever `request` says. @throws NotFoundError */
   async cancel(request: CancelRequest, origin: Origin = OWN_CODE): Promise<Task> {
     checkIdentifier('taskId', request.taskId);
-    const result = await this.engine.cancelTask(request);
+    const { via = origin.means } = request;
+    const result = await this.engine.cancelTask({ ...request, via });
     if (result.status === 'not_found') throw new NotFoundError('task');
     const { taskId, userId } = result.task;
-    this.audit.record({ event: 'cancel', ...origin, what: 'cancelled', taskId, userId: userId ?? undefined });
+    if (result.status === 'cancelled')
+      this.audit.record({ event: 'cancel', ...origin, via, what: 'cancelled', taskId, userId: userId ?? undefined });
     return { ...result.task, namedUserId: result.task.userId ?? request.namedUserId };
   }
 
   /** Forgets a cancellation: later prompts of the task are asked again. */
-  resumeTask(taskId: string): Promise<Task | undefined> {
-    return this.engine.resumeTask(taskId);
+  async resumeTask(taskId: string, origin: Origin = OWN_CODE): Promise<Task | undefined> {
+    const result = await this.engine.resumeTask(taskId);
+    if (result.status === 'not_found') return undefined;
+    const { userId } = result.task;
+    if (result.status === 'resumed')
+      this.audit.record({ event: 'resume', ...origin, what: 'resumed', taskId, userId: userId ?? undefined });
+    return result.task;
   }
 
   getTask(taskId: string): Promise<Task | undefined> {
@@ -401,8 +409,9 @@ export class NotificationService
     this.audit.record({ event: 'prompt', ...origin, what: 'opened', callbackId, userId, taskId });
   }
 
-  private auditDecision({ callbackId, userId, taskId, state }: Confirmation, origin: Origin): void {
-    this.audit.record({ event: 'decision', ...origin, what: state, callbackId, userId, taskId });
+  private auditDecision({ callbackId, userId, taskId, decision }: Decided, origin: Origin): void {
+    const { outcome, answeredBy, via } = decision;
+    this.audit.record({ event: 'decision', ...origin, via, answeredBy, what: outcome, callbackId, userId, taskId });
   }
 
   /** A task that beats is the user's; one that was cancelled does not beat. */

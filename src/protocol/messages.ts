@@ -43,6 +43,8 @@ export interface ConfirmationView {
   values?: JsonObject;
   answered_by?: string;
   answered_at?: number;
+  /** The door by which the decision came; absent while pending. */
+  via?: string;
 }
 
 export interface TaskStepResult {
@@ -80,6 +82,7 @@ export interface ConfirmationResolved {
   proceed: boolean;
   answered_by?: string;
   choice?: string;
+  via: string;
 }
 
 export interface ConfirmationExpiring {

@@ -279,6 +279,7 @@ describe('confirm', () => {
       proceed: true,
       answered_by: user,
       choice: 'go',
+      via: 'websocket',
     });
     await phone.settled();
     expect(phone.pendingFrames('confirmation_resolved')).toEqual([]);

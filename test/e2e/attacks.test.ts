@@ -136,10 +136,10 @@ describe('secrets', () => {
       .map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(entries.map(({ event, by, means }) => [event, by, means])).toEqual([
       ['refused', null, 'handshake'],
-      ['prompt', 'service', 'rest'],
-      ['decision', 'ann', 'websocket'],
-      ['refused', 'ann', 'websocket'],
-      ['refused', 'ann', 'websocket'],
+      ['prompt', { kind: 'key', hash: expect.stringMatching(/^[0-9a-f]{8}$/) }, 'rest'],
+      ['decision', { kind: 'user', id: 'ann' }, 'websocket'],
+      ['refused', { kind: 'user', id: 'ann' }, 'websocket'],
+      ['refused', { kind: 'user', id: 'ann' }, 'websocket'],
     ]);
     expect(entries[2]).toMatchObject({
       what: 'answered',
@@ -171,8 +171,8 @@ describe('the audit trail', () => {
     abort.abort();
     expect(await asked).toMatchObject({ outcome: 'withdrawn', proceed: false });
     expect(entries.map(({ event, what, by, means }) => [event, what, by, means])).toEqual([
-      ['prompt', 'opened', 'service', 'service'],
-      ['decision', 'withdrawn', 'service', 'service'],
+      ['prompt', 'opened', { kind: 'service' }, 'service'],
+      ['decision', 'withdrawn', { kind: 'service' }, 'service'],
     ]);
     await service.stop();
   });

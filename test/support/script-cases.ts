@@ -168,7 +168,7 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
       await cancel({ ...scene, node: scene.other });
     },
     act: ({ node }) => node.engine.resumeTask('task-1'),
-    same: (task: object) => task,
+    same: ({ task }: { task: object }) => task,
     after: async ({ other }) => {
       await other.recorder.nth('task', 2);
       expect(other.recorder.of('task').map(({ task }) => task.cancelled)).toEqual([true, false]);

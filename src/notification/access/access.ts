@@ -10,10 +10,17 @@ import { ACTIONS, type Action } from '../../protocol/messages.js';
 import type { Identity } from '../connection/connection.js';
 import type { Scope } from '../engine/engine.js';
 import { NotFoundError, NotificationError } from '../notification.errors.js';
-import { ResolvedOptions } from '../notification.options.js';
+import { ResolvedOptions, type Actor } from '../notification.options.js';
 
 /** Who asks: a connection's identity, or a service by REST. */
-export type Subject = Identity | { kind: 'service' };
+export type Subject = Identity | Service;
+
+/** A back-end service: named by its token's subject or by a digest of its API key, or by nothing in open mode. */
+export interface Service {
+  kind: 'service';
+  id?: string;
+  keyHash?: string;
+}
 
 /** The routes, by name; `@Operation(name)` ties a controller's method to one. */
 export type RouteOperation =
@@ -83,6 +90,22 @@ export function mustBeAllowed(subject: Subject, operation: Operation): void {
 /** The operation of an action, where there is such an action. */
 export function operationOf(action: string): Operation | undefined {
   return (ACTIONS as readonly string[]).includes(action) ? `ws.${action as Action}` : undefined;
+}
+
+/** A subject as the audit trail names it. */
+export function actorOf(subject: Subject): Actor | null {
+  switch (subject.kind) {
+    case 'user':
+      return { kind: 'user', id: subject.userId };
+    case 'service':
+      if (subject.keyHash !== undefined) return { kind: 'key', hash: subject.keyHash };
+      return { kind: 'service', ...(subject.id !== undefined && { id: subject.id }) };
+    case 'anonymous':
+    case 'unauthenticated':
+      return null;
+    default:
+      return subject satisfies never;
+  }
 }
 
 @Injectable()

@@ -28,6 +28,23 @@ export interface Answerer {
   /** `null`: anonymous. */
   userId: string | null;
   scope: Scope;
+  /** The door by which the answer came, 1 to 64 of `A-Z a-z 0-9 . _ : -`. @default the caller's own: `service` for back-end code */
+  via?: string;
+}
+
+/** What became of an answer or a withdrawal. */
+export interface Settled {
+  confirmation: Decided;
+  /** Whether this call decided; `false` for a repetition of the one that did. */
+  isNew: boolean;
+}
+
+/** What an asking call itself brings about. */
+export interface AskListener {
+  /** The call has opened a new prompt. */
+  onCreated?(confirmation: Confirmation): void;
+  /** The call's signal has withdrawn the prompt. */
+  onWithdrawn?(confirmation: Decided): void;
 }
 
 /** Between attempts to withdraw while the engine is away. */
@@ -46,12 +63,13 @@ export class Confirmations {
   ) {}
 
   /** Asks, and waits for the decision. See `NotificationService.notifyUser`. */
-  async ask(request: AskRequest, onCreated: (confirmation: Confirmation) => void = () => undefined): Promise<ConfirmationResult> {
+  async ask(request: AskRequest, { onCreated, onWithdrawn }: AskListener = {}): Promise<ConfirmationResult> {
     request.signal?.throwIfAborted();
     this.mustBeOpen();
     const { created, confirmation, waiter } = await this.begin(request);
-    if (created) onCreated(confirmation);
-    const withdrawOnAbort = (): void => void this.withdrawUntilDecided(confirmation.callbackId, request.signal, waiter);
+    if (created) onCreated?.(confirmation);
+    const withdrawOnAbort = (): void =>
+      void this.withdrawUntilDecided(confirmation.callbackId, request.signal, waiter, onWithdrawn);
     request.signal?.addEventListener('abort', withdrawOnAbort, { once: true });
     if (request.signal?.aborted) withdrawOnAbort();
     try {
@@ -98,19 +116,19 @@ export class Confirmations {
   }
 
   /**
-   * The one decision (E2). Resolves with the decided confirmation when this answer decided, or repeats the one that did.
+   * The one decision (E2). Resolves when this answer decided, or repeats the one that did.
    * @throws NotFoundError, InvalidAnswerError, AlreadyResolvedError, EngineUnavailableError
    */
-  async decide(callbackId: string, by: Answerer, given: GivenAnswer): Promise<Decided> {
+  async decide(callbackId: string, by: Answerer, given: GivenAnswer): Promise<Settled> {
     const prompt = await this.get(callbackId, by.scope);
     const answer = isDecided(prompt) ? lenientAnswer(prompt, given) : checkAnswer(callbackId, prompt.prompt, given);
-    const result = await this.engine.decide({ callbackId, scope: by.scope, answeredBy: by.userId, answer });
+    const result = await this.engine.decide({ callbackId, scope: by.scope, answeredBy: by.userId, via: by.via, answer });
     return outcomeOf(result, callbackId);
   }
 
   /** @throws NotFoundError, AlreadyResolvedError, EngineUnavailableError */
-  async withdraw(callbackId: string, scope: Scope): Promise<Decided> {
-    return outcomeOf(await this.engine.withdraw(callbackId, scope), callbackId);
+  async withdraw(callbackId: string, scope: Scope, via?: string): Promise<Settled> {
+    return outcomeOf(await this.engine.withdraw(callbackId, scope, undefined, via), callbackId);
   }
 
   /** @throws NotFoundError for what does not exist or lies outside the scope */
@@ -189,32 +207,42 @@ export class Confirmations {
   }
 
   /** An abort must not get lost because the engine is away for a moment; it ends with the decision or the service. */
-  private async withdrawUntilDecided(callbackId: string, signal: AbortSignal | undefined, waiter: Waiter): Promise<void> {
+  private async withdrawUntilDecided(
+    callbackId: string,
+    signal: AbortSignal | undefined,
+    waiter: Waiter,
+    onWithdrawn: AskListener['onWithdrawn'],
+  ): Promise<void> {
     const over = new AbortController();
     const stop = (): void => over.abort();
     waiter.decided.then(stop, stop);
     const reason = signal?.reason instanceof Error ? signal.reason.message : undefined;
+    // The reply of an attempt that failed may be all that got lost.
+    let unsure = false;
     while (!over.signal.aborted && !this.closed) {
       try {
-        await this.engine.withdraw(callbackId, 'all', reason);
+        const result = await this.engine.withdraw(callbackId, 'all', reason);
+        const isOurs = result.status === 'accepted' || (result.status === 'repeated' && unsure);
+        if (isOurs && isDecided(result.confirmation)) onWithdrawn?.(result.confirmation);
         return;
       } catch (error) {
         if (!(error instanceof EngineUnavailableError)) {
           this.logger.error(`withdrawing ${callbackId} failed: ${String(error)}`);
           return;
         }
+        unsure = true;
         await delay(WITHDRAW_RETRY_MS, undefined, { ref: false });
       }
     }
   }
 }
 
-function outcomeOf(result: Awaited<ReturnType<Engine['decide']>>, callbackId: string): Decided {
+function outcomeOf(result: Awaited<ReturnType<Engine['decide']>>, callbackId: string): Settled {
   if (result.status === 'not_found') throw new NotFoundError('confirmation', callbackId);
   const { confirmation } = result;
   if (!isDecided(confirmation)) throw new EngineUnavailableError('the engine reported a decision and gave none');
   if (result.status === 'already_resolved') throw new AlreadyResolvedError(confirmationView(confirmation));
-  return confirmation;
+  return { confirmation, isNew: result.status === 'accepted' };
 }
 
 /** For a decided prompt the answer only serves to recognise a repetition: a wrong one is told the decision, not its faults. */

@@ -16,6 +16,11 @@ export interface ConfirmationResult {
   answeredBy?: string;
   /** Unix milliseconds; present when `outcome` is `answered`. */
   answeredAt?: number;
+  /**
+   * The door by which the decision came: `websocket`, `rest`, `service` (code in the same process), `link`, `push`, `mcp`,
+   * `clock` (a deadline), or what the service passed that answered for a person. `unknown` for decisions of older versions.
+   */
+  via: string;
   callbackId: string;
 }
 
@@ -75,6 +80,7 @@ export function resolvedFrame({ callbackId, decision }: Decided): ConfirmationRe
     proceed: decision.proceed,
     answered_by: decision.answeredBy,
     choice: decision.choice,
+    via: decision.via,
   };
 }
 
@@ -102,6 +108,7 @@ export function confirmationView(confirmation: Confirmation): ConfirmationView {
       values: decision.values,
       answered_by: decision.answeredBy,
       answered_at: decision.outcome === 'answered' ? toSeconds(decision.decidedAt) : undefined,
+      via: decision.via,
     }),
   };
 }
@@ -113,9 +120,9 @@ export function inboxEntry(confirmation: Confirmation): ConfirmationView & Omit<
 }
 
 export function confirmationResult({ callbackId, decision }: Decided): ConfirmationResult {
-  const { outcome, proceed, feedback, choice, values, answeredBy } = decision;
+  const { outcome, proceed, feedback, choice, values, answeredBy, via } = decision;
   const answeredAt = outcome === 'answered' ? decision.decidedAt : undefined;
-  return { proceed, feedback, choice, values, outcome, answeredBy, answeredAt, callbackId };
+  return { proceed, feedback, choice, values, outcome, answeredBy, answeredAt, via, callbackId };
 }
 
 /** A confirmation that is known to be decided. */

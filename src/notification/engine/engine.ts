@@ -79,6 +79,8 @@ export interface Decision {
   values?: JsonObject;
   /** The user who answered or cancelled; absent for anonymous connections and for the clock. */
   answeredBy?: string;
+  /** The door by which the decision came: see `via.ts`. */
+  via: string;
   /** When the outcome was fixed. */
   decidedAt: number;
   /** Why a task was cancelled or a prompt withdrawn. */
@@ -111,6 +113,8 @@ export interface DecideRequest {
   scope: Scope;
   /** `null`: anonymous; all anonymous answerers count as one. */
   answeredBy: string | null;
+  /** The door by which the answer came. The same answer by another door still counts as repeated. @default 'service' */
+  via?: string;
   answer: Answer;
 }
 
@@ -152,6 +156,8 @@ export interface CancelRequest {
   scope: Scope;
   /** Who cancels; `null`: anonymous or back-end code. */
   cancelledBy: string | null;
+  /** The door by which the cancellation came; the prompts that it resolves have it too. @default 'service' */
+  via?: string;
   reason?: string;
   /** Whom the canceller says it belongs to; only passed on in the event while the task is nobody's. */
   namedUserId?: string;
@@ -160,6 +166,8 @@ export interface CancelRequest {
 }
 
 export type CancelResult = { status: 'cancelled' | 'already_cancelled'; task: Task } | { status: 'not_found' };
+
+export type ResumeResult = { status: 'resumed' | 'not_cancelled'; task: Task } | { status: 'not_found' };
 
 /* ---- messages ---- */
 
@@ -332,8 +340,8 @@ export interface Engine {
   open(request: OpenRequest): Promise<{ created: boolean; confirmation: Confirmation }>;
   /** The one atomic step (E2). The answer has been validated against the prompt by the caller. Emits `onDecided`. */
   decide(request: DecideRequest): Promise<DecideResult>;
-  /** Like `decide`, with outcome `withdrawn`. A prompt that is withdrawn already is `repeated`. */
-  withdraw(callbackId: string, scope: Scope, reason?: string): Promise<DecideResult>;
+  /** Like `decide`, with outcome `withdrawn`. A prompt that is withdrawn already is `repeated`. @param via @default 'service' */
+  withdraw(callbackId: string, scope: Scope, reason?: string, via?: string): Promise<DecideResult>;
   /** Reading a prompt whose deadline has passed settles it (E2). */
   get(callbackId: string): Promise<Confirmation | undefined>;
   /** @throws InvalidMessageError for a cursor that is none */
@@ -344,7 +352,7 @@ export interface Engine {
   /** Remembers the cancellation and resolves the task's pending prompts in the same step. Emits `onTask`, then `onDecided` for each. */
   cancelTask(request: CancelRequest): Promise<CancelResult>;
   /** Forgets a cancellation. Emits `onTask` when there was one. */
-  resumeTask(taskId: string): Promise<Task | undefined>;
+  resumeTask(taskId: string): Promise<ResumeResult>;
   getTask(taskId: string): Promise<Task | undefined>;
 
   publish(request: PublishRequest): Promise<PublishResult>;

@@ -3,5 +3,6 @@ import type { Connection } from '../connection/connection.js';
 import type { Origin } from '../notification.options.js';
 
 export function originOf(connection: Connection): Origin {
-  return { by: connection.userId ?? null, means: 'websocket', address: connection.address };
+  const { userId, address } = connection;
+  return { by: userId === undefined ? null : { kind: 'user', id: userId }, means: 'websocket', address };
 }

@@ -12,6 +12,7 @@ import {
   OneOf,
   Seconds,
   Text,
+  Via,
   Whole,
 } from './fields.js';
 import { ANY_JSON, INPUT_SCHEMA, STATES } from './schemas.js';
@@ -118,6 +119,20 @@ export class AnswerBody {
 
   @Text({ description: 'The `digest` of what was shown; required where the prompt has one.', optional: true, nullable: true })
   digest?: string | null;
+
+  @Identifier({
+    description: 'For services: the person whose answer this is. The prompt is theirs, or the access policy lets them reach it.',
+    optional: true,
+    nullable: true,
+  })
+  user_id?: string | null;
+
+  @Via({
+    description: 'For services: the door by which the person answered, such as `slack`. By default `rest`.',
+    optional: true,
+    nullable: true,
+  })
+  via?: string | null;
 }
 
 export class HeartbeatBody {

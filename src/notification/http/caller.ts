@@ -6,7 +6,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Request } from 'express';
 import { createParamDecorator, Inject, Injectable, SetMetadata, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { mustBeAllowed, type RouteOperation, type Subject } from '../access/access.js';
+import { actorOf, mustBeAllowed, type RouteOperation, type Subject } from '../access/access.js';
 import { Addresses } from '../access/address.js';
 import { Tokens } from '../access/tokens.js';
 import { NotificationError } from '../notification.errors.js';
@@ -52,9 +52,9 @@ export class RestGuard implements CanActivate {
     const operation = this.reflector.get<RouteOperation | undefined>(OPERATION, context.getHandler());
     if (operation === undefined) throw new NotificationError('FORBIDDEN', 'no policy for this route');
     const subject = await this.identify(request);
-    mustBeAllowed(subject, operation);
     const userId = subject.kind === 'user' ? subject.userId : null;
-    request.caller = { subject, userId, origin: { by: userId ?? 'service', means: 'rest', address: this.addresses.of(request) } };
+    request.caller = { subject, userId, origin: { by: actorOf(subject), means: 'rest', address: this.addresses.of(request) } };
+    mustBeAllowed(subject, operation);
     return true;
   }
 
@@ -62,10 +62,10 @@ export class RestGuard implements CanActivate {
     const isOpen = this.options.authenticator === undefined && this.keyHashes.length === 0;
     if (isOpen) return { kind: 'service' };
     const token = request.header('x-api-key') ?? /^Bearer +(\S+)$/i.exec(request.header('authorization') ?? '')?.[1];
-    if (token !== undefined && this.isKey(token)) return { kind: 'service' };
+    if (token !== undefined && this.isKey(token)) return { kind: 'service', keyHash: hash(token).toString('hex').slice(0, 8) };
     const user = token === undefined ? undefined : await this.tokens.check(token, request);
     if (!user) throw new NotificationError('UNAUTHENTICATED', 'an API key or a valid token is needed');
-    return user.isService === true ? { kind: 'service' } : { kind: 'user', userId: user.userId };
+    return user.isService === true ? { kind: 'service', id: user.userId } : { kind: 'user', userId: user.userId };
   }
 
   /** Compares with every key, in constant time. */

@@ -5,7 +5,8 @@ import type { ConfirmationView } from '../../protocol/messages.js';
 import { Access } from '../access/access.js';
 import { confirmationView } from '../confirmation/view.js';
 import type { Scope } from '../engine/engine.js';
-import { InvalidMessageError } from '../notification.errors.js';
+import type { Answerer } from '../confirmation/confirmations.js';
+import { InvalidMessageError, NotificationError } from '../notification.errors.js';
 import { NotificationService } from '../notification.service.js';
 import { ApiHeader, ApiTags } from '@nestjs/swagger';
 import { MAX_IDENTIFIER_LENGTH } from '../../protocol/identifier.js';
@@ -92,7 +93,8 @@ export class ConfirmationsController {
 
   @Documented({
     summary: 'Answer a prompt',
-    description: 'The first valid answer decides. The same answer again gets the same reply.',
+    description:
+      'The first valid answer decides. The same answer again gets the same reply, by whichever door. A service that answers for a person passes `user_id` and `via`.',
     answers: { 200: { type: ConfirmationResponse, description: 'The confirmation.' } },
     errors: ['INVALID_JSON', 'INVALID_ANSWER', 'NOT_FOUND', 'ALREADY_RESOLVED', 'STALE_PROMPT'],
   })
@@ -105,14 +107,7 @@ export class ConfirmationsController {
     @Param('callback_id') callbackId: string,
     @Body() body: AnswerBody,
   ): Promise<ConfirmationView> {
-    return confirmationView(
-      await this.service.answer(
-        callbackId,
-        { userId: caller.userId, scope: await this.access.scopeOf(caller.subject) },
-        body,
-        caller.origin,
-      ),
-    );
+    return confirmationView(await this.service.answer(callbackId, await this.answererOf(caller, body), body, caller.origin));
   }
 
   @Documented({
@@ -127,6 +122,22 @@ export class ConfirmationsController {
     return confirmationView(await this.service.withdraw(callbackId, await this.access.scopeOf(caller.subject), caller.origin));
   }
 
+  /**
+   * Who answers. A service may answer for a person and name the door; the person's own rights then decide what the answer
+   * may reach. A user's own token answers for that user alone.
+   */
+  private async answererOf({ subject, userId }: Caller, body: AnswerBody): Promise<Answerer> {
+    const { user_id: person = null, via = null } = body;
+    if (userId === null) {
+      if (via !== null && OWN_DOORS.has(via)) throw new InvalidMessageError({ via: 'names a door of the product itself' });
+      const scope = await this.access.scopeOf(person === null ? subject : { kind: 'user', userId: person });
+      return { userId: person, scope, ...(via !== null && { via }) };
+    }
+    if (person !== null && person !== userId) throw new NotificationError('FORBIDDEN', 'this is another user');
+    if (via !== null) throw new NotificationError('FORBIDDEN', 'only a service names the door');
+    return { userId, scope: await this.access.scopeOf(subject) };
+  }
+
   /** A client that goes away is not waited for. */
   private async read(callbackId: string, scope: Scope, waitSeconds: number, request: Request): Promise<ConfirmationView> {
     const gone = new AbortController();
@@ -134,6 +145,9 @@ export class ConfirmationsController {
     return confirmationView(await this.service.getConfirmation(callbackId, scope, waitSeconds * 1000, gone.signal));
   }
 }
+
+/** Doors that a service cannot come by. */
+const OWN_DOORS: ReadonlySet<string> = new Set(['websocket', 'clock', 'unknown']);
 
 const WIRE_NAMES: Record<string, string> = {
   userId: 'user_id',

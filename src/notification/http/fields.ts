@@ -15,12 +15,13 @@ import {
   IsOptional,
   IsPositive,
   IsString,
+  Matches,
   Max,
   MaxLength,
   Min,
   ValidateNested,
 } from 'class-validator';
-import { MAX_IDENTIFIER_LENGTH } from '../../protocol/identifier.js';
+import { MAX_IDENTIFIER_LENGTH, VIA_TEXT } from '../../protocol/identifier.js';
 import { IsIdentifier } from '../validation.js';
 
 /** Whether a field may be left out, or `null`, and what it is then. */
@@ -46,6 +47,14 @@ function field(given: Described, schema: ApiPropertyOptions, ...checks: Property
 
 export const Identifier = (given: Described): PropertyDecorator =>
   field(given, { type: String, minLength: 1, maxLength: MAX_IDENTIFIER_LENGTH }, IsIdentifier());
+
+/** The door by which an answer came. */
+export const Via = (given: Described): PropertyDecorator =>
+  field(
+    given,
+    { type: String, pattern: VIA_TEXT.source },
+    Matches(VIA_TEXT, { message: 'via must have 1 to 64 of A-Z a-z 0-9 . _ : -, the first a letter or digit' }),
+  );
 
 export const Text = (given: Described & { minLength?: 1; maxLength?: number }): PropertyDecorator => {
   const { minLength, maxLength } = given;

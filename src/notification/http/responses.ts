@@ -29,6 +29,12 @@ export class ConfirmationResponse {
   @say('string', 'The user who answered or cancelled; absent for anonymous connections and the clock.', optional)
   answered_by?: string;
   @say('number', MOMENT, optional) answered_at?: number;
+  @say(
+    'string',
+    'The door by which the decision came: `websocket`, `rest`, `service`, `clock`, or what a service passed.',
+    optional,
+  )
+  via?: string;
 }
 
 /** A confirmation, and what its prompt shows. */

@@ -118,8 +118,8 @@ export class TasksController {
   @NamedInPath('task_id', 'The task.')
   @Delete(':task_id/cancel')
   @Operation('task.resume')
-  async resume(@Param('task_id', IdentifierPipe) taskId: string): Promise<object> {
-    const task = await this.service.resumeTask(taskId);
+  async resume(@Calling() caller: Caller, @Param('task_id', IdentifierPipe) taskId: string): Promise<object> {
+    const task = await this.service.resumeTask(taskId, caller.origin);
     if (!task) throw new NotFoundError('task');
     return taskView(task);
   }

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { copyFile, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { OpenRequest } from '../../../src/notification/engine/engine.js';
 import { ConfigurationError } from '../../../src/notification/notification.errors.js';
 import { EngineFolder } from '../../support/engine-folder.js';
 import { EngineRecorder } from '../../support/engine-recorder.js';
@@ -108,13 +109,37 @@ describe('the data folder', () => {
     const { openSqlite } = await import('../../../src/notification/engine/embedded/sqlite.js');
     await fill();
     const database = await openSqlite(file());
-    database.exec('DROP TABLE notice; PRAGMA user_version = 1');
+    database.exec(`DROP TABLE notice; ALTER TABLE confirmation DROP COLUMN via; ALTER TABLE task DROP COLUMN cancelled_via;
+      PRAGMA user_version = 1`);
     database.close();
     const engine = await folder.start(new EngineRecorder(), { notices: true });
     expect((await engine.counts()).pendingConfirmations).toBe(300);
     await engine.resumeTask('task-1');
     await engine.cancelTask({ taskId: 'task-1', scope: 'all', cancelledBy: null, allowUnknown: true });
     expect(await engine.noticeCounts()).toMatchObject({ waiting: 2 });
+  });
+
+  it('of the second format keeps its decisions, of whose doors only the deadline’s is known', async () => {
+    const { openSqlite } = await import('../../../src/notification/engine/embedded/sqlite.js');
+    const before = await folder.start(new EngineRecorder());
+    const open = async (overrides?: Partial<OpenRequest>): Promise<string> =>
+      (await before.open(question(overrides))).confirmation.callbackId;
+    const ids = [await open(), await open({ timeoutMs: 1 }), await open({ taskId: 'cancelled' }), await open()];
+    await before.decide({ callbackId: ids[0] ?? '', scope: 'all', answeredBy: 'ann', answer: { proceed: true } });
+    while ((await before.get(ids[1] ?? ''))?.state === 'pending') await before.ping();
+    await before.cancelTask({ taskId: 'cancelled', scope: 'all', cancelledBy: null, allowUnknown: true });
+    await before.close();
+    const database = await openSqlite(file());
+    database.exec(`ALTER TABLE confirmation DROP COLUMN via; ALTER TABLE task DROP COLUMN cancelled_via;
+      ALTER TABLE notice DROP COLUMN event; PRAGMA user_version = 2`);
+    database.close();
+    const engine = await folder.start(new EngineRecorder());
+    const vias = await Promise.all(ids.map(async (id) => (await engine.get(id))?.decision?.via));
+    expect(vias).toEqual(['unknown', 'clock', 'unknown', undefined]);
+    const late = await engine.open(question({ taskId: 'cancelled' }));
+    expect(late.confirmation.decision).toMatchObject({ outcome: 'cancelled', via: 'unknown' });
+    await engine.decide({ callbackId: ids[3] ?? '', scope: 'all', answeredBy: 'ann', via: 'rest', answer: { proceed: true } });
+    expect((await engine.get(ids[3] ?? ''))?.decision?.via).toBe('rest');
   });
 
   it('is refused when the database is gone but its log is still there', async () => {

@@ -177,6 +177,31 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         expect(recorder.decisionsOf(callbackId)).toHaveLength(1);
       });
 
+      it('stores the door of a decision, over a crash, and takes the same answer by another door for a repetition', async () => {
+        const decide = (callbackId: string, via?: string) =>
+          engine.decide({ callbackId, scope: 'all', answeredBy: 'ann', via, answer: { proceed: true } });
+        const answered = await open();
+        expect((await decide(answered, 'slack')).status).toBe('accepted');
+        expect(await decide(answered, 'rest')).toMatchObject({
+          status: 'repeated',
+          confirmation: { decision: { via: 'slack' } },
+        });
+        const unnamed = await open();
+        await decide(unnamed);
+        const withdrawn = await open();
+        await engine.withdraw(withdrawn, 'all', undefined, 'rest');
+        const timedOut = await open({ timeoutMs: 1 });
+        await recorder.nth('decided', 4);
+        const cancelled = await open({ taskId: 'task-9' });
+        await engine.cancelTask({ taskId: 'task-9', scope: 'all', cancelledBy: 'ann', via: 'websocket', allowUnknown: true });
+        await crash();
+        const later = await open({ taskId: 'task-9', userId: 'bob' });
+        const vias = await Promise.all(
+          [answered, unnamed, withdrawn, timedOut, cancelled, later].map(async (id) => (await engine.get(id))?.decision?.via),
+        );
+        expect(vias).toEqual(['slack', 'service', 'rest', 'clock', 'websocket', 'websocket']);
+      });
+
       it('counts all anonymous answerers as one', async () => {
         const callbackId = await open();
         expect((await yes(callbackId, null)).status).toBe('accepted');
@@ -354,7 +379,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         expect(later).toMatchObject({ created: true, confirmation: { state: 'cancelled', decision: { proceed: false } } });
         expect(recorder.of('opened')).toHaveLength(2);
         expect(recorder.decisionsOf(later.confirmation.callbackId)).toHaveLength(1);
-        expect(await engine.resumeTask('task-1')).toMatchObject({ cancelled: false });
+        expect(await engine.resumeTask('task-1')).toMatchObject({ status: 'resumed', task: { cancelled: false } });
         expect((await engine.open(question())).confirmation.state).toBe('pending');
         expect(recorder.of('task').map(({ task }) => task.cancelled)).toEqual([true, false]);
       });
@@ -385,9 +410,9 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
       });
 
       it('that nobody cancelled are resumed without an event', async () => {
-        expect(await engine.resumeTask('unknown')).toBeUndefined();
+        expect(await engine.resumeTask('unknown')).toEqual({ status: 'not_found' });
         await engine.claimTask('t', 'ann');
-        expect(await engine.resumeTask('t')).toMatchObject({ cancelled: false });
+        expect(await engine.resumeTask('t')).toMatchObject({ status: 'not_cancelled', task: { cancelled: false } });
         expect(recorder.of('task')).toEqual([]);
       });
     });

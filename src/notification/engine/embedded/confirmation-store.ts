@@ -7,6 +7,7 @@
  */
 import { ConfirmationConflictError } from '../../notification.errors.js';
 import type { ConfirmationQuery, Scope } from '../engine.js';
+import { CLOCK_VIA } from '../via.js';
 import type { Outcome } from '../../../protocol/confirmation.js';
 import type { Ledger } from './ledger.js';
 import type { NoticeStore } from './notice-store.js';
@@ -22,7 +23,7 @@ import type { Sqlite, SqlValue, Statement } from './sqlite.js';
 import type { TaskStore } from './task-store.js';
 
 const COLUMNS = `seq, callback_id, user_id, task_id, step, created_at, expires_at, on_timeout, on_timeout_by, fingerprint,
-  state, decision_seq, decided_at, proceed, feedback, choice, form_values, answered_by, reason`;
+  state, decision_seq, decided_at, proceed, feedback, choice, form_values, answered_by, reason, via`;
 
 /** @param index which index to walk; the prompt is fetched for what that finds, never the other way round */
 const select = (index: string): string =>
@@ -37,6 +38,7 @@ interface Settlement extends Partial<AnswerRecord> {
   proceed: boolean;
   answeredBy?: string | null;
   reason?: string | null;
+  via: string | null;
 }
 
 export class ConfirmationStore {
@@ -71,7 +73,7 @@ export class ConfirmationStore {
     this.insertPrompt = database.prepare('INSERT INTO confirmation_prompt VALUES (?, ?)');
     this.update =
       database.prepare(`UPDATE confirmation SET state = ?, decision_seq = ?, decided_at = ?, proceed = ?, feedback = ?, choice = ?,
-      form_values = ?, answered_by = ?, reason = ? WHERE seq = ? AND state = 'pending'`);
+      form_values = ?, answered_by = ?, reason = ?, via = ? WHERE seq = ? AND state = 'pending'`);
     this.expired = database.prepare(`${select('INDEXED BY confirmation_expires')}
       WHERE state = 'pending' AND expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ${STEP_ROWS}`);
     this.expiring = database.prepare(`${select('INDEXED BY confirmation_expiring')}
@@ -147,12 +149,12 @@ export class ConfirmationStore {
     return { created: true, record };
   }
 
-  decide(callbackId: string, scope: Scope, answeredBy: string | null, answer: AnswerRecord): DecideRecord {
+  decide(callbackId: string, scope: Scope, answeredBy: string | null, via: string, answer: AnswerRecord): DecideRecord {
     const found = this.inScope(callbackId, scope);
     if (!found) return { status: 'not_found' };
     const record = this.current(found);
     if (record.state === 'pending')
-      return { status: 'accepted', record: this.settle(record, { outcome: 'answered', answeredBy, ...answer }) };
+      return { status: 'accepted', record: this.settle(record, { outcome: 'answered', answeredBy, via, ...answer }) };
     const same =
       record.state === 'answered' &&
       record.answered_by === answeredBy &&
@@ -163,12 +165,12 @@ export class ConfirmationStore {
     return { status: same ? 'repeated' : 'already_resolved', record };
   }
 
-  withdraw(callbackId: string, scope: Scope, reason: string | null): DecideRecord {
+  withdraw(callbackId: string, scope: Scope, reason: string | null, via: string): DecideRecord {
     const found = this.inScope(callbackId, scope);
     if (!found) return { status: 'not_found' };
     const record = this.current(found);
     if (record.state === 'pending')
-      return { status: 'accepted', record: this.settle(record, { outcome: 'withdrawn', proceed: false, reason }) };
+      return { status: 'accepted', record: this.settle(record, { outcome: 'withdrawn', proceed: false, reason, via }) };
     return { status: record.state === 'withdrawn' ? 'repeated' : 'already_resolved', record };
   }
 
@@ -261,15 +263,16 @@ export class ConfirmationStore {
     const { state, expires_at } = record;
     if (state !== 'pending' || expires_at === null || expires_at > this.ledger.now()) return record;
     const given = record.on_timeout_by === 'caller' || expires_at > this.ledger.startedAt;
-    return this.settle(record, { outcome: 'timed_out', proceed: record.on_timeout === 'proceed' && given });
+    return this.settle(record, { outcome: 'timed_out', proceed: record.on_timeout === 'proceed' && given, via: CLOCK_VIA });
   }
 
   private cancel(record: ConfirmationRecord, task: TaskRecord): ConfirmationRecord {
-    return this.settle(record, { outcome: 'cancelled', proceed: false, answeredBy: task.cancelled_by, reason: task.reason });
+    const { cancelled_by: answeredBy, reason, cancelled_via: via } = task;
+    return this.settle(record, { outcome: 'cancelled', proceed: false, answeredBy, reason, via });
   }
 
   private settle(record: ConfirmationRecord, settlement: Settlement): ConfirmationRecord {
-    const { outcome, proceed, feedback = null, choice = null, values = null, answeredBy = null, reason = null } = settlement;
+    const { outcome, proceed, feedback = null, choice = null, values = null, answeredBy = null, reason = null, via } = settlement;
     const sequence = (this.ledger.counters.decisions += 1);
     const now = this.ledger.now();
     const changes = this.update.run(
@@ -282,6 +285,7 @@ export class ConfirmationStore {
       values,
       answeredBy,
       reason,
+      via,
       record.seq,
     );
     if (changes !== 1) throw new Error(`prompt ${record.callback_id} was not pending`);
@@ -297,6 +301,7 @@ export class ConfirmationStore {
       form_values: values,
       answered_by: answeredBy,
       reason,
+      via,
     };
     this.notices.noteDecision(decided);
     this.ledger.tell({ kind: 'decided', record: decided });

@@ -10,6 +10,7 @@ import canonicalize from 'canonicalize';
 import { parseChannel } from '../../../protocol/channels.js';
 import { EngineUnavailableError } from '../../notification.errors.js';
 import type * as Api from '../engine.js';
+import { OWN_CODE_VIA } from '../via.js';
 import { DeadlineTimer } from './deadline-timer.js';
 import type { Fault } from './faulty-sqlite.js';
 import type { StoreEvent } from './ledger.js';
@@ -126,14 +127,14 @@ export class EmbeddedEngine implements Api.Engine {
     return { created, confirmation: toConfirmation(record) };
   }
 
-  async decide({ callbackId, scope, answeredBy, answer }: Api.DecideRequest): Promise<Api.DecideResult> {
+  async decide({ callbackId, scope, answeredBy, via = OWN_CODE_VIA, answer }: Api.DecideRequest): Promise<Api.DecideResult> {
     const { proceed, feedback = null, choice = null, values } = answer;
     const record = { proceed, feedback, choice, values: canonicalize(values) ?? null };
-    return toDecideResult(await this.store.call('decide', [callbackId, scope, answeredBy, record]));
+    return toDecideResult(await this.store.call('decide', [callbackId, scope, answeredBy, via, record]));
   }
 
-  async withdraw(callbackId: string, scope: Api.Scope, reason?: string): Promise<Api.DecideResult> {
-    return toDecideResult(await this.store.call('withdraw', [callbackId, scope, reason ?? null]));
+  async withdraw(callbackId: string, scope: Api.Scope, reason?: string, via = OWN_CODE_VIA): Promise<Api.DecideResult> {
+    return toDecideResult(await this.store.call('withdraw', [callbackId, scope, reason ?? null, via]));
   }
 
   async get(callbackId: string): Promise<Api.Confirmation | undefined> {
@@ -159,9 +160,9 @@ export class EmbeddedEngine implements Api.Engine {
       : { status: 'not_found' };
   }
 
-  async resumeTask(taskId: string): Promise<Api.Task | undefined> {
-    const record = await this.store.call('resumeTask', [taskId]);
-    return record && toTask(record);
+  async resumeTask(taskId: string): Promise<Api.ResumeResult> {
+    const result = await this.store.call('resumeTask', [taskId]);
+    return result ? { status: result.resumed ? 'resumed' : 'not_cancelled', task: toTask(result.task) } : { status: 'not_found' };
   }
 
   async revokeUser(userId: string): Promise<number> {

@@ -4,6 +4,7 @@
  */
 import type { JsonObject, OnTimeout, Outcome } from '../../../protocol/confirmation.js';
 import { InvalidMessageError } from '../../notification.errors.js';
+import { storedVia } from '../via.js';
 import type { Confirmation, DecideResult, Decision, Notice, OpenRequest, Page, Prompt, Task } from '../engine.js';
 
 /** A row of `confirmation`, as far as anybody outside the store reads it. Objects are JSON text. */
@@ -28,6 +29,7 @@ export interface ConfirmationRecord {
   form_values: string | null;
   answered_by: string | null;
   reason: string | null;
+  via: string | null;
 }
 
 /** A pending prompt has no decision. */
@@ -41,6 +43,7 @@ export const UNDECIDED = {
   form_values: null,
   answered_by: null,
   reason: null,
+  via: null,
 } as const;
 
 export type DecideRecord =
@@ -60,6 +63,7 @@ export interface TaskRecord {
   cancelled_at: number | null;
   cancelled_by: string | null;
   reason: string | null;
+  cancelled_via: string | null;
   last_used_at: number;
 }
 
@@ -101,6 +105,7 @@ function toDecision(record: ConfirmationRecord): Decision | undefined {
     ...(record.form_values !== null && { values: JSON.parse(record.form_values) as JsonObject }),
     ...(record.answered_by !== null && { answeredBy: record.answered_by }),
     ...(record.reason !== null && { reason: record.reason }),
+    via: storedVia(record.via, record.state),
     decidedAt: record.decided_at ?? record.created_at,
   };
 }

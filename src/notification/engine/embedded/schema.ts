@@ -14,7 +14,6 @@ import { ConfigurationError } from '../../notification.errors.js';
 import { openSqlite, RESULT, SqliteError, type Sqlite } from './sqlite.js';
 
 const APPLICATION_ID = 0x50726f6d;
-const VERSION = 2;
 const QUICK_CHECK_LIMIT = 32 * 1024 * 1024;
 
 /**
@@ -104,13 +103,17 @@ const NOTICES = `
   CREATE UNIQUE INDEX notice_id ON notice (id);
   CREATE INDEX notice_visible ON notice (visible_at);
 `;
+/** Since format 3. `via` is the door by which a decision came; of older decisions it is not known. `event` names a webhook event. */
+const DOORS = `
+  ALTER TABLE confirmation ADD COLUMN via TEXT;
+  ALTER TABLE task ADD COLUMN cancelled_via TEXT;
+  ALTER TABLE notice ADD COLUMN event TEXT;
+`;
+/** What each format adds to the one before it. A file of an older format gets the later steps at the start. */
+const STEPS = [TABLES, NOTICES, DOORS];
+const VERSION = STEPS.length;
 const namesIn = (sql: string): (string | undefined)[] =>
   [...sql.matchAll(/CREATE (?:UNIQUE )?(?:TABLE|INDEX) (\w+)/g)].map(([, name]) => name);
-/** By format. */
-const NAMES = new Map<unknown, (string | undefined)[]>([
-  [1, namesIn(TABLES)],
-  [VERSION, namesIn(TABLES + NOTICES)],
-]);
 
 /** @throws ConfigurationError when the folder or the file in it cannot be used */
 export async function openStore(dataDir: string): Promise<Sqlite> {
@@ -172,7 +175,7 @@ async function createFile(file: string): Promise<void> {
 
 /** By `exec` alone: libsql keeps a closed file's lock for as long as a prepared statement of it is not collected. */
 function createTables(database: Sqlite): void {
-  database.exec(`BEGIN; ${TABLES} ${NOTICES}
+  database.exec(`BEGIN; ${STEPS.join('')}
     INSERT INTO meta VALUES ('epoch', '${randomUUID()}'), ('floor', 0), ('told', 0);
     PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${VERSION}; COMMIT`);
 }
@@ -183,24 +186,23 @@ function verify(database: Sqlite, file: string, size: number): void {
   const id = pragma('application_id');
   if (size === 0) throw new ConfigurationError(`${file} is empty: restore it, or move it away to start anew`);
   if (id !== APPLICATION_ID) throw new ConfigurationError(`${file} was not written by this service`);
-  const version = pragma('user_version');
-  const wanted = NAMES.get(version);
-  if (!wanted)
-    throw new ConfigurationError(`${file} has format ${String(version)}; this version of the service reads ${VERSION}`);
+  const version = Number(pragma('user_version'));
+  if (version < 1 || version > STEPS.length)
+    throw new ConfigurationError(`${file} has format ${version}; this version of the service reads ${VERSION}`);
   const names = new Set(
     database
       .prepare<{ name: string }>('SELECT name FROM sqlite_master')
       .all()
       .map(({ name }) => name),
   );
-  const missing = wanted.filter((name) => name !== undefined && !names.has(name));
+  const missing = namesIn(STEPS.slice(0, version).join('')).filter((name) => name !== undefined && !names.has(name));
   if (missing.length > 0) throw new ConfigurationError(`${file} is damaged: it lacks ${missing.join(', ')}`);
   // Reading all of a large file would cost more than the start may take; the newest rows stand where a cut would be.
   for (const table of ['confirmation', 'confirmation_prompt', 'acknowledged_message', 'task', 'channel'])
     database.prepare(`SELECT * FROM ${table} ORDER BY rowid DESC LIMIT 1`).get();
   const verdict = size <= QUICK_CHECK_LIMIT ? pragma('quick_check(1)') : 'ok';
   if (verdict !== 'ok') throw new ConfigurationError(`${file} is damaged: ${String(verdict).replaceAll('\n', ' ')}`);
-  if (version !== VERSION) database.exec(`BEGIN; ${NOTICES} PRAGMA user_version = ${VERSION}; COMMIT`);
+  if (version !== VERSION) database.exec(`BEGIN; ${STEPS.slice(version).join('')} PRAGMA user_version = ${VERSION}; COMMIT`);
 }
 
 function refusal(error: unknown, dataDir: string, file: string): unknown {

@@ -25,13 +25,13 @@ import type { AnswerRecord, ConfirmationRecord, DecideRecord, NoticeRecord, Open
 export interface Operations {
   ping: () => void;
   open: (request: OpenRecord) => { created: boolean; record: ConfirmationRecord };
-  decide: (callbackId: string, scope: Scope, answeredBy: string | null, answer: AnswerRecord) => DecideRecord;
-  withdraw: (callbackId: string, scope: Scope, reason: string | null) => DecideRecord;
+  decide: (callbackId: string, scope: Scope, answeredBy: string | null, via: string, answer: AnswerRecord) => DecideRecord;
+  withdraw: (callbackId: string, scope: Scope, reason: string | null, via: string) => DecideRecord;
   get: (callbackId: string) => ConfirmationRecord | undefined;
   list: (query: ConfirmationQuery) => { records: ConfirmationRecord[]; cursor?: string };
   claimTask: (taskId: string, userId: string) => TaskRecord;
   cancelTask: (request: CancelRequest) => { task: TaskRecord; before: boolean } | undefined;
-  resumeTask: (taskId: string) => TaskRecord | undefined;
+  resumeTask: (taskId: string) => { task: TaskRecord; resumed: boolean } | undefined;
   getTask: (taskId: string) => TaskRecord | undefined;
   publish: (channel: string, message: string) => StreamPosition;
   position: (channel: string) => StreamPosition;

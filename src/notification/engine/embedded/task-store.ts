@@ -3,6 +3,7 @@
  * `last_used_at` is coarse (a tenth of the retention), so that a busy task is not written with every prompt.
  */
 import type { CancelRequest, Task } from '../engine.js';
+import { OWN_CODE_VIA } from '../via.js';
 import type { Ledger } from './ledger.js';
 import type { NoticeStore } from './notice-store.js';
 import { toTask, type TaskRecord } from './records.js';
@@ -24,10 +25,11 @@ export class TaskStore {
     private readonly notices: NoticeStore,
   ) {
     this.byId = database.prepare(
-      'SELECT task_id, user_id, cancelled_at, cancelled_by, reason, last_used_at FROM task WHERE task_id = ?',
+      'SELECT task_id, user_id, cancelled_at, cancelled_by, reason, last_used_at, cancelled_via FROM task WHERE task_id = ?',
     );
     this.save = database.prepare(
-      'INSERT OR REPLACE INTO task (task_id, user_id, cancelled_at, cancelled_by, reason, last_used_at) VALUES (?, ?, ?, ?, ?, ?)',
+      `INSERT OR REPLACE INTO task (task_id, user_id, cancelled_at, cancelled_by, reason, last_used_at, cancelled_via)
+      VALUES (?, ?, ?, ?, ?, ?, ?)`,
     );
     this.touch = database.prepare('UPDATE task SET last_used_at = ? WHERE task_id = ?');
     this.outdated = database.prepare(`SELECT task_id, EXISTS (SELECT 1 FROM confirmation INDEXED BY confirmation_task_pending
@@ -64,6 +66,7 @@ export class TaskStore {
       cancelled_at: now,
       cancelled_by: request.cancelledBy,
       reason: request.reason ?? null,
+      cancelled_via: request.via ?? OWN_CODE_VIA,
       last_used_at: now,
     };
     const named = task.user_id === null && request.namedUserId !== undefined && { namedUserId: request.namedUserId };
@@ -71,18 +74,21 @@ export class TaskStore {
     return { task: this.store(cancelled), before: false };
   }
 
-  resume(taskId: string): TaskRecord | undefined {
+  /** @returns the task, and whether it was cancelled until now; nothing for a task that is not known */
+  resume(taskId: string): { task: TaskRecord; resumed: boolean } | undefined {
     const task = this.byId.get(taskId);
-    if (!task || task.cancelled_at === null) return task;
+    if (!task) return undefined;
+    if (task.cancelled_at === null) return { task, resumed: false };
     const resumed = this.store({
       ...task,
       cancelled_at: null,
       cancelled_by: null,
       reason: null,
+      cancelled_via: null,
       last_used_at: this.ledger.now(),
     });
     this.tell(toTask(resumed));
-    return resumed;
+    return { task: resumed, resumed: true };
   }
 
   /** Forgets tasks unused since `cutoff`; one with pending prompts counts as used. @returns whether there may be more */
@@ -101,11 +107,27 @@ export class TaskStore {
   }
 
   private store(task: TaskRecord): TaskRecord {
-    this.save.run(task.task_id, task.user_id, task.cancelled_at, task.cancelled_by, task.reason, task.last_used_at);
+    this.save.run(
+      task.task_id,
+      task.user_id,
+      task.cancelled_at,
+      task.cancelled_by,
+      task.reason,
+      task.last_used_at,
+      task.cancelled_via,
+    );
     return task;
   }
 }
 
 function nobodys(taskId: string): TaskRecord {
-  return { task_id: taskId, user_id: null, cancelled_at: null, cancelled_by: null, reason: null, last_used_at: 0 };
+  return {
+    task_id: taskId,
+    user_id: null,
+    cancelled_at: null,
+    cancelled_by: null,
+    reason: null,
+    cancelled_via: null,
+    last_used_at: 0,
+  };
 }

@@ -2,6 +2,7 @@
 import canonicalize from 'canonicalize';
 import { ConfirmationConflictError } from '../../notification.errors.js';
 import type * as Api from '../engine.js';
+import { OWN_CODE_VIA } from '../via.js';
 import type { Context } from './context.js';
 import { isDecided, list, maybe, orderOf, text, toConfirmation, type Reply } from './records.js';
 import { DECIDE, GET, LIST, OPEN, PENDING_IDS, WITHDRAW } from './scripts/confirmation.js';
@@ -25,7 +26,7 @@ export class Prompts {
     const { userId, taskId, step, prompt, timeoutMs, onTimeout, onTimeoutBy, key, fingerprint } = request;
     const partition = partitions.of(userId);
     // A cancellation from here on leaves its mark in the user's partition, where the script looks.
-    const { task, version, cancelledBy } = await this.tasks.use(taskId, userId, partition);
+    const { task, version, cancelledBy, cancelledVia } = await this.tasks.use(taskId, userId, partition);
     const reply = list(
       await this.context.run(
         OPEN,
@@ -44,6 +45,7 @@ export class Prompts {
         task?.cancelled ? '1' : '',
         optional(cancelledBy),
         optional(task?.reason),
+        optional(cancelledVia),
       ),
     );
     if (reply[0] === 'conflict') throw new ConfirmationConflictError(key ?? '');
@@ -58,7 +60,7 @@ export class Prompts {
     return { created, confirmation };
   }
 
-  async decide({ callbackId, scope, answeredBy, answer }: Api.DecideRequest): Promise<Api.DecideResult> {
+  async decide({ callbackId, scope, answeredBy, via = OWN_CODE_VIA, answer }: Api.DecideRequest): Promise<Api.DecideResult> {
     const { proceed, feedback, choice, values } = answer;
     return this.settle(
       callbackId,
@@ -69,11 +71,12 @@ export class Prompts {
       optional(feedback),
       optional(choice),
       optional(values && canonicalize(values)),
+      via,
     );
   }
 
-  withdraw(callbackId: string, scope: Api.Scope, reason?: string): Promise<Api.DecideResult> {
-    return this.settle(callbackId, WITHDRAW, scopeText(scope), optional(reason));
+  withdraw(callbackId: string, scope: Api.Scope, reason?: string, via = OWN_CODE_VIA): Promise<Api.DecideResult> {
+    return this.settle(callbackId, WITHDRAW, scopeText(scope), optional(reason), via);
   }
 
   async get(callbackId: string): Promise<Api.Confirmation | undefined> {

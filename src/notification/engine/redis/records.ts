@@ -2,6 +2,7 @@
 import type { JsonObject, OnTimeout } from '../../../protocol/confirmation.js';
 import { EngineUnavailableError } from '../../notification.errors.js';
 import type { Confirmation, Decision, Prompt, Task } from '../engine.js';
+import { storedVia } from '../via.js';
 import { FIELDS } from './scripts/confirmation.js';
 
 export type Reply = unknown;
@@ -57,6 +58,7 @@ export function toConfirmation(reply: Reply): Confirmation {
       answeredBy: at('answered_by'),
       reason: at('reason'),
     }),
+    via: storedVia(at('via'), state),
     decidedAt: Number(need('decided')),
   };
   return { ...confirmation, decision };
@@ -72,10 +74,11 @@ export interface TaskRecord {
   task: Task | undefined;
   version: string;
   cancelledBy: string | undefined;
+  cancelledVia: string | undefined;
 }
 
 export function toTaskRecord(reply: Reply, named?: Reply): TaskRecord {
-  const [id, user, cancelled, by, reason, version] = list(reply);
+  const [id, user, cancelled, by, reason, version, via] = list(reply);
   const taskId = maybe(id);
   const at = maybe(cancelled);
   const task =
@@ -91,7 +94,7 @@ export function toTaskRecord(reply: Reply, named?: Reply): TaskRecord {
             namedUserId: maybe(named),
           }),
         };
-  return { task, version: maybe(version) ?? '0', cancelledBy: maybe(by) };
+  return { task, version: maybe(version) ?? '0', cancelledBy: maybe(by), cancelledVia: maybe(via) };
 }
 
 export function optionals<T extends object>(fields: T): { [Name in keyof T]?: Exclude<T[Name], undefined> } {

@@ -125,8 +125,8 @@ export class RedisEngine implements Api.Engine {
     return this.during(() => this.prompts.decide(request));
   }
 
-  withdraw(callbackId: string, scope: Api.Scope, reason?: string): Promise<Api.DecideResult> {
-    return this.during(() => this.prompts.withdraw(callbackId, scope, reason));
+  withdraw(callbackId: string, scope: Api.Scope, reason?: string, via?: string): Promise<Api.DecideResult> {
+    return this.during(() => this.prompts.withdraw(callbackId, scope, reason, via));
   }
 
   get(callbackId: string): Promise<Api.Confirmation | undefined> {
@@ -147,7 +147,7 @@ export class RedisEngine implements Api.Engine {
     return this.during(() => this.tasks.cancel(request));
   }
 
-  resumeTask(taskId: string): Promise<Api.Task | undefined> {
+  resumeTask(taskId: string): Promise<Api.ResumeResult> {
     return this.during(() => this.tasks.resume(taskId));
   }
 

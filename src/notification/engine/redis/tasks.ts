@@ -4,6 +4,7 @@
  * drives it on.
  */
 import type * as Api from '../engine.js';
+import { OWN_CODE_VIA } from '../via.js';
 import { EngineUnavailableError } from '../../notification.errors.js';
 import type { Context } from './context.js';
 import { list, maybe, text, toTaskRecord, type TaskRecord } from './records.js';
@@ -36,7 +37,7 @@ export class Tasks {
   }
 
   async cancel(request: Api.CancelRequest): Promise<Api.CancelResult> {
-    const { taskId, scope, cancelledBy, reason, namedUserId, allowUnknown } = request;
+    const { taskId, scope, cancelledBy, via = OWN_CODE_VIA, reason, namedUserId, allowUnknown } = request;
     const partition = this.partitionOf(taskId);
     const [status, record, parts, undone, fed] = list(
       await this.context.run(
@@ -48,6 +49,7 @@ export class Tasks {
         optional(reason),
         optional(namedUserId),
         allowUnknown ? '1' : '',
+        via,
       ),
     );
     if (status === 'not_found') return { status };
@@ -58,11 +60,12 @@ export class Tasks {
     return { status: status === 'cancelled' ? 'cancelled' : 'already_cancelled', task: cancelled.task };
   }
 
-  async resume(taskId: string): Promise<Api.Task | undefined> {
+  async resume(taskId: string): Promise<Api.ResumeResult> {
     const partition = this.partitionOf(taskId);
-    const [record, fed] = list(await this.context.run(RESUME, partition, taskId));
+    const [record, fed, wasCancelled] = list(await this.context.run(RESUME, partition, taskId));
     await this.context.told(partition, fed);
-    return toTaskRecord(record).task;
+    const { task } = toTaskRecord(record);
+    return task ? { status: wasCancelled === '1' ? 'resumed' : 'not_cancelled', task } : { status: 'not_found' };
   }
 
   /** What a node that died left undone. */
@@ -82,7 +85,8 @@ export class Tasks {
     await this.context.run(FORGET_TASK, partition, taskId, lastUse, busy.some((count) => Number(count) > 0) ? '1' : '');
   }
 
-  private async resolvePrompts(taskId: string, { task, version, cancelledBy }: TaskRecord, parts: number[]): Promise<void> {
+  private async resolvePrompts(taskId: string, record: TaskRecord, parts: number[]): Promise<void> {
+    const { task, version, cancelledBy, cancelledVia } = record;
     const mark = Math.max(MARK_MS, this.context.settings.retentionMs);
     await Promise.all(
       parts.map(async (part) => {
@@ -95,6 +99,7 @@ export class Tasks {
             optional(cancelledBy),
             optional(task?.reason),
             mark,
+            optional(cancelledVia),
           );
           const [again, fed] = list(reply);
           await this.context.told(part, fed);

@@ -30,6 +30,7 @@ export const FIELDS = [
   'reason',
   'fingerprint',
   'task_version',
+  'via',
 ] as const;
 
 export const CONFIRMATION_STEPS = `
@@ -69,11 +70,11 @@ end
 local function settle(record, decision)
   local id, user, task = record[I.id], record[I.user], record[I.task]
   record[I.state], record[I.decided], record[I.proceed] = decision.outcome, text(now), decision.proceed
-  for _, field in ipairs({ 'feedback', 'choice', 'values', 'answered_by', 'reason' }) do
+  for _, field in ipairs({ 'feedback', 'choice', 'values', 'answered_by', 'reason', 'via' }) do
     record[I[field]] = decision[field] or false
   end
   local written = {}
-  for _, field in ipairs({ 'state', 'decided', 'proceed', 'feedback', 'choice', 'values', 'answered_by', 'reason' }) do
+  for _, field in ipairs({ 'state', 'decided', 'proceed', 'feedback', 'choice', 'values', 'answered_by', 'reason', 'via' }) do
     if record[I[field]] then
       written[#written + 1] = field
       written[#written + 1] = record[I[field]]
@@ -104,7 +105,7 @@ local function current(record)
   local expires = tonumber(record[I.expires] or '')
   if record[I.state] ~= 'pending' or not expires or expires > now then return record end
   local given = record[I.on_timeout_by] == 'caller' or expires > running_since()
-  settle(record, { outcome = 'timed_out', proceed = record[I.on_timeout] == 'proceed' and given and '1' or '0' })
+  settle(record, { outcome = 'timed_out', proceed = record[I.on_timeout] == 'proceed' and given and '1' or '0', via = 'clock' })
   return record
 end
 
@@ -115,7 +116,7 @@ const confirmationScript = (name: string, kind: Kind, body: string) => script(na
 
 /**
  * IN  id, user, task, step, prompt, timeout?, on_timeout, on_timeout_by, key?, fingerprint?,
- *     version of the task as the caller saw it, cancelled ('1' or ''), cancelled_by?, reason?
+ *     version of the task as the caller saw it, cancelled ('1' or ''), cancelled_by?, reason?, cancelled_via?
  * OUT {'created' | 'exists', record, feed order} or {'conflict'}
  */
 export const OPEN = confirmationScript(
@@ -137,7 +138,7 @@ end
 local at = order()
 local expires = timeout and text(now + tonumber(timeout))
 local record = { id, user, task, ARGV[4], ARGV[5], text(now), expires, ARGV[7], ARGV[8], 'pending', at,
-  false, false, false, false, false, false, false, fingerprint, ARGV[11] }
+  false, false, false, false, false, false, false, fingerprint, ARGV[11], false }
 local written = {}
 for index, field in ipairs(FIELDS) do
   if record[index] then
@@ -154,11 +155,11 @@ for _, list in ipairs({ ALL, PENDING, OF_USER(user), OF_USER_PENDING(user), OF_T
   redis.call('ZADD', list, at, id)
 end
 -- a cancellation that came after the caller's look has left its mark here
-local mark = redis.call('HMGET', CANCELLED(task), 'version', 'by', 'reason')
-local cancelled, by, reason = ARGV[12] == '1', optional(ARGV[13]), optional(ARGV[14])
-if mark[1] and tonumber(mark[1]) > tonumber(ARGV[11]) then cancelled, by, reason = true, mark[2], mark[3] end
+local mark = redis.call('HMGET', CANCELLED(task), 'version', 'by', 'reason', 'via')
+local cancelled, by, reason, via = ARGV[12] == '1', optional(ARGV[13]), optional(ARGV[14]), optional(ARGV[15])
+if mark[1] and tonumber(mark[1]) > tonumber(ARGV[11]) then cancelled, by, reason, via = true, mark[2], mark[3], mark[4] end
 if cancelled then
-  settle(record, { outcome = 'cancelled', proceed = '0', answered_by = by, reason = reason })
+  settle(record, { outcome = 'cancelled', proceed = '0', answered_by = by, reason = reason, via = via })
 else
   if timeout then
     redis.call('ZADD', DUE, expires, id)
@@ -173,7 +174,7 @@ return { 'created', record, fed() }
 );
 
 /**
- * IN  id, scope, answered_by?, proceed, feedback?, choice?, values?
+ * IN  id, scope, answered_by?, proceed, feedback?, choice?, values?, via
  * OUT {'accepted' | 'repeated' | 'already_resolved', record, feed order} or {'not_found'}
  */
 export const DECIDE = confirmationScript(
@@ -183,7 +184,7 @@ export const DECIDE = confirmationScript(
 local record = load(ARGV[1])
 if not record or not within(ARGV[2], record[I.user]) then return { 'not_found' } end
 local answer = { outcome = 'answered', answered_by = optional(ARGV[3]), proceed = ARGV[4],
-  feedback = optional(ARGV[5]), choice = optional(ARGV[6]), values = optional(ARGV[7]) }
+  feedback = optional(ARGV[5]), choice = optional(ARGV[6]), values = optional(ARGV[7]), via = ARGV[8] }
 if current(record)[I.state] == 'pending' then
   settle(record, answer)
   return { 'accepted', record, fed() }
@@ -196,7 +197,7 @@ return { same and 'repeated' or 'already_resolved', record, fed() }
 `,
 );
 
-/** IN id, scope, reason?; OUT as of decide */
+/** IN id, scope, reason?, via; OUT as of decide */
 export const WITHDRAW = confirmationScript(
   'withdraw',
   'settles',
@@ -204,7 +205,7 @@ export const WITHDRAW = confirmationScript(
 local record = load(ARGV[1])
 if not record or not within(ARGV[2], record[I.user]) then return { 'not_found' } end
 if current(record)[I.state] == 'pending' then
-  settle(record, { outcome = 'withdrawn', proceed = '0', reason = optional(ARGV[3]) })
+  settle(record, { outcome = 'withdrawn', proceed = '0', reason = optional(ARGV[3]), via = ARGV[4] })
   return { 'accepted', record, fed() }
 end
 return { record[I.state] == 'withdrawn' and 'repeated' or 'already_resolved', record, fed() }
@@ -270,7 +271,7 @@ return pending
 
 /**
  * Leaves the mark of a cancellation and cancels the task's prompts that are older, at most 200 at a time.
- * IN  task, version, cancelled_by?, reason?, how long the mark stays
+ * IN  task, version, cancelled_by?, reason?, how long the mark stays, cancelled_via?
  * OUT {'1' while there may be more, feed order}
  */
 export const CANCEL_PROMPTS = confirmationScript(
@@ -278,12 +279,14 @@ export const CANCEL_PROMPTS = confirmationScript(
   'settles',
   `
 local task, version, by, reason = ARGV[1], tonumber(ARGV[2]), optional(ARGV[3]), optional(ARGV[4])
+local via = optional(ARGV[6])
 local mark = redis.call('HGET', CANCELLED(task), 'version')
 if not mark or tonumber(mark) < version then
   redis.call('DEL', CANCELLED(task))
   redis.call('HSET', CANCELLED(task), 'version', ARGV[2])
   put(CANCELLED(task), 'by', by)
   put(CANCELLED(task), 'reason', reason)
+  put(CANCELLED(task), 'via', via)
   redis.call('PEXPIRE', CANCELLED(task), ARGV[5])
 end
 local settled = 0
@@ -291,7 +294,7 @@ for _, id in ipairs(redis.call('ZRANGE', OF_TASK_PENDING(task), 0, -1)) do
   local record = load(id)
   -- one that was opened after the task was resumed stays
   if record and tonumber(record[I.task_version]) < version and current(record)[I.state] == 'pending' then
-    settle(record, { outcome = 'cancelled', proceed = '0', answered_by = by, reason = reason })
+    settle(record, { outcome = 'cancelled', proceed = '0', answered_by = by, reason = reason, via = via })
     settled = settled + 1
     if settled == 200 then return { '1', fed() } end
   end

@@ -6,9 +6,9 @@ import { CONFIRMATION_STEPS } from './confirmation.js';
 import { script } from './script.js';
 
 const STEPS = `${CONFIRMATION_STEPS}
--- a task record: id, user, cancelled, by, reason, version
+-- a task record: id, user, cancelled, by, reason, version, via
 local function task_record(id)
-  local task = redis.call('HMGET', TASK(id), 'id', 'user', 'cancelled', 'by', 'reason', 'version')
+  local task = redis.call('HMGET', TASK(id), 'id', 'user', 'cancelled', 'by', 'reason', 'version', 'via')
   task[6] = task[6] or '0'
   return task
 end
@@ -50,7 +50,7 @@ return task
 export const GET_TASK = script('get-task', 'reads', STEPS, 'return task_record(ARGV[1])');
 
 /**
- * IN  task, scope, cancelled_by?, reason?, named user?, '1' where an unknown task may be cancelled
+ * IN  task, scope, cancelled_by?, reason?, named user?, '1' where an unknown task may be cancelled, via
  * OUT {'cancelled' | 'already_cancelled', task record, its partitions, '1' while they have not all followed, feed order}
  *     or {'not_found'}
  */
@@ -69,11 +69,13 @@ if not task[3] then
   status = 'cancelled'
   local by, reason = optional(ARGV[3]), optional(ARGV[4])
   task[1], task[3], task[4], task[5] = id, text(now), by, reason
+  task[7] = ARGV[7]
   local at = tell(task, (not task[2]) and optional(ARGV[5]))
   task[6] = at
   redis.call('HSET', TASK(id), 'id', id, 'cancelled', text(now), 'version', at)
   put(TASK(id), 'by', by)
   put(TASK(id), 'reason', reason)
+  redis.call('HSET', TASK(id), 'via', ARGV[7])
   redis.call('ZADD', UNDONE, now, id)
   used(id)
 end
@@ -92,7 +94,7 @@ return 1
 `,
 );
 
-/** IN task; OUT {task record, feed order} */
+/** IN task; OUT {task record, feed order, '1' when it was cancelled until now} */
 export const RESUME = script(
   'resume',
   'settles',
@@ -100,15 +102,16 @@ export const RESUME = script(
   `
 local id = ARGV[1]
 local task = task_record(id)
+local was_cancelled = task[3] and '1' or ''
 if task[3] then
-  redis.call('HDEL', TASK(id), 'cancelled', 'by', 'reason')
+  redis.call('HDEL', TASK(id), 'cancelled', 'by', 'reason', 'via')
   redis.call('ZREM', UNDONE, id)
-  task[3], task[4], task[5] = false, false, false
+  task[3], task[4], task[5], task[7] = false, false, false, false
   task[6] = tell(task, false)
   redis.call('HSET', TASK(id), 'version', task[6])
   used(id)
 end
-return { task, fed() }
+return { task, fed(), was_cancelled }
 `,
 );
 
