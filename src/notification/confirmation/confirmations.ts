@@ -42,9 +42,9 @@ export interface Settled {
 /** What an asking call itself brings about. */
 export interface AskListener {
   /** The call has opened a new prompt. */
-  onCreated?(confirmation: Confirmation): void;
+  onCreated?: (confirmation: Confirmation) => void;
   /** The call's signal has withdrawn the prompt. */
-  onWithdrawn?(confirmation: Decided): void;
+  onWithdrawn?: (confirmation: Decided) => void;
 }
 
 /** Between attempts to withdraw while the engine is away. */
