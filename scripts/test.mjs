@@ -26,12 +26,13 @@ await main(import.meta.url, async (args) => {
       ...process.env,
       NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --experimental-vm-modules --disable-warning=ExperimentalWarning`.trim(),
     };
+    // What was given comes first: jest would take a path behind an option of several values for one more of them.
     const jest = [
       'node_modules/jest/bin/jest.js',
+      ...given,
       '--json',
       `--outputFile=${report}`,
       ...(suite ? suiteArguments(suite) : []),
-      ...given,
     ];
     const inCi = process.env.CI === 'true';
     const { code, pid } = await run(process.execPath, jest, { env, session: inCi });
