@@ -158,7 +158,7 @@ export interface NotificationOptions {
   maxConnectionsPerAddress?: number;
   /** Handshakes a second from one address, ten seconds' worth at once; 0: no limit. @default 0 */
   handshakeRate?: number;
-  /** Failed authentications a minute from one address; after that it is answered 429. @default 30 */
+  /** Failed authentications a minute from one address; further ones get 429, a valid token or key never does. @default 30 */
   authenticationFailures?: number;
   /** Takes the audit trail. @default written to the log at level `info`, context `Audit` */
   audit?: (entry: AuditEntry) => void;

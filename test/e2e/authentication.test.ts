@@ -1,8 +1,9 @@
 /** Secure mode's tokens and origins, on the real service with real JWTs. */
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
+import type { AuthenticatedUser, Authenticator } from '../../src/notification/index.js';
 import { startService, type TestService } from '../support/service.js';
-import { AUDIENCE, newSigningKey, SECRET, serveJwks, sign, tokenOf, unsigned } from '../support/jwt.js';
+import { AUDIENCE, newSigningKey, SECRET, serveJwks, sign, signText, tokenOf, unsigned } from '../support/jwt.js';
 
 const SECURE = {
   WEBSOCKET_AUTH: 'jwt',
@@ -10,6 +11,7 @@ const SECURE = {
   WEBSOCKET_JWT_AUDIENCE: AUDIENCE,
   WEBSOCKET_AUTH_FAILURES: '1000',
 };
+const API_KEY = 'an-api-key-of-a-service';
 const bearer = (token: string): { headers: { authorization: string } } => ({ headers: { authorization: `Bearer ${token}` } });
 
 let service: TestService;
@@ -129,12 +131,130 @@ describe('a token', () => {
     await expect(service.connect(bearer(old))).rejects.toMatchObject({ status: 401 });
   });
 
-  it('that is guessed at is answered 429 after too many failures from the address', async () => {
-    service = await startService({ environment: { ...SECURE, WEBSOCKET_AUTH_FAILURES: '3' } });
+  it('with a claim of the wrong type or from the future is refused with 401, and one with a small skew is taken', async () => {
+    service = await startService({ environment: SECURE });
+    const now = Math.floor(Date.now() / 1000);
+    const good = `"sub":"ann","exp":${now + 60}`;
+    const refused = [
+      `${good},"iat":${now + 3600}`,
+      `${good},"iat":${Date.now()}`,
+      `${good},"iat":1e400`,
+      `${good},"iat":-5`,
+      `${good},"iat":"${now}"`,
+      `${good},"iat":null`,
+      `${good},"nbf":${now + 3600}`,
+      `${good},"nbf":1e400`,
+      `${good},"nbf":"0"`,
+      `"sub":"ann","exp":1e400`,
+      `"sub":"ann","exp":-1e400`,
+      `"sub":"ann","exp":${Date.now() + 60_000}`,
+      `"sub":"ann","exp":"${now + 60}"`,
+      `"sub":"ann","exp":[${now + 60}]`,
+      `"sub":"ann","exp":null`,
+      `"sub":null,"exp":${now + 60}`,
+      `"sub":"","exp":${now + 60}`,
+      `"sub":7,"exp":${now + 60}`,
+      `"sub":["ann"],"exp":${now + 60}`,
+      `"sub":{"id":"ann"},"exp":${now + 60}`,
+      `"sub":"a\\u0000b","exp":${now + 60}`,
+      `"sub":"${'a'.repeat(257)}","exp":${now + 60}`,
+    ];
+    for (const claims of refused) {
+      const token = await signText(`{"aud":"${AUDIENCE}",${claims}}`);
+      expect([claims, await service.connect(bearer(token)).catch((error: unknown) => error)]).toEqual([
+        claims,
+        expect.objectContaining({ status: 401 }),
+      ]);
+      expect([claims, (await service.rest('GET', '/ws/users/ann', undefined, bearer(token).headers)).status]).toEqual([
+        claims,
+        401,
+      ]);
+    }
+    await (await service.connect(bearer(await signText(`{"aud":"${AUDIENCE}",${good},"iat":${now + 3}.5}`)))).settled();
+  });
+
+  it('of an application’s own authenticator is refused when the identity is no user or its times are no moments', async () => {
+    let identity: unknown;
+    service = await startService({
+      options: { authenticator: { authenticate: async () => identity as AuthenticatedUser }, authenticationFailures: 1000 },
+    });
+    const later = Date.now() + 60_000;
+    for (identity of [
+      null,
+      'ann',
+      {},
+      { userId: null },
+      { userId: ['ann'] },
+      { userId: '' },
+      { userId: 'ann', expiresAt: Number.NaN },
+      { userId: 'ann', expiresAt: Infinity },
+      { userId: 'ann', expiresAt: String(later) },
+      { userId: 'ann', expiresAt: null },
+      { userId: 'ann', expiresAt: new Date(later) },
+      { userId: 'ann', expiresAt: later * 1000 },
+      { userId: 'ann', issuedAt: later },
+      { userId: 'ann', issuedAt: Infinity },
+      { userId: 'ann', issuedAt: '0' },
+      { userId: 'ann', issuedAt: -1 },
+    ]) {
+      const refusal = await service.connect(bearer('x')).catch((error: unknown) => error);
+      expect([identity, refusal]).toEqual([identity, expect.objectContaining({ status: 401 })]);
+    }
+    identity = { userId: 'ann', expiresAt: later, issuedAt: Date.now() };
+    await (await service.connect(bearer('x'))).settled();
+  });
+
+  it('that is guessed at is answered 429 after too many failures from the address, and one that is valid is taken', async () => {
+    service = await startService({ environment: { ...SECURE, WEBSOCKET_AUTH_FAILURES: '3', WEBSOCKET_API_KEYS: API_KEY } });
+    const good = await tokenOf('ann');
     for (let count = 0; count < 3; count += 1)
       await expect(service.connect(bearer('guess'))).rejects.toMatchObject({ status: 401 });
-    await expect(service.connect(bearer(await tokenOf('ann')))).rejects.toMatchObject({ status: 429 });
-    expect((await service.rest('GET', '/ws/users/ann', undefined, { authorization: 'Bearer guess' })).status).toBe(429);
+    const client = await service.connect();
+    const status = async (headers: Record<string, string>): Promise<number> =>
+      (await service.rest('GET', '/ws/users/ann', undefined, headers)).status;
+    for (let count = 0; count < 20; count += 1)
+      await expect(service.connect(bearer('guess'))).rejects.toMatchObject({ status: 429 });
+    expect(await status(bearer('guess').headers)).toBe(429);
+    expect(await status({ 'x-api-key': 'a-guess-at-an-api-key' })).toBe(429);
+    expect(await client.request({ action: 'authenticate', token: 'guess' })).toMatchObject({ code: 'RATE_LIMITED' });
+    await (await service.connect(bearer(good))).settled();
+    expect(await status(bearer(good).headers)).toBe(200);
+    expect(await status({ 'x-api-key': API_KEY })).toBe(200);
+    expect(await client.request({ action: 'authenticate', token: good })).toMatchObject({ type: 'authenticated' });
+  });
+
+  it('that is valid is taken while many guesses from its address are still being checked', async () => {
+    const guesses: (() => void)[] = [];
+    let most = 0;
+    const authenticator: Authenticator = {
+      authenticate: async (token) => {
+        if (token === 'good') return { userId: 'ann' };
+        await new Promise<void>((resolve) => {
+          guesses.push(resolve);
+          most = Math.max(most, guesses.length);
+        });
+        return undefined;
+      },
+    };
+    service = await startService({ options: { authenticator, authenticationFailures: 1 } });
+    const refused = (): Promise<unknown> => service.connect(bearer('guess')).catch((error: unknown) => error);
+    const first = refused();
+    while (guesses.length === 0) await new Promise(setImmediate);
+    guesses.shift()?.();
+    await first;
+    const flood = Array.from({ length: 40 }, refused);
+    while (guesses.length < 8) await new Promise(setImmediate);
+    const good = service.connect(bearer('good'));
+    const finish = (async () => {
+      for (let checked = 0; checked < 40; checked += 1) {
+        while (guesses.length === 0) await new Promise(setImmediate);
+        guesses.shift()?.();
+      }
+    })();
+    await (await good).settled();
+    await finish;
+    await Promise.all(flood);
+    expect(most).toBe(8);
   });
 });
 

@@ -1,7 +1,7 @@
 /** Real tokens for tests: made and signed by jose, each as wrong as asked for. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { exportJWK, exportSPKI, generateKeyPair, SignJWT, type CryptoKey, type JWTPayload } from 'jose';
+import { CompactSign, exportJWK, exportSPKI, generateKeyPair, SignJWT, type CryptoKey, type JWTPayload } from 'jose';
 
 export const SECRET = 'a-shared-secret-of-more-than-32-bytes';
 export const AUDIENCE = 'notifications';
@@ -25,6 +25,10 @@ export async function sign(
     .setProtectedHeader({ alg, ...(kid !== undefined && { kid }) })
     .sign(key);
 }
+
+/** Claims as JSON text, which may hold what `JSON.stringify` cannot write. */
+export const signText = (claims: string): Promise<string> =>
+  new CompactSign(new TextEncoder().encode(claims)).setProtectedHeader({ alg: 'HS256' }).sign(new TextEncoder().encode(SECRET));
 
 /** A user's token for the shared secret. */
 export const tokenOf = (sub: string, claims: TokenClaims = {}): Promise<string> => sign({ sub, ...claims });

@@ -56,7 +56,8 @@ export class JwtAuthenticator implements Authenticator {
     try {
       const { payload } = await this.verify(token);
       const { sub, exp, iat, scope } = payload;
-      if (sub === undefined || sub === '' || sub.length > 256 || exp === undefined) return undefined;
+      // jose checks that `exp` and `iat` are numbers, not that `sub` is text.
+      if (typeof sub !== 'string' || exp === undefined) return undefined;
       const isService = typeof scope === 'string' && scope.split(' ').includes(SERVICE_SCOPE);
       return { userId: sub, expiresAt: exp * 1000, issuedAt: iat === undefined ? undefined : iat * 1000, isService };
     } catch (error) {

@@ -1,6 +1,11 @@
 /**
- * Checks tokens, wherever one comes in: handshake, `authenticate` frame, REST. The authenticator says what a token is
- * worth; here revocations are looked up, failures counted by address, and a check that fails is told from a token that does.
+ * Checks tokens: from a handshake, an `authenticate` frame or a REST call.
+ *
+ *  1. The authenticator says whose a token is; `isPlausible` refuses an identity with a wrong name or times, whichever
+ *     authenticator made it, and revocations are looked up here.
+ *  2. A valid token is never refused because others fail from the same address. After too many failures a token that
+ *     fails gets RATE_LIMITED, and the address has at most `CHECKS_AT_ONCE` checks under way; the others wait in line.
+ *  3. A check that cannot be made (UNAVAILABLE) is not a token that fails.
  */
 import type { IncomingMessage } from 'node:http';
 import { Inject, Injectable, Logger } from '@nestjs/common';
@@ -9,10 +14,21 @@ import { Engine } from '../engine/engine.js';
 import { NotificationError } from '../notification.errors.js';
 import { ResolvedOptions, type AuthenticatedUser } from '../notification.options.js';
 import { Addresses } from './address.js';
+import { Lanes } from './lanes.js';
+
+/** Of one address with too many failures. */
+const CHECKS_AT_ONCE = 8;
+const MAX_WAITING_CHECKS = 2000;
+/** The clock of whoever issues tokens may be ahead by this much. */
+const CLOCK_SKEW_MS = 5000;
+/** The end of the year 9999. A later moment is one in the wrong unit. */
+const LATEST_MS = 253_402_300_799_999;
 
 @Injectable()
 export class Tokens {
   private readonly logger = new Logger(Tokens.name);
+  /** Checks from addresses with too many failures. */
+  private readonly suspicious = new Lanes(CHECKS_AT_ONCE, MAX_WAITING_CHECKS);
 
   constructor(
     @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
@@ -22,14 +38,18 @@ export class Tokens {
 
   /**
    * @returns `undefined` when the token is not valid
-   * @throws NotificationError RATE_LIMITED after too many failures from one address, UNAVAILABLE when the check itself fails
+   * @throws NotificationError RATE_LIMITED when it is not valid and too many from its address were not, BUSY when too
+   *   many checks wait, UNAVAILABLE when the check itself fails
    */
   async check(token: string, request: IncomingMessage): Promise<AuthenticatedUser | undefined> {
     const address = this.addresses.of(request);
+    const isSuspicious = this.addresses.isSuspicious(address);
+    const check = (): Promise<AuthenticatedUser | undefined> => this.authenticate(token, request);
+    const user = isSuspicious ? await this.suspicious.run(address, check) : await check();
+    if (user) return user;
     if (this.addresses.isSuspicious(address)) throw new NotificationError('RATE_LIMITED', 'too many failed authentications');
-    const user = await this.authenticate(token, request);
-    if (!user) this.addresses.failed(address);
-    return user;
+    this.addresses.failed(address);
+    return undefined;
   }
 
   /** Whether the token was issued before its user was revoked, or does not say when it was. */
@@ -41,9 +61,7 @@ export class Tokens {
   private async authenticate(token: string, request: IncomingMessage): Promise<AuthenticatedUser | undefined> {
     try {
       const user = await this.options.authenticator?.authenticate(token, request);
-      // What names nobody, or in a store somebody else, is nobody.
-      if (!user || !isIdentifier(user.userId) || (user.expiresAt !== undefined && !(user.expiresAt > Date.now())))
-        return undefined;
+      if (!user || !isPlausible(user, Date.now())) return undefined;
       return (await this.isRevoked(user)) ? undefined : user;
     } catch (error) {
       // The message only: an error's fields may hold the token.
@@ -51,4 +69,21 @@ export class Tokens {
       throw new NotificationError('UNAVAILABLE', 'tokens cannot be checked');
     }
   }
+}
+
+/**
+ * Whether an authenticator's result names a user and has times that can be compared. A token from the future would
+ * survive a revocation, one whose end is not a moment would never end.
+ */
+export function isPlausible({ userId, expiresAt, issuedAt }: AuthenticatedUser, now: number): boolean {
+  return (
+    isIdentifier(userId) &&
+    (expiresAt === undefined || (isMoment(expiresAt) && expiresAt > now)) &&
+    (issuedAt === undefined || (isMoment(issuedAt) && issuedAt <= now + CLOCK_SKEW_MS))
+  );
+}
+
+/** Typed as a number; an authenticator of the application may pass on whatever a token held. */
+function isMoment(value: unknown): boolean {
+  return typeof value === 'number' && value >= 0 && value <= LATEST_MS;
 }
