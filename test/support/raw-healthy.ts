@@ -5,6 +5,13 @@ import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { WebSocket } from 'ws';
 
+interface Given {
+  wsUrl: string;
+  count: number;
+  tokens: string[];
+  healthy?: boolean;
+}
+
 export interface HealthyReport {
   /** Milliseconds. */
   times: number[];
@@ -15,8 +22,9 @@ export interface HealthyReport {
 export class HealthyClients {
   private constructor(private readonly worker: Worker) {}
 
-  static async start(wsUrl: string, count: number): Promise<HealthyClients> {
-    const worker = new Worker(fileURLToPath(import.meta.url), { workerData: { wsUrl, count, healthy: true } });
+  /** @param tokens of the clients, where the server wants them; their users are then `healthy-0` and so on */
+  static async start(wsUrl: string, count: number, tokens: string[] = []): Promise<HealthyClients> {
+    const worker = new Worker(fileURLToPath(import.meta.url), { workerData: { wsUrl, count, tokens, healthy: true } });
     await once(worker, 'message');
     return new HealthyClients(worker);
   }
@@ -33,9 +41,12 @@ export class HealthyClients {
   }
 }
 
-async function behave(wsUrl: string, count: number): Promise<void> {
+async function behave({ wsUrl, count, tokens }: Given): Promise<void> {
   const report: HealthyReport = { times: [], lost: 0 };
-  const sockets = Array.from({ length: count }, () => new WebSocket(`${wsUrl}/ws`));
+  const sockets = Array.from({ length: count }, (_, index) => {
+    const token = tokens[index];
+    return new WebSocket(`${wsUrl}/ws`, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } });
+  });
   await Promise.all(sockets.map((socket) => once(socket, 'open')));
   parentPort?.on('message', () => {
     parentPort?.postMessage(report);
@@ -67,5 +78,5 @@ async function behave(wsUrl: string, count: number): Promise<void> {
   );
 }
 
-const given = workerData as { wsUrl: string; count: number; healthy?: boolean } | null;
-if (!isMainThread && given?.healthy) await behave(given.wsUrl, given.count);
+const given = workerData as Given | null;
+if (!isMainThread && given?.healthy) await behave(given);
