@@ -8,8 +8,8 @@ const LAYERS = [
   { name: 'options, errors, metrics', path: '^src/notification/(notification\\.(options|errors)|metrics|validation)\\.ts$' },
   { name: 'engine', path: '^src/notification/engine/' },
   {
-    name: 'connection, confirmation, task, access, webhook',
-    path: '^src/notification/(connection|confirmation|task|access|webhook)/',
+    name: 'connection, subscription, confirmation, task, access, webhook',
+    path: '^src/notification/(connection|subscription|confirmation|task|access|webhook)/',
   },
   { name: 'dispatcher, service, gateway', path: '^src/notification/(dispatcher\\.ts$|notification\\.service\\.ts$|gateway/)' },
   { name: 'http', path: '^src/notification/http/' },

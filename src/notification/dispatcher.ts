@@ -23,9 +23,9 @@ import type { Connection, Deciding } from './connection/connection.js';
 import { OutboundFrame } from './connection/frame.js';
 import type { Hub } from './connection/hub.js';
 import { LONGEST_TIMEOUT_MS } from './connection/timer-wheel.js';
-import { publicationFrame } from './connection/recovery.js';
-import type { AcknowledgedMessage, Confirmation, EngineHandler, Publication, Task } from './engine/engine.js';
+import type { AcknowledgedMessage, Confirmation, EngineHandler, Publication, StreamPosition, Task } from './engine/engine.js';
 import type { NotificationMetrics } from './metrics.js';
+import type { Recoveries } from './subscription/recoveries.js';
 import type { Cancellations } from './task/cancellations.js';
 import type { HeartbeatLeases } from './task/heartbeat-leases.js';
 import type { Heartbeats } from './task/heartbeats.js';
@@ -55,6 +55,7 @@ export class Dispatcher implements EngineHandler {
     private readonly webhook: WebhookSender,
     private readonly metrics: NotificationMetrics,
     private readonly audit: AuditTrail,
+    private readonly recoveries: Recoveries,
   ) {}
 
   get decisions$(): Observable<DecisionEvent> {
@@ -65,7 +66,7 @@ export class Dispatcher implements EngineHandler {
     const frame = new OutboundFrame(promptFrame(confirmation, false));
     let reached = 0;
     for (const connection of this.hub.watching(confirmation.userId)) {
-      connection.showPrompt(confirmation.callbackId, frame);
+      connection.showOnce(confirmation.callbackId, frame);
       reached += 1;
     }
     this.metrics.messagesSent.inc(reached);
@@ -94,7 +95,7 @@ export class Dispatcher implements EngineHandler {
     this.hub.noteDecided(callbackId);
     const frame = new OutboundFrame(resolvedFrame(confirmation));
     for (const connection of this.hub.watching(confirmation.userId)) {
-      connection.forgetPrompt(callbackId);
+      connection.forget(callbackId);
       notify(connection, connection.answering, callbackId, frame);
     }
     this.decisions.next({
@@ -121,35 +122,35 @@ export class Dispatcher implements EngineHandler {
     }
   }
 
-  onPublication({ channel, text, position, audienceUserId }: Publication): number {
+  onPublication(publication: Publication): number {
+    const { channel, text, position } = publication;
     if (channel.startsWith(LEASE_CHANNEL_PREFIX)) {
       this.leases.heard(channel, text);
       return 0;
     }
-    const frame = position ? publicationFrame(text, channel, position) : new OutboundFrame(text);
-    const reached = this.hub.publish(
-      channel,
-      frame,
-      position,
-      audienceUserId,
-      position ? undefined : conflationKey(channel, text),
-    );
+    const key = position ? undefined : conflationKey(channel, text);
+    const reached = this.hub.publish(publication, key, (connection) => this.recoveries.catchUp(connection, channel));
     this.metrics.messagesSent.inc(reached);
     return reached;
+  }
+
+  onMissed(channel: string, head: StreamPosition): void {
+    this.recoveries.onMissed(channel, head);
   }
 
   onAcknowledgedMessage(message: AcknowledgedMessage): number {
     const frame = acknowledgedFrame(message);
     let reached = 0;
     for (const connection of this.hub.audience(userChannel(message.userId))) {
-      connection.send(frame);
+      connection.showOnce(message.messageId, frame);
       reached += 1;
     }
     this.metrics.messagesSent.inc(reached);
     return reached;
   }
 
-  onAcknowledged(messageId: string): void {
+  onAcknowledged(messageId: string, userId: string): void {
+    for (const connection of this.hub.ofUser(userId)) connection.forget(messageId);
     for (const finish of [...(this.acknowledgements.get(messageId) ?? [])]) finish(true);
   }
 
@@ -178,6 +179,7 @@ export class Dispatcher implements EngineHandler {
   }
 
   onGap(): void {
+    this.recoveries.onGap();
     Promise.all([this.confirmations.reread(), this.cancellations.reread()]).catch((error: unknown) => {
       this.logger.error(`re-reading after a gap failed: ${String(error)}`);
     });

@@ -21,6 +21,7 @@ import { TasksController } from './http/tasks.controller.js';
 import { NotificationMetrics } from './metrics.js';
 import { ResolvedOptions, resolveOptions, type NotificationOptions } from './notification.options.js';
 import { NotificationService } from './notification.service.js';
+import { Recoveries } from './subscription/recoveries.js';
 import { Cancellations } from './task/cancellations.js';
 import { HeartbeatLeases } from './task/heartbeat-leases.js';
 import { Heartbeats, heartbeatMessage } from './task/heartbeats.js';
@@ -40,6 +41,7 @@ const providers: Provider[] = [
     inject: [ResolvedOptions],
   },
   Hub,
+  Recoveries,
   { provide: Addresses, useFactory: (options: ResolvedOptions) => new Addresses(options), inject: [ResolvedOptions] },
   Tokens,
   AuditTrail,
@@ -85,7 +87,17 @@ const providers: Provider[] = [
   {
     provide: Dispatcher,
     useFactory: (...parts: ConstructorParameters<typeof Dispatcher>) => new Dispatcher(...parts),
-    inject: [Hub, Confirmations, Cancellations, Heartbeats, HeartbeatLeases, WebhookSender, NotificationMetrics, AuditTrail],
+    inject: [
+      Hub,
+      Confirmations,
+      Cancellations,
+      Heartbeats,
+      HeartbeatLeases,
+      WebhookSender,
+      NotificationMetrics,
+      AuditTrail,
+      Recoveries,
+    ],
   },
   NotificationService,
   Sessions,

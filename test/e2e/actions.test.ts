@@ -111,7 +111,7 @@ describe('subscribe', () => {
       request_id: expect.anything(),
       subscriptions: [
         { channel: names[0], epoch, offset: 0, pending },
-        { channel: news, epoch, offset: 2, pending: [] },
+        { channel: news, epoch, offset: 1, pending: [] },
         { channel: names[2], epoch, offset: 0, pending },
         { channel: 'broadcast', epoch, offset: expect.any(Number), pending: [] },
       ],
@@ -500,7 +500,7 @@ describe('what the server sends by itself', () => {
   it('passes any type of the application’s through as given, with no offset for progress', async () => {
     const client = await service.connect();
     await service.notifications.broadcastMessage({ type: 'maintenance', at: 5 });
-    expect(await client.next('maintenance')).toMatchObject({ at: 5, channel: 'broadcast', offset: expect.any(Number) });
+    expect(await client.next('maintenance')).toEqual({ type: 'maintenance', at: 5 });
     const task = fresh('task');
     await client.request({ action: 'subscribe', task_id: task });
     await service.notifications.sendToTask(task, { type: 'task_progress', task_id: task, progress: 0.5, message: 'half' });

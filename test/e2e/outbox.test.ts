@@ -30,9 +30,10 @@ async function connectRaw(user: string, recover?: object): Promise<{ client: Raw
   const client = await RawClient.connect({ port: service.port });
   clients.push(client);
   client.send({ action: 'subscribe', user_id: user, recover: recover ?? { epoch: 'another', offset: 0 } });
-  const { epoch } = await client.next(({ type }) => type === 'subscription_confirmed');
+  await client.next(({ type }) => type === 'subscription_confirmed');
+  if (recover) return { client, epoch: undefined };
   // Until it is live a slow reader is shown history as it reads, and is never too slow for that.
-  if (!recover) await client.next(({ type }) => type === 'recovered');
+  const { epoch } = await client.next(({ type }) => type === 'recovered');
   return { client, epoch };
 }
 

@@ -5,6 +5,7 @@ import type {
   Confirmation,
   EngineHandler,
   Publication,
+  StreamPosition,
   Task,
 } from '../../src/notification/engine/engine.js';
 
@@ -17,6 +18,7 @@ export type EngineEvent =
   | { kind: 'revoked'; userId: string }
   | { kind: 'evicted'; connectionId: string }
   | { kind: 'gap' }
+  | { kind: 'missed'; channel: string; head: StreamPosition }
   | { kind: 'notices' }
   | { kind: 'dropped'; count: number };
 
@@ -54,6 +56,9 @@ export class EngineRecorder implements EngineHandler {
   }
   onExpiring(confirmation: Confirmation): void {
     this.record({ kind: 'expiring', confirmation });
+  }
+  onMissed(channel: string, head: StreamPosition): void {
+    this.record({ kind: 'missed', channel, head });
   }
   onRevoked(userId: string): void {
     this.record({ kind: 'revoked', userId });

@@ -45,7 +45,7 @@ describe('a connection that closes', () => {
     const following = (function* (): FrameSource {
       yield new OutboundFrame({});
     })();
-    connection.followReplyWith(following);
+    connection.followReplyWith('following', following);
     connection.closed();
     connection.closed();
     expect(told).toEqual(['closed']);
@@ -58,12 +58,12 @@ describe('a connection that is being shown its prompts again', () => {
     const { connection, messages } = fakeConnection();
     const settled = connection.beginRedelivery();
     settled.add('shown again');
-    connection.showPrompt('shown again', new OutboundFrame({ id: 'shown again' }));
-    connection.showPrompt('new', new OutboundFrame({ id: 'new' }));
-    connection.forgetPrompt('decided');
+    connection.showOnce('shown again', new OutboundFrame({ id: 'shown again' }));
+    connection.showOnce('new', new OutboundFrame({ id: 'new' }));
+    connection.forget('decided');
     expect([...settled]).toEqual(['shown again', 'new', 'decided']);
     connection.endRedelivery(settled);
-    connection.showPrompt('shown again', new OutboundFrame({ id: 'opened anew' }));
+    connection.showOnce('shown again', new OutboundFrame({ id: 'opened anew' }));
     await nextTurn();
     expect(messages()).toEqual([{ id: 'new' }, { id: 'opened anew' }]);
   });

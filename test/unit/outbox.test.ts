@@ -133,7 +133,7 @@ describe('an outbox', () => {
 
   it('reads a source as the socket drains, and never overflows by it', async () => {
     const { outbox, overflows, writes, accept } = makeOutbox(1000);
-    outbox.follow(sourceOf(...Array.from({ length: 50 }, () => sized(10_000))));
+    outbox.follow('source', sourceOf(...Array.from({ length: 50 }, () => sized(10_000))));
     await nextTurn();
     await nextTurn();
     expect(outbox.waitingBytes).toBeLessThan(65_536 + 10_100);
@@ -148,7 +148,7 @@ describe('an outbox', () => {
 
   it('does not count what a source has brought towards the limit on live frames', async () => {
     const { outbox, overflows } = makeOutbox(1000);
-    outbox.follow(sourceOf(...Array.from({ length: 5 }, () => sized(10_000))));
+    outbox.follow('source', sourceOf(...Array.from({ length: 5 }, () => sized(10_000))));
     await nextTurn();
     await nextTurn();
     expect(outbox.waitingBytes).toBeGreaterThan(1000);
@@ -160,8 +160,8 @@ describe('an outbox', () => {
 
   it('reads one source after the other', async () => {
     const { outbox, writes, accept } = makeOutbox();
-    outbox.follow(sourceOf(frame(1), frame(2)));
-    outbox.follow(sourceOf(frame(3)));
+    outbox.follow('first', sourceOf(frame(1), frame(2)));
+    outbox.follow('second', sourceOf(frame(3)));
     for (let count = 0; count < 5; count += 1) {
       await nextTurn();
       accept();
@@ -180,12 +180,12 @@ describe('an outbox', () => {
         ended.push('ended');
       }
     };
-    outbox.follow(waitingFor(Promise.reject(fault)));
+    outbox.follow('source', waitingFor(Promise.reject(fault)));
     await nextTurn();
     expect([sourceErrors, ended]).toEqual([[fault], ['ended']]);
     const other = makeOutbox();
     let fail = (_: Error): void => undefined;
-    other.outbox.follow(waitingFor(new Promise((_, reject) => (fail = reject))));
+    other.outbox.follow('source', waitingFor(new Promise((_, reject) => (fail = reject))));
     other.outbox.discard();
     expect(ended).toEqual(['ended', 'ended']);
     fail(fault);
@@ -197,6 +197,7 @@ describe('an outbox', () => {
     const { outbox, writes } = makeOutbox();
     outbox.push(frame(1));
     outbox.follow(
+      'source',
       (function* () {
         yield frame(2);
         yield frame(yield* until(Promise.resolve(3)));

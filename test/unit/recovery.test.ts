@@ -1,9 +1,9 @@
 import { OutboundFrame } from '../../src/notification/connection/frame.js';
-import { recover, type Recovery } from '../../src/notification/connection/recovery.js';
-import { resume, type FrameSource } from '../../src/notification/connection/source.js';
-import type { Engine, HistoryRequest, HistoryResult, StreamPosition } from '../../src/notification/engine/engine.js';
-import { EngineUnavailableError } from '../../src/notification/notification.errors.js';
-import { fakeConnection, payloadsOf, type FakeConnection } from '../support/fake-connection.js';
+import { recover } from '../../src/notification/connection/recovery.js';
+import { outcomeOf, resume, type FrameSource } from '../../src/notification/connection/source.js';
+import { Subscription } from '../../src/notification/connection/subscription.js';
+import type { HistoryResult, StreamPosition } from '../../src/notification/engine/engine.js';
+import { payloadsOf } from '../support/fake-connection.js';
 
 /** A channel's history in memory. */
 class History {
@@ -18,44 +18,48 @@ class History {
     return this.head;
   }
 
-  engine(): Engine {
-    const history = async ({ since, limit }: HistoryRequest): Promise<HistoryResult> => {
-      const head = { epoch: this.epoch, offset: this.head };
-      const kept = this.offsets.filter((offset) => offset > since.offset);
-      const complete = since.epoch === this.epoch && since.offset + kept.length === this.head;
-      const result: HistoryResult = complete
-        ? { complete, publications: kept.slice(0, limit).map((offset) => ({ message: { type: 'note' }, offset })), head }
-        : { complete, head };
-      this.onRead();
-      return result;
-    };
-    return { history } as unknown as Engine;
+  async read(since: StreamPosition): Promise<HistoryResult> {
+    const head = { epoch: this.epoch, offset: this.head };
+    const kept = this.offsets.filter((offset) => offset > since.offset);
+    const complete = since.epoch === this.epoch && since.offset + kept.length === this.head;
+    const result: HistoryResult = complete
+      ? { complete, publications: kept.slice(0, 100).map((offset) => ({ message: { type: 'note' }, offset })), head }
+      : { complete, head };
+    this.onRead();
+    return result;
+  }
+
+  /** Publishes, and delivers to a subscription. */
+  deliverTo(subscription: Subscription): void {
+    subscription.place({ epoch: this.epoch, offset: this.publish() });
   }
 }
 
-function recovery(
-  fake: FakeConnection,
-  history: History,
-  since: StreamPosition,
-  announce: boolean,
-): { options: Recovery; read(): Promise<unknown[]> } {
-  const head = { epoch: history.epoch, offset: history.head };
-  const options: Recovery = { channel: 'news', since, head, announce, subscription: { phase: 'recovering', seen: 0 } };
-  fake.connection.subscriptions.set('news', options.subscription);
+interface Begun {
+  subscription: Subscription;
+  source: FrameSource;
+  /** The offsets of the publications that it brings, and what else it brings as it is. */
+  read(): Promise<unknown[]>;
+}
+
+/** A recovery of a new subscription, or of one that is given. */
+function recovery(history: History, since?: StreamPosition, subscription = new Subscription()): Begun {
+  const start = subscription.start({ epoch: history.epoch, offset: history.head }, since);
+  const source = recover({ channel: 'news', subscription, ...start, read: (from) => history.read(from) });
   const read = async (): Promise<unknown[]> => {
     const frames: unknown[] = [];
-    for await (const frame of framesOf(recover(history.engine(), fake.connection, options))) {
+    for await (const frame of framesOf(source)) {
       const [message] = payloadsOf(frame.wire(false));
       frames.push(message?.['type'] === 'recovered' ? message : message?.['offset']);
     }
     return frames;
   };
-  return { options, read };
+  return { subscription, source, read };
 }
 
 async function* framesOf(source: FrameSource): AsyncGenerator<OutboundFrame> {
   for (let next = source.next(); !next.done; next = source.next()) {
-    while (next.value instanceof Promise) next = await resume(source, next.value);
+    while (next.value instanceof Promise) next = resume(source, await outcomeOf(next.value));
     if (next.value instanceof OutboundFrame) yield next.value;
   }
 }
@@ -71,102 +75,130 @@ const recovered = (offset: number, whole = true): object => ({
 
 describe('a recovery', () => {
   let history: History;
-  let fake: FakeConnection;
   beforeEach(() => {
     history = new History();
-    fake = fakeConnection();
   });
-  const subscription = (): unknown => fake.connection.subscriptions.get('news');
+  const publish = (count: number): void => {
+    for (let n = 0; n < count; n += 1) history.publish();
+  };
+  const at = (offset: number, epoch = 'e'): StreamPosition => ({ epoch, offset });
 
   it('reads page by page, says when it is done, and is live from there', async () => {
-    for (let count = 0; count < 250; count += 1) history.publish();
-    const { read } = recovery(fake, history, { epoch: 'e', offset: 0 }, true);
+    publish(250);
+    const { read, subscription } = recovery(history, at(0));
     expect(await read()).toEqual([...upTo(250), recovered(250)]);
-    expect(subscription()).toEqual({ phase: 'live', position: { epoch: 'e', offset: 250 } });
+    expect([subscription.phase, subscription.position]).toEqual(['live', at(250)]);
   });
 
   it('says nothing when nobody asked and nothing is missing', async () => {
-    const { read } = recovery(fake, history, { epoch: 'e', offset: 0 }, false);
+    publish(3);
+    const { read, subscription } = recovery(history);
     expect(await read()).toEqual([]);
-    expect(subscription()).toMatchObject({ phase: 'live' });
+    expect([subscription.phase, subscription.position]).toEqual(['live', at(3)]);
   });
 
   it('reads on until it has what was published meanwhile', async () => {
-    for (let count = 0; count < 3; count += 1) history.publish();
-    const { options, read } = recovery(fake, history, { epoch: 'e', offset: 0 }, true);
+    publish(3);
+    const { subscription, read } = recovery(history, at(0));
     let more = 2;
+    // Published after the reading, delivered before its result arrives.
     history.onRead = () => {
-      // Published after the reading, told before its result arrives.
-      if (more-- > 0) options.subscription.seen = history.publish();
+      if (more-- > 0) history.deliverTo(subscription);
     };
     expect(await read()).toEqual([...upTo(5), recovered(5)]);
   });
 
   it('reads nothing where the head is known and nothing came after it, and reads on where something did', async () => {
-    for (let count = 0; count < 3; count += 1) history.publish();
+    publish(3);
     let reads = 0;
     history.onRead = () => (reads += 1);
-    expect(await recovery(fake, history, { epoch: 'e', offset: 3 }, true).read()).toEqual([recovered(3)]);
-    expect(await recovery(fake, history, { epoch: 'old', offset: 3 }, true).read()).toEqual([recovered(3, false)]);
+    expect(await recovery(history, at(3)).read()).toEqual([recovered(3)]);
+    expect(await recovery(history, at(3, 'old')).read()).toEqual([recovered(3, false)]);
     expect(reads).toBe(0);
     const readOn = async (epoch: string): Promise<unknown[]> => {
-      const { options, read } = recovery(fake, history, { epoch, offset: history.head }, true);
-      options.subscription.seen = history.publish();
+      const { subscription, read } = recovery(history, at(history.head, epoch));
+      history.deliverTo(subscription);
       return read();
     };
     expect(await readOn('e')).toEqual([4, recovered(4)]);
-    // A gap is told before what comes after it.
+    // A gap is reported before what comes after it.
     expect(await readOn('old')).toEqual([recovered(4, false), 5]);
     expect(reads).toBe(2);
-    expect(subscription()).toEqual({ phase: 'live', position: { epoch: 'e', offset: 5 } });
   });
 
   it.each([
-    ['another epoch', { epoch: 'old', offset: 1 }],
-    ['a place that is gone', { epoch: 'e', offset: 0 }],
-    ['a place that is yet to come', { epoch: 'e', offset: 9 }],
-  ])('from %s tells the gap, also to who did not ask', async (_what, since) => {
-    for (let count = 0; count < 3; count += 1) history.publish();
+    ['another epoch', at(1, 'old')],
+    ['a place that is gone', at(0)],
+    ['a place that is yet to come', at(9)],
+  ])('from %s reports the gap, to a subscription that did not ask as well', async (_what, since) => {
+    publish(3);
     history.offsets.shift();
-    for (const announce of [true, false])
-      expect(await recovery(fake, history, since, announce).read()).toEqual([recovered(3, false)]);
+    expect(await recovery(history, since).read()).toEqual([recovered(3, false)]);
+    const { subscription, read } = recovery(history);
+    await read();
+    publish(2);
+    history.offsets.splice(0);
+    expect(subscription.place(at(5))).toBe('gap');
+    const recovering = subscription.catchUp();
+    if (!recovering) throw new Error('the subscription is not live');
+    const frames: unknown[] = [];
+    const source = recover({ channel: 'news', subscription, recovering, read: (from) => history.read(from) });
+    for await (const frame of framesOf(source)) frames.push(...payloadsOf(frame.wire(false)));
+    expect(frames).toEqual([recovered(5, false)]);
   });
 
-  it('ends without a word when another takes its place, or the subscription ends', async () => {
-    for (let count = 0; count < 5; count += 1) history.publish();
-    const first = recovery(fake, history, { epoch: 'e', offset: 0 }, true);
-    const second = recovery(fake, history, { epoch: 'e', offset: 3 }, true);
+  it('is followed to another epoch that begins meanwhile, and gives its position before its publications', async () => {
+    publish(3);
+    const { subscription, read } = recovery(history, at(1));
+    history.onRead = () => {
+      history.onRead = () => undefined;
+      Object.assign(history, { epoch: 'next', head: 0 });
+      history.offsets.splice(0);
+      history.deliverTo(subscription);
+    };
+    expect(await read()).toEqual([2, 3, { ...recovered(1, false), epoch: 'next' }]);
+    expect(subscription.position).toEqual(at(1, 'next'));
+  });
+
+  it('ends silently when another takes its place', async () => {
+    publish(5);
+    const first = recovery(history, at(0));
+    const second = recovery(history, at(3), first.subscription);
     expect(await first.read()).toEqual([]);
     expect(await second.read()).toEqual([4, 5, recovered(5)]);
-    const third = recovery(fake, history, { epoch: 'e', offset: 0 }, true);
-    history.onRead = () => fake.connection.subscriptions.delete('news');
-    expect(await third.read()).toEqual([]);
-    expect(subscription()).toBeUndefined();
   });
 
-  it('shows nothing more of a page once the subscription has ended', async () => {
-    for (let count = 0; count < 5; count += 1) history.publish();
-    const { options } = recovery(fake, history, { epoch: 'e', offset: 0 }, true);
-    const frames = recover(history.engine(), fake.connection, options);
-    const reading = frames.next();
-    const first = await resume(frames, reading.value as Promise<unknown>);
-    expect(first.value).toBeInstanceOf(OutboundFrame);
-    fake.connection.subscriptions.delete('news');
-    expect(frames.next()).toEqual({ done: true, value: undefined });
+  it('goes on where it was, and still says when it is done, when it is asked for again without a position', async () => {
+    publish(5);
+    const first = recovery(history, at(0));
+    const next = first.source.next();
+    resume(first.source, await outcomeOf(next.value as Promise<unknown>));
+    first.source.next();
+    expect(first.subscription.position).toEqual(at(2));
+    const second = recovery(history, undefined, first.subscription);
+    expect(await second.read()).toEqual([3, 4, 5, recovered(5)]);
   });
 
-  it('waits for an engine that is away, as long as the connection lives', async () => {
-    let calls = 0;
-    history.publish();
-    const { options } = recovery(fake, history, { epoch: 'e', offset: 0 }, true);
-    const away = {
-      history: async () => {
-        calls += 1;
-        fake.connection.closed();
-        throw new EngineUnavailableError();
-      },
-    } as unknown as Engine;
-    for await (const frame of framesOf(recover(away, fake.connection, options))) expect(frame).toBeUndefined();
-    expect(calls).toBe(1);
+  it('gives, for a live subscription that is asked for again, the place of what was sent last', async () => {
+    publish(2);
+    const { subscription, read } = recovery(history);
+    await read();
+    const head = at(history.head);
+    history.deliverTo(subscription);
+    // The head was read before the last publication arrived.
+    const start = subscription.start(head);
+    expect(start.recovering.position).toEqual(at(3));
+    const source = recover({ channel: 'news', subscription, ...start, read: () => Promise.reject(new Error('not needed')) });
+    expect(source.next().done).toBe(true);
+    expect(subscription.phase).toBe('live');
+  });
+
+  it('stops once its history is not wanted any more', async () => {
+    publish(5);
+    const subscription = new Subscription();
+    const start = subscription.start(at(5), at(0));
+    const source = recover({ channel: 'news', subscription, ...start, read: async () => undefined });
+    for await (const frame of framesOf(source)) expect(frame).toBeUndefined();
+    expect(subscription.phase).toBe('recovering');
   });
 });

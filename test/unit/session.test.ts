@@ -5,6 +5,7 @@ import type { Engine } from '../../src/notification/engine/engine.js';
 import { Sessions } from '../../src/notification/gateway/session.js';
 import { EngineUnavailableError } from '../../src/notification/notification.errors.js';
 import type { ResolvedOptions } from '../../src/notification/notification.options.js';
+import { Recoveries } from '../../src/notification/subscription/recoveries.js';
 import { fakeConnection } from '../support/fake-connection.js';
 
 it('a subscription whose reading fails is neither watched nor counted', async () => {
@@ -21,7 +22,9 @@ it('a subscription whose reading fails is neither watched nor counted', async ()
   const hub = new Hub();
   const { connection } = fakeConnection({ kind: 'user', userId: 'ann' });
   hub.add(connection);
-  const sessions = new Sessions(engine, hub, {} as Access, { maxSubscriptions: 1 } as ResolvedOptions);
+  const sessions = new Sessions(engine, hub, {} as Access, new Recoveries(engine, hub), {
+    maxSubscriptions: 1,
+  } as ResolvedOptions);
   for (const channel of ['a', 'b']) {
     await expect(sessions.subscribeChannel(connection, channel)).rejects.toThrow(EngineUnavailableError);
   }

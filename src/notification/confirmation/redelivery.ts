@@ -1,6 +1,6 @@
 /**
- * What a user who comes is shown first: all pending prompts, then the messages nobody has acknowledged yet; page by
- * page, as the socket drains. What came live or was decided meanwhile is left out.
+ * What a connection that becomes a user's is shown first: all pending prompts, then the messages nobody has acknowledged
+ * yet. They are read page by page, as the socket drains. What came live, was decided or acknowledged meanwhile is left out.
  */
 import type { AcknowledgedMessage, Confirmation, Engine, Page, Waiting } from '../engine/engine.js';
 import type { Connection } from '../connection/connection.js';
@@ -10,43 +10,49 @@ import { until, type FrameSource } from '../connection/source.js';
 import { promptFrame } from './view.js';
 
 /** How many prompts and messages are read at once. */
-export const PAGE_SIZE = 100;
+const PAGE_SIZE = 20;
+/** The name of the source: a connection has one redelivery, and a newer one replaces it. */
+export const REDELIVERY = 'redelivery';
 
-/** @param settled what came live or was decided since `waiting` was asked for (`Connection.beginRedelivery`) */
+/** @param settled what came live or was settled since `waiting` was asked for (`Connection.beginRedelivery`) */
 export function* redeliver(
   engine: Engine,
   connection: Connection,
   userId: string,
-  waiting: Pick<Waiting, 'prompts' | 'messages'>,
+  waiting: Pick<Waiting, 'pendingIds' | 'hasMessages'>,
   settled: Set<string>,
 ): FrameSource {
   const wanted = (): boolean => connection.isOpen && connection.userId === userId;
-  function* following<T>(
-    { cursor }: Page<T>,
-    read: (cursor: string) => Promise<Page<T>>,
-  ): Generator<Promise<unknown>, Page<T> | undefined> {
-    return cursor === undefined ? undefined : yield* until(readWhenAvailable(wanted, () => read(cursor)));
-  }
-  const prompts = (cursor: string): Promise<Page<Confirmation>> =>
-    engine.list({ scope: [userId], state: 'pending', limit: PAGE_SIZE, cursor });
-  const messages = (cursor: string): Promise<Page<AcknowledgedMessage>> => engine.unacknowledged(userId, PAGE_SIZE, cursor);
-  try {
-    for (let page: Page<Confirmation> | undefined = waiting.prompts; page; page = yield* following(page, prompts)) {
-      for (const confirmation of page.items) {
+  function* show<T>(
+    read: (cursor?: string) => Promise<Page<T>>,
+    idOf: (item: T) => string,
+    frameOf: (item: T) => OutboundFrame,
+  ): FrameSource {
+    let cursor: string | undefined;
+    do {
+      const page: Page<T> | undefined = yield* until(readWhenAvailable(wanted, () => read(cursor)));
+      for (const item of page?.items ?? []) {
         if (!wanted()) return;
-        if (settled.has(confirmation.callbackId)) continue;
-        settled.add(confirmation.callbackId);
-        yield new OutboundFrame(promptFrame(confirmation, true));
+        if (settled.has(idOf(item))) continue;
+        settled.add(idOf(item));
+        yield frameOf(item);
       }
-    }
+      cursor = page?.cursor;
+    } while (cursor !== undefined);
+  }
+  const prompts = (cursor?: string): Promise<Page<Confirmation>> =>
+    engine.list({ scope: [userId], state: 'pending', limit: PAGE_SIZE, cursor });
+  const messages = (cursor?: string): Promise<Page<AcknowledgedMessage>> => engine.unacknowledged(userId, PAGE_SIZE, cursor);
+  try {
+    if (waiting.pendingIds.length > 0)
+      yield* show(
+        prompts,
+        ({ callbackId }) => callbackId,
+        (confirmation) => new OutboundFrame(promptFrame(confirmation, true)),
+      );
+    if (waiting.hasMessages) yield* show(messages, ({ messageId }) => messageId, acknowledgedFrame);
   } finally {
     connection.endRedelivery(settled);
-  }
-  for (let page: Page<AcknowledgedMessage> | undefined = waiting.messages; page; page = yield* following(page, messages)) {
-    for (const message of page.items) {
-      if (!wanted()) return;
-      yield acknowledgedFrame(message);
-    }
   }
 }
 

@@ -3,18 +3,18 @@
  *
  * It knows its socket only by `ConnectionSocket`; frames come in through the adapter, out through `send` and `reply`.
  *  1. A connection that is `closing` or `closed` takes nothing more; whoever closes names a code of `CLOSE`.
- *  2. A subscription that is recovering gets no live publication: its source reads history until it has caught up with
- *     what was published meanwhile, and switches over in one step (`recovery.ts`).
+ *  2. A publication carries its place in the channel only for a connection that has been given the channel's epoch
+ *     (`subscription.ts`).
  *  3. Closing lets the frame in work be answered and what waits be sent, but only for so long.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CloseReason } from '../../protocol/codes.js';
-import type { StreamPosition } from '../../protocol/messages.js';
 import { OutboundFrame } from './frame.js';
 import { Inbox } from './inbox.js';
 import { Outbox, type Write } from './outbox.js';
 import type { FrameSource } from './source.js';
+import type { Subscription } from './subscription.js';
 
 /** What a connection needs of a WebSocket. */
 export interface ConnectionSocket {
@@ -35,12 +35,6 @@ export type Identity =
   /** Open mode, before `subscribe {user_id}`. */
   | { kind: 'anonymous' }
   | { kind: 'user'; userId: string; expiresAt?: number; issuedAt?: number };
-
-export type Subscription =
-  /** Gets publications as they come; `position` is the last one it was given. */
-  | { phase: 'live'; position: StreamPosition }
-  /** Reads history, or is about to; `first` and `seen` are the oldest and the newest publication that came meanwhile. */
-  | { phase: 'recovering'; first?: number; seen: number };
 
 export interface ConnectionLimits {
   maxOutbox: number;
@@ -81,10 +75,10 @@ export class Connection {
   private inbox: Inbox<string> | undefined;
   private beginning: Promise<void> | undefined;
   private replied = 0;
-  private readonly followUp: FrameSource[] = [];
+  private readonly followUp = new Map<string, FrameSource>();
   private readonly farewells: (() => void)[] = [];
-  /** While pending prompts are being shown again: those that need not be, having come live or been decided. */
-  private settledPrompts: Set<string> | undefined;
+  /** While prompts and messages are shown again: the ids of those that need not be, having come live or been settled. */
+  private settled: Set<string> | undefined;
 
   constructor(
     private readonly socket: ConnectionSocket,
@@ -130,26 +124,26 @@ export class Connection {
     if (this.phase === 'open') this.outbox.push(frame, conflationKey);
   }
 
-  /** Shows a prompt that was just opened, unless redelivery has shown it. */
-  showPrompt(callbackId: string, frame: OutboundFrame): void {
-    if (this.settledPrompts?.has(callbackId)) return;
-    this.settledPrompts?.add(callbackId);
+  /** Shows a prompt that was just opened, or a message to be acknowledged, unless redelivery has shown it. */
+  showOnce(id: string, frame: OutboundFrame): void {
+    if (this.settled?.has(id)) return;
+    this.settled?.add(id);
     this.send(frame);
   }
 
-  /** A prompt was decided: redelivery shall not show it any more. */
-  forgetPrompt(callbackId: string): void {
-    this.settledPrompts?.add(callbackId);
+  /** A prompt was decided, or a message acknowledged: redelivery does not show it any more. */
+  forget(id: string): void {
+    this.settled?.add(id);
   }
 
-  /** From now on prompts are noted that redelivery is to leave out. */
+  /** From now on what redelivery is to leave out is noted. */
   beginRedelivery(): Set<string> {
-    this.settledPrompts = new Set();
-    return this.settledPrompts;
+    this.settled = new Set();
+    return this.settled;
   }
 
   endRedelivery(settled: Set<string>): void {
-    if (this.settledPrompts === settled) this.settledPrompts = undefined;
+    if (this.settled === settled) this.settled = undefined;
   }
 
   /** Queues the answer to a frame of this connection, then starts what was to follow it. */
@@ -161,12 +155,27 @@ export class Connection {
 
   /** Starts what was to follow a reply, where there is none. */
   startFollowing(): void {
-    for (const source of this.followUp.splice(0)) this.outbox.follow(source);
+    const sources = [...this.followUp];
+    this.followUp.clear();
+    for (const [name, source] of sources) this.follow(name, source);
   }
 
-  /** Lets `source` be read as the socket drains, after the next reply. */
-  followReplyWith(source: FrameSource): void {
-    this.followUp.push(source);
+  /** Lets `source` be read as the socket drains, after the next reply. It replaces an earlier one of this name at once. */
+  followReplyWith(name: string, source: FrameSource): void {
+    this.unfollow(name);
+    this.followUp.set(name, source);
+  }
+
+  /** Lets `source` be read as the socket drains, from now on. It replaces an earlier one of this name. */
+  follow(name: string, source: FrameSource): void {
+    this.outbox.follow(name, source);
+  }
+
+  /** Drops a source, and what it still had to bring. */
+  unfollow(name: string): void {
+    this.followUp.get(name)?.return();
+    this.followUp.delete(name);
+    this.outbox.unfollow(name);
   }
 
   /** The frame in work asks for as much as so many others: they count towards the rate limit. */
@@ -180,7 +189,8 @@ export class Connection {
 
   /** Names who handles this connection's frames, one at a time. */
   handleWith(handle: FrameHandler): void {
-    this.inbox = new Inbox(this.limits.maxFramesInWork, (text) => this.handle(handle, text), this.socket);
+    const room = (): Promise<void> | undefined => this.outbox.room();
+    this.inbox = new Inbox(this.limits.maxFramesInWork, (text) => this.handle(handle, text), this.socket, room);
   }
 
   /** Does what has to be done before the first frame is handled; when that fails none ever is. */
@@ -235,7 +245,7 @@ export class Connection {
     this.phase = 'closed';
     this.inbox?.discard();
     this.outbox.discard();
-    for (const source of this.followUp.splice(0)) source.return();
+    for (const name of [...this.followUp.keys()]) this.unfollow(name);
     for (const callback of this.farewells.splice(0)) callback();
   }
 

@@ -27,6 +27,34 @@ export class OutboundFrame {
   }
 }
 
+/**
+ * A publication on its way out, shared by all receivers: plain for connections that do not know the channel's epoch,
+ * with `channel` and `offset` for those that do. Each variant is made when the first receiver needs it.
+ */
+export class PublicationFrames {
+  private positionedFrame: OutboundFrame | undefined;
+  readonly plain: OutboundFrame;
+
+  /** @param text the message, a JSON object */
+  constructor(
+    private readonly channel: string,
+    private readonly text: string,
+  ) {
+    this.plain = new OutboundFrame(text);
+  }
+
+  /** @param offset the publication's; the same in every call */
+  positioned(offset: number): OutboundFrame {
+    return (this.positionedFrame ??= new OutboundFrame(positionedText(this.text, this.channel, offset)));
+  }
+}
+
+/** A publication with its place in the channel. @param text a JSON object without these two fields */
+export function positionedText(text: string, channel: string, offset: number): string {
+  const fields = text.slice(1, -1);
+  return `{${fields}${fields && ','}"channel":${JSON.stringify(channel)},"offset":${offset}}`;
+}
+
 /** RFC 6455 §5.2: an unmasked, unfragmented frame. */
 function frameOf(text: string): Buffer {
   const length = Buffer.byteLength(text);

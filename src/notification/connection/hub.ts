@@ -7,8 +7,19 @@
  */
 import { parseChannel } from '../../protocol/channels.js';
 import type { StreamPosition } from '../../protocol/messages.js';
-import type { Connection, Identity, Subscription } from './connection.js';
-import type { OutboundFrame } from './frame.js';
+import type { Connection, Identity } from './connection.js';
+import { OutboundFrame, PublicationFrames } from './frame.js';
+import { Subscription } from './subscription.js';
+
+/** What of an engine's publication is delivered. */
+export interface Delivered {
+  channel: string;
+  /** The message, as JSON. */
+  text: string;
+  position?: StreamPosition;
+  /** The task's user, for a task's channel. */
+  audienceUserId?: string;
+}
 
 export class Hub {
   private readonly all = new Map<string, Connection>();
@@ -43,8 +54,7 @@ export class Hub {
   remove(connection: Connection): void {
     if (!this.all.delete(connection.id)) return;
     this.leave(connection);
-    for (const channel of connection.subscriptions.keys()) deleteFrom(this.channels, channel, connection);
-    connection.subscriptions.clear();
+    for (const channel of [...connection.subscriptions.keys()]) this.unsubscribe(connection, channel);
   }
 
   /** Makes the connection somebody else. */
@@ -55,12 +65,13 @@ export class Hub {
   }
 
   /**
-   * Subscribes for a recovery to take over; until then publications are noted, not sent.
-   * @returns the new subscription; `undefined` where there is one already, or the connection is gone
+   * Begins a subscription; until a recovery makes it live, publications are noted, not sent.
+   * @param ownerId secure mode: the user as whose task the channel may be heard
+   * @returns `undefined` where there is one already, or the connection is gone
    */
-  subscribe(connection: Connection, channel: string): Subscription | undefined {
+  subscribe(connection: Connection, channel: string, ownerId?: string): Subscription | undefined {
     if (!this.all.has(connection.id) || connection.subscriptions.has(channel)) return undefined;
-    const subscription: Subscription = { phase: 'recovering', seen: 0 };
+    const subscription = new Subscription(ownerId);
     connection.subscriptions.set(channel, subscription);
     addTo(this.channels, channel, connection);
     return subscription;
@@ -68,7 +79,23 @@ export class Hub {
 
   unsubscribe(connection: Connection, channel: string): void {
     connection.subscriptions.delete(channel);
+    connection.unfollow(recoveryOf(channel));
     deleteFrom(this.channels, channel, connection);
+  }
+
+  /** Ends a subscription whose right has ended, and says so. */
+  revoke(connection: Connection, channel: string): void {
+    this.unsubscribe(connection, channel);
+    connection.send(new OutboundFrame({ type: 'unsubscribed', channel }));
+  }
+
+  /** Every channel that a connection is subscribed to. */
+  get subscribedChannels(): string[] {
+    return [...this.channels.keys()];
+  }
+
+  subscribersOf(channel: string): ReadonlySet<Connection> {
+    return this.channels.get(channel) ?? NOBODY;
   }
 
   /**
@@ -97,21 +124,30 @@ export class Hub {
   }
 
   /**
-   * Delivers a publication.
+   * Delivers a publication. A subscription gets it in its place; others get it without a position.
+   * @param onGap a subscription lacks something before this publication
    * @returns how many connections it reached
    */
-  publish(
-    channel: string,
-    frame: OutboundFrame,
-    position?: StreamPosition,
-    audienceUserId?: string,
-    conflationKey?: string,
-  ): number {
+  publish(delivered: Delivered, conflationKey: string | undefined, onGap: (connection: Connection) => void): number {
+    const { channel, text, position, audienceUserId } = delivered;
+    const frames = new PublicationFrames(channel, text);
     let reached = 0;
     for (const connection of this.audience(channel, audienceUserId)) {
       if (!connection.isOpen) continue;
+      let subscription = connection.subscriptions.get(channel);
+      if (subscription?.isForeign(audienceUserId)) {
+        this.revoke(connection, channel);
+        if (audienceUserId === undefined || connection.userId !== audienceUserId) continue;
+        subscription = undefined;
+      }
       reached += 1;
-      if (admits(connection, channel, position)) connection.send(frame, conflationKey);
+      if (!subscription || !position) {
+        connection.send(frames.plain, conflationKey);
+        continue;
+      }
+      const placement = subscription.place(position);
+      if (placement === 'next') connection.send(frames.positioned(position.offset));
+      else if (placement === 'gap') onGap(connection);
     }
     return reached;
   }
@@ -148,23 +184,8 @@ export class Hub {
 
 const NOBODY: ReadonlySet<Connection> = new Set();
 
-/** Whether a subscription takes a publication now: one that recovers reads it from history, one that has it does not need it again. */
-function admits(connection: Connection, channel: string, position?: StreamPosition): boolean {
-  const subscription = connection.subscriptions.get(channel);
-  if (!subscription || !position) return true;
-  switch (subscription.phase) {
-    case 'recovering':
-      subscription.first ??= position.offset;
-      subscription.seen = position.offset;
-      return false;
-    case 'live':
-      if (subscription.position.epoch === position.epoch && position.offset <= subscription.position.offset) return false;
-      subscription.position = position;
-      return true;
-    default:
-      return subscription satisfies never;
-  }
-}
+/** The name of the source that recovers a channel. */
+export const recoveryOf = (channel: string): string => `recovery ${channel}`;
 
 function addTo(index: Map<string, Set<Connection>>, key: string, connection: Connection): void {
   const members = index.get(key);

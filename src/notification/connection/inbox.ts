@@ -1,6 +1,7 @@
 /**
  * The frames a connection has sent and that are not answered yet: handled one after the other, in order.
- * When `bound` of them wait the socket is not read any more, until half of them are done.
+ * When `bound` of them wait the socket is not read any more, until half of them are done. The next frame is not handled
+ * while the connection's replies wait to be sent (`room`): a client that does not read cannot make them pile up.
  *
  * Many frames need nothing but this thread, and their handlers would go on from one to the next without the event loop
  * having its turn. So all inboxes together have slices of time; after each, everybody else is served.
@@ -17,6 +18,8 @@ export class Inbox<Frame> {
     /** Handles one frame; must not reject. */
     private readonly handle: (frame: Frame) => Promise<void>,
     private readonly socket: { pause(): void; resume(): void },
+    /** Resolves when there is room for a reply; `undefined`: there is. */
+    private readonly room: () => Promise<void> | undefined = () => undefined,
   ) {}
 
   push(frame: Frame): void {
@@ -44,6 +47,8 @@ export class Inbox<Frame> {
     this.working = true;
     while (this.waiting.length > 0) {
       for (const frame of this.waiting.splice(0, this.bound)) {
+        const room = this.closed ? undefined : this.room();
+        if (room) await room;
         if (this.closed) break;
         await this.handle(frame);
         if (isSliceOver()) await nextSlice();

@@ -9,10 +9,10 @@
  *  4. What all outboxes write in one turn is bounded too (`turns.ts`). Who only waits for a turn is not behind: before
  *     it would overflow it is written out of turn.
  *  5. Sources (redelivery, recovery) are pulled one frame at a time while little waits; they never overflow, nor does
- *     what they have brought count towards the limit on the rest.
+ *     what they have brought count towards the limit on the rest. There is one source of each name: a newer one replaces it.
  */
 import type { OutboundFrame } from './frame.js';
-import { resume, type FrameSource } from './source.js';
+import { outcomeOf, resume, type FrameSource } from './source.js';
 import { countForTurn, queueForTurn, type Writer } from './turns.js';
 
 /**
@@ -36,7 +36,8 @@ export class Outbox implements Writer {
   private awaitsTurn = false;
   private queue: Entry[] = [];
   private readonly conflated = new Map<string, Entry>();
-  private readonly sources: FrameSource[] = [];
+  private readonly sources = new Map<string, FrameSource>();
+  private roomAwaited: (() => void)[] = [];
   private writing = false;
   /** Of the write under way, what the socket has not taken. */
   private bytesInFlight = 0;
@@ -81,11 +82,24 @@ export class Outbox implements Writer {
     }
   }
 
-  /** Lets `source` be read at the pace at which the socket drains. Sources follow one another in order. */
-  follow(source: FrameSource): void {
-    if (this.closed) return;
-    this.sources.push(source);
+  /** Lets `source` be read at the pace at which the socket drains, in place of an earlier one of this name. */
+  follow(name: string, source: FrameSource): void {
+    this.unfollow(name);
+    if (this.closed) return void source.return();
+    this.sources.set(name, source);
     void this.pull();
+  }
+
+  /** Drops a source, and what it still had to bring. */
+  unfollow(name: string): void {
+    const source = this.sources.get(name);
+    this.sources.delete(name);
+    source?.return();
+  }
+
+  /** Resolves once less than half of the limit waits, or nothing is taken any more; `undefined`: it is so already. */
+  room(): Promise<void> | undefined {
+    return this.hasRoom ? undefined : new Promise((resolve) => this.roomAwaited.push(resolve));
   }
 
   /** Resolves when everything that waits, sources aside, is in the socket. */
@@ -101,8 +115,9 @@ export class Outbox implements Writer {
     this.conflated.clear();
     this.queuedBytes = 0;
     this.sourcedBytes = 0;
-    for (const source of this.sources.splice(0)) source.return();
+    for (const name of [...this.sources.keys()]) this.unfollow(name);
     this.settleIdle();
+    this.settleRoom();
   }
 
   takeTurn(): void {
@@ -173,7 +188,8 @@ export class Outbox implements Writer {
     this.sourcedInFlight = 0;
     if (this.queue.length > 0) this.flush();
     else if (this.idle.length > 0) this.settleIdle();
-    if (this.sources.length > 0) void this.pull();
+    this.settleRoom();
+    if (this.sources.size > 0) void this.pull();
   };
 
   private enqueue(entry: Entry): void {
@@ -191,18 +207,31 @@ export class Outbox implements Writer {
     if (this.pulling) return;
     this.pulling = true;
     try {
-      for (let [source] = this.sources; source && this.waitingBytes < WRITE_SIZE; [source] = this.sources) {
+      for (let [current] = this.sources; current && this.waitingBytes < WRITE_SIZE; [current] = this.sources) {
+        const [name, source] = current;
+        const isCurrent = (): boolean => this.sources.get(name) === source;
         let next = source.next();
-        // Once closed there are no sources: this one was told, and is at its end.
-        while (next.value instanceof Promise) next = await resume(source, next.value);
-        if (next.done) this.sources.shift();
-        else this.enqueue({ bytes: next.value.wire(this.compress), sourced: true });
+        while (next.value instanceof Promise && isCurrent()) {
+          const outcome = await outcomeOf(next.value);
+          if (isCurrent()) next = resume(source, outcome);
+        }
+        if (!isCurrent()) continue;
+        if (next.done) this.sources.delete(name);
+        else if (!(next.value instanceof Promise)) this.enqueue({ bytes: next.value.wire(this.compress), sourced: true });
       }
     } catch (error) {
       if (!this.closed) this.onSourceError(error);
     } finally {
       this.pulling = false;
     }
+  }
+
+  private get hasRoom(): boolean {
+    return this.closed || this.waitingBytes - this.sourcedBytes - this.sourcedInFlight < this.limit / 2;
+  }
+
+  private settleRoom(): void {
+    if (this.roomAwaited.length > 0 && this.hasRoom) for (const resolve of this.roomAwaited.splice(0)) resolve();
   }
 
   private settleIdle(): void {

@@ -1,5 +1,5 @@
 /**
- * Sources bring an outbox frames as the socket drains: history, prompts and messages that wait.
+ * Sources bring a connection's queue frames as the socket drains: history, prompts and messages that wait.
  *
  * They are plain generators, since most have what they bring at hand: thousands of clients that come back at once would
  * pay for an async generator's promises with a tenth of all garbage. What has to be waited for is yielded as a promise.
@@ -14,13 +14,20 @@ export function* until<T>(promise: Promise<T>): Generator<Promise<T>, T> {
   return (yield promise) as T;
 }
 
-/** A source goes on once what it waits for is there. */
-export async function resume(source: FrameSource, promise: Promise<unknown>): Promise<ReturnType<FrameSource['next']>> {
-  let value: unknown;
+export type Outcome = { value: unknown } | { error: unknown };
+
+export async function outcomeOf(promise: Promise<unknown>): Promise<Outcome> {
   try {
-    value = await promise;
+    return { value: await promise };
   } catch (error) {
-    return source.throw(error);
+    return { error };
   }
-  return source.next(value);
+}
+
+/**
+ * Lets a source go on with what it waited for. What it yields is queued in the same turn: a position that it has noted
+ * for a frame must not be read by others before the frame stands in the queue.
+ */
+export function resume(source: FrameSource, outcome: Outcome): ReturnType<FrameSource['next']> {
+  return 'error' in outcome ? source.throw(outcome.error) : source.next(outcome.value);
 }

@@ -224,10 +224,8 @@ export interface Waiting {
   position: StreamPosition;
   /** Of all pending prompts, oldest first. */
   pendingIds: string[];
-  /** The first of them. */
-  prompts: Page<Confirmation>;
-  /** The first of the messages that nobody has acknowledged. */
-  messages: Page<AcknowledgedMessage>;
+  /** Whether there are messages that nobody has acknowledged. */
+  hasMessages: boolean;
 }
 
 /* ---- notices ---- */
@@ -292,6 +290,8 @@ export interface EngineHandler {
   onRevoked(userId: string): void;
   /** Events may have been lost: re-read. */
   onGap(): void;
+  /** The channel stands at `head`, and of its publications up to there some may not have been emitted here. */
+  onMissed(channel: string, head: StreamPosition): void;
   /**
    * There may be notices to claim (E7). Told at once on one node when something happened, and within a second or so on every node
    * while there is something that nobody has claimed.
@@ -364,8 +364,8 @@ export interface Engine {
   ack(messageId: string, scope: Scope): Promise<AckResult>;
   unacknowledged(userId: string, limit: number, cursor?: string): Promise<Page<AcknowledgedMessage>>;
 
-  /** All that a user who comes is told and shown, in one reading: a crowd that comes back at once must not cost many. */
-  waiting(userId: string, limit: number): Promise<Waiting>;
+  /** What a user's new connection is to be shown, in one reading: a crowd that comes back at once must not cost many. */
+  waiting(userId: string): Promise<Waiting>;
 
   /**
    * Leases notices that nobody holds, the longest waiting first: until `leaseMs` have passed nobody else gets them.

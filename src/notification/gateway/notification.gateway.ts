@@ -106,7 +106,7 @@ export class NotificationGateway
       return;
     }
     if (identity.kind !== 'user') return;
-    // A token in the handshake: the user is subscribed without being told so, as nobody asked.
+    // A token in the handshake: the connection is the user's, without a reply, as nobody asked.
     void this.welcome(connection, async () => {
       await this.sessions.becomeUser(connection, identity);
       connection.startFollowing();
@@ -235,8 +235,7 @@ export class NotificationGateway
       case 'user':
         return this.subscribeUser(connection, target.userId, since);
       case 'task':
-        await this.mustSeeTask(connection, target.taskId);
-        return this.sessions.subscribeTask(connection, target.taskId, since);
+        return this.sessions.subscribeTask(connection, target.taskId, since, await this.mustSeeTask(connection, target.taskId));
       case 'named':
         await this.access.mustSubscribe(connection.identity, target.name);
         return this.sessions.subscribeChannel(connection, target.name, since);
@@ -247,8 +246,12 @@ export class NotificationGateway
     }
   }
 
-  /** At once, but for what depends on who the connection is, where the frame says that as well. All have ended when it throws. */
+  /**
+   * At once, except that the identity comes before what depends on it. When it throws, no subscription is left that the
+   * frame began.
+   */
   private async joinAll(connection: Connection, wanted: Wanted[]): Promise<Subscribed[]> {
+    const begun = wanted.map(({ target }) => channelOf(target)).filter((channel) => !connection.subscriptions.has(channel));
     const user = wanted.find(({ target }) => target.kind === 'user');
     const asUser = user && this.join(connection, user);
     const joining = wanted.map(async (one) => {
@@ -256,7 +259,8 @@ export class NotificationGateway
       if (one.target.kind !== 'broadcast') await asUser;
       return this.join(connection, one);
     });
-    await Promise.allSettled(joining);
+    const results = await Promise.allSettled(joining);
+    if (results.some(({ status }) => status === 'rejected')) await this.sessions.abandon(connection, begun);
     return Promise.all(joining);
   }
 
@@ -269,18 +273,19 @@ export class NotificationGateway
     this.access.mustBeUser(connection.identity, userId);
     // In secure mode this is the identity it has, with the token's end.
     const { identity } = connection;
-    return this.sessions.becomeUser(
+    return this.sessions.subscribeUser(
       connection,
       identity.kind === 'user' && identity.userId === userId ? identity : { kind: 'user', userId },
       since,
     );
   }
 
-  /** Secure mode: a task that is somebody else's does not exist. */
-  private async mustSeeTask(connection: Connection, taskId: string): Promise<void> {
-    if (this.access.isOpen) return;
+  /** Secure mode: a task that is somebody else's does not exist. @returns whose it is, where that matters */
+  private async mustSeeTask(connection: Connection, taskId: string): Promise<string | undefined> {
+    if (this.access.isOpen) return undefined;
     const task = await this.service.getTask(taskId);
     await this.access.mustReach(connection.identity, task?.userId ?? null, 'task');
+    return task?.userId ?? undefined;
   }
 
   private mustBeAllowed(allowed: boolean, message: string): void {

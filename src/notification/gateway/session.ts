@@ -1,20 +1,22 @@
 /**
- * What a connection is subscribed to and who it is: joining, leaving, and what is shown to whoever comes.
+ * What a connection is subscribed to and which user it is: joining, leaving, and what a user's connection is shown first.
  *
- * A subscription begins in phase `recovering`, even without `recover`, and before the position is read that the reply
- * tells: what is published meanwhile is noted and read from history, so that nothing falls between and nothing comes twice.
+ *  1. A subscription begins before the position is read that the reply gives. What is published meanwhile is noted and
+ *     read from history, so nothing falls between and nothing comes twice.
+ *  2. A connection becomes a user's without a subscription to the user's channel: it hears the channel, and gets positions
+ *     once a reply to `subscribe` has given it the epoch.
  */
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Access } from '../access/access.js';
 import { taskChannel, userChannel } from '../../protocol/channels.js';
 import type { StreamPosition, Subscribed } from '../../protocol/messages.js';
-import { PAGE_SIZE, redeliver } from '../confirmation/redelivery.js';
+import { REDELIVERY, redeliver } from '../confirmation/redelivery.js';
 import type { Connection, Identity } from '../connection/connection.js';
 import { Hub } from '../connection/hub.js';
-import { recover } from '../connection/recovery.js';
 import { Engine } from '../engine/engine.js';
 import { NotificationError } from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
+import { Recoveries } from '../subscription/recoveries.js';
 
 /** A task's or a channel's open prompts named in a reply; a user's are all named. */
 const MAX_TASK_PENDING = 1000;
@@ -40,6 +42,7 @@ export class Sessions {
     @Inject(Engine) private readonly engine: Engine,
     private readonly hub: Hub,
     private readonly access: Access,
+    private readonly recoveries: Recoveries,
     @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
   ) {}
 
@@ -48,27 +51,25 @@ export class Sessions {
     if (connection.identity.kind === 'anonymous') await this.watch(connection, EVERYTHING);
   }
 
-  /** Makes the connection a user's, and shows it what waits for that user. */
-  async becomeUser(connection: Connection, identity: Identity & { kind: 'user' }, since?: StreamPosition): Promise<Subscribed> {
-    const { userId } = identity;
-    const channel = userChannel(userId);
+  /** Makes the connection a user's, and shows it what waits for that user after the next reply. */
+  async becomeUser(connection: Connection, identity: Identity & { kind: 'user' }): Promise<void> {
+    await this.watch(connection, userChannel(identity.userId));
+    try {
+      await this.enter(connection, identity);
+    } finally {
+      this.endIfGone(connection);
+    }
+  }
+
+  /** Makes the connection a user's, and subscribes it to the user's channel. */
+  async subscribeUser(
+    connection: Connection,
+    identity: Identity & { kind: 'user' },
+    since?: StreamPosition,
+  ): Promise<Subscribed> {
+    const channel = userChannel(identity.userId);
     await this.watch(connection, channel);
-    return this.join(connection, channel, since, async () => {
-      await this.enter(connection, userId);
-      this.hub.identify(connection, identity);
-      // Read once the connection is told of decisions: none of these can be decided behind its back.
-      const settled = connection.beginRedelivery();
-      try {
-        return await this.hub.readPending(async (decided) => {
-          const waiting = await this.engine.waiting(userId, PAGE_SIZE);
-          connection.followReplyWith(redeliver(this.engine, connection, userId, waiting, settled));
-          return { position: waiting.position, pending: without(decided, waiting.pendingIds) };
-        });
-      } catch (error) {
-        connection.endRedelivery(settled);
-        throw error;
-      }
-    });
+    return this.join(connection, channel, since, () => this.enter(connection, identity));
   }
 
   /** Makes the connection anonymous again. */
@@ -78,11 +79,13 @@ export class Sessions {
     const earlier = told.userId;
     told.userId = undefined;
     await this.leave(connection, earlier);
+    connection.unfollow(REDELIVERY);
     this.hub.identify(connection, { kind: 'anonymous' });
     this.endIfGone(connection);
   }
 
-  async subscribeTask(connection: Connection, taskId: string, since?: StreamPosition): Promise<Subscribed> {
+  /** @param ownerId secure mode: the user as whose task the connection may hear it */
+  async subscribeTask(connection: Connection, taskId: string, since?: StreamPosition, ownerId?: string): Promise<Subscribed> {
     const channel = taskChannel(taskId);
     const query = {
       scope: await this.access.scopeOf(connection.identity),
@@ -91,13 +94,14 @@ export class Sessions {
       limit: MAX_TASK_PENDING,
     } as const;
     const pendingIds = async (): Promise<string[]> => (await this.engine.list(query)).items.map(({ callbackId }) => callbackId);
-    return this.joinOneMore(connection, channel, since, async () => {
+    const read = async (): Promise<Reading> => {
       const [position, pending] = await Promise.all([
         this.engine.position(channel),
         this.hub.readPending(async (decided) => without(decided, await pendingIds())),
       ]);
       return { position, pending };
-    });
+    };
+    return this.joinOneMore(connection, channel, since, read, ownerId);
   }
 
   async subscribeChannel(connection: Connection, channel: string, since?: StreamPosition): Promise<Subscribed> {
@@ -119,9 +123,19 @@ export class Sessions {
     for (const channel of told.channels) await this.engine.unwatch(channel);
   }
 
+  /** Takes back what a refused frame began: the client has not been given the epochs. */
+  async abandon(connection: Connection, channels: readonly string[]): Promise<void> {
+    for (const channel of channels) {
+      if (!connection.subscriptions.has(channel)) continue;
+      const isOwn = connection.userId !== undefined && channel === userChannel(connection.userId);
+      if (isOwn) this.hub.unsubscribe(connection, channel);
+      else await this.unsubscribe(connection, channel);
+    }
+  }
+
   /**
    * Subscribes to where `read` finds the channel; what is published meanwhile waits for that. A subscription that is there
-   * already goes on as it is, unless `since` begins it anew.
+   * already goes on where it is, unless `since` begins it anew.
    * @returns up to where the connection has what there is, or will be given it after the reply
    */
   private async join(
@@ -129,34 +143,30 @@ export class Sessions {
     channel: string,
     since: StreamPosition | undefined,
     read: () => Promise<Reading>,
+    ownerId?: string,
   ): Promise<Subscribed> {
-    const begun = this.hub.subscribe(connection, channel);
+    const begun = this.hub.subscribe(connection, channel, ownerId);
     try {
-      const { position, pending } = await read();
-      const current = connection.subscriptions.get(channel);
-      if (since === undefined && current && current !== begun)
-        return { channel, ...(current.phase === 'live' ? current.position : position), pending };
-      const { first = Infinity, seen } = current?.phase === 'live' ? { seen: current.position.offset } : (current ?? { seen: 0 });
-      const subscription = { phase: 'recovering' as const, seen };
-      connection.subscriptions.set(channel, subscription);
-      // What was noted before the position was read is given as well: an anonymous connection would have had it live.
-      const start = { ...position, offset: Math.min(position.offset, first - 1) };
-      const recovery = { channel, since: since ?? start, head: position, announce: since !== undefined, subscription };
-      connection.followReplyWith(recover(this.engine, connection, recovery));
-      return { channel, ...start, pending };
-    } finally {
-      // Still there: the reading failed.
+      const { position: head, pending } = await read();
+      const subscription = connection.subscriptions.get(channel);
+      if (!subscription) return { channel, ...(since ?? head), pending }; // The connection is gone.
+      subscription.ownerId = ownerId;
+      return { channel, ...this.recoveries.afterReply(connection, channel, subscription, head, since), pending };
+    } catch (error) {
       if (begun && connection.subscriptions.get(channel) === begun) this.hub.unsubscribe(connection, channel);
+      throw error;
+    } finally {
       this.endIfGone(connection);
     }
   }
 
-  /** Within the limit, of which who the connection is takes one; and one that fails leaves nothing behind that would count. */
+  /** Subscribes if the connection is below `maxSubscriptions`; its identity counts as one. A failed attempt does not count. */
   private async joinOneMore(
     connection: Connection,
     channel: string,
     since: StreamPosition | undefined,
     read: () => Promise<Reading>,
+    ownerId?: string,
   ): Promise<Subscribed> {
     const { channels } = this.toldOf(connection);
     const { maxSubscriptions } = this.options;
@@ -164,15 +174,34 @@ export class Sessions {
       throw new NotificationError('FORBIDDEN', `a connection has at most ${maxSubscriptions} subscriptions`);
     await this.watch(connection, channel);
     try {
-      return await this.join(connection, channel, since, read);
+      return await this.join(connection, channel, since, read, ownerId);
     } catch (error) {
       if (!connection.subscriptions.has(channel)) await this.unwatch(connection, channel).catch(() => undefined);
       throw error;
     }
   }
 
-  /** The engine counts the connection as the user's; it is told of the new state before the old one is taken back. */
-  private async enter(connection: Connection, userId: string): Promise<void> {
+  /** The user's channel is watched already. What waits for the user is shown after the next reply. */
+  private async enter(connection: Connection, identity: Identity & { kind: 'user' }): Promise<Reading> {
+    const { userId } = identity;
+    await this.count(connection, userId);
+    this.hub.identify(connection, identity);
+    // Read once the connection hears of decisions: none of these can be decided behind its back.
+    const settled = connection.beginRedelivery();
+    try {
+      return await this.hub.readPending(async (decided) => {
+        const waiting = await this.engine.waiting(userId);
+        connection.followReplyWith(REDELIVERY, redeliver(this.engine, connection, userId, waiting, settled));
+        return { position: waiting.position, pending: without(decided, waiting.pendingIds) };
+      });
+    } catch (error) {
+      connection.endRedelivery(settled);
+      throw error;
+    }
+  }
+
+  /** The engine counts the connection as the user's; it hears of the new state before the old one is taken back. */
+  private async count(connection: Connection, userId: string): Promise<void> {
     const earlier = this.toldOf(connection).userId;
     if (earlier === userId) return;
     await this.engine.connect(connection.id, userId);

@@ -145,7 +145,7 @@ requireBinary('redis-server')('the redis engine under faults', () => {
     const request = question();
     const { confirmation } = await again(() => node.engine.open(request));
     const { callbackId } = confirmation;
-    expect((await other.engine.waiting('ann', 10)).pendingIds).toEqual([callbackId]);
+    expect((await other.engine.waiting('ann')).pendingIds).toEqual([callbackId]);
     expect((await again(() => answer(node, callbackId))).status).toMatch(/accepted|repeated/);
     await other.recorder.nth('decided');
     expect(other.recorder.decisionsOf(callbackId)).toHaveLength(1);

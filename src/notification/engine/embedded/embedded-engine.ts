@@ -234,9 +234,8 @@ export class EmbeddedEngine implements Api.Engine {
     return this.store.call('unacknowledged', [userId, limit, cursor]);
   }
 
-  async waiting(userId: string, limit: number): Promise<Api.Waiting> {
-    const { prompts, ...waiting } = await this.store.call('waiting', [userId, limit]);
-    return { ...waiting, prompts: toPage(prompts) };
+  waiting(userId: string): Promise<Api.Waiting> {
+    return this.store.call('waiting', [userId]);
   }
 
   /* ---- notices ---- */

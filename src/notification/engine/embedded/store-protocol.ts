@@ -39,7 +39,7 @@ export interface Operations {
   keep: (envelope: Omit<AcknowledgedMessage, 'message'>, message: string) => boolean;
   ack: (messageId: string, scope: Scope) => AckResult;
   unacknowledged: (userId: string, limit: number, cursor?: string) => Page<AcknowledgedMessage>;
-  waiting: (userId: string, limit: number) => WaitingRecord;
+  waiting: (userId: string) => Waiting;
   revokeUser: (userId: string) => number;
   revokedAt: (userId: string) => number | undefined;
   counts: () => Counts;
@@ -58,8 +58,6 @@ export interface Operations {
   /** Decisions up to this number have been told. */
   told: (decision: number) => void;
 }
-
-export type WaitingRecord = Omit<Waiting, 'prompts'> & { prompts: { records: ConfirmationRecord[]; cursor?: string } };
 
 export type OperationName = keyof Operations;
 export type OperationResult<Name extends OperationName> = ReturnType<Operations[Name]>;

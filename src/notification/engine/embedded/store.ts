@@ -180,16 +180,11 @@ function operationsOf(database: Sqlite, ledger: Ledger, settings: StoreOptions['
     keep: (...args) => messages.keep(...args),
     ack: (...args) => messages.ack(...args),
     unacknowledged: (...args) => messages.unacknowledged(...args),
-    waiting: (userId, limit) => {
-      const prompts = confirmations.list({ scope: [userId], state: 'pending', limit });
-      const isWhole = prompts.cursor === undefined;
-      return {
-        position: messages.position(userChannel(userId)),
-        pendingIds: isWhole ? prompts.records.map(({ callback_id }) => callback_id) : confirmations.pendingIds(userId),
-        prompts,
-        messages: messages.unacknowledged(userId, limit),
-      };
-    },
+    waiting: (userId) => ({
+      position: messages.position(userChannel(userId)),
+      pendingIds: confirmations.pendingIds(userId),
+      hasMessages: messages.unacknowledged(userId, 1).items.length > 0,
+    }),
     revokeUser: (userId) => revocations.revoke(userId),
     revokedAt: (userId) => revocations.revokedAt(userId),
     counts: () => ({ pendingConfirmations: ledger.counters.pending, unacknowledgedMessages: ledger.counters.unacknowledged }),

@@ -8,6 +8,7 @@
  *  3. A prompt whose decision was told is not shown any more.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { parseChannel } from '../../../protocol/channels.js';
 import type { JsonObject } from '../../../protocol/confirmation.js';
 import type { AcknowledgedMessage, Confirmation, EngineHandler, HistoryResult, Publication, StreamPosition } from '../engine.js';
 import { Recent, RecentOfNodes } from './recent.js';
@@ -23,7 +24,11 @@ const PAGE = 200;
 export interface DeliverySource {
   tell<Result>(how: (handler: EngineHandler) => Result): Result | undefined;
   history(channel: string, since: StreamPosition, limit: number): Promise<HistoryResult>;
+  /** The user of a task. */
+  ownerOf(taskId: string): Promise<string | undefined>;
   onError(what: string, error: unknown): void;
+  /** Something was missed and could not be read. */
+  onLost(): void;
 }
 
 interface Place {
@@ -181,18 +186,28 @@ export class Deliveries {
         const result = await this.source.history(channel, place.position, PAGE);
         if (!result.complete) {
           place.position = result.head;
+          this.source.tell((handler) => handler.onMissed(channel, result.head));
           return;
         }
+        const owner = await this.ownerOf(channel);
         for (const { message, offset } of result.publications) {
           place.position = { epoch: place.position.epoch, offset };
-          const publication = { channel, text: JSON.stringify(message), position: place.position };
+          const publication = { channel, text: JSON.stringify(message), position: place.position, ...owner };
           this.source.tell((handler) => handler.onPublication(publication));
         }
         if (place.position.offset >= result.head.offset) return;
       }
     } catch (error) {
       this.source.onError(`reading what ${channel} missed`, error);
+      this.source.onLost();
     }
+  }
+
+  /** A task's publications are also for the user whose it is now. */
+  private async ownerOf(channel: string): Promise<Pick<Publication, 'audienceUserId'>> {
+    const parsed = parseChannel(channel);
+    const audienceUserId = parsed.kind === 'task' ? await this.source.ownerOf(parsed.taskId) : undefined;
+    return audienceUserId === undefined ? {} : { audienceUserId };
   }
 
   private settleExpected(id: string, reached: number): number {

@@ -182,15 +182,14 @@ export class RedisEngine implements Api.Engine {
   }
 
   /** Sent together, so that they take one round trip. */
-  waiting(userId: string, limit: number): Promise<Api.Waiting> {
+  waiting(userId: string): Promise<Api.Waiting> {
     return this.during(async () => {
-      const [position, pendingIds, prompts, messages] = await Promise.all([
+      const [position, pendingIds, { items, cursor }] = await Promise.all([
         this.messages.position(userChannel(userId)),
         this.prompts.pendingIds(userId),
-        this.prompts.list({ scope: [userId], state: 'pending', limit }),
-        this.messages.unacknowledged(userId, limit),
+        this.messages.unacknowledged(userId, 1),
       ]);
-      return { position, pendingIds, prompts, messages };
+      return { position, pendingIds, hasMessages: items.length > 0 || cursor !== undefined };
     });
   }
 
@@ -266,7 +265,9 @@ export class RedisEngine implements Api.Engine {
       {
         tell: (how) => teller.tell(how),
         history: (channel, since, limit) => this.messages.history({ channel, since, limit }),
+        ownerOf: async (taskId) => (await this.tasks.get(taskId))?.userId ?? undefined,
         onError: report,
+        onLost: () => this.life.heal(),
       },
       (channel) => watches.isLive(channel),
     );
