@@ -7,8 +7,10 @@
 import { z } from 'zod';
 import { auditFile } from './ops/audit-file.js';
 import {
+  canonicalOrigin,
   ConfigurationError,
   JwtAuthenticator,
+  parseHost,
   REDIS_PREFIX,
   WEBHOOK_SECRET,
   type NotificationOptions,
@@ -99,9 +101,14 @@ export const SETTINGS = {
   WEBSOCKET_JWT_ISSUER: optional(z.string(), 'the issuer that a token must name'),
   WEBSOCKET_TOKEN_IN_QUERY: setting(onOff, 'off', 'on or off'),
   WEBSOCKET_ALLOWED_ORIGINS: setting(
-    list.refine((origins) => origins.every((origin) => /^[a-z][a-z0-9+.-]*:\/\/[^/]+$/.test(origin))),
+    list.refine((origins) => origins.every((origin) => canonicalOrigin(origin) !== undefined)),
     '',
-    'origins (scheme://host[:port]), separated by commas',
+    'origins of web pages (scheme://host[:port], null, file:// or *), separated by commas',
+  ),
+  WEBSOCKET_ALLOWED_HOSTS: setting(
+    list.refine((hosts) => hosts.every((host) => parseHost(host) !== undefined)),
+    '',
+    'hosts (name[:port]), separated by commas',
   ),
   WEBSOCKET_TRUST_PROXY: setting(list, '', 'addresses, subnets, loopback, linklocal or uniquelocal, separated by commas'),
   WEBSOCKET_MAX_CONNECTIONS_PER_ADDRESS: setting(integer(0), '0', 'a whole number; 0 for no limit'),
@@ -193,6 +200,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Readonly<AppConfig> 
       compression: settings.WEBSOCKET_COMPRESSION,
       apiKeys: settings.WEBSOCKET_API_KEYS,
       allowedOrigins: settings.WEBSOCKET_ALLOWED_ORIGINS,
+      allowedHosts: settings.WEBSOCKET_ALLOWED_HOSTS,
       tokenInQuery: settings.WEBSOCKET_TOKEN_IN_QUERY,
       trustProxy: settings.WEBSOCKET_TRUST_PROXY,
       maxConnectionsPerAddress: settings.WEBSOCKET_MAX_CONNECTIONS_PER_ADDRESS,

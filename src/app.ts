@@ -6,7 +6,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { AppConfig } from './app.config.js';
 import { EndingGently } from './app.http.js';
 import { AppModule } from './app.module.js';
-import { ConfigurationError, AuditTrail, HttpErrorFilter, NotificationWsAdapter } from './notification/index.js';
+import { ConfigurationError, Entrance, HttpErrorFilter, NotificationWsAdapter } from './notification/index.js';
 import { serveDocs } from './ops/docs.js';
 import { PinoLogger } from './ops/logger.js';
 
@@ -27,7 +27,8 @@ export async function startApp(config: Readonly<AppConfig>): Promise<INestApplic
   });
   app.disable('x-powered-by');
   app.useBodyParser('json', { limit: '1mb' });
-  app.useGlobalFilters(new HttpErrorFilter(app.get(AuditTrail)));
+  app.use(app.get(Entrance).admitAll);
+  app.useGlobalFilters(app.get(HttpErrorFilter));
   app.useWebSocketAdapter(new NotificationWsAdapter(app));
   serveDocs(app);
   const server = app.getHttpServer();

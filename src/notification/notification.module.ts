@@ -6,6 +6,8 @@ import { ConfigurableModuleBuilder, Logger, Module, type Provider } from '@nestj
 import { Access } from './access/access.js';
 import { AuditTrail } from './access/audit.js';
 import { Addresses } from './access/address.js';
+import { ListeningAddress } from './access/listening-address.js';
+import { Pages } from './access/pages.js';
 import { Tokens } from './access/tokens.js';
 import { Confirmations } from './confirmation/confirmations.js';
 import { Hub } from './connection/hub.js';
@@ -14,8 +16,10 @@ import { Dispatcher } from './dispatcher.js';
 import { Engine } from './engine/engine.js';
 import { NotificationGateway } from './gateway/notification.gateway.js';
 import { Sessions } from './gateway/session.js';
-import { RestGuard } from './http/caller.js';
+import { Callers, RestGuard } from './http/caller.js';
 import { ConfirmationsController } from './http/confirmations.controller.js';
+import { Entrance } from './http/entrance.js';
+import { HttpErrorFilter } from './http/http-error.filter.js';
 import { MessagesController } from './http/messages.controller.js';
 import { TasksController } from './http/tasks.controller.js';
 import { NotificationMetrics } from './metrics.js';
@@ -43,6 +47,8 @@ const providers: Provider[] = [
   Hub,
   Recoveries,
   { provide: Addresses, useFactory: (options: ResolvedOptions) => new Addresses(options), inject: [ResolvedOptions] },
+  ListeningAddress,
+  Pages,
   Tokens,
   AuditTrail,
   Access,
@@ -102,7 +108,10 @@ const providers: Provider[] = [
   NotificationService,
   Sessions,
   NotificationGateway,
+  HttpErrorFilter,
+  Callers,
   RestGuard,
+  Entrance,
 ];
 
 /** Loads only the engine that is chosen: the other one's libraries cost every start a tenth of a second. */
@@ -129,6 +138,17 @@ async function newEngine(options: ResolvedOptions): Promise<Engine> {
 @Module({
   providers,
   controllers: [MessagesController, ConfirmationsController, TasksController],
-  exports: [NotificationService, NotificationMetrics, RestGuard, ResolvedOptions, Tokens, Addresses, AuditTrail],
+  exports: [
+    NotificationService,
+    NotificationMetrics,
+    RestGuard,
+    Callers,
+    Pages,
+    Entrance,
+    HttpErrorFilter,
+    ResolvedOptions,
+    Addresses,
+    AuditTrail,
+  ],
 })
 export class NotificationModule extends ConfigurableModuleClass {}

@@ -148,8 +148,13 @@ export interface NotificationOptions {
   apiKeys?: string[];
   /** Secure mode: the application's own rules. */
   accessPolicy?: AccessPolicy;
-  /** Origins that browsers may connect from, exactly as they send them. Empty: any in open mode, none in secure mode. @default [] */
+  /**
+   * Origins of web pages that may use the service, `scheme://host[:port]`, `null` or `file://`; `*` is any. Without,
+   * only the service's own page, and in open mode pages of this machine. @default []
+   */
   allowedOrigins?: string[];
+  /** Open mode: names, `host[:port]`, under which the service may be called, beside loopback names and IP addresses. @default [] */
+  allowedHosts?: string[];
   /** Whether a token may stand in the query string (`?token=`), where logs may keep it. @default false */
   tokenInQuery?: boolean;
   /** Proxies whose `X-Forwarded-For` counts: addresses, subnets, `loopback`, `linklocal`, `uniquelocal`. @default [] */
@@ -227,7 +232,8 @@ const schema = z.strictObject({
   accessPolicy: z
     .custom<AccessPolicy>((value) => typeof value === 'object' && value !== null, 'must be an AccessPolicy')
     .optional(),
-  allowedOrigins: z.array(z.string().regex(/^[a-z][a-z0-9+.-]*:\/\/[^/]+$/, 'must be scheme://host[:port]')).default([]),
+  allowedOrigins: z.array(z.string()).default([]),
+  allowedHosts: z.array(z.string()).default([]),
   tokenInQuery: z.boolean().default(false),
   trustProxy: z.array(z.string().min(1)).default([]),
   maxConnectionsPerAddress: z.int().min(0).default(0),

@@ -3,6 +3,7 @@
  * handshakes and failed authentications counted by it.
  */
 import type { IncomingMessage } from 'node:http';
+import { isIP, isIPv4 } from 'node:net';
 import proxyAddr from 'proxy-addr';
 import { TokenBucket } from '../connection/token-bucket.js';
 import { ConfigurationError } from '../notification.errors.js';
@@ -39,37 +40,44 @@ export class Addresses {
 
   /** A forged `X-Forwarded-For` counts for nothing: only what a trusted proxy has added is read. */
   of(request: IncomingMessage): string {
+    const peer = request.socket.remoteAddress ?? '';
     // Without a proxy to believe there is no header to read.
-    return this.settings.trustProxy.length === 0 ? (request.socket.remoteAddress ?? '') : proxyAddr(request, this.trusts);
+    if (this.settings.trustProxy.length === 0) return canonicalAddress(peer) ?? peer;
+    // From the peer to the client, as far as each is trusted; what is no address ends the list.
+    const hops = proxyAddr.all(request, this.trusts).map(canonicalAddress);
+    const end = hops.indexOf(undefined);
+    return hops[(end < 0 ? hops.length : end) - 1] ?? peer;
   }
 
   /** Whether one more handshake is taken from this address. */
   admits(address: string): boolean {
-    return this.settings.handshakeRate === 0 || this.handshakes.take(address);
+    return this.settings.handshakeRate === 0 || this.handshakes.take(networkOf(address));
   }
 
   /** Whether this address has failed to authenticate too often. */
   isSuspicious(address: string): boolean {
-    return this.failures.isEmpty(address);
+    return this.failures.isEmpty(networkOf(address));
   }
 
   failed(address: string): void {
-    this.failures.take(address);
+    this.failures.take(networkOf(address));
   }
 
   /** Counts a connection. @returns whether it is within the limit; one that is not is not counted */
   enter(address: string): boolean {
-    const count = this.connections.get(address) ?? 0;
+    const network = networkOf(address);
+    const count = this.connections.get(network) ?? 0;
     const limit = this.settings.maxConnectionsPerAddress;
     if (limit > 0 && count >= limit) return false;
-    this.connections.set(address, count + 1);
+    this.connections.set(network, count + 1);
     return true;
   }
 
   leave(address: string): void {
-    const count = (this.connections.get(address) ?? 1) - 1;
-    if (count === 0) this.connections.delete(address);
-    else this.connections.set(address, count);
+    const network = networkOf(address);
+    const count = (this.connections.get(network) ?? 1) - 1;
+    if (count === 0) this.connections.delete(network);
+    else this.connections.set(network, count);
   }
 }
 
@@ -95,3 +103,31 @@ class Buckets {
     return this.byAddress.get(address)?.isEmpty() ?? false;
   }
 }
+
+/**
+ * An IP address in its one canonical form: an IPv4-mapped IPv6 address as IPv4, IPv6 lowercase and shortened. A port, as
+ * some proxies add it, and an IPv6 zone are left out.
+ * @returns `undefined` for text that is no address
+ */
+export function canonicalAddress(text: string): string | undefined {
+  const bare = text.trim().replace(/^\[(.*)\](:\d+)?$/, '$1');
+  const address = (isIP(bare) === 0 ? bare.replace(/^([\d.]+):\d+$/, '$1') : bare).replace(/%.*$/, '');
+  if (isIPv4(address)) return address;
+  if (isIP(address) === 0) return undefined;
+  const { hostname } = new URL(`http://[${address}]`);
+  const canonical = hostname.slice(1, -1);
+  const [, high, low] = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(canonical) ?? [];
+  return high === undefined || low === undefined ? canonical : dotted(parseInt(high, 16), parseInt(low, 16));
+}
+
+/** What counts as one for limits: an IPv4 address, the /64 of an IPv6 address (one subscriber has all of it). */
+export function networkOf(address: string): string {
+  if (isIP(address) !== 6) return address;
+  const [head = '', tail] = address.split('::');
+  const groups = (text = ''): string[] => text.split(':').filter((group) => group !== '');
+  const [before, after] = [groups(head), groups(tail)];
+  const all = tail === undefined ? before : [...before, ...Array<string>(8 - before.length - after.length).fill('0'), ...after];
+  return `${all.slice(0, 4).join(':')}::/64`;
+}
+
+const dotted = (high: number, low: number): string => [high >> 8, high & 255, low >> 8, low & 255].join('.');

@@ -4,8 +4,10 @@
 import { STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Addresses } from '../access/address.js';
+import type { Pages } from '../access/pages.js';
 import type { Tokens } from '../access/tokens.js';
 import type { Identity } from '../connection/connection.js';
+import { ERROR_STATUS, type ErrorCode } from '../../protocol/codes.js';
 import { NotificationError } from '../notification.errors.js';
 import type { AuthenticatedUser, ResolvedOptions } from '../notification.options.js';
 
@@ -14,6 +16,7 @@ const TOKEN_PROTOCOL_PREFIX = 'bearer.';
 export interface AdmissionContext {
   options: ResolvedOptions;
   addresses: Addresses;
+  pages: Pages;
   tokens: Tokens;
   /** Whether new connections are taken. */
   accepting: () => boolean;
@@ -21,12 +24,15 @@ export interface AdmissionContext {
 
 /** A no, as an HTTP answer. */
 export class Refusal extends Error {
+  readonly status: number;
+
   constructor(
-    readonly status: number,
+    readonly code: ErrorCode,
     message: string,
     readonly headers: Record<string, string> = {},
   ) {
     super(message);
+    this.status = ERROR_STATUS[code];
   }
 }
 
@@ -36,18 +42,18 @@ export class Refusal extends Error {
  */
 export async function admit(
   request: IncomingMessage,
-  { accepting, addresses, options, tokens }: AdmissionContext,
+  { accepting, addresses, options, pages, tokens }: AdmissionContext,
 ): Promise<Identity> {
-  if (!accepting()) throw new Refusal(503, 'draining', RETRY);
-  if (!addresses.admits(addresses.of(request))) throw new Refusal(429, 'too many handshakes', RETRY);
-  if (!originAllowed(request, options)) throw new Refusal(403, 'origin not allowed');
+  pages.check(request);
+  if (!accepting()) throw new Refusal('UNAVAILABLE', 'draining');
+  if (!addresses.admits(addresses.of(request))) throw new Refusal('RATE_LIMITED', 'too many handshakes');
   if (!options.authenticator) return { kind: 'anonymous' };
   const token = tokenOf(request, options.tokenInQuery);
   if (token === undefined) return { kind: 'unauthenticated' };
   const user = await tokens.check(token, request);
-  if (!user) throw new Refusal(401, 'invalid token', { 'WWW-Authenticate': 'Bearer error="invalid_token"' });
+  if (!user) throw new Refusal('UNAUTHENTICATED', 'invalid token', { 'WWW-Authenticate': 'Bearer error="invalid_token"' });
   // Draining may have begun while the token was checked: who comes in now would be sent away by nobody.
-  if (!accepting()) throw new Refusal(503, 'draining', RETRY);
+  if (!accepting()) throw new Refusal('UNAVAILABLE', 'draining');
   return identityOf(user);
 }
 
@@ -59,23 +65,27 @@ export function identityOf({ userId, expiresAt, issuedAt }: AuthenticatedUser): 
 /** An error of any kind as the refusal that the peer gets: nothing of its insides. */
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
-  if (error instanceof NotificationError) return new Refusal(error.status, error.message, RETRY);
-  return new Refusal(500, 'internal error');
+  if (error instanceof NotificationError) return new Refusal(error.code, error.message);
+  return new Refusal('INTERNAL', 'internal error');
 }
 
 /** Writes a refusal and ends the connection. */
-export function refuse(socket: Duplex, { status, message, headers }: Refusal): void {
+export function refuse(socket: Duplex, { status, code, message, headers }: Refusal): void {
+  const body = JSON.stringify({ code, message });
   if (socket.destroyed) return;
   socket.on('error', ignoreReset);
   const lines = Object.entries({
     Connection: 'close',
-    'Content-Type': 'text/plain',
-    'Content-Length': String(Buffer.byteLength(message)),
+    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Length': String(Buffer.byteLength(body)),
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+    ...(RETRYABLE.has(code) && { 'Retry-After': '1' }),
     ...headers,
   });
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
   socket.once('finish', () => socket.destroy());
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head}\r\n${message}`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head}\r\n${body}`);
 }
 
 /** Node hands an upgrade's socket over without a listener: a peer's reset would end the process. `destroyed` tells of it. */
@@ -88,15 +98,8 @@ export function pathOf(request: IncomingMessage): string {
   return (request.url ?? '').split('?', 1)[0] ?? '';
 }
 
-const RETRY = { 'Retry-After': '1' };
-
-/** Browsers always send an `Origin`; nobody else need. It is compared to the letter: no case, no port, no dot is forgiven. */
-function originAllowed(request: IncomingMessage, { allowedOrigins, authenticator }: ResolvedOptions): boolean {
-  const { origin } = request.headers;
-  if (origin === undefined) return true;
-  if (allowedOrigins.length === 0) return authenticator === undefined;
-  return allowedOrigins.includes(origin);
-}
+/** Codes after which the same handshake may succeed. */
+const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['RATE_LIMITED', 'BUSY', 'UNAVAILABLE']);
 
 function tokenOf(request: IncomingMessage, inQuery: boolean): string | undefined {
   const header = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];

@@ -100,7 +100,7 @@ export class Endpoint {
   }
 
   private ready(): { server: WebSocketServer; context: EndpointContext } {
-    if (!this.server || !this.context) throw new Refusal(503, 'starting', { 'Retry-After': '1' });
+    if (!this.server || !this.context) throw new Refusal('UNAVAILABLE', 'starting');
     return { server: this.server, context: this.context };
   }
 

@@ -17,6 +17,7 @@ import {
 import { Access } from '../access/access.js';
 import { Addresses } from '../access/address.js';
 import { AuditTrail } from '../access/audit.js';
+import { Pages } from '../access/pages.js';
 import { Tokens } from '../access/tokens.js';
 import { BROADCAST_CHANNEL, channelOf, type ParsedChannel } from '../../protocol/channels.js';
 import { CLOSE } from '../../protocol/codes.js';
@@ -70,6 +71,7 @@ export class NotificationGateway
     private readonly service: NotificationService,
     private readonly access: Access,
     private readonly addresses: Addresses,
+    private readonly pages: Pages,
     private readonly tokens: Tokens,
     private readonly audit: AuditTrail,
     private readonly sessions: Sessions,
@@ -82,8 +84,8 @@ export class NotificationGateway
   afterInit(endpoint: unknown): void {
     this.isForeignServer = !(endpoint instanceof Endpoint);
     if (!(endpoint instanceof Endpoint)) return;
-    const { addresses, audit, hub, metrics, options, tokens, wheel } = this;
-    endpoint.open({ addresses, audit, hub, metrics, options, tokens, wheel, accepting: () => this.service.accepting });
+    const { addresses, audit, hub, metrics, options, pages, tokens, wheel } = this;
+    endpoint.open({ addresses, audit, hub, metrics, options, pages, tokens, wheel, accepting: () => this.service.accepting });
   }
 
   onModuleInit(): void {

@@ -40,7 +40,7 @@ export class NotificationWsAdapter extends WsAdapter {
     const onUpgrade: UpgradeListener = (request, socket, head) => {
       if (endpoint.serves(request)) void endpoint.upgrade(request, socket, head);
       else if (this.stockListener) this.stockListener(request, socket, head);
-      else if (server.listenerCount('upgrade') === 1) refuse(socket, new Refusal(404, 'not found'));
+      else if (server.listenerCount('upgrade') === 1) refuse(socket, new Refusal('NOT_FOUND', 'not found'));
     };
     server.on('upgrade', onUpgrade);
     this.endpoints.set(endpoint, () => server.off('upgrade', onUpgrade));

@@ -8,6 +8,7 @@ import { createParamDecorator, Inject, Injectable, SetMetadata, type CanActivate
 import { Reflector } from '@nestjs/core';
 import { actorOf, mustBeAllowed, type RouteOperation, type Subject } from '../access/access.js';
 import { Addresses } from '../access/address.js';
+import { Pages } from '../access/pages.js';
 import { Tokens } from '../access/tokens.js';
 import { NotificationError } from '../notification.errors.js';
 import { ResolvedOptions, type Origin } from '../notification.options.js';
@@ -27,38 +28,29 @@ export const Operation = (operation: RouteOperation): MethodDecorator => SetMeta
 
 export type CalledRequest = Request & { caller?: Caller };
 
-/** The caller of a guarded route. */
-export const Calling = createParamDecorator((_data: unknown, context: ExecutionContext): Caller => {
-  const { caller } = context.switchToHttp().getRequest<CalledRequest>();
-  if (!caller) throw new TypeError('@Calling() needs RestGuard');
-  return caller;
-});
-
+/** Finds out who calls, once for each request and from its headers alone. */
 @Injectable()
-export class RestGuard implements CanActivate {
+export class Callers {
   private readonly keyHashes: Buffer[];
+  private readonly known = new WeakMap<CalledRequest, Promise<Caller['subject']>>();
 
   constructor(
     @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
-    @Inject(Reflector) private readonly reflector: Reflector,
     private readonly tokens: Tokens,
-    private readonly addresses: Addresses,
   ) {
     this.keyHashes = options.apiKeys.map(hash);
   }
 
-  async canActivate(context: ExecutionContext): Promise<boolean> {
-    const request = context.switchToHttp().getRequest<CalledRequest>();
-    const operation = this.reflector.get<RouteOperation | undefined>(OPERATION, context.getHandler());
-    if (operation === undefined) throw new NotificationError('FORBIDDEN', 'no policy for this route');
-    const subject = await this.identify(request);
-    const userId = subject.kind === 'user' ? subject.userId : null;
-    request.caller = { subject, userId, origin: { by: actorOf(subject), means: 'rest', address: this.addresses.of(request) } };
-    mustBeAllowed(subject, operation);
-    return true;
+  /** @throws NotificationError UNAUTHENTICATED, RATE_LIMITED, UNAVAILABLE */
+  identify(request: CalledRequest): Promise<Caller['subject']> {
+    const known = this.known.get(request);
+    if (known) return known;
+    const subject = this.subjectOf(request);
+    this.known.set(request, subject);
+    return subject;
   }
 
-  private async identify(request: Request): Promise<Caller['subject']> {
+  private async subjectOf(request: CalledRequest): Promise<Caller['subject']> {
     const isOpen = this.options.authenticator === undefined && this.keyHashes.length === 0;
     if (isOpen) return { kind: 'service' };
     const token = request.header('x-api-key') ?? /^Bearer +(\S+)$/i.exec(request.header('authorization') ?? '')?.[1];
@@ -72,6 +64,36 @@ export class RestGuard implements CanActivate {
   private isKey(token: string): boolean {
     const given = hash(token);
     return this.keyHashes.reduce((found, key) => timingSafeEqual(given, key) || found, false);
+  }
+}
+
+/** The caller of a guarded route. */
+export const Calling = createParamDecorator((_data: unknown, context: ExecutionContext): Caller => {
+  const { caller } = context.switchToHttp().getRequest<CalledRequest>();
+  if (!caller) throw new TypeError('@Calling() needs RestGuard');
+  return caller;
+});
+
+@Injectable()
+export class RestGuard implements CanActivate {
+  constructor(
+    @Inject(Reflector) private readonly reflector: Reflector,
+    private readonly pages: Pages,
+    private readonly callers: Callers,
+    private readonly addresses: Addresses,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const request = context.switchToHttp().getRequest<CalledRequest>();
+    // A host application may serve the route where the entrance does not recognise it.
+    this.pages.check(request);
+    const operation = this.reflector.get<RouteOperation | undefined>(OPERATION, context.getHandler());
+    if (operation === undefined) throw new NotificationError('FORBIDDEN', 'no policy for this route');
+    const subject = await this.callers.identify(request);
+    const userId = subject.kind === 'user' ? subject.userId : null;
+    request.caller = { subject, userId, origin: { by: actorOf(subject), means: 'rest', address: this.addresses.of(request) } };
+    mustBeAllowed(subject, operation);
+    return true;
   }
 }
 

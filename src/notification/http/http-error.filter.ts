@@ -1,41 +1,85 @@
-/** Errors of the REST routes: `{code, message, fields?, confirmation?}` with the code's status. */
-import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
-import type { Request, Response } from 'express';
+/**
+ * Errors of the REST routes: `{code, message, fields?, confirmation?}` with the code's status, and the members of RFC 9457
+ * for a client that accepts `application/problem+json`.
+ */
+import { STATUS_CODES, type ServerResponse } from 'node:http';
+import { Catch, Injectable, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { AuditTrail, isRefusal } from '../access/audit.js';
 import { ERROR_STATUS } from '../../protocol/codes.js';
 import type { Origin } from '../notification.options.js';
 import type { CalledRequest } from './caller.js';
 import { asProtocolError } from '../gateway/error-frame.js';
 
+/** How long a refused body may go on arriving before its connection is cut: a client that still sends misses the answer. */
+const LINGER_MS = 500;
+/** For errors after which the same request may succeed. */
+const RETRY_AFTER_S = '1';
+const RETRYABLE: ReadonlySet<string> = new Set(['UNAVAILABLE', 'BUSY', 'RATE_LIMITED']);
+const PROBLEM = 'application/problem+json';
+
 @Catch()
+@Injectable()
 export class HttpErrorFilter implements ExceptionFilter {
   private readonly logger = new Logger(HttpErrorFilter.name);
 
   constructor(private readonly audit: AuditTrail) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    this.answer(error, http.getRequest<CalledRequest>(), http.getResponse<ServerResponse>());
+  }
+
+  /** @param route the pattern that the request's path matches, where it has not been routed yet */
+  answer(error: unknown, request: CalledRequest, response: ServerResponse, route = routeOf(request)): void {
     const { code, message, fields, callbackId, confirmation } = asProtocolError(error);
     if (code === 'INTERNAL') this.logger.error(error);
-    const request = host.switchToHttp().getRequest<CalledRequest>();
     if (isRefusal(code)) {
       const origin: Origin = request.caller?.origin ?? { by: null, means: 'rest', address: request.socket.remoteAddress };
       this.audit.record({
         event: 'refused',
         ...origin,
-        what: `${request.method} ${routeOf(request)}`,
+        what: `${request.method} ${route}`,
         code,
         callbackId,
       });
     }
-    const response = host.switchToHttp().getResponse<Response>();
     if (response.headersSent) return;
-    if (code === 'UNAVAILABLE' || code === 'BUSY') response.setHeader('Retry-After', '1');
-    response.status(ERROR_STATUS[code]).json({ code, message, fields, confirmation });
+    if (RETRYABLE.has(code) && !response.hasHeader('Retry-After')) response.setHeader('Retry-After', RETRY_AFTER_S);
+    sendError(request, response, ERROR_STATUS[code], { code, message, fields, confirmation });
   }
 }
 
+/** Answers with an error, and closes the connection of a request whose body was not waited for. */
+export function sendError(
+  request: CalledRequest,
+  response: ServerResponse,
+  status: number,
+  error: { code: string; message: string } & Record<string, unknown>,
+): void {
+  const asProblem = request.headers.accept?.includes(PROBLEM) ?? false;
+  const problem = asProblem && { type: 'about:blank', title: STATUS_CODES[status], status, detail: error.message };
+  const body = Buffer.from(JSON.stringify({ ...problem, ...error }));
+  response.statusCode = status;
+  response.setHeader('Content-Type', asProblem ? PROBLEM : 'application/json; charset=utf-8');
+  response.setHeader('Content-Length', body.length);
+  if (request.complete || !hasBody(request)) {
+    response.end(request.method === 'HEAD' ? undefined : body);
+    return;
+  }
+  response.setHeader('Connection', 'close');
+  response.write(body);
+  const end = (): void => void response.end();
+  const timer = setTimeout(end, LINGER_MS);
+  response.once('close', () => clearTimeout(timer));
+  request.once('end', end).resume();
+}
+
+export function hasBody({ headers }: CalledRequest): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
 /** The route's pattern: a path may hold what is nobody's business. */
-function routeOf(request: Request): string {
+function routeOf(request: CalledRequest): string {
   const route = request.route as { path?: string } | undefined;
   return route?.path ?? '(unknown route)';
 }

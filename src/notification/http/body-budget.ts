@@ -1,0 +1,47 @@
+/**
+ * Bounds the bytes of request bodies that are under way. A body counts with the length that it declares, a chunked one
+ * with the largest that is taken, from when its request is admitted until it has arrived or its connection is gone.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { networkOf } from '../access/address.js';
+
+/** The largest body that a parser takes; a longer one is refused before it is read. */
+const MAX_BODY = 1024 * 1024;
+const MAX_TOTAL = 64 * MAX_BODY;
+/** One network must not use up what all share. */
+const MAX_PER_NETWORK = 16 * MAX_BODY;
+
+export class BodyBudget {
+  private total = 0;
+  private readonly byNetwork = new Map<string, number>();
+
+  /** Whether one more body may come; one that may is counted. */
+  admits(request: IncomingMessage, response: ServerResponse, address: string): boolean {
+    const bytes = request.complete ? 0 : declaredLength(request);
+    if (bytes === 0) return true;
+    const network = networkOf(address);
+    const own = this.byNetwork.get(network) ?? 0;
+    if (this.total + bytes > MAX_TOTAL || own + bytes > MAX_PER_NETWORK) return false;
+    this.count(network, bytes);
+    let counts = true;
+    const release = (): void => {
+      if (counts) this.count(network, -bytes);
+      counts = false;
+    };
+    request.once('end', release).once('close', release);
+    response.once('close', release);
+    return true;
+  }
+
+  private count(network: string, bytes: number): void {
+    this.total += bytes;
+    const own = (this.byNetwork.get(network) ?? 0) + bytes;
+    if (own > 0) this.byNetwork.set(network, own);
+    else this.byNetwork.delete(network);
+  }
+}
+
+function declaredLength({ headers }: IncomingMessage): number {
+  if (headers['transfer-encoding'] !== undefined) return MAX_BODY;
+  return Math.min(Number(headers['content-length'] ?? 0), MAX_BODY);
+}

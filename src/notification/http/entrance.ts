@@ -1,0 +1,124 @@
+/**
+ * What every HTTP request of ours passes first, before its body is read and before it is routed:
+ *
+ *  1. The page that sent it may use the service (`Pages`); a preflight is answered here.
+ *  2. A connection's requests are served one after the other: a pipelined one waits for the answer before it.
+ *  3. The caller of a REST route is known from the headers. A request without a valid key or token is refused, and its
+ *     connection closed, before its body is read.
+ *  4. The bodies under way are bounded in bytes, over all and for each caller's network.
+ *
+ * The module installs it for its own routes, ahead of a host application's parsers; the stand-alone service for all.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { Inject, Injectable } from '@nestjs/common';
+import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
+import { Addresses } from '../access/address.js';
+import { Pages } from '../access/pages.js';
+import { NotificationError } from '../notification.errors.js';
+import { BodyBudget } from './body-budget.js';
+import { Callers, type CalledRequest } from './caller.js';
+import { HttpErrorFilter } from './http-error.filter.js';
+import { pathOf } from '../gateway/admission.js';
+import { Routes } from './routes.js';
+
+/** Requests of one connection that wait for their turn; with one more the connection is cut. */
+const MAX_PIPELINED = 100;
+
+const PREFLIGHT = {
+  'Access-Control-Allow-Methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
+  'Access-Control-Allow-Headers': 'Authorization, X-API-Key, Idempotency-Key, Content-Type',
+  'Access-Control-Max-Age': '600',
+};
+const EXPOSED = 'Retry-After, WWW-Authenticate';
+
+interface Line {
+  last: Promise<void>;
+  waiting: number;
+}
+
+@Injectable()
+export class Entrance {
+  private readonly admitted = new WeakSet<IncomingMessage>();
+  private readonly lines = new WeakMap<Socket, Line>();
+  private readonly bodies = new BodyBudget();
+  private routes: Routes | undefined;
+
+  constructor(
+    @Inject(HttpAdapterHost) host: HttpAdapterHost,
+    @Inject(ApplicationConfig) private readonly application: ApplicationConfig,
+    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    private readonly pages: Pages,
+    private readonly callers: Callers,
+    private readonly addresses: Addresses,
+    private readonly errors: HttpErrorFilter,
+  ) {
+    // A testing module gets its adapter when the application is created from it; an application context never.
+    host.init$.subscribe(() => {
+      host.httpAdapter.use((request: CalledRequest, response: ServerResponse, next: () => void) => {
+        if (this.routeOf(request) === undefined) next();
+        else void this.admit(request, response, next);
+      });
+    });
+  }
+
+  /** A middleware that admits any request, for a server that serves nothing else. */
+  readonly admitAll = (request: CalledRequest, response: ServerResponse, next: () => void): void => {
+    if (this.admitted.has(request)) next();
+    else void this.admit(request, response, next);
+  };
+
+  private async admit(request: CalledRequest, response: ServerResponse, next: () => void): Promise<void> {
+    this.admitted.add(request);
+    response.setHeader('Cache-Control', 'no-store');
+    response.setHeader('X-Content-Type-Options', 'nosniff');
+    const route = this.routeOf(request);
+    try {
+      const origin = this.pages.check(request);
+      response.setHeader('Vary', 'Origin');
+      if (origin !== undefined) {
+        response.setHeader('Access-Control-Allow-Origin', origin);
+        response.setHeader('Access-Control-Expose-Headers', EXPOSED);
+        if (isPreflight(request)) {
+          response.writeHead(204, PREFLIGHT).end();
+          return;
+        }
+      }
+      await this.turn(request, response);
+      if (route !== undefined) await this.callers.identify(request);
+      if (!this.bodies.admits(request, response, this.addresses.of(request)))
+        throw new NotificationError('BUSY', 'too many bodies under way');
+    } catch (error) {
+      this.errors.answer(error, request, response, route);
+      return;
+    }
+    if (!request.socket.destroyed) next();
+  }
+
+  /** The pattern of the REST route that a request asks for. */
+  private routeOf(request: CalledRequest): string | undefined {
+    this.routes ??= new Routes(
+      [...this.modules.values()].flatMap(({ controllers }) => [...controllers.values()].map(({ metatype }) => metatype)),
+      this.application.getGlobalPrefix(),
+    );
+    return this.routes.find(pathOf(request));
+  }
+
+  /** Resolves when the connection's earlier requests have been answered. */
+  private async turn({ socket }: IncomingMessage, response: ServerResponse): Promise<void> {
+    const line = this.lines.get(socket) ?? { last: Promise.resolve(), waiting: 0 };
+    this.lines.set(socket, line);
+    if (line.waiting >= MAX_PIPELINED) socket.destroy();
+    const before = line.last;
+    line.last = new Promise((resolve) => {
+      response.once('close', resolve);
+    });
+    line.waiting += 1;
+    await before;
+    line.waiting -= 1;
+  }
+}
+
+function isPreflight({ method, headers }: IncomingMessage): boolean {
+  return method === 'OPTIONS' && headers['access-control-request-method'] !== undefined;
+}
