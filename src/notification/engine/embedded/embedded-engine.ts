@@ -10,17 +10,20 @@ import canonicalize from 'canonicalize';
 import { parseChannel } from '../../../protocol/channels.js';
 import { EngineUnavailableError } from '../../notification.errors.js';
 import type * as Api from '../engine.js';
+import { checkCursor } from '../cursor.js';
 import { OWN_CODE_VIA } from '../via.js';
 import { DeadlineTimer } from './deadline-timer.js';
 import type { Fault } from './faulty-sqlite.js';
 import type { StoreEvent } from './ledger.js';
 import { RESERVE_BYTES, type EmbeddedEngineOptions } from './embedded-options.js';
 import { LocalPresence } from './local-presence.js';
-import { checkCursor, toConfirmation, toDecideResult, toNotice, toPage, toTask, type TaskRecord } from './records.js';
+import { toConfirmation, toDecideResult, toNotice, toPage, toTask, type TaskRecord } from './records.js';
 import { StoreClient } from './store-client.js';
 import type { Opened } from './store-protocol.js';
 import { ToldDecisions } from './told-decisions.js';
 
+/** The number of a row. */
+const CURSOR = /^\d{1,15}$/;
 const ANSWER_WITHIN_MS = 2000;
 const TOLD_EVERY_MS = 1000;
 /** How often it is looked for notices that have come due. */
@@ -143,7 +146,7 @@ export class EmbeddedEngine implements Api.Engine {
   }
 
   async list(query: Api.ConfirmationQuery): Promise<Api.Page<Api.Confirmation>> {
-    checkCursor(query.cursor);
+    checkCursor(query.cursor, CURSOR);
     return toPage(await this.store.call('list', [query]));
   }
 
@@ -230,7 +233,7 @@ export class EmbeddedEngine implements Api.Engine {
   }
 
   unacknowledged(userId: string, limit: number, cursor?: string): Promise<Api.Page<Api.AcknowledgedMessage>> {
-    checkCursor(cursor);
+    checkCursor(cursor, CURSOR);
     return this.store.call('unacknowledged', [userId, limit, cursor]);
   }
 

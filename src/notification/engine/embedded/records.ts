@@ -3,7 +3,6 @@
  * engine's words.
  */
 import type { JsonObject, OnTimeout, Outcome } from '../../../protocol/confirmation.js';
-import { InvalidMessageError } from '../../notification.errors.js';
 import { storedVia } from '../via.js';
 import type { Confirmation, DecideResult, Decision, Notice, OpenRequest, Page, Prompt, Task } from '../engine.js';
 
@@ -135,10 +134,4 @@ export function toDecideResult(result: DecideRecord): DecideResult {
 
 export function toPage({ records, cursor }: { records: ConfirmationRecord[]; cursor?: string }): Page<Confirmation> {
   return { items: records.map(toConfirmation), ...(cursor !== undefined && { cursor }) };
-}
-
-/** A cursor is the number of the last row of the page before. */
-export function checkCursor(cursor: string | undefined): void {
-  if (cursor !== undefined && !/^\d{1,15}$/.test(cursor))
-    throw new InvalidMessageError({ cursor: 'is none that this list gave' });
 }

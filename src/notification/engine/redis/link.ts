@@ -9,6 +9,8 @@
  *     unknown, and repeating it with the same id is safe.
  *  3. With `waitReplicas` a call that somebody counts on resolves when so many replicas have what it did.
  *  4. Subscriptions come back by themselves; `onReady` says that they had been away.
+ *  5. What Redis or the network said goes to the log, and to whoever starts the service. Errors of calls, which reach
+ *     clients, are in our own words.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { createClient, createCluster } from 'redis';
@@ -42,6 +44,9 @@ const SILENT_MS = 5000;
 /** Between looks whether a slot has been moved. */
 const MOVING_MS = 25;
 const SUBSCRIBE_AGAIN_MS = 50;
+/** The same reason is logged once in this time. */
+const COMPLAIN_AGAIN_MS = 60_000;
+const MAX_COMPLAINTS = 20;
 const RECONNECT_MS = { shortest: 50, longest: 1000 };
 
 type Client = ReturnType<typeof newClient>;
@@ -72,15 +77,17 @@ export class RedisLink {
   /** By master. */
   private readonly replicas = new Map<string, Replicas>();
   private closed = false;
-  private complained = '';
+  /** When each reason was last logged. */
+  private readonly complaints = new Map<string, number>();
+  private lastReason = '';
 
   constructor(private readonly options: LinkOptions) {
     const { timeoutMs } = options;
     const late = (): Error => new EngineUnavailableError(`Redis has not answered within ${timeoutMs} ms`);
-    this.calls = new Calls(timeoutMs, late, translated);
+    this.calls = new Calls(timeoutMs, late, (error) => this.translated(error));
     const onError = (error: unknown): void => this.complain(error);
     const onReady = (): void => {
-      this.complained = '';
+      this.complaints.clear();
       options.onReady();
     };
     this.wires =
@@ -90,7 +97,21 @@ export class RedisLink {
   }
 
   async connect(): Promise<void> {
-    await this.calls.run(this.wires.connect());
+    try {
+      await this.calls.run(this.wires.connect());
+    } catch (error) {
+      throw new EngineUnavailableError('Redis cannot be reached', this.lastReason || error);
+    }
+  }
+
+  /** Why a call failed, in the words of Redis or of the network: one line. */
+  reasonOf(error: EngineUnavailableError): string {
+    const { url } = this.options;
+    const reason = reasonOf(error.cause ?? error);
+    const isEncrypted = [typeof url === 'string' ? url : url.cluster].flat().some((each) => each.startsWith('rediss:'));
+    if (isEncrypted && reason.includes('not answered')) return `${reason}; a port without TLS needs a redis:// URL`;
+    if (!isEncrypted && reason.startsWith('Socket closed')) return `${reason}; a port that expects TLS needs a rediss:// URL`;
+    return reason;
   }
 
   /** Runs a script on a partition (or the nodes' own root). */
@@ -176,10 +197,27 @@ export class RedisLink {
 
   private complain(error: unknown): void {
     if (this.closed) return;
-    const message = `Redis: ${error instanceof Error ? error.message || error.name : String(error)}`;
-    if (message !== this.complained) this.options.logger.warn(message);
-    this.complained = message;
+    const reason = reasonOf(error);
+    this.lastReason = reason;
+    const now = Date.now();
+    if (now - (this.complaints.get(reason) ?? -Infinity) < COMPLAIN_AGAIN_MS) return;
+    if (this.complaints.size >= MAX_COMPLAINTS) this.complaints.clear();
+    this.complaints.set(reason, now);
+    this.options.logger.warn(`Redis: ${reason}`);
   }
+
+  private translated(error: unknown): Error {
+    if (error instanceof EngineUnavailableError) return error;
+    if (saysRedis(error, 'OOM')) return new StoreFullError(error);
+    this.complain(error);
+    return new EngineUnavailableError('Redis could not carry out the call', error);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const causes = error instanceof AggregateError ? (error.errors as unknown[]).map(reasonOf).join(', ') : '';
+  const text = error instanceof Error ? error.message || causes || error.name : String(error);
+  return text.replace(/\s+/g, ' ').trim();
 }
 
 function evaluate({ sha, source }: Script, root: string, args: readonly (string | number)[], send: Send): Promise<Reply> {
@@ -203,12 +241,6 @@ function whenSettled(until: number, work: () => Promise<Reply>): Promise<Reply> 
 
 const saysRedis = (error: unknown, code: string): boolean => error instanceof Error && error.message.startsWith(code);
 
-function translated(error: unknown): Error {
-  if (error instanceof EngineUnavailableError) return error;
-  const message = error instanceof Error ? error.message || error.name : String(error);
-  return message.startsWith('OOM') ? new StoreFullError(error) : new EngineUnavailableError(`Redis: ${message}`, error);
-}
-
 const SETTINGS = {
   // Its own time-out costs five times ours.
   commandOptions: { timeout: 0 },
@@ -226,13 +258,13 @@ const SOCKET = {
 const PINGED = { pingInterval: 1000 } as const;
 
 function newClient(url: string, idle: Partial<typeof PINGED> = {}) {
-  return createClient({ ...SETTINGS, ...idle, url, socket: SOCKET });
+  return createClient({ ...SETTINGS, ...idle, url, socket: { ...SOCKET } });
 }
 
 function newCluster(urls: string[], idle: Partial<typeof PINGED> = {}) {
   return createCluster({
     rootNodes: urls.map((url) => ({ url })),
-    defaults: { ...SETTINGS, ...idle, socket: SOCKET },
+    defaults: { ...SETTINGS, ...idle, socket: { ...SOCKET } },
     commandOptions: SETTINGS.commandOptions,
     RESP: SETTINGS.RESP,
   });
@@ -272,7 +304,7 @@ function clusterWires(urls: string[], waits: boolean, onReady: () => void, onErr
     write: (key, args) => writer.sendCommand(key, false, args),
     writer: (key) => {
       const master = writer.slots[slotOf(key)]?.master;
-      if (!master) throw new EngineUnavailableError(`Redis Cluster serves no slot for ${key}`);
+      if (!master) throw new Error(`the Redis Cluster serves no slot for ${key}`);
       return { master: master.address, send: async (args) => (await writer.nodeClient(master)).sendCommand(args) };
     },
     subscribe: (channels, listener) => cluster.sSubscribe(channels, listener),

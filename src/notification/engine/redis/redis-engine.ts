@@ -11,6 +11,7 @@
 import { userChannel } from '../../../protocol/channels.js';
 import { ConfigurationError, EngineUnavailableError } from '../../notification.errors.js';
 import type * as Api from '../engine.js';
+import { checkCursor } from '../cursor.js';
 import { checkServer } from './check-server.js';
 import type { Context } from './context.js';
 import { Deliveries } from './deliveries.js';
@@ -29,6 +30,8 @@ import { Teller } from './teller.js';
 import { Ticker } from './ticker.js';
 import { EVERYTHING, Watches } from './watches.js';
 
+/** What cursors look like: an order and a partition; an interval's start. */
+const CURSORS = { list: /^\d{1,17}\.\d{1,5}$/, unacknowledged: /^\(\d{1,17}$/ };
 const BEAT_MS = { shortest: 50, longest: 1000 };
 
 export interface RedisEngineOptions {
@@ -97,7 +100,8 @@ export class RedisEngine implements Api.Engine {
       await this.life.start();
     } catch (error) {
       this.closing = this.link.close();
-      if (error instanceof EngineUnavailableError) throw new ConfigurationError(`Redis cannot be used: ${error.message}`);
+      if (error instanceof EngineUnavailableError)
+        throw new ConfigurationError(`Redis cannot be used: ${this.link.reasonOf(error)}`);
       throw error;
     }
   }
@@ -134,7 +138,10 @@ export class RedisEngine implements Api.Engine {
   }
 
   list(query: Api.ConfirmationQuery): Promise<Api.Page<Api.Confirmation>> {
-    return this.during(() => this.prompts.list(query));
+    return this.during(async () => {
+      checkCursor(query.cursor, CURSORS.list);
+      return this.prompts.list(query);
+    });
   }
 
   /* ---- tasks ---- */
@@ -178,7 +185,10 @@ export class RedisEngine implements Api.Engine {
   }
 
   unacknowledged(userId: string, limit: number, cursor?: string): Promise<Api.Page<Api.AcknowledgedMessage>> {
-    return this.during(() => this.messages.unacknowledged(userId, limit, cursor));
+    return this.during(async () => {
+      checkCursor(cursor, CURSORS.unacknowledged);
+      return this.messages.unacknowledged(userId, limit, cursor);
+    });
   }
 
   /** Sent together, so that they take one round trip. */
