@@ -11,11 +11,13 @@ import {
   ConfigurationError,
   JwtAuthenticator,
   parseHost,
+  PUBLIC_URL,
   REDIS_PREFIX,
   WEBHOOK_SECRET,
   type NotificationOptions,
   type WebhookOptions,
 } from './notification/index.js';
+import { WEBHOOK_EVENTS } from './protocol/webhook-events.js';
 
 const integer = (min: number, max = Number.MAX_SAFE_INTEGER): z.ZodType<number> =>
   z
@@ -125,11 +127,17 @@ export const SETTINGS = {
     '',
     'whsec_ and base64 of at least 24 bytes; several, separated by commas, each sign',
   ),
+  WEBSOCKET_WEBHOOK_EVENTS: setting(
+    list.pipe(z.array(z.enum(WEBHOOK_EVENTS)).min(1)),
+    WEBHOOK_EVENTS.join(','),
+    `events, separated by commas: ${WEBHOOK_EVENTS.join(', ')}`,
+  ),
   WEBSOCKET_WEBHOOK_TIMEOUT: setting(
     duration.refine((ms) => ms <= HOUR_MS),
     '10',
     'seconds, 0.001 to 3600',
   ),
+  WEBSOCKET_PUBLIC_URL: optional(PUBLIC_URL, 'an http(s) URL without credentials, query and fragment'),
   WEBSOCKET_LOG_LEVEL: setting(
     z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
     'info',
@@ -207,6 +215,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Readonly<AppConfig> 
       handshakeRate: settings.WEBSOCKET_HANDSHAKE_RATE,
       authenticationFailures: settings.WEBSOCKET_AUTH_FAILURES,
       webhook: webhookOf(settings),
+      publicUrl: settings.WEBSOCKET_PUBLIC_URL,
       authenticator: authenticatorOf(settings),
       audit: settings.WEBSOCKET_AUDIT_FILE === undefined ? undefined : auditFile(settings.WEBSOCKET_AUDIT_FILE),
       allowOpenMode: settings.WEBSOCKET_AUTH === 'none',
@@ -226,7 +235,7 @@ function webhookOf(settings: Settings): WebhookOptions | undefined {
     throw new ConfigurationError('WEBSOCKET_WEBHOOK_SECRET is not set, but WEBSOCKET_WEBHOOK_URL needs it');
   if (url === undefined && secrets.length > 0)
     throw new ConfigurationError('WEBSOCKET_WEBHOOK_URL is not set, but WEBSOCKET_WEBHOOK_SECRET is');
-  return url === undefined ? undefined : { url, secret: secrets, timeoutMs };
+  return url === undefined ? undefined : { url, secret: secrets, timeoutMs, events: settings.WEBSOCKET_WEBHOOK_EVENTS };
 }
 
 function authenticatorOf(settings: Settings): JwtAuthenticator | undefined {

@@ -28,6 +28,7 @@ export * from './notification.errors.js';
 export { NotificationModule } from './notification.module.js';
 export {
   REDIS_PREFIX,
+  PUBLIC_URL,
   WEBHOOK_SECRET,
   type AccessPolicy,
   type Actor,

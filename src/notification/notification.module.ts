@@ -87,7 +87,7 @@ const providers: Provider[] = [
   {
     provide: WebhookSender,
     useFactory: (engine: Engine, options: ResolvedOptions, metrics: NotificationMetrics) =>
-      new WebhookSender(engine, options.webhook, metrics, new Logger('Webhook')),
+      new WebhookSender(engine, options.webhook, metrics, new Logger('Webhook'), options.publicUrl),
     inject: [Engine, ResolvedOptions, NotificationMetrics],
   },
   {
@@ -117,7 +117,7 @@ const providers: Provider[] = [
 /** Loads only the engine that is chosen: the other one's libraries cost every start a tenth of a second. */
 async function newEngine(options: ResolvedOptions): Promise<Engine> {
   const logger = new Logger('Engine');
-  const settings = { ...options, notices: options.webhook !== undefined };
+  const settings = { ...options, notices: options.webhook?.events };
   if (options.engine === 'embedded') {
     const { EmbeddedEngine } = await import('./engine/embedded/embedded-engine.js');
     return new EmbeddedEngine({ dataDir: options.dataDir, settings, logger });

@@ -5,6 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import type { OnTimeout } from '../protocol/confirmation.js';
+import { WEBHOOK_EVENTS, type WebhookEventName } from '../protocol/webhook-events.js';
 import { ConfigurationError } from './notification.errors.js';
 
 /** Who a connection or a caller is. */
@@ -69,7 +70,7 @@ export interface AuditEntry {
 /** Of an audit entry: who did it, by which means, from where. */
 export type Origin = Pick<AuditEntry, 'by' | 'means' | 'address'>;
 
-/** Where decisions and cancellations are told by HTTP, signed as Standard Webhooks has it. */
+/** Where events are sent by HTTP, signed as Standard Webhooks has it. */
 export interface WebhookOptions {
   /** `http://` or `https://`; credentials in it become Basic authentication. */
   url: string;
@@ -77,6 +78,8 @@ export interface WebhookOptions {
   secret: string | string[];
   /** How long the receiver may take. @default 10 000 */
   timeoutMs?: number;
+  /** What is sent; other events are not stored. @default all */
+  events?: readonly WebhookEventName[];
 }
 
 export interface ResolvedWebhook extends Required<WebhookOptions> {
@@ -88,6 +91,19 @@ export const WEBHOOK_SECRET = /^whsec_(?:[A-Za-z0-9+/]{4}){8,}(?:[A-Za-z0-9+/]{2
 
 /** Without braces, which mark the part of a key that Redis Cluster hashes. */
 export const REDIS_PREFIX = /^[\w.:/@-]{1,64}$/;
+
+/** An address to which a path and a query can be added. */
+export const PUBLIC_URL = z
+  .url({ protocol: /^https?$/ })
+  .refine((text) => {
+    if (!URL.canParse(text)) return false;
+    const { username, password, search, hash } = new URL(text);
+    return [username, password, search, hash].every((part) => part === '');
+  }, 'must be an http(s) URL without credentials, query and fragment')
+  .transform((text) => {
+    const { origin, pathname } = new URL(text);
+    return (origin + pathname).replace(/\/+$/, '');
+  });
 
 /** Options of `NotificationModule.forRoot()`. Durations are milliseconds, sizes bytes. */
 export interface NotificationOptions {
@@ -167,8 +183,10 @@ export interface NotificationOptions {
   authenticationFailures?: number;
   /** Takes the audit trail. @default written to the log at level `info`, context `Audit` */
   audit?: (entry: AuditEntry) => void;
-  /** Tells every decision and every task's cancellation and resumption by HTTP. Set it alike on all nodes. @default none */
+  /** Sends what happens to prompts and tasks by HTTP. Set it alike on all nodes. @default none */
   webhook?: WebhookOptions;
+  /** Where people reach the service, `http://` or `https://`, for links to it. @default none */
+  publicUrl?: string;
   /** Required for open mode under `NODE_ENV=production`. @default false */
   allowOpenMode?: boolean;
   /** Secure mode: how long a connection may take to authenticate. @default 3000 */
@@ -181,7 +199,7 @@ export interface NotificationOptions {
   port?: number;
 }
 
-type Optional = 'authenticator' | 'accessPolicy' | 'audit';
+type Optional = 'authenticator' | 'accessPolicy' | 'audit' | 'publicUrl';
 
 export type ResolvedOptions = Required<Omit<NotificationOptions, Optional | 'webhook'>> &
   Pick<NotificationOptions, Optional> & { webhook?: ResolvedWebhook };
@@ -248,8 +266,13 @@ const schema = z.strictObject({
         z.array(z.string().regex(WEBHOOK_SECRET, 'must be whsec_ and base64 of at least 24 bytes')).min(1),
       ),
       timeoutMs: z.number().min(1).max(3_600_000).default(10_000),
+      events: z
+        .array(z.enum(WEBHOOK_EVENTS, `must be some of ${WEBHOOK_EVENTS.join(', ')}`))
+        .min(1)
+        .default([...WEBHOOK_EVENTS]),
     })
     .optional(),
+  publicUrl: PUBLIC_URL.optional(),
   allowOpenMode: z.boolean().default(false),
   authenticationTimeoutMs: duration.default(3000),
   engineTimeoutMs: duration.default(2000),

@@ -5,3 +5,4 @@ export * from './confirmation.js';
 export * from './decode.js';
 export * from './identifier.js';
 export * from './messages.js';
+export * from './webhook-events.js';

@@ -3,7 +3,7 @@ import { Webhook } from 'standardwebhooks';
 import { Engine } from '../../src/notification/engine/engine.js';
 import { describeEngines } from '../support/engines.js';
 import { startService, type TestService } from '../support/service.js';
-import { failing, hanging, SECRET, taken, WebhookReceiver } from '../support/webhook-receiver.js';
+import { failing, hanging, SECRET, taken, WebhookReceiver, type Delivery } from '../support/webhook-receiver.js';
 
 const STEP = { message: 'Deploy?' };
 const OLD_SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
@@ -17,6 +17,7 @@ describeEngines('the webhook', (engine) => {
     WEBSOCKET_WEBHOOK_URL: url,
     WEBSOCKET_WEBHOOK_SECRET: `${SECRET},${OLD_SECRET}`,
     WEBSOCKET_WEBHOOK_TIMEOUT: '0.5',
+    WEBSOCKET_PUBLIC_URL: 'https://ask.example/people/',
   });
   const newTask = (): string => `task-${(tasks += 1)}`;
   const ask = async (taskId: string, timeoutMs: number | null = null): Promise<string> => {
@@ -33,7 +34,12 @@ describeEngines('the webhook', (engine) => {
     const { status } = await service.rest('POST', `/ws/confirmations/${callbackId}/answer`, { proceed: true, feedback: 'yes' });
     expect(status).toBe(200);
   };
-  const told = (callbackId: string, count = 1) => receiver.nth(count, ({ event }) => event.data['callback_id'] === callbackId);
+  const isEarly = ({ event }: Delivery): boolean => /opened|expiring/.test(event.type);
+  /** What is delivered of a prompt's decision. */
+  const told = (callbackId: string, count = 1) =>
+    receiver.nth(count, (delivery) => delivery.event.data['callback_id'] === callbackId && !isEarly(delivery));
+  const early = (callbackId: string, type: string, count = 1) =>
+    receiver.nth(count, ({ event }) => event.data['callback_id'] === callbackId && event.type === `confirmation.${type}`);
   const waiting = async (at = service): Promise<number> => (await at.app.get<Engine>(Engine).noticeCounts()).waiting;
 
   beforeAll(async () => {
@@ -76,6 +82,53 @@ describeEngines('the webhook', (engine) => {
     expect((await ofTask('task.resumed')).event.data).toEqual({ task_id: taskId, user_id: 'ann', cancelled: false });
   });
 
+  it('sends an opened prompt and one near its deadline with what it shows and where to answer it', async () => {
+    const user = `user of ${newTask()}`;
+    const { confirmation } = await service.notifications.openConfirmation({
+      stepResult: { message: 'Deploy?', result: { constructor: 1, n: [null] } },
+      userId: user,
+      taskId: newTask(),
+      step: 1,
+      title: 'T',
+      timeoutMs: 60_000,
+      choices: [{ id: 'go', label: 'Go', proceed: true }],
+      risk: 'irreversible',
+      metadata: { a: 1 },
+    });
+    const { callbackId } = confirmation;
+    const inbox = await service.rest('GET', `/ws/users/${encodeURIComponent(user)}/confirmations`);
+    const [shown] = inbox.body['confirmations'] as unknown as object[];
+    const { event, id } = await early(callbackId, 'opened');
+    expect(event).toEqual({
+      type: 'confirmation.opened',
+      timestamp: new Date(confirmation.createdAt).toISOString(),
+      data: { ...shown, state: 'pending', url: `https://ask.example/people/?confirmation=${encodeURIComponent(callbackId)}` },
+    });
+    const soon = await ask(newTask(), 400);
+    const warning = await early(soon, 'expiring');
+    expect(warning.event.data).toMatchObject({
+      state: 'pending',
+      message: 'Deploy?',
+      url: expect.stringContaining(encodeURIComponent(soon)),
+    });
+    expect(warning.id).not.toBe(id);
+    await service.notifications.withdraw(callbackId);
+    expect((await told(callbackId)).event.data).not.toHaveProperty('url');
+  });
+
+  it('shows an opened prompt as it was opened when it is delivered after the decision', async () => {
+    receiver.answering = failing(500);
+    const callbackId = await ask(newTask());
+    const first = await early(callbackId, 'opened');
+    await answer(callbackId);
+    receiver.answering = taken;
+    const second = await early(callbackId, 'opened', 2);
+    expect([second.id, second.body]).toEqual([first.id, first.body]);
+    expect(second.event.data).toMatchObject({ state: 'pending', message: 'Deploy?' });
+    expect(second.event.data).not.toHaveProperty('proceed');
+    expect((await told(callbackId)).event).toMatchObject({ type: 'confirmation.answered', data: { via: 'rest' } });
+  });
+
   it('signs with every secret, so that a receiver may know any of them', async () => {
     const callbackId = await ask(newTask());
     await answer(callbackId);
@@ -93,6 +146,7 @@ describeEngines('the webhook', (engine) => {
     const elsewhere = await WebhookReceiver.start();
     const answers = [failing(500), failing(307, { location: elsewhere.url }), hanging];
     const ids = [await ask(newTask()), await ask(newTask()), await ask(newTask())];
+    while ((await waiting()) > 0) await service.app.get<Engine>(Engine).ping();
     receiver.answering = (delivery, response) => {
       const first = receiver.deliveries.filter(({ id }) => id === delivery.id).length === 1;
       (first ? (answers[ids.indexOf(String(delivery.event.data['callback_id']))] ?? taken) : taken)(delivery, response);
@@ -104,7 +158,8 @@ describeEngines('the webhook', (engine) => {
       expect(Number(second.headers['webhook-timestamp'])).toBeGreaterThanOrEqual(Number(first.headers['webhook-timestamp']));
     }
     while ((await waiting()) > 0) await service.app.get<Engine>(Engine).ping();
-    expect(receiver.deliveries.filter(({ event }) => ids.includes(String(event.data['callback_id'])))).toHaveLength(6);
+    const decisions = receiver.deliveries.filter((delivery) => !isEarly(delivery));
+    expect(decisions.filter(({ event }) => ids.includes(String(event.data['callback_id'])))).toHaveLength(6);
     expect(elsewhere.deliveries).toEqual([]);
     await elsewhere.stop();
   });
@@ -121,8 +176,9 @@ describeEngines('the webhook', (engine) => {
   });
 
   it('does not keep the service from closing while its receiver hangs, and comes again after the next start', async () => {
-    receiver.answering = hanging;
     const callbackId = await ask(newTask());
+    await early(callbackId, 'opened');
+    receiver.answering = hanging;
     await answer(callbackId);
     const { id } = await told(callbackId);
     const { dataDir } = service;
@@ -134,6 +190,32 @@ describeEngines('the webhook', (engine) => {
     expect((await told(callbackId, 2)).id).toBe(id);
     while ((await waiting()) > 0) await service.app.get<Engine>(Engine).ping();
   });
+});
+
+it('with WEBSOCKET_WEBHOOK_EVENTS sends and stores only those events, and no url without a public address', async () => {
+  const receiver = await WebhookReceiver.start();
+  const service = await startService({
+    environment: {
+      WEBSOCKET_WEBHOOK_URL: receiver.url,
+      WEBSOCKET_WEBHOOK_SECRET: SECRET,
+      WEBSOCKET_WEBHOOK_EVENTS: 'confirmation.opened, task.cancelled',
+    },
+  });
+  const { confirmation } = await service.notifications.openConfirmation({
+    stepResult: STEP,
+    userId: 'ann',
+    taskId: 't',
+    step: 1,
+  });
+  expect((await receiver.of('confirmation.opened')).event.data).not.toHaveProperty('url');
+  await service.notifications.withdraw(confirmation.callbackId);
+  await service.notifications.cancelTask('t');
+  await receiver.of('task.cancelled');
+  await service.notifications.resumeTask('t');
+  while ((await service.app.get<Engine>(Engine).noticeCounts()).waiting > 0) await service.app.get<Engine>(Engine).ping();
+  expect(receiver.deliveries.map(({ event }) => event.type)).toEqual(['confirmation.opened', 'task.cancelled']);
+  await service.stop();
+  await receiver.stop();
 });
 
 it('without a webhook no notice is kept, and no metric speaks of one', async () => {

@@ -9,6 +9,7 @@ import { startProcess, type ServiceProcess } from '../support/process.js';
 import { RedisServer } from '../support/redis.js';
 import { requireBinary } from '../support/system.js';
 import { failing, hanging, SECRET, taken, WebhookReceiver } from '../support/webhook-receiver.js';
+import { AFTER_DECISIONS } from '../support/webhook-events.js';
 
 const DECISIONS = Number(process.env['WEBHOOK_DECISIONS'] ?? 100);
 
@@ -21,6 +22,7 @@ const start = async (environment: Record<string, string> = {}, path = ''): Promi
     WEBSOCKET_DATA_DIR: folder,
     WEBSOCKET_WEBHOOK_URL: receiver.url + path,
     WEBSOCKET_WEBHOOK_SECRET: SECRET,
+    WEBSOCKET_WEBHOOK_EVENTS: AFTER_DECISIONS.join(),
     ...environment,
   });
   running.push(service);

@@ -9,6 +9,7 @@ import type { RedisEngineOptions } from '../../src/notification/engine/redis/red
 import { PARTITIONS, type Node } from './redis-nodes.js';
 import type { RedisServer } from './redis.js';
 import type { TcpProxy } from './tcp-proxy.js';
+import { AFTER_DECISIONS } from './webhook-events.js';
 
 export interface Scene {
   server: RedisServer;
@@ -271,7 +272,7 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
   },
   'revoked-at': { act: ({ node }) => node.engine.revokedAt('ann'), same: (moment?: number) => moment ?? null },
   'claim-notices': {
-    settings: { notices: true },
+    settings: { notices: AFTER_DECISIONS },
     given: noticed,
     act: ({ node }) => node.engine.claimNotices(10, 60_000),
     // What was claimed comes again when its lease has ended.
@@ -279,7 +280,7 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
     after: async (scene) => expect(await waitingNotices(scene)).toBe(1),
   },
   'complete-notice': {
-    settings: { notices: true },
+    settings: { notices: AFTER_DECISIONS },
     given: async (scene) => {
       await noticed(scene);
       scene.notice = await claimed(scene);
@@ -288,7 +289,7 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
     after: async (scene) => expect(await waitingNotices(scene)).toBe(0),
   },
   'postpone-notice': {
-    settings: { notices: true },
+    settings: { notices: AFTER_DECISIONS },
     given: async (scene) => {
       await noticed(scene);
       scene.notice = await claimed(scene);
@@ -298,7 +299,7 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
     after: async (scene) => expect((await claimed(scene)).attempt).toBe(2),
   },
   'count-notices': {
-    settings: { notices: true },
+    settings: { notices: AFTER_DECISIONS },
     given: noticed,
     act: ({ node }) => node.engine.noticeCounts(),
     same: ({ waiting }: { waiting: number }) => waiting,

@@ -1,4 +1,5 @@
 import { readConfig, SETTINGS, type SettingName } from '../../src/app.config.js';
+import { WEBHOOK_EVENTS } from '../../src/protocol/webhook-events.js';
 import { resolveOptions } from '../../src/notification/notification.options.js';
 
 describe('the settings', () => {
@@ -58,6 +59,7 @@ describe('the settings', () => {
       url,
       secret: [secret, secret],
       timeoutMs: 2500,
+      events: [...WEBHOOK_EVENTS],
     });
     expect(readConfig({}).notification.webhook).toBeUndefined();
     expect(refusal(given(url, ''))).toBe('WEBSOCKET_WEBHOOK_SECRET is not set, but WEBSOCKET_WEBHOOK_URL needs it');
@@ -76,7 +78,37 @@ describe('the settings', () => {
         expect(refusal(given(url, secrets))).toMatch(/^WEBSOCKET_WEBHOOK_SECRET is not usable, but takes whsec_ and base64/);
         expect(refusal(given(url, secrets))).not.toContain(each);
       }
+    const events = (WEBSOCKET_WEBHOOK_EVENTS: string) => ({ ...given(url, secret), WEBSOCKET_WEBHOOK_EVENTS });
+    expect(readConfig(events(' task.resumed ,confirmation.opened')).notification.webhook?.events).toEqual([
+      'task.resumed',
+      'confirmation.opened',
+    ]);
+    expect(readConfig(events('')).notification.webhook?.events).toEqual([...WEBHOOK_EVENTS]);
+    for (const wrong of ['confirmation.open', 'confirmation.opened,decided', ',', 'CONFIRMATION.OPENED'])
+      expect(refusal(events(wrong))).toBe(
+        `WEBSOCKET_WEBHOOK_EVENTS is ${JSON.stringify(wrong)}, but takes events, separated by commas: ${WEBHOOK_EVENTS.join(', ')}`,
+      );
     expect(refusal({ WEBSOCKET_WEBHOOK_TIMEOUT: '3601' })).toContain('WEBSOCKET_WEBHOOK_TIMEOUT is "3601"');
+  });
+
+  it('have an address for people without a slash at its end, and refuse one to which nothing can be added', () => {
+    const publicUrl = (WEBSOCKET_PUBLIC_URL: string) => readConfig({ WEBSOCKET_PUBLIC_URL }).notification.publicUrl;
+    expect(publicUrl('https://ask.example')).toBe('https://ask.example');
+    expect(publicUrl('https://ask.example:8443/a/b//')).toBe('https://ask.example:8443/a/b');
+    expect(publicUrl('')).toBeUndefined();
+    for (const wrong of [
+      'ask.example',
+      'ftp://a.example',
+      'https://a.example/?b=c',
+      'https://a.example#b',
+      'https://u:p@a.example',
+      'javascript:alert(1)',
+    ])
+      expect(() => publicUrl(wrong)).toThrow(/^WEBSOCKET_PUBLIC_URL is .+, but takes an http\(s\) URL/);
+    for (const wrong of ['confirmation.open', ''])
+      expect(() => resolveOptions({ webhook: { url: 'http://a', secret: 's', events: [wrong as 'task.resumed'] } })).toThrow(
+        /option webhook/,
+      );
   });
 
   it('that are secret are not told', () => {

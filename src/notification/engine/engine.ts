@@ -16,10 +16,10 @@
  *      `onGap` says that events may have been lost; the handler then re-reads what it waits for.
  *  E6  Failing safe: a call that cannot be carried out rejects with `EngineUnavailableError` (or `StoreFullError` when
  *      only new things are refused). No fault decides anything.
- *  E7  Notices, where the setting asks for them: every decision of a prompt, whoever or whatever made it, and every
- *      cancellation and resumption of a task leaves one in the same atomic step. A notice is leased to one caller at a
- *      time, by the engine's own clock, and comes again when the lease ends, until it is completed or has grown as old as
- *      `retention`. So it reaches its worker at least once, in no promised order, whichever nodes die.
+ *  E7  Notices of the webhook events that the setting names: the opening of a prompt, the warning before its deadline, its
+ *      decision, and a task's cancellation and resumption each store one in the same atomic step. A notice is leased to one
+ *      caller at a time, by the engine's own clock. It can be claimed again when the lease ends, until it is completed or is
+ *      as old as `retention`. So it reaches its worker at least once, in no promised order, whichever nodes die.
  *
  * Times are Unix milliseconds by the engine's clock; durations milliseconds.
  */
@@ -34,6 +34,7 @@ import type {
   StepResult,
 } from '../../protocol/confirmation.js';
 import type { StreamPosition } from '../../protocol/messages.js';
+import type { WebhookEventName } from '../../protocol/webhook-events.js';
 
 export type { StreamPosition };
 
@@ -238,7 +239,8 @@ export interface Notice {
   at: number;
   /** How often it has been claimed, this time included. */
   attempt: number;
-  /** A decided prompt; or a task as the change left it. */
+  event: WebhookEventName;
+  /** The prompt, pending in the events before its decision even when it has been decided since; or a task as the change left it. */
   subject: { kind: 'confirmation'; confirmation: Confirmation } | { kind: 'task'; task: Task };
 }
 
@@ -309,10 +311,10 @@ export interface EngineSettings {
   historyTtlMs: number;
   maxConnectionsPerUser: number;
   /**
-   * Whether notices are kept (E7). Where nodes disagree they are, and go on being kept for the retention after the last node
-   * that asked for them. @default false
+   * The events of which notices are kept (E7). Where nodes disagree, those that one of them names are kept, for the retention
+   * after the last such node. A node that names some ends the keeping of the others at its start. @default none
    */
-  notices?: boolean;
+  notices?: readonly WebhookEventName[];
 }
 
 export interface Engine {

@@ -1,19 +1,23 @@
 /** A webhook's body. It is the same at every attempt. */
-import { confirmationView } from '../confirmation/view.js';
+import { confirmationView, inboxEntry } from '../confirmation/view.js';
 import type { Notice } from '../engine/engine.js';
 import { taskView } from '../task/view.js';
 
-export function webhookBody({ at, subject }: Notice): string {
-  const timestamp = new Date(at).toISOString();
+/** @param publicUrl of the service, without a slash at its end; absent: the body has no `url` */
+export function webhookBody({ at, event, subject }: Notice, publicUrl?: string): string {
+  return JSON.stringify({ type: event, timestamp: new Date(at).toISOString(), data: dataOf(subject, publicUrl) });
+}
+
+function dataOf(subject: Notice['subject'], publicUrl: string | undefined): object {
   switch (subject.kind) {
     case 'confirmation': {
       const { confirmation } = subject;
-      return JSON.stringify({ type: `confirmation.${confirmation.state}`, timestamp, data: confirmationView(confirmation) });
+      if (confirmation.state !== 'pending') return confirmationView(confirmation);
+      const url = publicUrl && `${publicUrl}/?confirmation=${encodeURIComponent(confirmation.callbackId)}`;
+      return { ...inboxEntry(confirmation), url };
     }
-    case 'task': {
-      const { task } = subject;
-      return JSON.stringify({ type: task.cancelled ? 'task.cancelled' : 'task.resumed', timestamp, data: taskView(task) });
-    }
+    case 'task':
+      return taskView(subject.task);
     default:
       return subject satisfies never;
   }

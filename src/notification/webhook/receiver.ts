@@ -16,7 +16,7 @@ export class Receiver {
   private readonly keys: readonly Buffer[];
   private readonly timeoutMs: number;
 
-  constructor({ url, secret, timeoutMs }: ResolvedWebhook) {
+  constructor({ url, secret, timeoutMs }: Pick<ResolvedWebhook, 'url' | 'secret' | 'timeoutMs'>) {
     const { username, password, ...rest } = parts(url);
     this.url = rest.url;
     const credentials = username === '' && password === '' ? undefined : `${username}:${password}`;

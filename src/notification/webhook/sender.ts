@@ -35,12 +35,16 @@ export class WebhookSender {
   private isWanted = false;
   private claiming: Promise<void> | undefined;
 
-  /** @param settings absent: nothing is sent */
+  /**
+   * @param settings absent: nothing is sent
+   * @param publicUrl where people reach the service, for the `url` of the events that ask for them
+   */
   constructor(
     private readonly engine: Pick<Engine, 'claimNotices' | 'completeNotice' | 'postponeNotice' | 'noticeCounts'>,
     settings: ResolvedWebhook | undefined,
     private readonly metrics: NotificationMetrics,
     private readonly logger: SenderLogger,
+    private readonly publicUrl?: string,
   ) {
     this.receiver = settings && new Receiver(settings);
     this.leaseMs = Math.ceil(settings?.timeoutMs ?? 0) + MARGIN_MS;
@@ -104,7 +108,7 @@ export class WebhookSender {
   }
 
   private async send(receiver: Receiver, notice: Notice): Promise<void> {
-    const attempt = await receiver.post(notice.id, webhookBody(notice), this.stop.signal);
+    const attempt = await receiver.post(notice.id, webhookBody(notice, this.publicUrl), this.stop.signal);
     if (attempt.delivered) {
       this.metrics.webhooksSent.inc();
       this.complaints.succeeded();

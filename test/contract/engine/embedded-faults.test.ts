@@ -3,6 +3,7 @@ import type { EmbeddedEngine } from '../../../src/notification/engine/embedded/e
 import { EngineUnavailableError, StoreFullError } from '../../../src/notification/notification.errors.js';
 import { EngineFolder } from '../../support/engine-folder.js';
 import { EngineRecorder } from '../../support/engine-recorder.js';
+import { AFTER_DECISIONS } from '../../support/webhook-events.js';
 import { question } from './engine-suite.js';
 
 const IOERR = 10;
@@ -91,13 +92,27 @@ describe('faults of the store', () => {
     'leave neither a decision without its notice nor a notice without its decision (E7): %s',
     async (match) => {
       await engine.close();
-      await start({ notices: true });
+      await start({ notices: AFTER_DECISIONS });
       const { callbackId } = (await engine.open(question())).confirmation;
       engine.inject({ match, times: 2, effect: { kind: 'error', resultCode: IOERR } });
       await expect(answer(callbackId)).rejects.toThrow(EngineUnavailableError);
       expect((await untilTaken(() => engine.get(callbackId)))?.state).toBe('pending');
       expect(await engine.noticeCounts()).toEqual({ waiting: 0 });
       await answer(callbackId);
+      expect(await engine.claimNotices(10, 60_000)).toMatchObject([{ subject: { confirmation: { callbackId } } }]);
+    },
+  );
+
+  it.each(['INSERT INTO notice', 'INSERT INTO confirmation_prompt', 'COMMIT'])(
+    'leave neither a prompt without the notice of its opening nor a notice without its prompt (E7): %s',
+    async (match) => {
+      await engine.close();
+      await start({ notices: ['confirmation.opened'] });
+      engine.inject({ match, times: 2, effect: { kind: 'error', resultCode: IOERR } });
+      await expect(engine.open(question())).rejects.toThrow(EngineUnavailableError);
+      expect(await untilTaken(() => engine.counts())).toMatchObject({ pendingConfirmations: 0 });
+      expect(await engine.noticeCounts()).toEqual({ waiting: 0 });
+      const { callbackId } = (await engine.open(question())).confirmation;
       expect(await engine.claimNotices(10, 60_000)).toMatchObject([{ subject: { confirmation: { callbackId } } }]);
     },
   );

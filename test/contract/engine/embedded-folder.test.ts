@@ -9,6 +9,7 @@ import type { OpenRequest } from '../../../src/notification/engine/engine.js';
 import { ConfigurationError } from '../../../src/notification/notification.errors.js';
 import { EngineFolder } from '../../support/engine-folder.js';
 import { EngineRecorder } from '../../support/engine-recorder.js';
+import { AFTER_DECISIONS } from '../../support/webhook-events.js';
 import { question } from './engine-suite.js';
 
 describe('the data folder', () => {
@@ -112,7 +113,7 @@ describe('the data folder', () => {
     database.exec(`DROP TABLE notice; ALTER TABLE confirmation DROP COLUMN via; ALTER TABLE task DROP COLUMN cancelled_via;
       PRAGMA user_version = 1`);
     database.close();
-    const engine = await folder.start(new EngineRecorder(), { notices: true });
+    const engine = await folder.start(new EngineRecorder(), { notices: AFTER_DECISIONS });
     expect((await engine.counts()).pendingConfirmations).toBe(300);
     await engine.resumeTask('task-1');
     await engine.cancelTask({ taskId: 'task-1', scope: 'all', cancelledBy: null, allowUnknown: true });

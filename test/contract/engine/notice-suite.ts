@@ -1,11 +1,13 @@
 /** Notices (E7), which every engine must keep in the same way, whatever it is made of. */
 import type { Engine, EngineSettings, Notice, OpenRequest } from '../../../src/notification/engine/engine.js';
+import { WEBHOOK_EVENTS } from '../../../src/protocol/webhook-events.js';
 import { EngineRecorder } from '../../support/engine-recorder.js';
+import { AFTER_DECISIONS } from '../../support/webhook-events.js';
 import { question, type EngineFixture } from './engine-suite.js';
 
 const LONG_MS = 60_000;
 /** With it an engine looks for what is due often. */
-const OFTEN: Partial<EngineSettings> = { notices: true, historyTtlMs: 100 };
+const OFTEN: Partial<EngineSettings> = { notices: AFTER_DECISIONS, historyTtlMs: 100 };
 
 export function describeNotices(name: string, createFixture: () => Promise<EngineFixture>): void {
   describe(`notices of the ${name} engine (E7)`, () => {
@@ -37,6 +39,8 @@ export function describeNotices(name: string, createFixture: () => Promise<Engin
       return claimed;
     };
     const claimOne = async (leaseMs?: number): Promise<Notice> => (await claim(1, leaseMs))[0] as Notice;
+    const idIn = ({ subject }: Notice): string | undefined =>
+      subject.kind === 'confirmation' ? subject.confirmation.callbackId : undefined;
     const stateOf = ({ subject }: Notice): string =>
       subject.kind === 'confirmation' ? subject.confirmation.state : subject.task.cancelled ? 'task cancelled' : 'task resumed';
 
@@ -73,10 +77,67 @@ export function describeNotices(name: string, createFixture: () => Promise<Engin
           id: expect.stringMatching(/^[A-Za-z0-9-]+$/),
           at: confirmation?.decision?.decidedAt,
           attempt: 1,
+          event: `confirmation.${confirmation?.state}`,
           subject: { kind: 'confirmation', confirmation },
         });
       }
       expect(new Set(notices.map(({ id }) => id)).size).toBe(6);
+    });
+
+    it('show an opened prompt and one near its deadline as they were, also when they are claimed after the decision', async () => {
+      await crash({ ...OFTEN, notices: WEBHOOK_EVENTS });
+      const callbackId = await open({ timeoutMs: 1500 });
+      const asked = await engine.get(callbackId);
+      await open({ callbackId: 'again', key: 'k', fingerprint: 'f' });
+      await open({ callbackId: 'other', key: 'k', fingerprint: 'f' });
+      await cancel('task-4');
+      await open({ taskId: 'task-4' });
+      await recorder.nth('expiring');
+      await yes(callbackId);
+      const notices = await claim(6);
+      expect(notices.map(({ event }) => event).sort()).toEqual([
+        'confirmation.answered',
+        'confirmation.cancelled',
+        'confirmation.expiring',
+        'confirmation.opened',
+        'confirmation.opened',
+        'task.cancelled',
+      ]);
+      const of = (event: string) => notices.find((notice) => notice.event === event && idIn(notice) === callbackId);
+      for (const event of ['confirmation.opened', 'confirmation.expiring'])
+        expect(of(event)).toEqual({
+          id: expect.stringMatching(/^[A-Za-z0-9-]+$/),
+          at: expect.any(Number),
+          attempt: 1,
+          event,
+          subject: { kind: 'confirmation', confirmation: asked },
+        });
+      expect(of('confirmation.opened')?.at).toBe(asked?.createdAt);
+      expect(of('confirmation.expiring')?.at).toBeGreaterThanOrEqual((asked?.createdAt ?? 0) + 1200);
+    });
+
+    it('of an opening are announced at once, and survive a crash with the prompt', async () => {
+      await crash({ ...OFTEN, notices: ['confirmation.opened'] });
+      const callbackId = await open();
+      await recorder.nth('notices');
+      await crash({ ...OFTEN, notices: ['confirmation.opened'] });
+      expect(await claimOne()).toMatchObject({ event: 'confirmation.opened', subject: { confirmation: { callbackId } } });
+    });
+
+    it('are stored for the events that are asked for, and for no others, also after another start', async () => {
+      await crash({ ...OFTEN, notices: ['confirmation.expiring', 'task.resumed'] });
+      const callbackId = await open({ timeoutMs: 100 });
+      await recorder.nth('decided');
+      await cancel('task-5');
+      await engine.resumeTask('task-5');
+      expect((await claim(2)).map(({ event }) => event).sort()).toEqual(['confirmation.expiring', 'task.resumed']);
+      expect(await waiting()).toBe(2);
+      await crash({ ...OFTEN, notices: ['confirmation.answered'] });
+      await yes(await open());
+      await engine.withdraw(await open(), 'all');
+      expect(await waiting()).toBe(3);
+      expect(await claimOne()).toMatchObject({ event: 'confirmation.answered' });
+      expect((await engine.get(callbackId))?.state).toBe('timed_out');
     });
 
     it('tell of a task’s cancellation and resumption as it was then, each time', async () => {

@@ -6,6 +6,7 @@ import { RedisNodes, type Node, untilAvailable } from '../../support/redis-nodes
 import { RedisServer } from '../../support/redis.js';
 import { SCRIPT_CASES } from '../../support/script-cases.js';
 import { requireBinary } from '../../support/system.js';
+import { AFTER_DECISIONS } from '../../support/webhook-events.js';
 import { question } from './engine-suite.js';
 
 requireBinary('redis-server')('the redis engine under faults', () => {
@@ -40,7 +41,7 @@ requireBinary('redis-server')('the redis engine under faults', () => {
 
   it('loses nothing that it acknowledged when Redis is killed and started again under load, notices included (E1, E7)', async () => {
     await use();
-    const [a, b] = [await nodes.start({ notices: true }), await nodes.start()];
+    const [a, b] = [await nodes.start({ notices: AFTER_DECISIONS }), await nodes.start()];
     const acknowledged: { id: string; proceed: boolean }[] = [];
     let working = true;
     const load = async (node: Node, name: string): Promise<void> => {

@@ -5,6 +5,7 @@ import { CANCEL } from '../../../src/notification/engine/redis/scripts/task.js';
 import { RedisNodes, type Node } from '../../support/redis-nodes.js';
 import { RedisServer } from '../../support/redis.js';
 import { requireBinary } from '../../support/system.js';
+import { AFTER_DECISIONS } from '../../support/webhook-events.js';
 import { question } from './engine-suite.js';
 
 requireBinary('redis-server')('nodes of the redis engine', () => {
@@ -105,10 +106,10 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
       const ids = await Promise.all(Array.from({ length: 8 }, (_, index) => ask(a, { userId: `user-${index}` })));
       // The first of its two steps, and nothing after it.
       const context = contextOf(a);
-      await context.run(CANCEL, context.partitions.of('task-1'), 'task-1', 'all', 'n', 'sdead', 'n', '');
+      await context.run(CANCEL, context.partitions.of('task-1'), 'task-1', 'all', 'n', 'sdead', 'n', '', 'rest');
       await b.recorder.nth('decided', ids.length);
       for (const id of ids)
-        expect(b.recorder.decisionsOf(id)[0]?.decision).toMatchObject({ outcome: 'cancelled', reason: 'dead' });
+        expect(b.recorder.decisionsOf(id)[0]?.decision).toMatchObject({ outcome: 'cancelled', reason: 'dead', via: 'rest' });
     });
 
     it('keep a prompt that was opened after its task was resumed', async () => {
@@ -265,7 +266,7 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
   });
 
   describe('notices (E7)', () => {
-    const wanted = { notices: true, historyTtlMs: 100 };
+    const wanted = { notices: AFTER_DECISIONS, historyTtlMs: 100 };
     const claim = async ({ engine }: Node, leaseMs: number) => {
       for (;;) {
         const [notice] = await engine.claimNotices(1, leaseMs);
@@ -307,6 +308,29 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
       expect(await claim(careful, 60_000)).toMatchObject({ attempt: 1 });
       expect(careless.recorder.of('notices')).toEqual([]);
     });
+  });
+
+  it('store the webhook events that any of them asks for; one that starts with fewer ends the others when it is alone', async () => {
+    const often = { historyTtlMs: 100 };
+    const [wide, narrow] = [
+      await nodes.start({ ...often, notices: ['confirmation.opened', 'confirmation.answered'] }),
+      await nodes.start({ ...often, notices: ['confirmation.answered'] }),
+    ];
+    await wide.engine.cluster(0);
+    const events = async ({ engine }: Node, count: number) => {
+      const found: string[] = [];
+      for (; found.length < count; await engine.ping())
+        found.push(...(await engine.claimNotices(10, 60_000)).map(({ event }) => event));
+      return found.sort();
+    };
+    // The wider node asks for its events again with its next tick.
+    while ((await narrow.engine.noticeCounts()).waiting === 0) await ask(narrow, { callbackId: randomUUID() });
+    expect(await events(narrow, 1)).toEqual(['confirmation.opened']);
+    await wide.engine.close();
+    await narrow.engine.close();
+    const alone = await nodes.start({ ...often, notices: ['confirmation.answered'] });
+    await answer(alone, await ask(alone, { callbackId: randomUUID() }));
+    expect(await events(alone, 1)).toEqual(['confirmation.answered']);
   });
 
   it('refuse to start on data that is divided otherwise', async () => {

@@ -144,6 +144,7 @@ export class ConfirmationStore {
     };
     const task = this.tasks.use(taskId, userId);
     if (task.cancelled_at !== null) return { created: true, record: this.cancel(record, task) };
+    this.notices.noteOpening(record);
     this.ledger.expect(expiring);
     this.ledger.tell({ kind: 'opened', record });
     return { created: true, record };
@@ -224,6 +225,7 @@ export class ConfirmationStore {
     for (const record of this.expired.all(now)) this.current(record);
     for (const record of this.expiring.all(now)) {
       this.clearExpiring.run(record.seq);
+      this.notices.noteWarning(record);
       this.ledger.tell({ kind: 'expiring', record });
     }
     this.ledger.counters.nextDue = this.nextDue.get()?.moment ?? null;
@@ -303,7 +305,7 @@ export class ConfirmationStore {
       reason,
       via,
     };
-    this.notices.noteDecision(decided);
+    this.notices.noteDecision(decided, outcome);
     this.ledger.tell({ kind: 'decided', record: decided });
     return decided;
   }

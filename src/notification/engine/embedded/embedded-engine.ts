@@ -48,8 +48,8 @@ export class EmbeddedEngine implements Api.Engine {
   private holdsDeadlines = false;
 
   constructor({ dataDir, settings, logger, reserveBytes = RESERVE_BYTES, faults = false }: EmbeddedEngineOptions) {
-    const { retentionMs, historySize, historyTtlMs, maxConnectionsPerUser, notices = false } = settings;
-    this.keepsNotices = notices;
+    const { retentionMs, historySize, historyTtlMs, maxConnectionsPerUser, notices = [] } = settings;
+    this.keepsNotices = notices.length > 0;
     this.logger = logger ?? { warn: () => undefined, error: () => undefined };
     this.presences = new LocalPresence(maxConnectionsPerUser);
     this.purgeEveryMs = Math.min(
@@ -296,9 +296,11 @@ export class EmbeddedEngine implements Api.Engine {
   private emit(event: StoreEvent): void {
     switch (event.kind) {
       case 'opened':
-        return this.heard((handler) => handler.onOpened(toConfirmation(event.record)));
+        this.heard((handler) => handler.onOpened(toConfirmation(event.record)));
+        return this.tellOfNotices();
       case 'expiring':
-        return this.heard((handler) => handler.onExpiring(toConfirmation(event.record)));
+        this.heard((handler) => handler.onExpiring(toConfirmation(event.record)));
+        return this.tellOfNotices();
       case 'decided':
         this.told.hear(event.record);
         this.heard((handler) => handler.onDecided(toConfirmation(event.record)));

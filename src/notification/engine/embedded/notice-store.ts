@@ -1,9 +1,12 @@
 /**
- * Notices (E7), in the worker. They are written by the same transaction as the change they tell of: `note…` is called by
- * whoever makes the change, and does nothing unless notices are asked for.
+ * Notices (E7), in the worker. The transaction that makes a change writes its notice too: it calls `note…`, which writes
+ * nothing for an event that nobody asked for.
  */
 import { randomUUID } from 'node:crypto';
+import type { Outcome } from '../../../protocol/confirmation.js';
+import type { WebhookEventName } from '../../../protocol/webhook-events.js';
 import type { NoticeCounts, Task } from '../engine.js';
+import { eventOfTask } from '../notice.js';
 import type { Ledger } from './ledger.js';
 import type { ConfirmationRecord, NoticeRecord } from './records.js';
 import type { Sqlite, Statement } from './sqlite.js';
@@ -15,6 +18,7 @@ interface Row {
   id: string;
   confirmation_id: string | null;
   task: string | null;
+  event: WebhookEventName | null;
   created_at: number;
   attempts: number;
 }
@@ -31,12 +35,12 @@ export class NoticeStore {
   constructor(
     database: Sqlite,
     private readonly ledger: Ledger,
-    private readonly asked: boolean,
+    private readonly asked: ReadonlySet<WebhookEventName>,
   ) {
     this.insert = database.prepare(
-      'INSERT INTO notice (id, confirmation_id, task, created_at, visible_at) VALUES (?, ?, ?, ?, ?)',
+      'INSERT INTO notice (id, confirmation_id, task, event, created_at, visible_at) VALUES (?, ?, ?, ?, ?, ?)',
     );
-    this.visible = database.prepare(`SELECT seq, id, confirmation_id, task, created_at, attempts
+    this.visible = database.prepare(`SELECT seq, id, confirmation_id, task, event, created_at, attempts
       FROM notice INDEXED BY notice_visible WHERE visible_at <= ? ORDER BY visible_at LIMIT ?`);
     this.lease = database.prepare('UPDATE notice SET visible_at = ?, attempts = attempts + 1 WHERE seq = ?');
     this.remove = database.prepare('DELETE FROM notice WHERE id = ?');
@@ -45,25 +49,33 @@ export class NoticeStore {
     this.counted = database.prepare('SELECT count(*) AS waiting FROM notice');
   }
 
-  noteDecision({ callback_id }: ConfirmationRecord): void {
-    this.note(`decision-${callback_id.replaceAll(/[^A-Za-z0-9]/g, '-')}`, callback_id, null);
+  noteOpening({ callback_id }: ConfirmationRecord): void {
+    this.note(idOf('opened', callback_id), 'confirmation.opened', callback_id, null);
+  }
+
+  noteWarning({ callback_id }: ConfirmationRecord): void {
+    this.note(idOf('expiring', callback_id), 'confirmation.expiring', callback_id, null);
+  }
+
+  noteDecision({ callback_id }: ConfirmationRecord, outcome: Outcome): void {
+    this.note(idOf('decision', callback_id), `confirmation.${outcome}`, callback_id, null);
   }
 
   noteTask(task: Task): void {
-    this.note(`task-${randomUUID()}`, null, JSON.stringify(task));
+    this.note(`task-${randomUUID()}`, eventOfTask(task), null, JSON.stringify(task));
   }
 
   /** @param find the prompt of a callback id */
   claim(limit: number, leaseMs: number, find: (callbackId: string) => ConfirmationRecord | undefined): NoticeRecord[] {
     const now = this.ledger.now();
-    return this.visible.all(now, limit).flatMap(({ seq, id, confirmation_id, task, created_at, attempts }) => {
+    return this.visible.all(now, limit).flatMap(({ seq, id, confirmation_id, task, event, created_at, attempts }) => {
       const confirmation = confirmation_id === null ? null : find(confirmation_id);
       if (confirmation === undefined) {
         this.drop([id]);
         return [];
       }
       this.lease.run(now + leaseMs, seq);
-      return { id, at: created_at, attempt: attempts + 1, confirmation, task };
+      return { id, at: created_at, attempt: attempts + 1, event, confirmation, task };
     });
   }
 
@@ -92,13 +104,17 @@ export class NoticeStore {
     return outdated.length === STEP_ROWS;
   }
 
-  private note(id: string, confirmationId: string | null, task: string | null): void {
+  private note(id: string, event: WebhookEventName, confirmationId: string | null, task: string | null): void {
     const now = this.ledger.now();
-    if (this.asked) this.insert.run(id, confirmationId, task, now, now);
+    if (this.asked.has(event)) this.insert.run(id, confirmationId, task, event, now, now);
   }
 
   private drop(ids: string[]): void {
     for (const id of ids) this.remove.run(id);
     if (ids.length > 0) this.ledger.tell({ kind: 'dropped', count: ids.length });
   }
+}
+
+function idOf(kind: 'opened' | 'expiring' | 'decision', callbackId: string): string {
+  return `${kind}-${callbackId.replaceAll(/[^A-Za-z0-9]/g, '-')}`;
 }

@@ -3,6 +3,8 @@
  * engine's words.
  */
 import type { JsonObject, OnTimeout, Outcome } from '../../../protocol/confirmation.js';
+import type { WebhookEventName } from '../../../protocol/webhook-events.js';
+import { noticeOfConfirmation, noticeOfTask } from '../notice.js';
 import { storedVia } from '../via.js';
 import type { Confirmation, DecideResult, Decision, Notice, OpenRequest, Page, Prompt, Task } from '../engine.js';
 
@@ -66,7 +68,9 @@ export interface TaskRecord {
   last_used_at: number;
 }
 
-export interface NoticeRecord extends Omit<Notice, 'subject'> {
+export interface NoticeRecord extends Omit<Notice, 'subject' | 'event'> {
+  /** `null` where an older version stored it. */
+  event: WebhookEventName | null;
   /** One of the two is there. */
   confirmation: ConfirmationRecord | null;
   /** JSON of a `Task`. */
@@ -119,13 +123,9 @@ export function toTask(record: TaskRecord): Task {
   };
 }
 
-export function toNotice({ confirmation, task, ...envelope }: NoticeRecord): Notice {
-  return {
-    ...envelope,
-    subject: confirmation
-      ? { kind: 'confirmation', confirmation: toConfirmation(confirmation) }
-      : { kind: 'task', task: JSON.parse(task ?? '') as Task },
-  };
+export function toNotice({ confirmation, task, event, ...envelope }: NoticeRecord): Notice {
+  if (confirmation) return noticeOfConfirmation(envelope, toConfirmation(confirmation), event);
+  return noticeOfTask(envelope, JSON.parse(task ?? '') as Task);
 }
 
 export function toDecideResult(result: DecideRecord): DecideResult {

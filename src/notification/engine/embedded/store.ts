@@ -153,7 +153,7 @@ export class Store {
 }
 
 function operationsOf(database: Sqlite, ledger: Ledger, settings: StoreOptions['settings']): Operations {
-  const notices = new NoticeStore(database, ledger, settings.notices ?? false);
+  const notices = new NoticeStore(database, ledger, new Set(settings.notices));
   const tasks = new TaskStore(database, ledger, settings.retentionMs, notices);
   const confirmations = new ConfirmationStore(database, ledger, tasks, notices);
   const messages = new MessageStore(database, ledger, settings);

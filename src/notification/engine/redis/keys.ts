@@ -46,7 +46,7 @@ export const PUBSUB = {
 export const LUA_KEYS = `
 local root = KEYS[1]
 -- HASH: order (the clock, microseconds), feed (order of the newest event), told, tick, tick_run, running_since, epoch, run,
--- run_at, mark, notices (until when they are kept)
+-- run_at, mark, notices:<event> (until when notices of that webhook event are kept)
 local META = root .. ':meta'
 -- STREAM of decisions, task events and revocations; an entry's id is its order
 local EVENTS = root .. ':events'
@@ -80,7 +80,7 @@ local function WAITING_OF(user) return root .. ':waiting-of:' .. user end
 local function MESSAGE_OWNER(id) return root .. ':owner:' .. id end
 -- ZSETs of notices: by the moment from which they can be claimed; by when they happened
 local NOTICES, NOTED = root .. ':notices', root .. ':noted'
--- HASH: kind, subject (a callback id, or JSON of a task event), at, attempt
+-- HASH: kind, subject (a callback id, or JSON of a task event), event, at, attempt
 local function NOTICE(id) return root .. ':notice:' .. id end
 -- STRING: when a user was revoked, milliseconds
 local function REVOKED(user) return root .. ':revoked:' .. user end

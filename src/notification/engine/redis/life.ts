@@ -170,7 +170,7 @@ export class Life {
         start,
         note,
         number ?? '',
-        settings.notices ? '1' : '',
+        settings.notices?.map((event) => `${event} `).join('') ?? '',
       ),
     );
     const [now, head, told] = [Number(text(reply[0])), Number(text(reply[1])), text(reply[2])];

@@ -5,7 +5,9 @@
  *     partition there on one node, each node's tick those where something has been waiting.
  *  2. A partition leaves `ripe` before it is asked, so that what happens meanwhile puts it back.
  */
+import type { WebhookEventName } from '../../../protocol/webhook-events.js';
 import type * as Api from '../engine.js';
+import { noticeOfConfirmation, noticeOfTask } from '../notice.js';
 import type { Context } from './context.js';
 import { groups, list, maybe, text, toConfirmation, toTaskRecord, type Reply } from './records.js';
 import { CLAIM_NOTICES, COMPLETE_NOTICE, COUNT_NOTICES, POSTPONE_NOTICE } from './scripts/notice.js';
@@ -26,7 +28,7 @@ export class Notices {
 
   /** There is something that nobody holds. */
   ripen(partition: number): void {
-    if (!this.context.settings.notices) return;
+    if (!this.context.settings.notices?.length) return;
     this.ripe.add(partition);
     this.teller.tell((handler) => handler.onNotices());
   }
@@ -44,7 +46,7 @@ export class Notices {
         const [found, more, lost] = list(await this.context.run(CLAIM_NOTICES, partition, limit - claimed.length, leaseMs));
         if (maybe(more) === '1') this.ripe.add(partition);
         this.dropped(Number(text(lost)));
-        for (const notice of groups(found, 5)) claimed.push(toNotice(notice));
+        for (const notice of groups(found, 6)) claimed.push(toNotice(notice));
       } catch (error) {
         this.ripe.add(partition);
         // What was claimed before is held until its lease ends.
@@ -81,11 +83,12 @@ export class Notices {
   }
 }
 
-function toNotice([id, attempt, at, kind, payload]: readonly Reply[]): Api.Notice {
+function toNotice([id, attempt, at, event, kind, payload]: readonly Reply[]): Api.Notice {
   const envelope = { id: text(id), attempt: Number(text(attempt)), at: Number(text(at)) };
-  if (kind === 'confirmation') return { ...envelope, subject: { kind, confirmation: toConfirmation(payload) } };
+  if (kind === 'confirmation')
+    return noticeOfConfirmation(envelope, toConfirmation(payload), maybe(event) as WebhookEventName | undefined);
   const [record, named] = list(JSON.parse(text(payload)));
   const { task } = toTaskRecord(record, named);
   if (!task) throw new TypeError(`notice ${envelope.id} is of no task`);
-  return { ...envelope, subject: { kind: 'task', task } };
+  return noticeOfTask(envelope, task);
 }

@@ -122,7 +122,11 @@ export class RedisEngine implements Api.Engine {
   /* ---- confirmations ---- */
 
   open(request: Api.OpenRequest): Promise<{ created: boolean; confirmation: Api.Confirmation }> {
-    return this.during(() => this.prompts.open(request));
+    return this.during(async () => {
+      const opened = await this.prompts.open(request);
+      if (opened.created) this.notices.ripen(this.context.partitions.of(request.userId));
+      return opened;
+    });
   }
 
   decide(request: Api.DecideRequest): Promise<Api.DecideResult> {

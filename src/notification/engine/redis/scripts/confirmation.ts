@@ -42,11 +42,11 @@ local function load(id)
   if record[I.id] then return record end
 end
 
--- for whoever outside is to be told, where somebody asks for it
-local function note(id, kind, subject)
-  if tonumber(redis.call('HGET', META, 'notices') or '0') < now then return end
+-- stores a webhook event where a node asks for it
+local function note(id, kind, subject, name)
+  if tonumber(redis.call('HGET', META, 'notices:' .. name) or '0') < now then return end
   id = string.gsub(id, '[^%w]', '-')
-  redis.call('HSET', NOTICE(id), 'kind', kind, 'subject', subject, 'at', text(now))
+  redis.call('HSET', NOTICE(id), 'kind', kind, 'subject', subject, 'event', name, 'at', text(now))
   redis.call('ZADD', NOTICES, text(now), id)
   redis.call('ZADD', NOTED, text(now), id)
 end
@@ -85,7 +85,7 @@ local function settle(record, decision)
     redis.call('ZREM', list, id)
   end
   redis.call('ZADD', DECIDED, now, id)
-  note('decision-' .. id, 'confirmation', id)
+  note('decision-' .. id, 'confirmation', id, 'confirmation.' .. decision.outcome)
   return event('decided', id, record)
 end
 
@@ -165,6 +165,7 @@ else
     redis.call('ZADD', DUE, expires, id)
     redis.call('ZADD', EXPIRING, text(now + math.floor(tonumber(timeout) * 0.8)), id)
   end
+  note('opened-' .. id, 'confirmation', id, 'confirmation.opened')
   local message = cjson.encode({ 'opened', record })
   redis.call('SPUBLISH', TO_CHANNEL('user:' .. user), message)
   redis.call('SPUBLISH', TO_FIREHOSE, message)

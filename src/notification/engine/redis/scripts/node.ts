@@ -46,7 +46,7 @@ return redis.call('HGET', root, 'partitions')
 /**
  * What is due in a partition, at most 'limit' of each kind, and what is old. Decisions come through the stream.
  * IN  node, retention, limit, 'alone' or 'beside' for a node that starts ('alone': no lease of another's runs), told up to
- *     ('' for nothing), number of a tick by pub/sub ('' for none), '1' when it wants notices
+ *     ('' for nothing), number of a tick by pub/sub ('' for none), the webhook events it wants, each followed by a space
  * OUT {now, newest event, told, next deadline or nil, '1' when more is due, records that near their deadline,
  *      tasks to forget (id, last use, …), tasks whose cancellation has not reached all partitions,
  *      '1' while there are notices that nobody holds, how many of them were given up, which server's life it is}
@@ -58,7 +58,15 @@ export const TICK = script(
   `
 local retention, limit = tonumber(ARGV[2]), tonumber(ARGV[3])
 -- some missed ticks more, so that a short retention leaves no hole
-if ARGV[7] == '1' then redis.call('HSET', META, 'notices', text(now + retention + 5000)) end
+if ARGV[7] ~= '' then
+  -- a node that starts with a filter ends the keeping of what it does not want; another node that wants it says so again
+  if ARGV[4] ~= '' then
+    for _, field in ipairs(redis.call('HKEYS', META)) do
+      if string.sub(field, 1, 8) == 'notices:' then redis.call('HDEL', META, field) end
+    end
+  end
+  for name in string.gmatch(ARGV[7], '%S+') do redis.call('HSET', META, 'notices:' .. name, text(now + retention + 5000)) end
+end
 -- a node that was killed has a lease for a while, but no connection: only who starts listens
 if ARGV[4] == 'alone' or (ARGV[4] == 'beside' and redis.call('PUBSUB', 'SHARDNUMSUB', TO_FEED)[2] <= 1) then since = now end
 -- for so long nothing ran, or Redis itself was away: deadlines up to here were missed
@@ -82,6 +90,7 @@ for _, id in ipairs(nearing) do
   local record = load(id)
   if record and record[I.state] == 'pending' then
     warned[#warned + 1] = record
+    note('expiring-' .. id, 'confirmation', id, 'confirmation.expiring')
     local message = cjson.encode({ 'expiring', record })
     redis.call('SPUBLISH', TO_CHANNEL('user:' .. record[I.user]), message)
     redis.call('SPUBLISH', TO_FIREHOSE, message)

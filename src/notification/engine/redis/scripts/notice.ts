@@ -1,8 +1,8 @@
 /**
- * Notices (E7): what happened, until somebody outside has been told. They are written by `note`, in the script that makes
- * the change, and lie in its partition.
+ * Notices (E7): webhook events until they are delivered. `note` writes them, in the script that makes the change, to its
+ * partition.
  *
- *  1. They are kept while META's `notices` lies ahead; nodes that want them push it on with every tick.
+ *  1. Those of an event are kept while META's `notices:<event>` lies ahead. Nodes that want them push it on with every tick.
  *  2. A lease is nothing but a later place in NOTICES; what is claimed counts its attempts, so that an old claim is told
  *     from the newest.
  */
@@ -12,7 +12,7 @@ import { script } from './script.js';
 /**
  * Leases notices.
  * IN  limit, lease
- * OUT {{id, attempt, moment, 'confirmation', record, id, attempt, moment, 'task', JSON, …}, '1' while there are more, how many were given up}
+ * OUT {{id, attempt, moment, event or nil, 'confirmation', record, id, attempt, moment, event or nil, 'task', JSON, …}, '1' while there are more, how many were given up}
  */
 export const CLAIM_NOTICES = script(
   'claim-notices',
@@ -22,13 +22,13 @@ export const CLAIM_NOTICES = script(
 local limit, found, lost = tonumber(ARGV[1]), {}, 0
 local ids = redis.call('ZRANGEBYSCORE', NOTICES, '-inf', now, 'LIMIT', 0, limit)
 for _, id in ipairs(ids) do
-  local notice = redis.call('HMGET', NOTICE(id), 'kind', 'subject', 'at')
+  local notice = redis.call('HMGET', NOTICE(id), 'kind', 'subject', 'at', 'event')
   local payload = notice[2]
   if notice[1] == 'confirmation' then payload = load(notice[2]) end
   if payload then
     redis.call('ZADD', NOTICES, text(now + tonumber(ARGV[2])), id)
     local attempt = redis.call('HINCRBY', NOTICE(id), 'attempt', 1)
-    for _, value in ipairs({ id, text(attempt), notice[3], notice[1], payload }) do found[#found + 1] = value end
+    for _, value in ipairs({ id, text(attempt), notice[3], notice[4], notice[1], payload }) do found[#found + 1] = value end
   else
     forget_notice(id)
     lost = lost + 1

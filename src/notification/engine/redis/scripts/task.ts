@@ -13,10 +13,11 @@ local function task_record(id)
   return task
 end
 local function used(id) redis.call('ZADD', TASKS, now, id) end
--- to the nodes, and to whoever outside is to be told
+-- to the nodes, and to the webhook
 local function tell(task, named)
   local at = event('task', cjson.encode({ task, named }), { task, named })
-  note('task-' .. redis.sha1hex(root .. ':' .. task[1]) .. '-' .. at, 'task', cjson.encode({ task, named }))
+  note('task-' .. redis.sha1hex(root .. ':' .. task[1]) .. '-' .. at, 'task', cjson.encode({ task, named }),
+    task[3] and 'task.cancelled' or 'task.resumed')
   return at
 end
 `;
