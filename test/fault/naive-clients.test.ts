@@ -1,0 +1,178 @@
+/**
+ * Whatever position a client stores last is safe: clients that store the last position of any frame lose nothing and
+ * learn of every gap, wherever their connections break. Two busy loops run beside them.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { startBusyLoops } from '../support/busy-loops.js';
+import { AUDIENCE, SECRET, tokenOf } from '../support/jwt.js';
+import { NaiveClient } from '../support/naive-client.js';
+import { RedisServer } from '../support/redis.js';
+import { startService, type TestService } from '../support/service.js';
+import { requireBinary } from '../support/system.js';
+
+const CLIENTS = Number(process.env['NAIVE_CLIENTS'] ?? 50);
+const SECONDS = Number(process.env['NAIVE_SECONDS'] ?? 12);
+const SEED = Number(process.env['NAIVE_SEED'] ?? Math.floor(Math.random() * 1e9));
+const SETTLE_MS = 60_000;
+const NEWS = 'news';
+const describeWithRedis = requireBinary('redis-server');
+
+/** mulberry32 */
+function seeded(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** Publishes the next message of a channel; messages are numbered like their offsets. */
+class Publisher {
+  readonly published = new Map<string, number>();
+
+  constructor(
+    private readonly nodes: readonly TestService[],
+    private readonly random: () => number,
+  ) {}
+
+  async publish(channel: string): Promise<void> {
+    const n = (this.published.get(channel) ?? 0) + 1;
+    this.published.set(channel, n);
+    const { notifications } = this.nodes[Math.floor(this.random() * this.nodes.length)]!;
+    const message = { type: 'note', on: channel, n };
+    if (channel === 'broadcast') await notifications.broadcastMessage(message);
+    else await notifications.publish(channel, message);
+  }
+}
+
+async function run(nodes: readonly TestService[], secure: boolean): Promise<Record<string, number>> {
+  console.log(`naive clients: NAIVE_SEED=${SEED}`);
+  const random = seeded(SEED);
+  const stopLoops = startBusyLoops(2, SECONDS * 1000 + SETTLE_MS);
+  const clients: NaiveClient[] = [];
+  const channels = new Set(['broadcast', NEWS]);
+  const publisher = new Publisher(nodes, random);
+  try {
+    for (let index = 0; index < CLIENTS; index += 1) {
+      const user = `user-${index}`;
+      const own = ['broadcast', NEWS, `user:${user}`, `task:task-${index}`];
+      for (const channel of own) channels.add(channel);
+      // The task becomes the user's.
+      const { confirmation } = await nodes[0]!.notifications.openConfirmation({
+        stepResult: { message: 'Go on?' },
+        userId: user,
+        taskId: `task-${index}`,
+        step: 1,
+      });
+      await nodes[0]!.notifications.withdraw(confirmation.callbackId);
+      const token = secure ? await tokenOf(user, { lives: 3600 }) : undefined;
+      clients.push(
+        new NaiveClient({
+          url: () => `${nodes[Math.floor(random() * nodes.length)]!.wsUrl}/ws`,
+          channels: own,
+          random,
+          cutAfterMs: [50, 300],
+          ...(token !== undefined && { handshake: { headers: { authorization: `Bearer ${token}` } } }),
+        }),
+      );
+    }
+    const all = [...channels];
+    const until = Date.now() + SECONDS * 1000;
+    // Shared channels carry half of all messages.
+    const lanes = Array.from({ length: 4 }, async (_, lane) => {
+      const own = all.filter((__, index) => index % 4 === lane);
+      const shared = own.filter((channel) => channel === 'broadcast' || channel === NEWS);
+      while (Date.now() < until) {
+        await publisher.publish(own[Math.floor(random() * own.length)]!);
+        for (const channel of shared) await publisher.publish(channel);
+        await delay(random() * 8);
+      }
+    });
+    await Promise.all(lanes);
+    for (const client of clients) client.settle();
+    await stopLoops();
+    for (const channel of all) await publisher.publish(channel);
+    const missing = (client: NaiveClient): number =>
+      [...client.accounts.keys()].reduce(
+        (sum, channel) => sum + client.missing(channel, publisher.published.get(channel) ?? 0).length,
+        0,
+      );
+    const complete = Promise.all(clients.map((client) => client.until(() => missing(client) === 0)));
+    await Promise.race([complete, delay(SETTLE_MS / 2, undefined, { ref: false })]);
+    const result: Record<string, number> = {
+      published: [...publisher.published.values()].reduce((sum, count) => sum + count, 0),
+      lost: clients.reduce((sum, client) => sum + missing(client), 0),
+    };
+    for (const { counts } of clients)
+      for (const [name, count] of Object.entries(counts)) result[name] = (result[name] ?? 0) + count;
+    return result;
+  } finally {
+    await stopLoops();
+    await Promise.all(clients.map((client) => client.stop()));
+  }
+}
+
+const EXPECTED = { lost: 0, silentGaps: 0, outOfOrder: 0, repeated: 0, unexplained: 0, unrecovered: 0 };
+const MODES = [
+  { mode: 'open', secure: false },
+  { mode: 'secure', secure: true },
+];
+const settings = (secure: boolean, environment: Record<string, string> = {}): Parameters<typeof startService>[0] => ({
+  environment: {
+    WEBSOCKET_HISTORY_SIZE: '100000',
+    WEBSOCKET_RATE_LIMIT: '100000',
+    ...(secure && {
+      WEBSOCKET_AUTH: 'jwt',
+      WEBSOCKET_JWT_SECRET: SECRET,
+      WEBSOCKET_JWT_AUDIENCE: AUDIENCE,
+      WEBSOCKET_API_KEYS: 'a-key-of-at-least-16-bytes',
+    }),
+    ...environment,
+  },
+  options: { accessPolicy: { maySubscribe: async (_user, channel) => channel === NEWS } },
+});
+
+describe.each(MODES)('naive clients in $mode mode', ({ mode, secure }) => {
+  const title = 'lose nothing and learn of every gap, wherever their connections break';
+  const patience = 200_000 + SECONDS * 1000;
+
+  async function check(what: string, nodes: readonly TestService[]): Promise<void> {
+    const result = await run(nodes, secure);
+    console.log(`${what}, ${mode} mode: ${JSON.stringify(result)}`);
+    expect(result).toMatchObject(EXPECTED);
+    expect(result['cuts']).toBeGreaterThan(CLIENTS);
+  }
+
+  it(
+    `on one node ${title}`,
+    async () => {
+      const node = await startService(settings(secure));
+      try {
+        await check('one node', [node]);
+      } finally {
+        await node.stop();
+      }
+    },
+    patience,
+  );
+
+  describeWithRedis('on three nodes', () => {
+    it(
+      title,
+      async () => {
+        const redis = await RedisServer.start();
+        const environment = { WEBSOCKET_ENGINE: 'redis', WEBSOCKET_REDIS_URL: redis.url };
+        const nodes = await Promise.all([0, 1, 2].map(() => startService(settings(secure, environment))));
+        try {
+          await check('three nodes', nodes);
+        } finally {
+          await Promise.all(nodes.map((node) => node.stop()));
+          await redis.stop();
+        }
+      },
+      patience,
+    );
+  });
+});
