@@ -325,10 +325,10 @@ export class NotificationService
     }
   }
 
-  /** To a task's subscribers and its user. @throws InvalidMessageError */
+  /** To a task's subscribers and its user; adds `task_id` where it is absent. @throws InvalidMessageError */
   async sendToTask(taskId: string, message: ApplicationMessage): Promise<Delivery> {
     checkIdentifier('taskId', taskId);
-    return this.publishTo(taskChannel(taskId), message);
+    return this.publishChecked(taskChannel(taskId), withTaskId(checkMessage(message), taskId));
   }
 
   /** To the subscribers of a channel of the application's own. @throws InvalidMessageError */
@@ -336,7 +336,17 @@ export class NotificationService
     checkIdentifier('channel', channel);
     if (channel.startsWith(LEASE_CHANNEL_PREFIX)) throw new InvalidMessageError({ channel: RESERVED_CHANNEL });
     const parsed = parseChannel(channel);
-    return parsed.kind === 'user' ? this.sendToUser(parsed.userId, message) : this.publishTo(channel, message);
+    switch (parsed.kind) {
+      case 'user':
+        return this.sendToUser(parsed.userId, message);
+      case 'task':
+        return this.sendToTask(parsed.taskId, message);
+      case 'broadcast':
+      case 'named':
+        return this.publishTo(channel, message);
+      default:
+        return parsed satisfies never;
+    }
   }
 
   /** A device has a message. @throws NotFoundError */
@@ -453,6 +463,13 @@ function checkMessage(message: unknown): JsonObject {
       message: `cannot be written as JSON (${cause instanceof Error ? cause.message : String(cause)})`,
     });
   }
+}
+
+/** @throws InvalidMessageError for a message that names another task */
+function withTaskId(message: JsonObject, taskId: string): JsonObject {
+  if (!Object.hasOwn(message, 'task_id')) return { ...message, task_id: taskId };
+  if (message['task_id'] === taskId) return message;
+  throw new InvalidMessageError({ task_id: 'must be that of the task the message is sent to, or absent' });
 }
 
 function checkIdentifier(name: string, value: unknown): void {

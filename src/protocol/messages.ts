@@ -141,9 +141,9 @@ export interface Subscribed extends StreamPosition {
 export type Reply =
   | { type: 'pong'; timestamp: number; original_data: ClientFrame }
   | ({ type: 'subscription_confirmed'; user_id?: string; task_id?: string } & Subscribed)
-  | { type: 'subscription_confirmed'; subscriptions: Subscribed[] }
+  | ({ type: 'subscription_confirmed'; user_id?: string; task_id?: string; subscriptions: Subscribed[] } & Partial<Subscribed>)
   | { type: 'unsubscribed'; user_id?: string; task_id?: string; channel: string }
-  | { type: 'unsubscribed'; channels: string[] }
+  | { type: 'unsubscribed'; user_id?: string; task_id?: string; channels: string[] }
   | { type: 'confirmation_accepted'; callback_id: string }
   | { type: 'acknowledged'; message_id: string }
   | { type: 'authenticated'; user_id: string; expires_at: number | null }

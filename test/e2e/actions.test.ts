@@ -1,4 +1,5 @@
 /** Every row of the contract's §2, and the frames of §3, through real sockets. */
+import type { ApplicationMessage } from '../../src/protocol/messages.js';
 import { startService, type TestService } from '../support/service.js';
 
 const STEP = { step: 'deploy', message: 'Deploy to production?', status: 'waiting', result: { build: 7 } };
@@ -91,7 +92,34 @@ describe('subscribe', () => {
       code: 'INVALID_MESSAGE',
       fields: { user_id: expect.any(String) },
     });
-    expect(await client.request({ action: 'subscribe', user_id: 'a', task_id: 'b' })).toMatchObject({ code: 'INVALID_MESSAGE' });
+    for (const extra of [{ channel: 'c' }, { channels: [{ channel: 'c' }] }, { channel: 'c', task_id: 't' }])
+      expect(await client.request({ action: 'subscribe', user_id: 'a', ...extra })).toMatchObject({ code: 'INVALID_MESSAGE' });
+  });
+
+  it('makes the connection a user’s and subscribes it to a task when one frame names both', async () => {
+    const [user, other, task] = [fresh('user'), fresh('user'), fresh('task')];
+    const asked = service.notifications.notifyUser(STEP, other, task, 1);
+    const client = await service.connect();
+    const reply = await client.request({ action: 'subscribe', user_id: user, task_id: task });
+    const ofUser = { channel: `user:${user}`, epoch: reply['epoch'], offset: 0, pending: [] };
+    const ofTask = { channel: `task:${task}`, epoch: reply['epoch'], offset: 0 };
+    expect(reply).toMatchObject({ type: 'subscription_confirmed', user_id: user, task_id: task, ...ofUser });
+    expect(reply['subscriptions']).toMatchObject([ofUser, ofTask]);
+    await service.notifications.sendToTask(task, { type: 'note' });
+    expect(await client.next('note')).toEqual({ type: 'note', task_id: task, channel: `task:${task}`, offset: 1 });
+    expect((await service.notifications.presence(user)).connections).toBe(1);
+    expect(
+      await client.request({ action: 'subscribe', user_id: user, task_id: task, recover: { epoch: 'e', offset: 1 } }),
+    ).toMatchObject({ code: 'INVALID_MESSAGE', fields: { recover: expect.any(String) } });
+    expect(await client.request({ action: 'unsubscribe', user_id: user, task_id: task })).toMatchObject({
+      type: 'unsubscribed',
+      user_id: user,
+      task_id: task,
+      channels: [`user:${user}`, `task:${task}`],
+    });
+    expect((await service.notifications.presence(user)).connections).toBe(0);
+    await service.notifications.cancelTask(task);
+    await asked;
   });
 
   it('takes a connection’s channels in one frame, and shows what each has to show', async () => {
@@ -505,6 +533,35 @@ describe('what the server sends by itself', () => {
     await client.request({ action: 'subscribe', task_id: task });
     await service.notifications.sendToTask(task, { type: 'task_progress', task_id: task, progress: 0.5, message: 'half' });
     expect(await client.next('task_progress')).toEqual({ type: 'task_progress', task_id: task, progress: 0.5, message: 'half' });
+  });
+
+  it.each([
+    ['a call', (task: string, message: object) => service.notifications.sendToTask(task, message as ApplicationMessage)],
+    [
+      'a call that names the channel',
+      (task: string, message: object) => service.notifications.publish(`task:${task}`, message as ApplicationMessage),
+    ],
+    [
+      'REST',
+      async (task: string, message: object) => {
+        const { status, body } = await service.rest('POST', `/ws/tasks/${task}/messages`, message);
+        if (status !== 202) throw Object.assign(new Error('refused'), body);
+      },
+    ],
+  ])('gives a message to a task its task_id, and refuses another task’s, by %s', async (_how, send) => {
+    const task = fresh('task');
+    const client = await service.connect();
+    for (const type of ['task_progress', 'note']) {
+      await send(task, { type });
+      expect(await client.next(type)).toEqual({ type, task_id: task });
+    }
+    await send(task, { type: 'as_given', task_id: task });
+    expect(await client.next('as_given')).toEqual({ type: 'as_given', task_id: task });
+    for (const other of ['another', 5, null])
+      await expect(send(task, { type: 'note', task_id: other })).rejects.toMatchObject({
+        code: 'INVALID_MESSAGE',
+        fields: { task_id: expect.any(String) },
+      });
   });
 
   it('refuses a message that brings a reserved field, by name', async () => {

@@ -50,7 +50,7 @@ export class ChannelFields {
   recover?: PositionFields | null;
 }
 
-/** `subscribe` and `unsubscribe`: exactly one of the three targets, or several channels. */
+/** `subscribe` and `unsubscribe`: exactly one of the three targets, a user and a task, or several channels. */
 export class SubscribeFrame {
   @IsOptional()
   @IsIdentifier()

@@ -135,10 +135,13 @@ export class NotificationGateway
   async subscribe(@ConnectedSocket() connection: Connection, @MessageBody(checked) frame: SubscribeFrame): Promise<Reply> {
     const wanted = wantedBy(frame);
     const [only] = wanted;
-    if (only && !frame.channels)
+    if (only && wanted.length === 1 && !frame.channels)
       return { type: 'subscription_confirmed', ...named(frame), ...(await this.join(connection, only)) };
     connection.charge(wanted.length - 1);
-    return { type: 'subscription_confirmed', subscriptions: await this.joinAll(connection, wanted) };
+    const subscriptions = await this.joinAll(connection, wanted);
+    // A user and a task in one frame: the reply names both, and is about the user like that of an old client's frame.
+    const [first] = frame.channels ? [] : subscriptions;
+    return { type: 'subscription_confirmed', ...named(frame), ...first, subscriptions };
   }
 
   @SubscribeMessage('unsubscribe')
@@ -151,7 +154,7 @@ export class NotificationGateway
     }
     const channels = targets.map(channelOf);
     const [channel = ''] = channels;
-    return { type: 'unsubscribed', ...(frame.channels ? { channels } : { ...named(frame), channel }) };
+    return { type: 'unsubscribed', ...named(frame), ...(frame.channels || targets.length > 1 ? { channels } : { channel }) };
   }
 
   @SubscribeMessage('confirm')

@@ -1,4 +1,4 @@
-/** What `subscribe` and `unsubscribe` name: one target, or several channels in one frame. */
+/** What `subscribe` and `unsubscribe` name: one target, a user and a task, or several channels in one frame. */
 import { LEASE_CHANNEL_PREFIX, parseChannel, RESERVED_CHANNEL, type ParsedChannel } from '../../protocol/channels.js';
 import type { FieldErrors, StreamPosition } from '../../protocol/messages.js';
 import { InvalidMessageError } from '../notification.errors.js';
@@ -17,8 +17,13 @@ const ONE_OF = ['user_id', 'task_id', 'channel', 'channels'] as const;
  */
 export function wantedBy(frame: SubscribeFrame): Wanted[] {
   const given = ONE_OF.filter((name) => frame[name] != null);
-  if (given.length !== 1) throw faulty({ user_id: 'exactly one of user_id, task_id, channel and channels must be given' });
   const since = frame.recover ?? undefined;
+  if (frame.user_id != null && frame.task_id != null && given.length === 2) {
+    if (since) throw faulty({ recover: 'belongs to one channel: give user and task in channels' });
+    return [{ target: { kind: 'user', userId: frame.user_id } }, { target: { kind: 'task', taskId: frame.task_id } }];
+  }
+  if (given.length !== 1)
+    throw faulty({ user_id: 'exactly one of user_id, task_id (or both of these), channel and channels must be given' });
   if (frame.user_id != null) return [{ target: { kind: 'user', userId: frame.user_id }, since }];
   if (frame.task_id != null) return [{ target: { kind: 'task', taskId: frame.task_id }, since }];
   if (frame.channel != null) return [{ target: targetOf(frame.channel, 'channel'), since }];

@@ -38,7 +38,8 @@ export class TasksController {
 
   @Documented({
     summary: 'Send a message to a task’s subscribers and its user',
-    description: 'Of `task_progress` a slow reader gets the newest instead of a backlog.',
+    description:
+      'Carries `task_id`, which is added where absent. Of `task_progress` a slow reader gets the newest instead of a backlog.',
     answers: { 202: { type: DeliveryResponse, description: 'Sent.' } },
     errors: ['INVALID_JSON', 'STORE_FULL'],
   })
