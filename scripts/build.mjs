@@ -13,10 +13,10 @@ import { dirname, join, relative } from 'node:path';
 import { main, ROOT, run, say, SetupError } from './tools.mjs';
 
 const PROJECTS = {
-  service: { config: 'tsconfig.json', out: 'dist', base: 'src', sources: ['src'] },
-  tests: { config: 'tsconfig.test.json', out: '.build', base: '.', sources: ['src', 'test', 'examples'] },
+  service: { config: 'tsconfig.build.json', out: 'dist', base: 'src', sources: ['src'] },
+  tests: { config: 'tsconfig.json', out: '.build', base: '.', sources: ['src', 'test', 'examples'] },
 };
-const CONFIGURATION = ['tsconfig.json', 'tsconfig.test.json', 'node_modules/.package-lock.json'];
+const CONFIGURATION = ['tsconfig.json', 'tsconfig.build.json', 'node_modules/.package-lock.json'];
 const EMITTED = /(\.d)?\.ts$|\.js(\.map)?$/;
 
 export const projectOf = (args) => (args.includes('--tests') ? 'tests' : 'service');

@@ -11,14 +11,13 @@ import { installSystemPackages } from './system.mjs';
 import { main, run } from './tools.mjs';
 
 /** Suites that `npm test` leaves out (jest.config.mjs) because they take long. */
-const suiteArguments = (suite) => [`--testMatch=**/${suite}/**/*.test.js`, '--testPathIgnorePatterns=/node_modules/'];
+const suiteArguments = (suite) => [`--testMatch=**/${suite}/**/*.test.ts`, '--testPathIgnorePatterns=/node_modules/'];
 
 await main(import.meta.url, async (args) => {
   await setUp('tests');
   await installSystemPackages();
   const suite = args.find((arg) => arg.startsWith('--suite='))?.slice('--suite='.length);
-  // Jest sees what the compiler emitted; people name what they wrote.
-  const given = args.filter((arg) => !arg.startsWith('--suite=')).map((arg) => arg.replace(/\.test\.ts$/, '.test.js'));
+  const given = args.filter((arg) => !arg.startsWith('--suite='));
   const folder = mkdtempSync(join(tmpdir(), 'websocket-manager-test-'));
   try {
     const report = join(folder, 'report.json');
