@@ -1,13 +1,11 @@
 /**
- * The audit trail: one line for each prompt, decision, cancellation, revocation and refused attempt. Who, what, when, from
- * where, by which means; never a token, never what a message says.
+ * The audit trail: one entry for each prompt, decision, cancellation, resumption and revocation, and for refused attempts,
+ * those that repeat counted. Who, what, when, from where, by which means; never a token, never what a message says.
  */
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import type { ErrorCode } from '../../protocol/codes.js';
 import { ResolvedOptions, type AuditEntry } from '../notification.options.js';
-
-/** What an entry's writer knows; the time is added. */
-export type AuditRecord = Omit<AuditEntry, 'at'>;
+import { Refusals, type AuditRecord } from './refusals.js';
 
 /** Errors that say: this was not yours to do. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -16,22 +14,33 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'NOT_FOUND',
   'ALREADY_RESOLVED',
   'STALE_PROMPT',
+  'RATE_LIMITED',
 ]);
 
-/** Whether an error is worth a line of the trail. */
+/** Whether an error is worth an entry in the trail. */
 export const isRefusal = (code: ErrorCode): boolean => REFUSALS.has(code);
 
 @Injectable()
-export class AuditTrail {
+export class AuditTrail implements OnApplicationShutdown {
   private readonly logger = new Logger('Audit');
+  private readonly refusals = new Refusals((refusal) => this.put(refusal));
   private readonly write: (entry: AuditEntry) => void;
 
   constructor(@Inject(ResolvedOptions) options: ResolvedOptions) {
-    this.write = options.audit ?? ((entry) => this.logger.log(JSON.stringify(entry)));
+    this.write = options.audit ?? ((entry) => this.logger.log(entry));
+  }
+
+  record(entry: AuditRecord): void {
+    if (entry.event === 'refused') this.refusals.add(entry);
+    else this.put(entry);
+  }
+
+  onApplicationShutdown(): void {
+    this.refusals.close();
   }
 
   /** A trail that cannot be written is an error in the log; the act itself has happened. */
-  record(entry: AuditRecord): void {
+  private put(entry: AuditRecord): void {
     try {
       this.write({ at: Date.now(), ...entry });
     } catch (error) {

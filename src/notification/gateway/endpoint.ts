@@ -11,6 +11,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Logger } from '@nestjs/common';
 import { WebSocketServer, type WebSocket } from 'ws';
+import { actorOf } from '../access/access.js';
 import type { AuditTrail } from '../access/audit.js';
 import { CLOSE } from '../../protocol/codes.js';
 import { Connection, type ConnectionSocket, type Identity } from '../connection/connection.js';
@@ -21,6 +22,7 @@ import type { NotificationMetrics } from '../metrics.js';
 import { NotificationError } from '../notification.errors.js';
 import { admit, ignoreReset, pathOf, Refusal, refusalOf, refuse, type AdmissionContext } from './admission.js';
 import { Limiter } from './limiter.js';
+import { originOf } from './origin.js';
 
 export const SUBPROTOCOL = 'notification.v1';
 /** How long a peer has to answer a close frame. */
@@ -106,12 +108,14 @@ export class Endpoint {
 
   private accept(ws: WebSocket, socket: Duplex, request: IncomingMessage, identity: Identity): void {
     const { context } = this.ready();
-    const { addresses, hub, metrics, options, wheel } = context;
+    const { addresses, audit, hub, metrics, options, wheel } = context;
     const address = addresses.of(request);
     ws.on('error', (error) => this.logger.debug(`socket error: ${error.message}`));
     if (hub.size >= options.maxConnections || !addresses.enter(address)) {
       metrics.connectionsFailed.inc();
-      closeWithin(ws, CLOSE.CONNECTION_LIMIT.code, CLOSE.CONNECTION_LIMIT.reason);
+      const { code, reason } = CLOSE.CONNECTION_LIMIT;
+      audit.record({ event: 'refused', by: actorOf(identity), means: 'handshake', address, what: reason, code: String(code) });
+      closeWithin(ws, code, reason);
       return;
     }
     const connection = new Connection(
@@ -131,7 +135,9 @@ export class Endpoint {
       },
     );
     const liveness = new Liveness(connection, wheel, options, (dead) => dead.terminate());
-    const limiter = new Limiter(connection, options);
+    const limiter = new Limiter(connection, options, () =>
+      audit.record({ event: 'refused', ...originOf(connection), what: 'ws.frame', code: 'RATE_LIMITED' }),
+    );
     ws.on('message', (data: Buffer) => {
       metrics.framesReceived.inc();
       if (limiter.admits()) connection.receive(data.toString());

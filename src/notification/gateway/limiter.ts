@@ -26,6 +26,7 @@ export class Limiter {
   constructor(
     private readonly connection: Connection,
     private readonly settings: RateSettings,
+    private readonly onRefused: () => void = () => undefined,
   ) {
     this.bucket = new TokenBucket(settings.rateLimit, settings.rateBurst);
   }
@@ -43,6 +44,7 @@ export class Limiter {
     if (now - this.refusedAt >= FORGIVEN_AFTER_MS) this.refused = 0;
     this.refusedAt = now;
     this.refused += 1;
+    this.onRefused();
     // Not a reply: the frame in work still has its own to come.
     if (this.refused <= this.settings.rateLimit)
       this.connection.send(new OutboundFrame(errorFrame(new NotificationError('RATE_LIMITED', 'too many frames'))));

@@ -4,6 +4,7 @@
  */
 import { STATUS_CODES, type ServerResponse } from 'node:http';
 import { Catch, Injectable, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { Addresses } from '../access/address.js';
 import { AuditTrail, isRefusal } from '../access/audit.js';
 import { ERROR_STATUS } from '../../protocol/codes.js';
 import type { Origin } from '../notification.options.js';
@@ -22,7 +23,10 @@ const PROBLEM = 'application/problem+json';
 export class HttpErrorFilter implements ExceptionFilter {
   private readonly logger = new Logger(HttpErrorFilter.name);
 
-  constructor(private readonly audit: AuditTrail) {}
+  constructor(
+    private readonly audit: AuditTrail,
+    private readonly addresses: Addresses,
+  ) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
@@ -34,7 +38,7 @@ export class HttpErrorFilter implements ExceptionFilter {
     const { code, message, fields, callbackId, confirmation } = asProtocolError(error);
     if (code === 'INTERNAL') this.logger.error(error);
     if (isRefusal(code)) {
-      const origin: Origin = request.caller?.origin ?? { by: null, means: 'rest', address: request.socket.remoteAddress };
+      const origin: Origin = request.caller?.origin ?? { by: null, means: 'rest', address: this.addresses.of(request) };
       this.audit.record({
         event: 'refused',
         ...origin,

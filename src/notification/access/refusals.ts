@@ -1,0 +1,75 @@
+/**
+ * Refusals that repeat, as one entry a minute: the first of a kind is written at once, those like it are counted. Two are
+ * alike when the same actor at the same address was refused the same thing with the same code.
+ *
+ *  1. Every refusal is in an entry of its own or in a count.
+ *  2. The kinds that are remembered are bounded. The oldest makes room, and its count is written then.
+ */
+import type { AuditEntry } from '../notification.options.js';
+
+/** What an entry's writer knows; the time is added. */
+export type AuditRecord = Omit<AuditEntry, 'at'>;
+
+const EVERY_MS = 60_000;
+const MAX_KINDS = 10_000;
+
+interface Kind {
+  /** The newest of them. */
+  record: AuditRecord;
+  /** Those without an entry. */
+  count: number;
+}
+
+export class Refusals {
+  private readonly kinds = new Map<string, Kind>();
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly write: (record: AuditRecord) => void,
+    private readonly everyMs = EVERY_MS,
+  ) {}
+
+  add(record: AuditRecord): void {
+    const { by, means, address, what, code } = record;
+    const key = JSON.stringify([by, means, address, what, code]);
+    const known = this.kinds.get(key);
+    if (known) {
+      known.record = record;
+      known.count += 1;
+      return;
+    }
+    this.write(record);
+    this.kinds.set(key, { record, count: 0 });
+    const [oldest] = this.kinds;
+    if (this.kinds.size > MAX_KINDS && oldest) this.forget(...oldest);
+    this.timer ??= setInterval(() => this.flush(), this.everyMs).unref();
+  }
+
+  /** Writes the counts. A kind that has not repeated is forgotten. */
+  flush(): void {
+    for (const [key, kind] of this.kinds) {
+      if (kind.count === 0) this.kinds.delete(key);
+      this.writeCount(kind);
+    }
+    if (this.kinds.size > 0) return;
+    clearInterval(this.timer);
+    this.timer = undefined;
+  }
+
+  close(): void {
+    for (const each of [...this.kinds]) this.forget(...each);
+    clearInterval(this.timer);
+    this.timer = undefined;
+  }
+
+  private forget(key: string, kind: Kind): void {
+    this.kinds.delete(key);
+    this.writeCount(kind);
+  }
+
+  private writeCount(kind: Kind): void {
+    const { callbackId: _callbackId, ...alike } = kind.record;
+    if (kind.count > 0) this.write({ ...alike, count: kind.count });
+    kind.count = 0;
+  }
+}

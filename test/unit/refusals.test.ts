@@ -1,0 +1,63 @@
+/** Refusals that repeat: an entry for the first, a count for those like it. */
+import { Refusals, type AuditRecord } from '../../src/notification/access/refusals.js';
+const { jest } = import.meta;
+
+const refusal = (address: string, callbackId?: string): AuditRecord => ({
+  event: 'refused',
+  by: null,
+  means: 'rest',
+  address,
+  what: 'POST /ws/broadcast',
+  code: 'UNAUTHENTICATED',
+  ...(callbackId !== undefined && { callbackId }),
+});
+
+describe('refusals', () => {
+  let written: AuditRecord[];
+  let refusals: Refusals;
+  beforeEach(() => {
+    jest.useFakeTimers();
+    written = [];
+    refusals = new Refusals((record) => written.push(record));
+  });
+  afterEach(() => {
+    refusals.close();
+    jest.useRealTimers();
+  });
+
+  it('of one address are one entry at once, and a count each minute while they go on', () => {
+    for (let count = 0; count < 500; count += 1) refusals.add(refusal('192.0.2.1', `c-${count}`));
+    expect(written).toEqual([refusal('192.0.2.1', 'c-0')]);
+    jest.advanceTimersByTime(60_000);
+    refusals.add(refusal('192.0.2.1'));
+    jest.advanceTimersByTime(60_000);
+    expect(written.slice(1)).toEqual([
+      { ...refusal('192.0.2.1'), count: 499 },
+      { ...refusal('192.0.2.1'), count: 1 },
+    ]);
+  });
+
+  it('that have stopped are forgotten, and no timer stays', () => {
+    refusals.add(refusal('192.0.2.1'));
+    jest.advanceTimersByTime(60_000);
+    expect(jest.getTimerCount()).toBe(0);
+    refusals.add(refusal('192.0.2.1'));
+    expect(written).toHaveLength(2);
+  });
+
+  it('of more kinds than are remembered lose none: the oldest is written with its count', () => {
+    refusals.add(refusal('first'));
+    refusals.add(refusal('first'));
+    for (let count = 0; count < 10_000; count += 1) refusals.add(refusal(`address-${count}`));
+    expect(written).toHaveLength(10_002);
+    expect(written).toContainEqual({ ...refusal('first'), count: 1 });
+  });
+
+  it('that are only counted are written when the service ends', () => {
+    refusals.add(refusal('192.0.2.1'));
+    refusals.add(refusal('192.0.2.1'));
+    refusals.close();
+    expect(written).toEqual([refusal('192.0.2.1'), { ...refusal('192.0.2.1'), count: 1 }]);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+});
