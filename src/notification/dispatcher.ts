@@ -8,6 +8,7 @@ import { LEASE_CHANNEL_PREFIX, userChannel } from '../protocol/channels.js';
 import { CLOSE } from '../protocol/codes.js';
 import { CONFLATED_TYPES, type TaskCancelled } from '../protocol/messages.js';
 import type { AuditTrail } from './access/audit.js';
+import type { Rights } from './access/rights.js';
 import type { Confirmations } from './confirmation/confirmations.js';
 import { acknowledgedFrame } from './confirmation/redelivery.js';
 import {
@@ -56,6 +57,7 @@ export class Dispatcher implements EngineHandler {
     private readonly metrics: NotificationMetrics,
     private readonly audit: AuditTrail,
     private readonly recoveries: Recoveries,
+    private readonly rights: Rights,
   ) {}
 
   get decisions$(): Observable<DecisionEvent> {
@@ -175,7 +177,13 @@ export class Dispatcher implements EngineHandler {
   }
 
   onRevoked(userId: string): void {
-    for (const connection of [...this.hub.ofUser(userId)]) void connection.close(CLOSE.REVOKED);
+    this.rights.onRevoked(userId);
+    // Nothing that waits is sent any more.
+    for (const connection of [...this.hub.ofUser(userId)]) connection.cut(CLOSE.REVOKED);
+  }
+
+  onReview(userId: string): void {
+    this.rights.onReview(userId);
   }
 
   onGap(): void {

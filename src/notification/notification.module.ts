@@ -8,6 +8,7 @@ import { AuditTrail } from './access/audit.js';
 import { Addresses } from './access/address.js';
 import { ListeningAddress } from './access/listening-address.js';
 import { Pages } from './access/pages.js';
+import { Rights } from './access/rights.js';
 import { Tokens } from './access/tokens.js';
 import { Confirmations } from './confirmation/confirmations.js';
 import { Hub } from './connection/hub.js';
@@ -15,11 +16,13 @@ import { TimerWheel } from './connection/timer-wheel.js';
 import { Dispatcher } from './dispatcher.js';
 import { Engine } from './engine/engine.js';
 import { NotificationGateway } from './gateway/notification.gateway.js';
+import { Reviewer } from './gateway/reviewer.js';
 import { Sessions } from './gateway/session.js';
 import { Callers, RestGuard } from './http/caller.js';
 import { ConfirmationsController } from './http/confirmations.controller.js';
 import { Entrance } from './http/entrance.js';
 import { HttpErrorFilter } from './http/http-error.filter.js';
+import { LongPolls } from './http/long-polls.js';
 import { MessagesController } from './http/messages.controller.js';
 import { TasksController } from './http/tasks.controller.js';
 import { NotificationMetrics } from './metrics.js';
@@ -50,6 +53,7 @@ const providers: Provider[] = [
   ListeningAddress,
   Pages,
   Tokens,
+  Rights,
   AuditTrail,
   Access,
   { provide: TimerWheel, useFactory: () => new TimerWheel() },
@@ -103,10 +107,13 @@ const providers: Provider[] = [
       NotificationMetrics,
       AuditTrail,
       Recoveries,
+      Rights,
     ],
   },
   NotificationService,
   Sessions,
+  Reviewer,
+  LongPolls,
   NotificationGateway,
   HttpErrorFilter,
   Callers,

@@ -63,6 +63,8 @@ export interface SendOptions {
   requiresAck?: boolean;
   /** Wait so long for the acknowledgement, in milliseconds; needs `requiresAck`. */
   ackTimeoutMs?: number;
+  /** Ends the wait for the acknowledgement early; the message stays. */
+  signal?: AbortSignal;
   /** How long an unacknowledged message is kept, in milliseconds. @default the setting `retentionMs` */
   ttlMs?: number;
 }
@@ -316,12 +318,16 @@ export class NotificationService
     const expiresAt = Date.now() + Math.ceil(options.ttlMs ?? this.options.retentionMs);
     const expected =
       options.ackTimeoutMs === undefined ? undefined : this.dispatcher.expectAcknowledgement(messageId, options.ackTimeoutMs);
+    const stop = (): void => expected?.stop();
+    options.signal?.addEventListener('abort', stop, { once: true });
+    if (options.signal?.aborted) stop();
     try {
       const { deliveredTo } = await this.engine.sendAcknowledged({ messageId, userId, message: checked, expiresAt });
       await turnsTaken();
       return { deliveredTo, messageId, acknowledged: await expected?.acknowledged };
     } finally {
-      expected?.stop();
+      options.signal?.removeEventListener('abort', stop);
+      stop();
     }
   }
 
@@ -403,6 +409,16 @@ export class NotificationService
     const revokedAt = await this.engine.revokeUser(userId);
     this.audit.record({ event: 'revoked', ...origin, what: 'revoked', userId });
     return revokedAt;
+  }
+
+  /**
+   * Asks again, on every node, what the user may do: subscriptions and long polls that the access policy does not allow any
+   * more end. Call it when what `accessPolicy` answers for the user has changed.
+   */
+  async reviewAccess(userId: string, origin: Origin = OWN_CODE): Promise<void> {
+    checkIdentifier('userId', userId);
+    await this.engine.reviewAccess(userId);
+    this.audit.record({ event: 'reviewed', ...origin, what: 'reviewed', userId });
   }
 
   presence(userId: string): Promise<Presence> {

@@ -150,6 +150,13 @@ export type Reply =
   | { type: 'pending'; confirmations: TaskStepResult[]; cursor?: string }
   | TaskCancelled;
 
+/** The server ends a subscription: `forbidden` when it is not allowed any more, `unavailable` when that could not be asked. */
+export interface SubscriptionEnded {
+  type: 'unsubscribed';
+  channel: string;
+  reason: 'forbidden' | 'unavailable';
+}
+
 /** The application's own message: any `type`, passed through as given. */
 export interface ApplicationMessage {
   type: string;

@@ -110,6 +110,7 @@ describeEngines('authorisation', (engine) => {
     'user.send': (actor, { userId }) => rest(actor, 'POST', `/ws/users/${userId}/messages`, body),
     'user.inbox': (actor, { userId }) => rest(actor, 'GET', `/ws/users/${userId}/confirmations`),
     'user.revoke': (actor) => rest(actor, 'POST', '/ws/users/somebody/revoke', {}),
+    'user.review': (actor) => rest(actor, 'POST', '/ws/users/somebody/review', {}),
     'confirmation.open': (actor, target) => rest(actor, 'POST', '/ws/confirmations', question(target)),
     'confirmation.read': (actor, { callbackId }) => rest(actor, 'GET', `/ws/confirmations/${callbackId}`),
     'confirmation.answer': (actor, { callbackId }) =>

@@ -15,7 +15,7 @@ export type EngineEvent =
   | { kind: 'publication'; publication: Publication & { message: JsonObject } }
   | { kind: 'message'; message: AcknowledgedMessage }
   | { kind: 'acknowledged'; messageId: string; userId: string }
-  | { kind: 'revoked'; userId: string }
+  | { kind: 'revoked' | 'review'; userId: string }
   | { kind: 'evicted'; connectionId: string }
   | { kind: 'gap' }
   | { kind: 'missed'; channel: string; head: StreamPosition }
@@ -62,6 +62,9 @@ export class EngineRecorder implements EngineHandler {
   }
   onRevoked(userId: string): void {
     this.record({ kind: 'revoked', userId });
+  }
+  onReview(userId: string): void {
+    this.record({ kind: 'review', userId });
   }
   onTask(task: Task): void {
     this.record({ kind: 'task', task });

@@ -270,6 +270,14 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
       expect(await other.engine.revokedAt('ann')).toBeDefined();
     },
   },
+  review: {
+    act: ({ node }) => node.engine.reviewAccess('ann'),
+    // Repeated it is one more event.
+    once: true,
+    after: async ({ node, other }) => {
+      for (const { recorder } of [node, other]) await recorder.nth('review');
+    },
+  },
   'revoked-at': { act: ({ node }) => node.engine.revokedAt('ann'), same: (moment?: number) => moment ?? null },
   'claim-notices': {
     settings: { notices: AFTER_DECISIONS },

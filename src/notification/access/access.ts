@@ -5,8 +5,9 @@
  *  2. What lies outside somebody's scope does not exist for them: the engine answers it like what is unknown.
  *  3. Open mode: there is no identity to check, only the one that a connection gives itself.
  */
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { ACTIONS, type Action } from '../../protocol/messages.js';
+import { isIdentifier } from '../../protocol/identifier.js';
 import type { Identity } from '../connection/connection.js';
 import type { Scope } from '../engine/engine.js';
 import { NotFoundError, NotificationError } from '../notification.errors.js';
@@ -31,6 +32,7 @@ export type RouteOperation =
   | 'user.send'
   | 'user.inbox'
   | 'user.revoke'
+  | 'user.review'
   | 'confirmation.open'
   | 'confirmation.read'
   | 'confirmation.answer'
@@ -65,6 +67,7 @@ export const POLICY: Readonly<Record<Operation, Rule>> = {
   'user.send': 'service',
   'user.inbox': 'identified',
   'user.revoke': 'service',
+  'user.review': 'service',
   'confirmation.open': 'service',
   'confirmation.read': 'identified',
   'confirmation.answer': 'identified',
@@ -108,8 +111,13 @@ export function actorOf(subject: Subject): Actor | null {
   }
 }
 
+/** How long the application's policy may take. */
+const POLICY_TIMEOUT_MS = 5000;
+
 @Injectable()
 export class Access {
+  private readonly logger = new Logger(Access.name);
+
   constructor(@Inject(ResolvedOptions) private readonly options: ResolvedOptions) {}
 
   /** Whether nobody proves who they are. */
@@ -145,14 +153,33 @@ export class Access {
     throw new NotFoundError(what);
   }
 
-  /** A channel of the application's own. @throws NotificationError FORBIDDEN */
+  /** A channel of the application's own. @throws NotificationError FORBIDDEN, UNAVAILABLE when the policy cannot be asked */
   async mustSubscribe(subject: Subject, channel: string): Promise<void> {
     if (this.isOpen) return;
-    if (subject.kind === 'user' && (await this.options.accessPolicy?.maySubscribe?.(subject.userId, channel)) === true) return;
+    const { accessPolicy } = this.options;
+    if (subject.kind === 'user' && (await this.ask(() => accessPolicy?.maySubscribe?.(subject.userId, channel))) === true) return;
     throw new NotificationError('FORBIDDEN', 'this channel is not open to you');
   }
 
   private async actsFor(userId: string): Promise<readonly string[]> {
-    return this.isOpen ? [] : ((await this.options.accessPolicy?.actsFor?.(userId)) ?? []);
+    if (this.isOpen || !this.options.accessPolicy?.actsFor) return [];
+    const users: unknown = await this.ask(() => this.options.accessPolicy?.actsFor?.(userId));
+    return Array.isArray(users) ? users.filter(isIdentifier) : [];
+  }
+
+  /** A policy that throws, or does not answer in time, allows nothing. @throws NotificationError UNAVAILABLE */
+  private async ask<Answer>(question: () => Promise<Answer> | undefined): Promise<Answer | undefined> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new Error(`no answer within ${POLICY_TIMEOUT_MS} ms`)), POLICY_TIMEOUT_MS);
+    });
+    try {
+      return await Promise.race([question(), late]);
+    } catch (error) {
+      this.logger.error(`the access policy failed: ${error instanceof Error ? error.message : 'unknown error'}`);
+      throw new NotificationError('UNAVAILABLE', 'the access policy cannot be asked');
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }

@@ -290,6 +290,8 @@ export interface EngineHandler {
   onEvicted(connectionId: string): void;
   /** The user was revoked: close this node's connections of theirs. */
   onRevoked(userId: string): void;
+  /** The user's rights may have changed: ask for them again. */
+  onReview(userId: string): void;
   /** Events may have been lost: re-read. */
   onGap(): void;
   /** The channel stands at `head`, and of its publications up to there some may not have been emitted here. */
@@ -395,6 +397,8 @@ export interface Engine {
    * @returns the moment
    */
   revokeUser(userId: string): Promise<number>;
+  /** Emits `onReview` on every node, within 2 s. */
+  reviewAccess(userId: string): Promise<void>;
   /** When the user was last revoked; never forgotten. */
   revokedAt(userId: string): Promise<number | undefined>;
 

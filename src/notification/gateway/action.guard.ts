@@ -1,7 +1,7 @@
 /** Asks the policy whether a connection may take an action at all, before its frame is even looked at. */
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { mustBeAllowed, operationOf } from '../access/access.js';
-import type { Connection } from '../connection/connection.js';
+import type { Connection, Identity } from '../connection/connection.js';
 import { NotificationError } from '../notification.errors.js';
 
 @Injectable()
@@ -10,7 +10,13 @@ export class ActionGuard implements CanActivate {
     const ws = context.switchToWs();
     const operation = operationOf(ws.getPattern());
     if (!operation) throw new NotificationError('FORBIDDEN', 'no policy for this action');
-    mustBeAllowed(ws.getClient<Connection>().identity, operation);
+    const { identity } = ws.getClient<Connection>();
+    mustBeAllowed(hasEnded(identity) ? { kind: 'unauthenticated' } : identity, operation);
     return true;
   }
+}
+
+/** A token's end counts from its moment on; the timer that closes the connection comes a little later. */
+function hasEnded(identity: Identity): boolean {
+  return identity.kind === 'user' && (identity.expiresAt ?? Infinity) <= Date.now();
 }

@@ -43,6 +43,7 @@ import { originOf } from './origin.js';
 import { Endpoint } from './endpoint.js';
 import { AckFrame, AuthenticateFrame, CancelFrame, ConfirmFrame, PendingFrame, SubscribeFrame } from './frames.js';
 import { FramePipe } from './frame.pipe.js';
+import { Reviewer } from './reviewer.js';
 import { Sessions } from './session.js';
 import { wantedBy, type Wanted } from './targets.js';
 import { NOTIFICATION_GATEWAY } from './ws-adapter.js';
@@ -75,6 +76,7 @@ export class NotificationGateway
     private readonly tokens: Tokens,
     private readonly audit: AuditTrail,
     private readonly sessions: Sessions,
+    private readonly reviewer: Reviewer,
     private readonly hub: Hub,
     private readonly wheel: TimerWheel,
     private readonly metrics: NotificationMetrics,
@@ -118,6 +120,7 @@ export class NotificationGateway
 
   async handleDisconnect(connection: Connection): Promise<void> {
     this.tokenDeadlines.get(connection)?.cancel();
+    this.reviewer.stop(connection);
     try {
       await this.sessions.end(connection);
     } catch (error) {
@@ -199,7 +202,7 @@ export class NotificationGateway
     this.mustBeAllowed(connection.userId === undefined || connection.userId === user.userId, 'this connection is somebody else');
     const identity = identityOf(user);
     if (connection.userId === undefined) await this.sessions.becomeUser(connection, identity);
-    else connection.identity = identity;
+    else await this.renew(connection, identity);
     await this.watchToken(connection, identity);
     return {
       type: 'authenticated',
@@ -236,19 +239,36 @@ export class NotificationGateway
   }
 
   private async join(connection: Connection, { target, since }: Wanted): Promise<Subscribed> {
+    const ownerId = await this.mustHear(connection, target);
     switch (target.kind) {
       case 'user':
         return this.subscribeUser(connection, target.userId, since);
       case 'task':
-        return this.sessions.subscribeTask(connection, target.taskId, since, await this.mustSeeTask(connection, target.taskId));
+        return this.sessions.subscribeTask(connection, target.taskId, since, ownerId);
       case 'named':
-        await this.access.mustSubscribe(connection.identity, target.name);
         return this.sessions.subscribeChannel(connection, target.name, since);
       case 'broadcast':
         return this.sessions.subscribeChannel(connection, BROADCAST_CHANNEL, since);
       default:
         return target satisfies never;
     }
+  }
+
+  /** A refusal ends a subscription that stands as well. @returns whose a task is. @throws NotificationError */
+  private async mustHear(connection: Connection, target: ParsedChannel): Promise<string | undefined> {
+    try {
+      return await this.reviewer.mustHear(connection, target);
+    } catch (error) {
+      if (!(error instanceof EngineUnavailableError)) await this.reviewer.endRefused(connection, channelOf(target), error);
+      throw error;
+    }
+  }
+
+  /** A new token of the same user: what its predecessor allowed is asked again. */
+  private async renew(connection: Connection, identity: Identity & { kind: 'user' }): Promise<void> {
+    connection.identity = identity;
+    connection.charge(connection.subscriptions.size);
+    await this.reviewer.review(connection);
   }
 
   /**
@@ -275,7 +295,6 @@ export class NotificationGateway
   }
 
   private async subscribeUser(connection: Connection, userId: string, since?: StreamPosition): Promise<Subscribed> {
-    this.access.mustBeUser(connection.identity, userId);
     // In secure mode this is the identity it has, with the token's end.
     const { identity } = connection;
     return this.sessions.subscribeUser(
@@ -283,14 +302,6 @@ export class NotificationGateway
       identity.kind === 'user' && identity.userId === userId ? identity : { kind: 'user', userId },
       since,
     );
-  }
-
-  /** Secure mode: a task that is somebody else's does not exist. @returns whose it is, where that matters */
-  private async mustSeeTask(connection: Connection, taskId: string): Promise<string | undefined> {
-    if (this.access.isOpen) return undefined;
-    const task = await this.service.getTask(taskId);
-    await this.access.mustReach(connection.identity, task?.userId ?? null, 'task');
-    return task?.userId ?? undefined;
   }
 
   private mustBeAllowed(allowed: boolean, message: string): void {
@@ -301,7 +312,8 @@ export class NotificationGateway
   private async watchToken(connection: Connection, identity: Identity & { kind: 'user' }): Promise<void> {
     this.tokenDeadlines.get(connection)?.cancel();
     if (identity.expiresAt !== undefined) this.closeUnauthenticatedIn(connection, identity.expiresAt - Date.now());
-    if (await this.tokens.isRevoked(identity)) void connection.close(CLOSE.REVOKED);
+    this.reviewer.start(connection);
+    if (await this.tokens.isRevoked(identity)) connection.cut(CLOSE.REVOKED);
   }
 
   private closeUnauthenticatedIn(connection: Connection, delayMs: number): void {

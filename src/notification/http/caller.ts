@@ -9,6 +9,7 @@ import { Reflector } from '@nestjs/core';
 import { actorOf, mustBeAllowed, type RouteOperation, type Subject } from '../access/access.js';
 import { Addresses } from '../access/address.js';
 import { Pages } from '../access/pages.js';
+import type { Proof } from '../access/rights.js';
 import { Tokens } from '../access/tokens.js';
 import { NotificationError } from '../notification.errors.js';
 import { ResolvedOptions, type Origin } from '../notification.options.js';
@@ -19,7 +20,11 @@ export interface Caller {
   userId: string | null;
   /** For the audit trail. */
   origin: Origin;
+  /** What the rights rest on; absent where they do not end: API keys and open mode. */
+  proof?: Proof;
 }
+
+type Identified = Pick<Caller, 'subject' | 'proof'>;
 
 const OPERATION = 'notification:operation';
 
@@ -32,7 +37,7 @@ export type CalledRequest = Request & { caller?: Caller };
 @Injectable()
 export class Callers {
   private readonly keyHashes: Buffer[];
-  private readonly known = new WeakMap<CalledRequest, Promise<Caller['subject']>>();
+  private readonly known = new WeakMap<CalledRequest, Promise<Identified>>();
 
   constructor(
     @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
@@ -42,22 +47,24 @@ export class Callers {
   }
 
   /** @throws NotificationError UNAUTHENTICATED, RATE_LIMITED, UNAVAILABLE */
-  identify(request: CalledRequest): Promise<Caller['subject']> {
+  identify(request: CalledRequest): Promise<Identified> {
     const known = this.known.get(request);
     if (known) return known;
-    const subject = this.subjectOf(request);
-    this.known.set(request, subject);
-    return subject;
+    const identified = this.subjectOf(request);
+    this.known.set(request, identified);
+    return identified;
   }
 
-  private async subjectOf(request: CalledRequest): Promise<Caller['subject']> {
+  private async subjectOf(request: CalledRequest): Promise<Identified> {
     const isOpen = this.options.authenticator === undefined && this.keyHashes.length === 0;
-    if (isOpen) return { kind: 'service' };
+    if (isOpen) return { subject: { kind: 'service' } };
     const token = request.header('x-api-key') ?? /^Bearer +(\S+)$/i.exec(request.header('authorization') ?? '')?.[1];
-    if (token !== undefined && this.isKey(token)) return { kind: 'service', keyHash: hash(token).toString('hex').slice(0, 8) };
+    if (token !== undefined && this.isKey(token))
+      return { subject: { kind: 'service', keyHash: hash(token).toString('hex').slice(0, 8) } };
     const user = token === undefined ? undefined : await this.tokens.check(token, request);
     if (!user) throw new NotificationError('UNAUTHENTICATED', 'an API key or a valid token is needed');
-    return user.isService === true ? { kind: 'service', id: user.userId } : { kind: 'user', userId: user.userId };
+    const { userId } = user;
+    return { subject: user.isService === true ? { kind: 'service', id: userId } : { kind: 'user', userId }, proof: user };
   }
 
   /** Compares with every key, in constant time. */
@@ -89,9 +96,14 @@ export class RestGuard implements CanActivate {
     this.pages.check(request);
     const operation = this.reflector.get<RouteOperation | undefined>(OPERATION, context.getHandler());
     if (operation === undefined) throw new NotificationError('FORBIDDEN', 'no policy for this route');
-    const subject = await this.callers.identify(request);
+    const { subject, proof } = await this.callers.identify(request);
     const userId = subject.kind === 'user' ? subject.userId : null;
-    request.caller = { subject, userId, origin: { by: actorOf(subject), means: 'rest', address: this.addresses.of(request) } };
+    request.caller = {
+      subject,
+      userId,
+      proof,
+      origin: { by: actorOf(subject), means: 'rest', address: this.addresses.of(request) },
+    };
     mustBeAllowed(subject, operation);
     return true;
   }

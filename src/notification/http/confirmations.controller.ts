@@ -3,8 +3,8 @@ import type { Request, Response } from 'express';
 import { Body, Delete, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import type { ConfirmationView } from '../../protocol/messages.js';
 import { Access } from '../access/access.js';
-import { confirmationView } from '../confirmation/view.js';
-import type { Scope } from '../engine/engine.js';
+import { confirmationView, isDecided } from '../confirmation/view.js';
+import type { Confirmation } from '../engine/engine.js';
 import type { Answerer } from '../confirmation/confirmations.js';
 import { InvalidMessageError, NotificationError } from '../notification.errors.js';
 import { NotificationService } from '../notification.service.js';
@@ -14,6 +14,7 @@ import { Documented, NamedInPath } from './documented.js';
 import { ConfirmationResponse } from './responses.js';
 import { AnswerBody, OpenConfirmationBody, WaitQuery } from './bodies.js';
 import { Calling, Operation, type Caller } from './caller.js';
+import { LongPolls } from './long-polls.js';
 import { RestController } from './rest.js';
 
 @ApiTags('confirmations')
@@ -22,6 +23,7 @@ export class ConfirmationsController {
   constructor(
     private readonly service: NotificationService,
     private readonly access: Access,
+    private readonly polls: LongPolls,
   ) {}
 
   @Documented({
@@ -70,7 +72,7 @@ export class ConfirmationsController {
     );
     response.status(created ? 201 : 200);
     if (!wait || confirmation.state !== 'pending') return confirmationView(confirmation);
-    return this.read(confirmation.callbackId, 'all', wait, request);
+    return this.read(confirmation.callbackId, caller, wait, request);
   }
 
   @Documented({
@@ -88,7 +90,7 @@ export class ConfirmationsController {
     @Param('callback_id') callbackId: string,
     @Query() { wait }: WaitQuery,
   ): Promise<ConfirmationView> {
-    return this.read(callbackId, await this.access.scopeOf(caller.subject), wait ?? 0, request);
+    return this.read(callbackId, caller, wait ?? 0, request);
   }
 
   @Documented({
@@ -138,11 +140,16 @@ export class ConfirmationsController {
     return { userId, scope: await this.access.scopeOf(subject) };
   }
 
-  /** A client that goes away is not waited for. */
-  private async read(callbackId: string, scope: Scope, waitSeconds: number, request: Request): Promise<ConfirmationView> {
-    const gone = new AbortController();
-    request.res?.once('close', () => gone.abort());
-    return confirmationView(await this.service.getConfirmation(callbackId, scope, waitSeconds * 1000, gone.signal));
+  private async read(callbackId: string, caller: Caller, waitSeconds: number, request: Request): Promise<ConfirmationView> {
+    const look = async (waitMs: number, signal?: AbortSignal): Promise<Confirmation> =>
+      this.service.getConfirmation(callbackId, await this.access.scopeOf(caller.subject), waitMs, signal);
+    if (waitSeconds === 0) return confirmationView(await look(0));
+    const lookAgain = async (waitMs: number, signal: AbortSignal): Promise<Confirmation> => {
+      const confirmation = await look(waitMs, signal);
+      // The caller may have lost the right to it meanwhile.
+      return caller.userId === null ? confirmation : look(0);
+    };
+    return confirmationView(await this.polls.run(caller, request, waitSeconds * 1000, lookAgain, isDecided));
   }
 }
 

@@ -1,10 +1,11 @@
 /** `GET /ws/status`, `POST /ws/broadcast`, and what concerns one user: messages, presence, inbox. */
-import { Body, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import type { Request } from 'express';
+import { Body, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
 import { Access } from '../access/access.js';
 import { inboxEntry, toSeconds } from '../confirmation/view.js';
 import type { ApplicationMessage } from '../../protocol/messages.js';
 import { InvalidMessageError } from '../notification.errors.js';
-import { NotificationService } from '../notification.service.js';
+import { NotificationService, type Delivery } from '../notification.service.js';
 import { ApiTags } from '@nestjs/swagger';
 import { InboxQuery, SendQuery } from './bodies.js';
 import { Documented, MessageInBody, NamedInPath } from './documented.js';
@@ -13,10 +14,12 @@ import {
   InboxResponse,
   MessageResponse,
   PresenceResponse,
+  ReviewResponse,
   RevocationResponse,
   StatusResponse,
 } from './responses.js';
 import { Calling, Operation, type Caller } from './caller.js';
+import { LongPolls } from './long-polls.js';
 import { IdentifierPipe } from '../validation.js';
 import { RestController } from './rest.js';
 
@@ -28,6 +31,7 @@ export class MessagesController {
   constructor(
     private readonly service: NotificationService,
     private readonly access: Access,
+    private readonly polls: LongPolls,
   ) {}
 
   @Documented({
@@ -75,14 +79,17 @@ export class MessagesController {
   @Operation('user.send')
   @HttpCode(202)
   async send(
+    @Req() request: Request,
+    @Calling() caller: Caller,
     @Param('user_id', IdentifierPipe) userId: string,
     @Query() query: SendQuery,
     @Body() message: object,
   ): Promise<object> {
     const requiresAck = query.requires_ack === 'true';
     if (query.wait !== undefined && !requiresAck) throw new InvalidMessageError({ wait: 'needs requires_ack=true' });
-    const ackTimeoutMs = query.wait === undefined ? undefined : query.wait * 1000;
-    const delivery = await this.service.sendToUser(userId, message as ApplicationMessage, { requiresAck, ackTimeoutMs });
+    const send = (ackTimeoutMs?: number, signal?: AbortSignal): Promise<Delivery> =>
+      this.service.sendToUser(userId, message as ApplicationMessage, { requiresAck, ackTimeoutMs, signal });
+    const delivery = await (query.wait === undefined ? send() : this.polls.run(caller, request, query.wait * 1000, send));
     return { delivered_to: delivery.deliveredTo, message_id: delivery.messageId, acknowledged: delivery.acknowledged };
   }
 
@@ -111,6 +118,19 @@ export class MessagesController {
   async revoke(@Calling() caller: Caller, @Param('user_id', IdentifierPipe) userId: string): Promise<object> {
     const revokedAt = await this.service.revokeUser(userId, caller.origin);
     return { user_id: userId, revoked_at: toSeconds(revokedAt) };
+  }
+
+  @Documented({
+    summary: 'Ask again, on every node, what a user may do: what is not allowed any more ends',
+    answers: { 200: { type: ReviewResponse, description: 'Every node asks.' } },
+  })
+  @NamedInPath('user_id', 'The user.')
+  @Post('users/:user_id/review')
+  @HttpCode(200)
+  @Operation('user.review')
+  async review(@Calling() caller: Caller, @Param('user_id', IdentifierPipe) userId: string): Promise<object> {
+    await this.service.reviewAccess(userId, caller.origin);
+    return { user_id: userId };
   }
 
   @Documented({

@@ -104,6 +104,10 @@ export class RevocationResponse {
   @say('number', `Tokens issued until then are refused. ${MOMENT}`) revoked_at!: number;
 }
 
+export class ReviewResponse {
+  @say('string', 'The user.') user_id!: string;
+}
+
 export class TaskResponse {
   @say('string', 'The task.') task_id!: string;
   @say('string', 'Whose it is; `null` while back-end code has named nobody.', nullable) user_id!: string | null;

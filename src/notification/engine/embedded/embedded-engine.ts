@@ -172,6 +172,11 @@ export class EmbeddedEngine implements Api.Engine {
     return this.store.call('revokeUser', [userId]);
   }
 
+  async reviewAccess(userId: string): Promise<void> {
+    this.checkOpen();
+    this.heard((handler) => handler.onReview(userId));
+  }
+
   async revokedAt(userId: string): Promise<number | undefined> {
     return this.store.call('revokedAt', [userId]);
   }

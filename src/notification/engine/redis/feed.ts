@@ -12,7 +12,7 @@ import { toConfirmation, toTaskRecord, groups, list, text, type Reply } from './
 import type { Confirmation, Task } from '../engine.js';
 
 export type FeedEvent =
-  { kind: 'decided'; confirmation: Confirmation } | { kind: 'task'; task: Task } | { kind: 'revoked'; userId: string };
+  { kind: 'decided'; confirmation: Confirmation } | { kind: 'task'; task: Task } | { kind: 'revoked' | 'review'; userId: string };
 
 export interface FeedSource {
   /** Flat: order, kind, subject, … */
@@ -110,7 +110,7 @@ export class Feed {
 /** `undefined`: the prompt has been forgotten meanwhile. */
 export function eventOf(kind: Reply, payload: Reply): FeedEvent | undefined {
   if (kind === 'decided') return Array.isArray(payload) ? { kind, confirmation: toConfirmation(payload) } : undefined;
-  if (kind === 'revoked') return { kind, userId: text(payload) };
+  if (kind === 'revoked' || kind === 'review') return { kind, userId: text(payload) };
   const [record, named] = typeof payload === 'string' ? list(JSON.parse(payload)) : list(payload);
   const { task } = toTaskRecord(record, named);
   return task && { kind: 'task', task };

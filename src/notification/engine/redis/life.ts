@@ -246,6 +246,8 @@ export class Life {
         return this.parts.notices.onEvent(partition);
       case 'revoked':
         return this.teller.tell((handler) => handler.onRevoked(event.userId));
+      case 'review':
+        return this.teller.tell((handler) => handler.onReview(event.userId));
       default:
         return event satisfies never;
     }

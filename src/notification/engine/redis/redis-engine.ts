@@ -246,6 +246,10 @@ export class RedisEngine implements Api.Engine {
     return this.during(() => this.revocations.revoke(userId));
   }
 
+  reviewAccess(userId: string): Promise<void> {
+    return this.during(() => this.revocations.review(userId));
+  }
+
   revokedAt(userId: string): Promise<number | undefined> {
     return this.during(() => this.revocations.at(userId));
   }

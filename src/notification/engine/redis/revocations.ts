@@ -1,7 +1,7 @@
 /** Users whose tokens count for nothing from a moment on. */
 import type { Context } from './context.js';
 import { list, maybe, text } from './records.js';
-import { REVOKE, REVOKED_AT } from './scripts/revocation.js';
+import { REVIEW, REVOKE, REVOKED_AT } from './scripts/revocation.js';
 
 export class Revocations {
   constructor(private readonly context: Context) {}
@@ -11,6 +11,12 @@ export class Revocations {
     const [moment, fed] = list(await this.context.run(REVOKE, partition, userId));
     await this.context.told(partition, fed);
     return Number(text(moment));
+  }
+
+  /** Tells every node to ask for the user's rights again. */
+  async review(userId: string): Promise<void> {
+    const partition = this.context.partitions.of(userId);
+    await this.context.told(partition, text(await this.context.run(REVIEW, partition, userId)));
   }
 
   async at(userId: string): Promise<number | undefined> {

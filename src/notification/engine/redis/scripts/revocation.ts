@@ -13,5 +13,8 @@ return { text(now), event('revoked', ARGV[1], ARGV[1]) }
 `,
 );
 
+/** IN user; OUT feed order */
+export const REVIEW = script('review', 'settles', CONFIRMATION_STEPS, `return event('review', ARGV[1], ARGV[1])`);
+
 /** IN user; OUT moment or nil */
 export const REVOKED_AT = script('revoked-at', 'reads', `return redis.call('GET', REVOKED(ARGV[1]))`);

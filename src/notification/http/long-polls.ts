@@ -1,0 +1,78 @@
+/**
+ * Calls that wait (`?wait=`): bounded in number, and bound to their caller's rights.
+ *
+ *  1. A long poll ends when its client goes away.
+ *  2. It ends with 401 when the caller's token ends or its user is revoked, and never brings what came meanwhile.
+ *  3. When the caller's access is reviewed, it asks again whether the caller may still have what it waits for.
+ */
+import { Injectable } from '@nestjs/common';
+import type { Request } from 'express';
+import { Rights } from '../access/rights.js';
+import { NotificationError } from '../notification.errors.js';
+import type { Caller } from './caller.js';
+
+/** On this node. */
+const MAX_AT_ONCE = 10_000;
+/** Services have many workers behind one key. */
+const MAX_AT_ONCE_PER_USER = 100;
+
+@Injectable()
+export class LongPolls {
+  private total = 0;
+  private readonly byUser = new Map<string, number>();
+
+  constructor(private readonly rights: Rights) {}
+
+  /**
+   * @param step waits at most so many milliseconds, ends early when the signal aborts, and asks for the caller's rights itself
+   * @param isOver whether a step's result is worth no further wait
+   * @throws NotificationError UNAUTHENTICATED, RATE_LIMITED (too many of this user's), BUSY (too many of all), and what `step` throws
+   */
+  async run<Result>(
+    { proof, userId }: Caller,
+    request: Request,
+    waitMs: number,
+    step: (waitMs: number, signal: AbortSignal) => Promise<Result>,
+    isOver: (result: Result) => boolean = () => true,
+  ): Promise<Result> {
+    const gone = new AbortController();
+    request.res?.once('close', () => gone.abort());
+    const leave = this.enter(userId);
+    const until = performance.now() + waitMs;
+    try {
+      for (;;) {
+        const remainingMs = Math.max(0, until - performance.now());
+        const hold = this.rights.hold(proof);
+        let result: Result;
+        try {
+          result = await step(remainingMs, AbortSignal.any([gone.signal, hold.signal]));
+        } catch (error) {
+          await this.rights.mustStand(proof);
+          throw error;
+        } finally {
+          hold.release();
+        }
+        await this.rights.mustStand(proof);
+        if (isOver(result) || !hold.signal.aborted || gone.signal.aborted || performance.now() >= until) return result;
+      }
+    } finally {
+      leave();
+    }
+  }
+
+  private enter(userId: string | null): () => void {
+    const own = userId === null ? 0 : (this.byUser.get(userId) ?? 0);
+    if (own >= MAX_AT_ONCE_PER_USER)
+      throw new NotificationError('RATE_LIMITED', `at most ${MAX_AT_ONCE_PER_USER} calls may wait`);
+    if (this.total >= MAX_AT_ONCE) throw new NotificationError('BUSY', 'too many calls wait on this node');
+    this.total += 1;
+    if (userId !== null) this.byUser.set(userId, own + 1);
+    return () => {
+      this.total -= 1;
+      if (userId === null) return;
+      const left = (this.byUser.get(userId) ?? 1) - 1;
+      if (left === 0) this.byUser.delete(userId);
+      else this.byUser.set(userId, left);
+    };
+  }
+}
