@@ -134,12 +134,7 @@ export class Hub {
     let reached = 0;
     for (const connection of this.audience(channel, audienceUserId)) {
       if (!connection.isOpen) continue;
-      let subscription = connection.subscriptions.get(channel);
-      if (subscription?.isForeign(audienceUserId)) {
-        this.revoke(connection, channel);
-        if (audienceUserId === undefined || connection.userId !== audienceUserId) continue;
-        subscription = undefined;
-      }
+      const subscription = connection.subscriptions.get(channel);
       reached += 1;
       if (!subscription || !position) {
         connection.send(frames.plain, conflationKey);
@@ -152,7 +147,10 @@ export class Hub {
     return reached;
   }
 
-  /** Who a message on a channel is for; each connection once. */
+  /**
+   * Who a message on a channel is for; each connection once. Subscriptions to a task that is another user's by now end.
+   * @param audienceUserId a task's user
+   */
   audience(channel: string, audienceUserId?: string): Iterable<Connection> {
     const parsed = parseChannel(channel);
     switch (parsed.kind) {
@@ -161,6 +159,8 @@ export class Hub {
       case 'user':
         return [...this.watching(parsed.userId)];
       case 'task': {
+        for (const connection of [...this.subscribersOf(channel)])
+          if (connection.subscriptions.get(channel)?.isForeign(audienceUserId)) this.revoke(connection, channel);
         const owners = audienceUserId === undefined ? NOBODY : this.ofUser(audienceUserId);
         return new Set([...(this.channels.get(channel) ?? NOBODY), ...owners, ...this.anonymous]);
       }

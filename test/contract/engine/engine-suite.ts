@@ -637,6 +637,21 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         expect(await engine.getTask('waiting')).toMatchObject({ userId: 'ann' });
       });
 
+      it('forgets a task together with its messages, so that the next user of its name reads none of them', async () => {
+        await engine.close();
+        await start({ retentionMs: 30 });
+        const channel = 'task:reused';
+        const since = await engine.position(channel);
+        await engine.claimTask('reused', 'ann');
+        await engine.publish({ channel, message: { type: 'note', text: 'of ann' }, recoverable: true });
+        while (await engine.getTask('reused')) await engine.ping();
+        for (const user of ['bob', 'cid']) {
+          await engine.claimTask('reused', user);
+          expect(await engine.history({ channel, since, limit: 10 })).toMatchObject({ complete: false });
+          await engine.publish({ channel, message: { type: 'note' }, recoverable: true });
+        }
+      });
+
       it('finishes calls in flight when it closes, and refuses later ones (E6)', async () => {
         const opening = engine.open(question());
         await engine.close();

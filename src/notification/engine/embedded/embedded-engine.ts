@@ -202,7 +202,7 @@ export class EmbeddedEngine implements Api.Engine {
         ...at,
       };
     };
-    const learnt = parsed.kind === 'task' && this.store.call('getTask', [parsed.taskId], ANSWER_WITHIN_MS, learn);
+    const learnt = parsed.kind === 'task' && this.store.call('reachTask', [parsed.taskId], ANSWER_WITHIN_MS, learn);
     const published = recoverable ? this.store.call('publish', [channel, text], ANSWER_WITHIN_MS, tell) : this.store.inTurn(tell);
     return (await Promise.all([published, learnt]))[0];
   }

@@ -168,6 +168,15 @@ export class MessageStore {
     return idle.length === STEP_ROWS;
   }
 
+  /** Forgets a channel: its history is gone, and offsets given for it lie before whatever is published next. */
+  forget(channel: string): void {
+    const head = this.channel.get(channel)?.head;
+    if (head === undefined) return;
+    this.trim.run(channel, head);
+    this.raiseFloor.run(head);
+    this.removeChannel.run(channel);
+  }
+
   private head(channel: string): number {
     return this.channel.get(channel)?.head ?? this.floor.get()?.value ?? 0;
   }

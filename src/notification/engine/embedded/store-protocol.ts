@@ -33,6 +33,8 @@ export interface Operations {
   cancelTask: (request: CancelRequest) => { task: TaskRecord; before: boolean } | undefined;
   resumeTask: (taskId: string) => { task: TaskRecord; resumed: boolean } | undefined;
   getTask: (taskId: string) => TaskRecord | undefined;
+  /** The same, for a message to the task, which counts as a use of it. */
+  reachTask: (taskId: string) => TaskRecord | undefined;
   publish: (channel: string, message: string) => StreamPosition;
   position: (channel: string) => StreamPosition;
   history: (request: HistoryRequest) => HistoryResult;

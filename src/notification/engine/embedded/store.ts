@@ -154,9 +154,9 @@ export class Store {
 
 function operationsOf(database: Sqlite, ledger: Ledger, settings: StoreOptions['settings']): Operations {
   const notices = new NoticeStore(database, ledger, new Set(settings.notices));
-  const tasks = new TaskStore(database, ledger, settings.retentionMs, notices);
-  const confirmations = new ConfirmationStore(database, ledger, tasks, notices);
   const messages = new MessageStore(database, ledger, settings);
+  const tasks = new TaskStore(database, ledger, settings.retentionMs, notices, messages);
+  const confirmations = new ConfirmationStore(database, ledger, tasks, notices);
   const revocations = new RevocationStore(database, ledger);
   const told = database.prepare(`UPDATE meta SET value = ? WHERE name = 'told'`);
   return {
@@ -174,6 +174,7 @@ function operationsOf(database: Sqlite, ledger: Ledger, settings: StoreOptions['
     },
     resumeTask: (taskId) => tasks.resume(taskId),
     getTask: (taskId) => tasks.get(taskId),
+    reachTask: (taskId) => tasks.reach(taskId),
     publish: (channel, message) => messages.publish(channel, message),
     position: (channel) => messages.position(channel),
     history: (request) => messages.history(request),

@@ -2,9 +2,11 @@
  * Tasks, in the worker: whose they are and whether they are cancelled.
  * `last_used_at` is coarse (a tenth of the retention), so that a busy task is not written with every prompt.
  */
+import { taskChannel } from '../../../protocol/channels.js';
 import type { CancelRequest, Task } from '../engine.js';
 import { OWN_CODE_VIA } from '../via.js';
 import type { Ledger } from './ledger.js';
+import type { MessageStore } from './message-store.js';
 import type { NoticeStore } from './notice-store.js';
 import { toTask, type TaskRecord } from './records.js';
 import type { Sqlite, Statement } from './sqlite.js';
@@ -23,6 +25,7 @@ export class TaskStore {
     private readonly ledger: Ledger,
     private readonly retentionMs: number,
     private readonly notices: NoticeStore,
+    private readonly messages: MessageStore,
   ) {
     this.byId = database.prepare(
       'SELECT task_id, user_id, cancelled_at, cancelled_by, reason, last_used_at, cancelled_via FROM task WHERE task_id = ?',
@@ -48,8 +51,14 @@ export class TaskStore {
     const task = this.byId.get(taskId);
     if (!task || task.user_id === null)
       return this.store({ ...(task ?? nobodys(taskId)), user_id: userId, last_used_at: task?.cancelled_at ?? now });
-    // A cancellation is remembered from when it was made, however often it is met.
-    if (task.cancelled_at === null && task.last_used_at < now - this.retentionMs / 10) this.touch.run(now, taskId);
+    this.keepInUse(task);
+    return task;
+  }
+
+  /** For a message to the task, which counts as a use of it: a task that only sends messages is not forgotten. */
+  reach(taskId: string): TaskRecord | undefined {
+    const task = this.byId.get(taskId);
+    if (task) this.keepInUse(task);
     return task;
   }
 
@@ -96,9 +105,19 @@ export class TaskStore {
     const outdated = this.outdated.all(cutoff);
     for (const { task_id, busy } of outdated) {
       if (busy) this.touch.run(this.ledger.now(), task_id);
-      else this.remove.run(task_id);
+      else {
+        this.remove.run(task_id);
+        // Whoever uses the name next is another user, perhaps, and must not be shown this task's messages.
+        this.messages.forget(taskChannel(task_id));
+      }
     }
     return outdated.length === STEP_ROWS;
+  }
+
+  private keepInUse({ task_id, cancelled_at, last_used_at }: TaskRecord): void {
+    const now = this.ledger.now();
+    // A cancellation is remembered from when it was made, however often it is met.
+    if (cancelled_at === null && last_used_at < now - this.retentionMs / 10) this.touch.run(now, task_id);
   }
 
   private tell(task: Task): void {

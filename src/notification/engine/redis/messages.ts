@@ -34,6 +34,7 @@ export class Messages {
           settings.historyTtlMs,
           this.idleMs,
           anonymousToo ? '1' : '',
+          settings.retentionMs,
         ),
       );
       const position = maybe(offset) === undefined ? undefined : { epoch: text(epoch), offset: Number(offset) };

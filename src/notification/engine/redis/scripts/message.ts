@@ -43,7 +43,7 @@ end
 
 /**
  * IN  channel, message (JSON), uid, '1' for recoverable, history size, history ttl, how long an idle channel is kept,
- *     '1' where anonymous connections see it
+ *     '1' where anonymous connections see it, retention
  * OUT {epoch, offset or nil, watchers (node, count, …), owner of the task or nil}
  */
 export const PUBLISH = script(
@@ -63,7 +63,14 @@ if recoverable then
   end
 end
 local owner = false
-if string.sub(channel, 1, 5) == 'task:' then owner = redis.call('HGET', TASK(string.sub(channel, 6)), 'user') end
+if string.sub(channel, 1, 5) == 'task:' then
+  local id = string.sub(channel, 6)
+  local task = redis.call('HMGET', TASK(id), 'user', 'cancelled')
+  owner = task[1]
+  -- a message counts as a use of the task; coarse, as in claim
+  local last = owner and not task[2] and redis.call('ZSCORE', TASKS, id)
+  if last and tonumber(last) < now - ARGV[9] / 10 then redis.call('ZADD', TASKS, now, id) end
+end
 local head = cjson.encode({ 'publication', ARGV[3], channel, epoch, offset and text(offset), owner })
 wake(channel, head .. '\\n' .. ARGV[2], ARGV[8] == '1')
 return { epoch, offset and text(offset), redis.call('HGETALL', WATCHERS(channel)), owner }

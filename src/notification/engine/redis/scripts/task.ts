@@ -131,7 +131,8 @@ if redis.call('ZSCORE', TASKS, ARGV[1]) ~= ARGV[2] then return 0 end
 if ARGV[3] == '1' then
   redis.call('ZADD', TASKS, now, ARGV[1])
 else
-  redis.call('DEL', TASK(ARGV[1]), TASK_PARTS(ARGV[1]))
+  -- with its channel: whoever uses the name next is another user, perhaps
+  redis.call('DEL', TASK(ARGV[1]), TASK_PARTS(ARGV[1]), CHANNEL('task:' .. ARGV[1]), HISTORY('task:' .. ARGV[1]))
   redis.call('ZREM', TASKS, ARGV[1])
   redis.call('ZREM', UNDONE, ARGV[1])
 end
