@@ -42,6 +42,11 @@ function compose() {
       if (!known) problems.push(`compose.yaml: ${name} mounts ${source}, which does not exist`);
     }
   }
+  for (const [name, { environment }] of Object.entries(services)) {
+    const trusted = environment?.WEBSOCKET_TRUST_PROXY;
+    if (trusted !== undefined && trusted !== services.nginx?.networks?.default?.ipv4_address)
+      problems.push(`compose.yaml: ${name} trusts ${trusted}, which is not the address of nginx`);
+  }
   const exposed = /^EXPOSE (\d+)$/m.exec(read('Dockerfile'))?.[1];
   const upstreams = [...read('deploy/nginx.conf').matchAll(/^\s*server ([\w.-]+):(\d+)/gm)];
   if (upstreams.length === 0) problems.push('deploy/nginx.conf: has no upstream server');

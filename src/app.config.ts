@@ -67,8 +67,12 @@ function optional<T>(schema: z.ZodType<T>, takes: string): Setting<T | undefined
 
 /** Every setting: how it is read, its default, what it takes in words. */
 export const SETTINGS = {
-  WEBSOCKET_HOST: setting(z.string().min(1), '0.0.0.0', 'an address to listen on'),
+  WEBSOCKET_HOST: optional(
+    z.string().min(1),
+    'an address or name to listen on; without, 127.0.0.1 in open mode by default, else 0.0.0.0',
+  ),
   WEBSOCKET_PORT: setting(integer(0, 65_535), '8765', 'a port, 0 to 65535'),
+  WEBSOCKET_KEEP_ALIVE: setting(duration, '65', 'seconds, 0.001 to 31536000'),
   WEBSOCKET_MAX_CONNECTIONS: setting(integer(1), '1000', 'a whole number from 1'),
   WEBSOCKET_PING_INTERVAL: setting(duration, '30', 'seconds, 0.001 to 31536000'),
   WEBSOCKET_PING_TIMEOUT: setting(duration, '10', 'seconds, 0.001 to 31536000'),
@@ -146,6 +150,7 @@ export const SETTINGS = {
   WEBSOCKET_LOG_FILE: optional(z.string().min(1), 'a file'),
   WEBSOCKET_AUDIT_FILE: optional(z.string().min(1), 'a file; without, the audit trail goes to the log'),
   WEBSOCKET_CONSOLE: setting(z.enum(['off']), 'off', 'off: there is no console yet'),
+  WEBSOCKET_DOCS: optional(onOff, 'on or off; without, on in open mode'),
   WEBSOCKET_COMPRESSION: setting(onOff, 'on', 'on or off'),
 } as const;
 
@@ -159,7 +164,13 @@ export interface AppConfig {
   workers: number;
   logLevel: string;
   logFile?: string;
+  /** How long an idle HTTP connection is kept. */
+  keepAliveMs: number;
+  /** Whether `/docs` is served. */
+  docs: boolean;
   openMode: boolean;
+  /** Open mode that no setting chose: it listens on this machine only, unless `WEBSOCKET_HOST` says otherwise. */
+  openByDefault: boolean;
   notification: NotificationOptions;
   /** Lines to warn with once logging stands. */
   warnings: string[];
@@ -173,16 +184,19 @@ export function readConfig(environment: NodeJS.ProcessEnv): Readonly<AppConfig> 
   const settings = Object.fromEntries(names.map((name) => [name, read(name, environment[name])])) as Settings;
   const unknown = Object.keys(environment).filter((name) => name.startsWith('WEBSOCKET_') && !Object.hasOwn(SETTINGS, name));
   return Object.freeze({
-    host: settings.WEBSOCKET_HOST,
+    host: hostOf(settings),
     port: settings.WEBSOCKET_PORT,
+    keepAliveMs: settings.WEBSOCKET_KEEP_ALIVE,
+    docs: settings.WEBSOCKET_DOCS ?? settings.WEBSOCKET_AUTH !== 'jwt',
     workers: workersOf(settings),
     logLevel: settings.WEBSOCKET_LOG_LEVEL,
     logFile: settings.WEBSOCKET_LOG_FILE,
     openMode: settings.WEBSOCKET_AUTH !== 'jwt',
+    openByDefault: settings.WEBSOCKET_AUTH === undefined,
     warnings: unknown.map((name) => `unknown setting ${name} is ignored`),
     notification: {
       paths: ['/ws', '/'],
-      host: settings.WEBSOCKET_HOST,
+      host: hostOf(settings),
       port: settings.WEBSOCKET_PORT,
       engine: settings.WEBSOCKET_ENGINE,
       redisUrls: settings.WEBSOCKET_REDIS_URL,
@@ -221,6 +235,10 @@ export function readConfig(environment: NodeJS.ProcessEnv): Readonly<AppConfig> 
       allowOpenMode: settings.WEBSOCKET_AUTH === 'none',
     },
   });
+}
+
+function hostOf({ WEBSOCKET_HOST: host, WEBSOCKET_AUTH: auth }: Settings): string {
+  return host ?? (auth === undefined ? '127.0.0.1' : '0.0.0.0');
 }
 
 function workersOf({ WEBSOCKET_WORKERS: workers, WEBSOCKET_ENGINE: engine }: Settings): number {

@@ -5,10 +5,12 @@
  *  1. While the node drains every response closes its connection: at the end no balancer holds one to send the next on.
  *  2. Then it takes no more connections, and waits a while for the requests of those it has. What is left is cut.
  */
-import type { Server, ServerResponse } from 'node:http';
+import { STATUS_CODES, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NestApplicationOptions } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
+import { UnreadResponses } from './ops/unread-responses.js';
 
 /** How long a request that is under way may take to end. */
 const GRACE_MS = 5000;
@@ -19,14 +21,21 @@ const ACCEPT_MS = 1000;
 
 export class EndingGently extends ExpressAdapter {
   private readonly underWay = new Set<ServerResponse>();
+  private readonly unread = new UnreadResponses();
   private leaving = false;
 
   override initHttpServer(options: NestApplicationOptions): void {
     super.initHttpServer(options);
     this.server.prependListener('request', (_request, response) => {
       if (this.leaving) closesWith(response);
+      this.unread.watch(response);
       this.underWay.add(response);
       response.once('close', () => this.underWay.delete(response));
+    });
+    this.server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+      const isAnswered = [...this.underWay].some((response) => response.socket === socket && response.headersSent);
+      if (!socket.writable || isAnswered) socket.destroy();
+      else socket.end(refusalOf(error), () => socket.destroy());
     });
   }
 
@@ -46,6 +55,7 @@ export class EndingGently extends ExpressAdapter {
       await Promise.race([closed, delay(GRACE_MS, undefined, { signal: over.signal }).catch(() => undefined)]);
       over.abort();
     }
+    this.unread.close();
     await super.close();
   }
 
@@ -69,4 +79,26 @@ export class EndingGently extends ExpressAdapter {
 
 function closesWith(response: ServerResponse): void {
   if (!response.headersSent) response.setHeader('Connection', 'close');
+}
+
+/** What Node's parser refused before there was a request, by the error's code. */
+const PARSER_STATUS: Readonly<Record<string, number>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  HPE_HEADER_OVERFLOW: 431,
+};
+
+/** A whole HTTP response, in the shape of every other error. */
+function refusalOf({ code = '' }: NodeJS.ErrnoException): string {
+  const status = PARSER_STATUS[code] ?? 400;
+  const body = JSON.stringify({ code: 'INVALID_MESSAGE', message: STATUS_CODES[status]?.toLowerCase() });
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'Connection: close',
+    'Content-Type: application/json; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Cache-Control: no-store',
+    'X-Content-Type-Options: nosniff',
+  ];
+  return `${lines.join('\r\n')}\r\n\r\n${body}`;
 }

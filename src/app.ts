@@ -1,12 +1,13 @@
 /** Builds the service and listens: what `main.ts` boots, and tests start in their own process. */
 import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { Logger, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { AppConfig } from './app.config.js';
 import { EndingGently } from './app.http.js';
 import { AppModule } from './app.module.js';
-import { ConfigurationError, Entrance, HttpErrorFilter, NotificationWsAdapter } from './notification/index.js';
+import { ConfigurationError, Entrance, HttpErrorFilter, isLoopback, NotificationWsAdapter } from './notification/index.js';
 import { serveDocs } from './ops/docs.js';
 import { PinoLogger } from './ops/logger.js';
 
@@ -14,9 +15,19 @@ import { PinoLogger } from './ops/logger.js';
 const LISTEN_BACKLOG = 8192;
 /** A handshake or request that has not arrived whole by then is closed. */
 const HEADERS_TIMEOUT_MS = 3000;
+/** A request whose body has not arrived whole by then is closed. */
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Errors that are the address's fault, rather than the port's. */
+const ADDRESS_ERRORS: ReadonlySet<string | undefined> = new Set([
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EADDRNOTAVAIL',
+  'EINVAL',
+  'EAFNOSUPPORT',
+]);
 
 /**
- * @throws ConfigurationError when the port is taken or a setting or the data folder cannot be used
+ * @throws ConfigurationError when the address or port cannot be listened on, or a setting or the data folder cannot be used
  */
 export async function startApp(config: Readonly<AppConfig>): Promise<INestApplication> {
   const logger = new Logger('App');
@@ -30,9 +41,11 @@ export async function startApp(config: Readonly<AppConfig>): Promise<INestApplic
   app.use(app.get(Entrance).admitAll);
   app.useGlobalFilters(app.get(HttpErrorFilter));
   app.useWebSocketAdapter(new NotificationWsAdapter(app));
-  serveDocs(app);
+  if (config.docs) serveDocs(app);
   const server = app.getHttpServer();
   server.headersTimeout = HEADERS_TIMEOUT_MS;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.keepAliveTimeout = config.keepAliveMs;
   // Node looks for late ones so often; the default, 30 s, would let them stay as long.
   Object.assign(server, { connectionsCheckingInterval: 500 });
   for (const warning of config.warnings) logger.warn(warning);
@@ -45,7 +58,7 @@ export async function startApp(config: Readonly<AppConfig>): Promise<INestApplic
   }
   if (config.openMode)
     logger.warn('open mode: whoever connects may say who they are, and answer. Set WEBSOCKET_AUTH to close it.');
-  logger.log(`listening on ${config.host}:${portOf(server)}`);
+  logger.log(listeningLine(server, config));
   return app;
 }
 
@@ -55,11 +68,22 @@ export function portOf(server: Server): number {
   return address.port;
 }
 
+function listeningLine(server: Server, { openByDefault }: Readonly<AppConfig>): string {
+  const { address, family } = server.address() as AddressInfo;
+  const where = `listening on ${family === 'IPv6' ? `[${address}]` : address}:${portOf(server)}`;
+  if (!openByDefault || !isLoopback(address)) return where;
+  return `${where}, for this machine only. WEBSOCKET_AUTH=jwt opens it to others in secure mode, WEBSOCKET_AUTH=none to everybody`;
+}
+
 function listen(server: Server, { host, port }: Readonly<AppConfig>): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      const reason =
-        error.code === 'EADDRINUSE' ? 'is taken by another process' : `cannot be listened on (${error.code ?? error.message})`;
+      const code = error.code ?? error.message;
+      if (ADDRESS_ERRORS.has(error.code)) {
+        reject(new ConfigurationError(`WEBSOCKET_HOST is "${host}", which cannot be listened on (${code})`));
+        return;
+      }
+      const reason = code === 'EADDRINUSE' ? 'is taken by another process' : `cannot be listened on (${code})`;
       reject(new ConfigurationError(`WEBSOCKET_PORT: ${host}:${port} ${reason}`));
     });
     server.listen({ host, port, backlog: LISTEN_BACKLOG }, resolve);

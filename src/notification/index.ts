@@ -18,7 +18,8 @@ export type {
 export { NotificationWsAdapter } from './gateway/ws-adapter.js';
 export { AuditTrail } from './access/audit.js';
 export { JwtAuthenticator, type JwtSettings } from './access/jwt-authenticator.js';
-export { canonicalOrigin, parseHost } from './access/web-address.js';
+export type { ListeningAt } from './access/listening-address.js';
+export { canonicalOrigin, isLoopback, parseHost } from './access/web-address.js';
 export { Operation } from './http/caller.js';
 export { Entrance } from './http/entrance.js';
 export { HttpErrorFilter } from './http/http-error.filter.js';

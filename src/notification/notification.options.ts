@@ -173,6 +173,8 @@ export interface NotificationOptions {
   allowedOrigins?: string[];
   /** Open mode: names, `host[:port]`, under which the service may be called, beside loopback names and IP addresses. @default [] */
   allowedHosts?: string[];
+  /** Further subprotocols that are selected for a client that offers no `notification.v1`. Not `bearer.…`. @default [] */
+  subprotocols?: string[];
   /** Whether a token may stand in the query string (`?token=`), where logs may keep it. @default false */
   tokenInQuery?: boolean;
   /** Proxies whose `X-Forwarded-For` counts: addresses, subnets, `loopback`, `linklocal`, `uniquelocal`. @default [] */
@@ -195,9 +197,9 @@ export interface NotificationOptions {
   authenticationTimeoutMs?: number;
   /** How long one call of the engine may take. @default 2000 */
   engineTimeoutMs?: number;
-  /** What `/ws/status` and `getStatus()` report. @default '0.0.0.0' */
+  /** What `/ws/status` and `getStatus()` report while the application does not listen. @default '0.0.0.0' */
   host?: string;
-  /** What `/ws/status` and `getStatus()` report. @default 8765 */
+  /** What `/ws/status` and `getStatus()` report while the application does not listen. @default 8765 */
   port?: number;
 }
 
@@ -208,6 +210,9 @@ export type ResolvedOptions = Required<Omit<NotificationOptions, Optional | 'web
 
 /** DI token of the resolved options. */
 export const ResolvedOptions = Symbol('ResolvedOptions');
+
+/** RFC 6455: a token of RFC 9110. `bearer.` carries a user's token. */
+const SUBPROTOCOL_NAME = /^(?!bearer\.)[!#$%&'*+.^_`|~0-9A-Za-z-]+$/i;
 
 const positive = z.int().min(1);
 const duration = z
@@ -255,6 +260,7 @@ const schema = z.strictObject({
   accessReviewMs: z.number().min(1).max(300_000).default(240_000),
   allowedOrigins: z.array(z.string()).default([]),
   allowedHosts: z.array(z.string()).default([]),
+  subprotocols: z.array(z.string().regex(SUBPROTOCOL_NAME, 'must be a token, and not begin with bearer.')).default([]),
   tokenInQuery: z.boolean().default(false),
   trustProxy: z.array(z.string().min(1)).default([]),
   maxConnectionsPerAddress: z.int().min(0).default(0),

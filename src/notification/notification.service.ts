@@ -31,6 +31,7 @@ import { isIdentifier, VIA_TEXT } from '../protocol/identifier.js';
 import type { JsonObject, StepResult } from '../protocol/confirmation.js';
 import { CONFLATED_TYPES, RESERVED_FIELDS, type ApplicationMessage } from '../protocol/messages.js';
 import { AuditTrail } from './access/audit.js';
+import { ListeningAddress, type ListeningAt } from './access/listening-address.js';
 import type { GivenAnswer } from './confirmation/answer.js';
 import { Confirmations, type Answerer } from './confirmation/confirmations.js';
 import { identifier, type AskRequest, type NotifyUserOptions } from './confirmation/request.js';
@@ -116,6 +117,7 @@ export class NotificationService
     private readonly wheel: TimerWheel,
     private readonly webhook: WebhookSender,
     private readonly audit: AuditTrail,
+    private readonly listening: ListeningAddress,
     metrics: NotificationMetrics,
   ) {
     metrics.observe({
@@ -159,10 +161,15 @@ export class NotificationService
     return this.phase === 'running';
   }
 
-  /** Takes connections, once a drain that is under way has ended. Nest does this at start; it is for those who have called `stopServer()`. */
-  async startServer(): Promise<void> {
+  /**
+   * Takes connections, once a drain that is under way has ended. Nest does this at start; it is for an application that
+   * has called `stopServer()`.
+   * @returns where the application's HTTP server listens; `undefined` while it does not listen
+   */
+  async startServer(): Promise<ListeningAt | undefined> {
     await this.draining;
     this.phase = 'running';
+    return this.listening.current;
   }
 
   /**
@@ -396,6 +403,7 @@ export class NotificationService
       running: this.accepting,
       host: this.options.host,
       port: this.options.port,
+      ...this.listening.current,
       activeConnections: this.hub.size,
       pendingCallbacks: counts.pendingConfirmations,
       unacknowledgedMessages: counts.unacknowledgedMessages,

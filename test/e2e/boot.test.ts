@@ -1,4 +1,5 @@
 /** Starting and stopping the real program: what can be mended is one clear line, what was promised survives. */
+import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +7,8 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { SETTINGS, readConfig } from '../../src/app.config.js';
 import { TestClient } from '../support/client.js';
-import { runToEnd, startProcess } from '../support/process.js';
+import { startService } from '../support/service.js';
+import { runToEnd, spawnService, startProcess } from '../support/process.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 let folder: string;
@@ -34,6 +36,14 @@ describe('a start that cannot succeed', () => {
     expect(stderr.trim().split('\n')).toEqual([expect.stringContaining(`127.0.0.1:${running.port} is taken`)]);
     await running.stop();
   });
+
+  it.each(['no-such-name.invalid', '192.0.2.1', 'fe80::1%nowhere'])(
+    'because the host cannot be listened on blames the host: %s',
+    async (host) => {
+      const started = startService({ environment: { WEBSOCKET_HOST: host, WEBSOCKET_DATA_DIR: ':memory:' } });
+      await expect(started).rejects.toThrow(`WEBSOCKET_HOST is "${host}", which cannot be listened on`);
+    },
+  );
 
   it('because the data folder is a file says so in one line', async () => {
     const file = join(folder, 'file');
@@ -65,6 +75,37 @@ describe('a start that cannot succeed', () => {
     expect(stderr.trim().split('\n')).toEqual([expect.stringContaining('WEBSOCKET_AUTH=none')]);
     const running = await startProcess({ NODE_ENV: 'production', WEBSOCKET_AUTH: 'none' });
     await running.stop();
+  });
+});
+
+describe('a start', () => {
+  /** The log's last line, once it says where the service listens. */
+  async function lastLine(environment: Record<string, string>): Promise<string> {
+    const child = spawnService({ WEBSOCKET_PORT: '0', WEBSOCKET_DATA_DIR: ':memory:', ...environment });
+    let output = '';
+    child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    while (!/listening on [^\n]*\n$/.test(output)) await once(child.stdout!, 'data');
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    return (JSON.parse(output.trim().split('\n').at(-1) ?? '{}') as { msg: string }).msg;
+  }
+
+  it.each<[string, Record<string, string>, RegExp]>([
+    [
+      'in open mode that nobody chose',
+      {},
+      /^listening on 127\.0\.0\.1:\d+, for this machine only\. .*WEBSOCKET_AUTH=jwt.*WEBSOCKET_AUTH=none/,
+    ],
+    ['in open mode by choice', { WEBSOCKET_AUTH: 'none' }, /^listening on 0\.0\.0\.0:\d+$/],
+    ['in secure mode', { WEBSOCKET_AUTH: 'jwt', WEBSOCKET_JWT_SECRET: 'x'.repeat(32) }, /^listening on 0\.0\.0\.0:\d+$/],
+    ['with a host in open mode', { WEBSOCKET_HOST: '0.0.0.0' }, /^listening on 0\.0\.0\.0:\d+$/],
+    [
+      'with a host in open mode by choice',
+      { WEBSOCKET_HOST: '127.0.0.1', WEBSOCKET_AUTH: 'none' },
+      /^listening on 127\.0\.0\.1:\d+$/,
+    ],
+  ])('%s ends by saying where it listens', async (_what, environment, line) => {
+    expect(await lastLine(environment)).toMatch(line);
   });
 });
 

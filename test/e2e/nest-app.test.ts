@@ -136,6 +136,17 @@ describe('a host app’s own', () => {
     ).rejects.toThrow('option maxConnections');
   });
 
+  it('status says where the application listens, and so does startServer()', async () => {
+    const testing = await Test.createTestingModule({ imports: [NotificationModule.forRoot({ dataDir: ':memory:' })] }).compile();
+    const url = await listen(testing.createNestApplication());
+    const listening = { host: '127.0.0.1', port: Number(new URL(url).port) };
+    const response = await fetch(`${url.replace('ws', 'http')}/ws/status`);
+    expect(await response.json()).toMatchObject({ running: true, ...listening });
+    const service = app.get(NotificationService);
+    await service.stopServer();
+    expect(await service.startServer()).toEqual(listening);
+  });
+
   it('code injects the service', async () => {
     await listen(
       (

@@ -106,6 +106,14 @@ describeWithNginx('deploy/nginx.conf', () => {
     expect(data.toString()).toBe('over the proxy and back');
   });
 
+  it('sets the client’s address, whatever the client says about itself', async () => {
+    const claims = { 'x-forwarded-for': '192.0.2.1, 10.0.0.1', 'x-real-ip': '192.0.2.1', 'x-forwarded-proto': 'https' };
+    await fetch(`${nginx.url}/ws/status`, { headers: claims });
+    expect(seenBy('/ws/status')).toEqual([
+      expect.objectContaining({ 'x-forwarded-for': '127.0.0.1', 'x-real-ip': '127.0.0.1', 'x-forwarded-proto': 'http' }),
+    ]);
+  });
+
   it('spreads connections over all nodes', async () => {
     const greetings = await Promise.all(Array.from({ length: 9 }, () => connect('/ws')));
     expect(new Set(greetings.map(({ greeting }) => greeting))).toEqual(new Set(['one', 'two', 'three']));

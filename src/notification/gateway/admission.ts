@@ -98,6 +98,12 @@ export function pathOf(request: IncomingMessage): string {
   return (request.url ?? '').split('?', 1)[0] ?? '';
 }
 
+/** Whether a request's path is the WebSocket endpoint's. */
+export function isEndpoint(request: IncomingMessage, { paths }: Pick<ResolvedOptions, 'paths'>): boolean {
+  const path = pathOf(request);
+  return paths.some((own) => path === own || path === `${own === '/' ? '' : own}/`);
+}
+
 /** Codes after which the same handshake may succeed. */
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['RATE_LIMITED', 'BUSY', 'UNAVAILABLE']);
 

@@ -20,7 +20,7 @@ import { Liveness } from '../connection/liveness.js';
 import type { TimerWheel } from '../connection/timer-wheel.js';
 import type { NotificationMetrics } from '../metrics.js';
 import { NotificationError } from '../notification.errors.js';
-import { admit, ignoreReset, pathOf, Refusal, refusalOf, refuse, type AdmissionContext } from './admission.js';
+import { admit, ignoreReset, isEndpoint, Refusal, refusalOf, refuse, type AdmissionContext } from './admission.js';
 import { Limiter } from './limiter.js';
 import { originOf } from './origin.js';
 
@@ -49,7 +49,7 @@ export class Endpoint {
 
   /** Called by the gateway once the module stands. */
   open(context: EndpointContext): void {
-    const { maxPayload, compression } = context.options;
+    const { maxPayload, compression, subprotocols } = context.options;
     this.context = context;
     this.server = new WebSocketServer({
       noServer: true,
@@ -57,7 +57,7 @@ export class Endpoint {
       // One frame of each connection a turn: a segment full of tiny frames must not keep everybody else waiting.
       allowSynchronousEvents: false,
       maxPayload,
-      handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+      handleProtocols: (offered) => [SUBPROTOCOL, ...subprotocols].find((name) => offered.has(name)) ?? false,
       perMessageDeflate: compression && SHARED_DEFLATE,
     });
   }
@@ -69,8 +69,7 @@ export class Endpoint {
 
   /** Whether a request's path is this endpoint's. */
   serves(request: IncomingMessage): boolean {
-    const path = pathOf(request);
-    return this.context?.options.paths.some((own) => path === own || path === `${own === '/' ? '' : own}/`) ?? false;
+    return this.context !== undefined && isEndpoint(request, this.context.options);
   }
 
   async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {

@@ -38,7 +38,8 @@ export class NotificationWsAdapter extends WsAdapter {
     const endpoint = new Endpoint();
     const server = this.httpServer as Server;
     const onUpgrade: UpgradeListener = (request, socket, head) => {
-      if (endpoint.serves(request)) void endpoint.upgrade(request, socket, head);
+      if (!wantsWebSocket(request) && server.listenerCount('upgrade') === 1) serveAsPlain(server, request, socket, head);
+      else if (endpoint.serves(request)) void endpoint.upgrade(request, socket, head);
       else if (this.stockListener) this.stockListener(request, socket, head);
       else if (server.listenerCount('upgrade') === 1) refuse(socket, new Refusal('NOT_FOUND', 'not found'));
     };
@@ -110,4 +111,33 @@ export class NotificationWsAdapter extends WsAdapter {
 
 function send(connection: Connection, reply: unknown, requestId: RequestId | undefined): void {
   if (isObject(reply)) connection.reply({ ...reply, request_id: requestId });
+}
+
+function wantsWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.trim().toLowerCase() === 'websocket';
+}
+
+/** Headers that only ask for another protocol. */
+const UPGRADE_HEADERS = ['upgrade', 'http2-settings'];
+
+/**
+ * Gives a request that asks for another protocol (h2c, as some HTTP clients do with any request) back to the HTTP server
+ * without that wish, which a server may ignore: it is read again as a plain request.
+ */
+function serveAsPlain(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  const { method = 'GET', url = '/', httpVersion, rawHeaders } = request;
+  const lines = [`${method} ${url} HTTP/${httpVersion}`];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const [name = '', value = ''] = rawHeaders.slice(index);
+    const lower = name.toLowerCase();
+    if (UPGRADE_HEADERS.includes(lower)) continue;
+    lines.push(`${name}: ${lower === 'connection' ? withoutUpgrade(value) : value}`);
+  }
+  socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
+  server.emit('connection', socket);
+}
+
+function withoutUpgrade(connection: string): string {
+  const kept = connection.split(',').filter((token) => !UPGRADE_HEADERS.includes(token.trim().toLowerCase()));
+  return kept.length === 0 ? 'keep-alive' : kept.join(',');
 }

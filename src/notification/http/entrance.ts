@@ -5,23 +5,26 @@
  *  2. A connection's requests are served one after the other: a pipelined one waits for the answer before it.
  *  3. The caller of a REST route is known from the headers. A request without a valid key or token is refused, and its
  *     connection closed, before its body is read.
- *  4. The bodies under way are bounded in bytes, over all and for each caller's network.
+ *  4. The requests under way are bounded in number, and their bodies in bytes, over all and for each network.
  *
  * The module installs it for its own routes, ahead of a host application's parsers; the stand-alone service for all.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { Addresses } from '../access/address.js';
 import { Pages } from '../access/pages.js';
 import { NotificationError } from '../notification.errors.js';
+import { ResolvedOptions } from '../notification.options.js';
 import { BodyBudget } from './body-budget.js';
 import { Callers, type CalledRequest } from './caller.js';
-import { HttpErrorFilter } from './http-error.filter.js';
-import { pathOf } from '../gateway/admission.js';
+import { HttpErrorFilter, sendError } from './http-error.filter.js';
+import { isEndpoint, pathOf } from '../gateway/admission.js';
 import { Routes } from './routes.js';
 
+/** Requests of this process that may be under way at once, long polls included. */
+const MAX_REQUESTS = 10_000;
 /** Requests of one connection that wait for their turn; with one more the connection is cut. */
 const MAX_PIPELINED = 100;
 
@@ -38,14 +41,16 @@ interface Line {
 }
 
 @Injectable()
-export class Entrance {
+export class Entrance implements OnModuleInit {
   private readonly admitted = new WeakSet<IncomingMessage>();
   private readonly lines = new WeakMap<Socket, Line>();
   private readonly bodies = new BodyBudget();
+  private requests = 0;
   private routes: Routes | undefined;
 
   constructor(
-    @Inject(HttpAdapterHost) host: HttpAdapterHost,
+    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
+    @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
     @Inject(ApplicationConfig) private readonly application: ApplicationConfig,
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
     private readonly pages: Pages,
@@ -62,6 +67,21 @@ export class Entrance {
     });
   }
 
+  /** Every route is registered by now: a plain request that none of them takes gets 426 on the WebSocket's path. */
+  onModuleInit(): void {
+    // An application context has no adapter, whatever the type says.
+    const adapter = this.host.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
+    adapter?.use((request: CalledRequest, response: ServerResponse, next: () => void) => {
+      if (!isEndpoint(request, this.options)) {
+        next();
+        return;
+      }
+      response.setHeader('Upgrade', 'websocket');
+      response.setHeader('Connection', 'Upgrade');
+      sendError(request, response, 426, { code: 'INVALID_MESSAGE', message: 'this path takes WebSocket upgrades' });
+    });
+  }
+
   /** A middleware that admits any request, for a server that serves nothing else. */
   readonly admitAll = (request: CalledRequest, response: ServerResponse, next: () => void): void => {
     if (this.admitted.has(request)) next();
@@ -72,6 +92,7 @@ export class Entrance {
     this.admitted.add(request);
     response.setHeader('Cache-Control', 'no-store');
     response.setHeader('X-Content-Type-Options', 'nosniff');
+    response.setHeader('Content-Security-Policy', "frame-ancestors 'none'");
     const route = this.routeOf(request);
     try {
       const origin = this.pages.check(request);
@@ -84,6 +105,7 @@ export class Entrance {
           return;
         }
       }
+      this.count(response);
       await this.turn(request, response);
       if (route !== undefined) await this.callers.identify(request);
       if (!this.bodies.admits(request, response, this.addresses.of(request)))
@@ -102,6 +124,13 @@ export class Entrance {
       this.application.getGlobalPrefix(),
     );
     return this.routes.find(pathOf(request));
+  }
+
+  /** @throws NotificationError BUSY */
+  private count(response: ServerResponse): void {
+    if (this.requests >= MAX_REQUESTS) throw new NotificationError('BUSY', 'too many requests under way');
+    this.requests += 1;
+    response.once('close', () => (this.requests -= 1));
   }
 
   /** Resolves when the connection's earlier requests have been answered. */
