@@ -87,6 +87,21 @@ describe('a webhook', () => {
     expect(receiver.forged).toEqual([]);
   }, 120_000);
 
+  it('of a question that was asked while its receiver was gone comes after a kill -9, also when it was answered meanwhile', async () => {
+    const events = { WEBSOCKET_WEBHOOK_EVENTS: 'confirmation.opened' };
+    const first = await start(events);
+    await receiver.stop();
+    const ids = await decideMany(DECISIONS, first);
+    await first.stop('SIGKILL');
+    await receiver.listen();
+    const second = await start(events);
+    await untilAllCame(ids);
+    await untilNoneWaits(second);
+    expect(new Set(callbacks())).toEqual(new Set(ids));
+    const shown = receiver.deliveries.map(({ event }) => `${event.type} ${String(event.data['state'])}`);
+    expect(new Set(shown)).toEqual(new Set(['confirmation.opened pending']));
+  }, 120_000);
+
   it('that was under way at a kill -9 comes again, with the same id, when its lease has ended', async () => {
     receiver.answering = hanging;
     const first = await start({ WEBSOCKET_WEBHOOK_TIMEOUT: '2' });

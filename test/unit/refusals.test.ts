@@ -37,6 +37,12 @@ describe('refusals', () => {
     ]);
   });
 
+  it('of the addresses of one IPv6 network are counted as one address’s', () => {
+    for (let host = 1; host < 50; host += 1) refusals.add(refusal(`2001:db8::${host}`));
+    refusals.add(refusal('2001:db8:0:1::1'));
+    expect(written.map(({ address }) => address)).toEqual(['2001:db8::1', '2001:db8:0:1::1']);
+  });
+
   it('that have stopped are forgotten, and no timer stays', () => {
     refusals.add(refusal('192.0.2.1'));
     jest.advanceTimersByTime(60_000);

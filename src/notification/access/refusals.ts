@@ -1,11 +1,12 @@
 /**
  * Refusals that repeat, as one entry a minute: the first of a kind is written at once, those like it are counted. Two are
- * alike when the same actor at the same address was refused the same thing with the same code.
+ * alike when the same actor at the same address (an IPv6 /64 counts as one) was refused the same thing with the same code.
  *
  *  1. Every refusal is in an entry of its own or in a count.
  *  2. The kinds that are remembered are bounded. The oldest makes room, and its count is written then.
  */
 import type { AuditEntry } from '../notification.options.js';
+import { networkOf } from './address.js';
 
 /** What an entry's writer knows; the time is added. */
 export type AuditRecord = Omit<AuditEntry, 'at'>;
@@ -30,8 +31,8 @@ export class Refusals {
   ) {}
 
   add(record: AuditRecord): void {
-    const { by, means, address, what, code } = record;
-    const key = JSON.stringify([by, means, address, what, code]);
+    const { by, means, address = '', what, code } = record;
+    const key = JSON.stringify([by, means, networkOf(address), what, code]);
     const known = this.kinds.get(key);
     if (known) {
       known.record = record;
