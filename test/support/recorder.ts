@@ -19,6 +19,8 @@ export interface Verdict {
   values?: string | null;
   /** Unix milliseconds; of answers only where the observer is told no more. */
   decidedAt?: number;
+  /** The door by which it came. */
+  via?: string;
 }
 
 /** An answer as it counts. */
@@ -147,11 +149,12 @@ export interface ToldDecision {
   values?: JsonObject;
   answeredAt?: number;
   decidedAt?: number;
+  via?: string;
 }
 
 /** Of a result or an event: everything is told. */
 export function verdictOf(told: ToldDecision): Verdict {
-  const { outcome, proceed, answeredBy = null, choice = null, feedback = null, values } = told;
+  const { outcome, proceed, answeredBy = null, choice = null, feedback = null, values, via } = told;
   const decidedAt = told.decidedAt ?? told.answeredAt;
   return {
     outcome,
@@ -161,13 +164,14 @@ export function verdictOf(told: ToldDecision): Verdict {
     feedback,
     values: sortedJson(values),
     ...(decidedAt !== undefined && { decidedAt }),
+    ...(via !== undefined && { via }),
   };
 }
 
 /** Of a confirmation in REST or in an error; `undefined` while it is pending. */
 export function verdictOfView(view: ConfirmationView): Verdict | undefined {
   if (view.state === 'pending') return undefined;
-  const { proceed = false, feedback, choice, values, answered_by: answeredBy, answered_at } = view;
+  const { proceed = false, feedback, choice, values, answered_by: answeredBy, answered_at, via } = view;
   return verdictOf({
     outcome: view.state,
     proceed,
@@ -176,17 +180,19 @@ export function verdictOfView(view: ConfirmationView): Verdict | undefined {
     values,
     answeredBy,
     answeredAt: answered_at === undefined ? undefined : toMs(answered_at),
+    via,
   });
 }
 
 /** Of a `confirmation_resolved` frame, which tells less. */
 export function verdictOfFrame(frame: Record<string, unknown>): Verdict {
-  const { outcome, proceed, answered_by = null, choice = null } = frame;
+  const { outcome, proceed, answered_by = null, choice = null, via } = frame;
   return {
     outcome: outcome as Outcome,
     proceed: proceed as boolean,
     answeredBy: answered_by as string | null,
     choice: choice as string | null,
+    via: via as string,
   };
 }
 
