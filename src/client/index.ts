@@ -1,0 +1,7 @@
+/** A client for browsers and Node: `connect(url, { userId })`. It imports nothing of the server but the wire's types. */
+export { connect, NotificationClient, type ClientOptions } from './client.js';
+export { Confirmations, type ConfirmationHandler, type GivenAnswer, type OpenConfirmation } from './confirmations.js';
+export { AlreadyResolvedError, ClientClosedError, ServerError } from './errors.js';
+export type { Message, MessageListener } from './messages.js';
+export type { SocketConstructor, SocketLike } from './platform.js';
+export type { ConnectionState } from './reconnecting-socket.js';
