@@ -6,6 +6,7 @@
 const LAYERS = [
   { name: 'protocol', path: '^src/protocol/' },
   { name: 'options, errors, metrics', path: '^src/notification/(notification\\.(options|errors)|metrics|validation)\\.ts$' },
+  { name: 'pacing', path: '^src/notification/pacing/' },
   { name: 'engine', path: '^src/notification/engine/' },
   {
     name: 'connection, subscription, confirmation, task, access, webhook',

@@ -12,6 +12,7 @@ import { Rights } from './access/rights.js';
 import { Tokens } from './access/tokens.js';
 import { Confirmations } from './confirmation/confirmations.js';
 import { Hub } from './connection/hub.js';
+import { Reading } from './connection/reading.js';
 import { TimerWheel } from './connection/timer-wheel.js';
 import { Dispatcher } from './dispatcher.js';
 import { Engine } from './engine/engine.js';
@@ -45,8 +46,9 @@ const providers: Provider[] = [
   {
     provide: Engine,
     useFactory: newEngine,
-    inject: [ResolvedOptions],
+    inject: [ResolvedOptions, Reading],
   },
+  { provide: Reading, useFactory: () => new Reading() },
   Hub,
   Recoveries,
   { provide: Addresses, useFactory: (options: ResolvedOptions) => new Addresses(options), inject: [ResolvedOptions] },
@@ -122,12 +124,12 @@ const providers: Provider[] = [
 ];
 
 /** Loads only the engine that is chosen: the other one's libraries cost every start a tenth of a second. */
-async function newEngine(options: ResolvedOptions): Promise<Engine> {
+async function newEngine(options: ResolvedOptions, reading: Reading): Promise<Engine> {
   const logger = new Logger('Engine');
   const settings = { ...options, notices: options.webhook?.events };
   if (options.engine === 'embedded') {
     const { EmbeddedEngine } = await import('./engine/embedded/embedded-engine.js');
-    return new EmbeddedEngine({ dataDir: options.dataDir, settings, logger });
+    return new EmbeddedEngine({ dataDir: options.dataDir, settings, reading, logger });
   }
   const { RedisEngine } = await import('./engine/redis/redis-engine.js');
   const [only, ...others] = options.redisUrls;
@@ -156,6 +158,7 @@ async function newEngine(options: ResolvedOptions): Promise<Engine> {
     ResolvedOptions,
     Addresses,
     AuditTrail,
+    Reading,
   ],
 })
 export class NotificationModule extends ConfigurableModuleClass {}

@@ -37,9 +37,11 @@ import { Confirmations, type Answerer } from './confirmation/confirmations.js';
 import { identifier, type AskRequest, type NotifyUserOptions } from './confirmation/request.js';
 import type { ConfirmationResult, Decided } from './confirmation/view.js';
 import { Hub } from './connection/hub.js';
+import { Reading } from './connection/reading.js';
 import { TimerWheel } from './connection/timer-wheel.js';
 import { turnsTaken } from './connection/turns.js';
 import { Dispatcher, type DecisionEvent } from './dispatcher.js';
+import type { Arrival } from './engine/deadlines.js';
 import {
   Engine,
   type CancelRequest,
@@ -115,6 +117,7 @@ export class NotificationService
     private readonly leases: HeartbeatLeases,
     private readonly dispatcher: Dispatcher,
     private readonly wheel: TimerWheel,
+    private readonly reading: Reading,
     private readonly webhook: WebhookSender,
     private readonly audit: AuditTrail,
     private readonly listening: ListeningAddress,
@@ -130,6 +133,7 @@ export class NotificationService
   /* ---- life ---- */
 
   async onModuleInit(): Promise<void> {
+    this.reading.start();
     await this.engine.start(this.dispatcher);
   }
 
@@ -152,6 +156,7 @@ export class NotificationService
     await this.webhook.close();
     // The last calls' decisions count as told: those who listen must still be there.
     await this.engine.close();
+    this.reading.stop();
     this.cancellations.close();
     this.dispatcher.close();
   }
@@ -251,8 +256,8 @@ export class NotificationService
   }
 
   /** Takes a prompt back. @throws NotFoundError, AlreadyResolvedError */
-  async withdraw(callbackId: string, scope: Scope = 'all', origin: Origin = OWN_CODE): Promise<Confirmation> {
-    const { confirmation, isNew } = await this.confirmations.withdraw(callbackId, scope, origin.means);
+  async withdraw(callbackId: string, scope: Scope = 'all', origin: Origin = OWN_CODE, arrival?: Arrival): Promise<Confirmation> {
+    const { confirmation, isNew } = await this.confirmations.withdraw(callbackId, scope, origin.means, arrival);
     if (isNew) this.auditDecision(confirmation, origin);
     return confirmation;
   }

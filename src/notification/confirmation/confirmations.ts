@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { LONGEST_TIMEOUT_MS } from '../connection/timer-wheel.js';
 import { readWhenAvailable } from '../connection/retry.js';
+import type { Arrival } from '../engine/deadlines.js';
 import type { Confirmation, ConfirmationQuery, Engine, Page, Scope } from '../engine/engine.js';
 import {
   AlreadyResolvedError,
@@ -30,6 +31,8 @@ export interface Answerer {
   scope: Scope;
   /** The door by which the answer came, 1 to 64 of `A-Z a-z 0-9 . _ : -`. @default the caller's own: `service` for back-end code */
   via?: string;
+  /** When the answer reached this node; absent: now. */
+  arrival?: Arrival;
 }
 
 /** What became of an answer or a withdrawal. */
@@ -122,13 +125,14 @@ export class Confirmations {
   async decide(callbackId: string, by: Answerer, given: GivenAnswer): Promise<Settled> {
     const prompt = await this.get(callbackId, by.scope);
     const answer = isDecided(prompt) ? lenientAnswer(prompt, given) : checkAnswer(callbackId, prompt.prompt, given);
-    const result = await this.engine.decide({ callbackId, scope: by.scope, answeredBy: by.userId, via: by.via, answer });
+    const { scope, userId: answeredBy, via, arrival } = by;
+    const result = await this.engine.decide({ callbackId, scope, answeredBy, via, answer, arrival });
     return outcomeOf(result, callbackId);
   }
 
   /** @throws NotFoundError, AlreadyResolvedError, EngineUnavailableError */
-  async withdraw(callbackId: string, scope: Scope, via?: string): Promise<Settled> {
-    return outcomeOf(await this.engine.withdraw(callbackId, scope, undefined, via), callbackId);
+  async withdraw(callbackId: string, scope: Scope, via?: string, arrival?: Arrival): Promise<Settled> {
+    return outcomeOf(await this.engine.withdraw(callbackId, scope, undefined, via, arrival), callbackId);
   }
 
   /** @throws NotFoundError for what does not exist or lies outside the scope */

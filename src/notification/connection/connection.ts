@@ -15,6 +15,7 @@ import { Inbox } from './inbox.js';
 import { Outbox, type Write } from './outbox.js';
 import type { FrameSource } from './source.js';
 import type { Subscription } from './subscription.js';
+import type { Arrival } from '../engine/deadlines.js';
 
 /** What a connection needs of a WebSocket. */
 export interface ConnectionSocket {
@@ -68,6 +69,8 @@ export class Connection {
   /** The prompt or task this connection is deciding on right now. */
   answering: Deciding | undefined;
   cancelling: Deciding | undefined;
+  /** When the frame in work reached the socket. */
+  arrival: Arrival | undefined;
   /** Of the last protocol-level ping, in milliseconds; `undefined` before the first pong. */
   roundTripMs: number | undefined;
   private phase: 'open' | 'closing' | 'closed' = 'open';
@@ -185,6 +188,20 @@ export class Connection {
 
   ping(): void {
     this.socket.ping();
+  }
+
+  /** Frames taken in, and those of them that nobody waits for any more. */
+  get framesTaken(): number {
+    return this.inbox?.taken ?? 0;
+  }
+
+  get framesHandedOver(): number {
+    return this.inbox?.handedOver ?? 0;
+  }
+
+  /** The frame in work has reached the engine. */
+  handOverFrame(): void {
+    this.inbox?.handOver();
   }
 
   /** Names who handles this connection's frames, one at a time. */

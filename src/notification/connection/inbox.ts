@@ -8,6 +8,10 @@
  */
 export class Inbox<Frame> {
   private readonly waiting: Frame[] = [];
+  /** Frames that came, and those that need not be waited for. */
+  taken = 0;
+  private handled = 0;
+  private isHandedOver = false;
   private working = false;
   private paused = false;
   private closed = false;
@@ -25,11 +29,21 @@ export class Inbox<Frame> {
   push(frame: Frame): void {
     if (this.closed) return;
     this.waiting.push(frame);
+    this.taken += 1;
     if (!this.paused && this.waiting.length >= this.bound) {
       this.paused = true;
       this.socket.pause();
     }
     if (!this.working) void this.work();
+  }
+
+  get handedOver(): number {
+    return this.handled + Number(this.isHandedOver);
+  }
+
+  /** The frame in work has reached the engine: its handler only waits for the reply. */
+  handOver(): void {
+    this.isHandedOver = this.working;
   }
 
   /** Resolves when the frames that came so far are answered. */
@@ -51,6 +65,8 @@ export class Inbox<Frame> {
         if (room) await room;
         if (this.closed) break;
         await this.handle(frame);
+        this.handled += 1;
+        this.isHandedOver = false;
         if (isSliceOver()) await nextSlice();
       }
       if (this.paused && this.waiting.length < this.bound / 2) {

@@ -8,7 +8,8 @@
  *  E1  Stored before told: a call that changes something resolves, and its event is emitted, only after the change
  *      would survive `kill -9` of this process.
  *  E2  One decision: a prompt leaves `pending` once, in one atomic step under the engine's own clock. A deadline that
- *      has passed wins over whatever comes later, even if its expiry has not run yet: the late comer settles it.
+ *      has passed wins over whatever comes later, even if its expiry has not run yet: the later call applies it. What
+ *      reached a node's socket before the deadline is not later, whenever it is handled (`deadlines.ts`).
  *  E3  Everything repeats safely: the same `open` (by callback id or key), `decide`, `withdraw`, `cancelTask`, `ack`
  *      or `sendAcknowledged` (by message id) again changes nothing and gets the same answer.
  *  E4  Order: events of one prompt and of one channel reach the handler in the order in which they were stored.
@@ -35,6 +36,7 @@ import type {
 } from '../../protocol/confirmation.js';
 import type { StreamPosition } from '../../protocol/messages.js';
 import type { WebhookEventName } from '../../protocol/webhook-events.js';
+import type { Arrival } from './deadlines.js';
 
 export type { StreamPosition };
 
@@ -117,6 +119,8 @@ export interface DecideRequest {
   /** The door by which the answer came. The same answer by another door still counts as repeated. @default 'service' */
   via?: string;
   answer: Answer;
+  /** When the answer reached the node; absent: now. */
+  arrival?: Arrival;
 }
 
 /** `accepted`: this call decided. `repeated`: the same answerer gave the same answer before. */
@@ -164,6 +168,8 @@ export interface CancelRequest {
   namedUserId?: string;
   /** Whether a task that nobody has named yet is remembered as cancelled (open mode, back-end code) or not found. */
   allowUnknown: boolean;
+  /** When the cancellation reached the node; absent: now. */
+  arrival?: Arrival;
 }
 
 export type CancelResult = { status: 'cancelled' | 'already_cancelled'; task: Task } | { status: 'not_found' };
@@ -345,8 +351,8 @@ export interface Engine {
   /** The one atomic step (E2). The answer has been validated against the prompt by the caller. Emits `onDecided`. */
   decide(request: DecideRequest): Promise<DecideResult>;
   /** Like `decide`, with outcome `withdrawn`. A prompt that is withdrawn already is `repeated`. @param via @default 'service' */
-  withdraw(callbackId: string, scope: Scope, reason?: string, via?: string): Promise<DecideResult>;
-  /** Reading a prompt whose deadline has passed settles it (E2). */
+  withdraw(callbackId: string, scope: Scope, reason?: string, via?: string, arrival?: Arrival): Promise<DecideResult>;
+  /** Reading a prompt whose deadline has passed applies the deadline, if it may be applied (`deadlines.ts`). */
   get(callbackId: string): Promise<Confirmation | undefined>;
   /** @throws InvalidMessageError for a cursor that is none */
   list(query: ConfirmationQuery): Promise<Page<Confirmation>>;

@@ -6,7 +6,7 @@
  *  2. The subprotocol that carries a token is never echoed.
  *  3. A connection over a limit is accepted and closed with 1013, so that old clients understand.
  */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Logger } from '@nestjs/common';
@@ -17,10 +17,12 @@ import { CLOSE } from '../../protocol/codes.js';
 import { Connection, type ConnectionSocket, type Identity } from '../connection/connection.js';
 import type { Hub } from '../connection/hub.js';
 import { Liveness } from '../connection/liveness.js';
+import type { Reading } from '../connection/reading.js';
 import type { TimerWheel } from '../connection/timer-wheel.js';
 import type { NotificationMetrics } from '../metrics.js';
 import { NotificationError } from '../notification.errors.js';
 import { admit, ignoreReset, isEndpoint, Refusal, refusalOf, refuse, type AdmissionContext } from './admission.js';
+import { followConnection, followRequests } from './intake.js';
 import { Limiter } from './limiter.js';
 import { originOf } from './origin.js';
 
@@ -37,6 +39,7 @@ export interface EndpointContext extends AdmissionContext {
   wheel: TimerWheel;
   metrics: NotificationMetrics;
   audit: AuditTrail;
+  reading: Reading;
 }
 
 type Listener = (connection: Connection, request: IncomingMessage) => void;
@@ -47,10 +50,18 @@ export class Endpoint {
   private context: EndpointContext | undefined;
   private onConnection: Listener | undefined;
 
+  constructor(private readonly httpServer: Server) {}
+
+  /** Whether requests and connections reach this node. */
+  get isListening(): boolean {
+    return this.httpServer.listening;
+  }
+
   /** Called by the gateway once the module stands. */
   open(context: EndpointContext): void {
     const { maxPayload, compression, subprotocols } = context.options;
     this.context = context;
+    followRequests(context.reading, this.httpServer);
     this.server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -133,6 +144,7 @@ export class Endpoint {
         onCharge: (frames) => limiter.charge(frames),
       },
     );
+    followConnection(context.reading, ws, socket, connection);
     const liveness = new Liveness(connection, wheel, options, (dead) => dead.terminate());
     const limiter = new Limiter(connection, options, () =>
       audit.record({ event: 'refused', ...originOf(connection), what: 'ws.frame', code: 'RATE_LIMITED' }),

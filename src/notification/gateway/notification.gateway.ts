@@ -25,6 +25,7 @@ import type { ClientFrame, Reply, StreamPosition, Subscribed } from '../../proto
 import { promptFrame, toSeconds } from '../confirmation/view.js';
 import type { Connection, Deciding, Identity } from '../connection/connection.js';
 import { Hub } from '../connection/hub.js';
+import { Reading } from '../connection/reading.js';
 import { TimerWheel, type WheelTimer } from '../connection/timer-wheel.js';
 import { taskCancelledFrame } from '../dispatcher.js';
 import { NotificationMetrics } from '../metrics.js';
@@ -80,14 +81,17 @@ export class NotificationGateway
     private readonly hub: Hub,
     private readonly wheel: TimerWheel,
     private readonly metrics: NotificationMetrics,
+    private readonly reading: Reading,
   ) {}
 
   /** Nest swallows what is thrown here, so `onModuleInit` throws it. */
   afterInit(endpoint: unknown): void {
     this.isForeignServer = !(endpoint instanceof Endpoint);
     if (!(endpoint instanceof Endpoint)) return;
-    const { addresses, audit, hub, metrics, options, pages, tokens, wheel } = this;
-    endpoint.open({ addresses, audit, hub, metrics, options, pages, tokens, wheel, accepting: () => this.service.accepting });
+    const { addresses, audit, hub, metrics, options, pages, reading, tokens, wheel } = this;
+    const accepting = (): boolean => this.service.accepting;
+    endpoint.open({ addresses, audit, hub, metrics, options, pages, reading, tokens, wheel, accepting });
+    reading.serveWhile(() => accepting() && endpoint.isListening);
   }
 
   onModuleInit(): void {
@@ -162,7 +166,8 @@ export class NotificationGateway
 
   @SubscribeMessage('confirm')
   async confirm(@ConnectedSocket() connection: Connection, @MessageBody(checked) frame: ConfirmFrame): Promise<Reply> {
-    const by = { userId: connection.userId ?? null, scope: await this.access.scopeOf(connection.identity) };
+    const { arrival } = connection;
+    const by = { userId: connection.userId ?? null, scope: await this.access.scopeOf(connection.identity), arrival };
     await deciding(connection, 'answering', frame.callback_id, () =>
       this.service.answer(frame.callback_id, by, frame, originOf(connection)),
     );
@@ -180,6 +185,7 @@ export class NotificationGateway
       reason: frame.reason ?? undefined,
       namedUserId: frame.user_id,
       allowUnknown: this.access.isOpen,
+      arrival: connection.arrival,
     };
     return deciding(connection, 'cancelling', frame.task_id, async () =>
       taskCancelledFrame(await this.service.cancel(request, originOf(connection))),

@@ -35,8 +35,8 @@ export class NotificationWsAdapter extends WsAdapter {
 
   override create(port: number, options: Record<string, unknown> = {}): ReturnType<WsAdapter['create']> {
     if (!options[NOTIFICATION_GATEWAY]) return super.create(port, options);
-    const endpoint = new Endpoint();
     const server = this.httpServer as Server;
+    const endpoint = new Endpoint(server);
     const onUpgrade: UpgradeListener = (request, socket, head) => {
       if (!wantsWebSocket(request) && server.listenerCount('upgrade') === 1) serveAsPlain(server, request, socket, head);
       else if (endpoint.serves(request)) void endpoint.upgrade(request, socket, head);

@@ -11,6 +11,8 @@ import { Addresses } from '../access/address.js';
 import { Pages } from '../access/pages.js';
 import type { Proof } from '../access/rights.js';
 import { Tokens } from '../access/tokens.js';
+import { Reading } from '../connection/reading.js';
+import type { Arrival } from '../engine/deadlines.js';
 import { NotificationError } from '../notification.errors.js';
 import { ResolvedOptions, type Origin } from '../notification.options.js';
 
@@ -22,6 +24,8 @@ export interface Caller {
   origin: Origin;
   /** What the rights rest on; absent where they do not end: API keys and open mode. */
   proof?: Proof;
+  /** When the request reached this node. */
+  arrival?: Arrival;
 }
 
 type Identified = Pick<Caller, 'subject' | 'proof'>;
@@ -88,6 +92,7 @@ export class RestGuard implements CanActivate {
     private readonly pages: Pages,
     private readonly callers: Callers,
     private readonly addresses: Addresses,
+    private readonly reading: Reading,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -98,12 +103,8 @@ export class RestGuard implements CanActivate {
     if (operation === undefined) throw new NotificationError('FORBIDDEN', 'no policy for this route');
     const { subject, proof } = await this.callers.identify(request);
     const userId = subject.kind === 'user' ? subject.userId : null;
-    request.caller = {
-      subject,
-      userId,
-      proof,
-      origin: { by: actorOf(subject), means: 'rest', address: this.addresses.of(request) },
-    };
+    const origin: Origin = { by: actorOf(subject), means: 'rest', address: this.addresses.of(request) };
+    request.caller = { subject, userId, proof, origin, arrival: this.reading.arrivalOf(request) };
     mustBeAllowed(subject, operation);
     return true;
   }

@@ -121,23 +121,25 @@ export class ConfirmationsController {
   @Delete(':callback_id')
   @Operation('confirmation.withdraw')
   async withdraw(@Calling() caller: Caller, @Param('callback_id') callbackId: string): Promise<ConfirmationView> {
-    return confirmationView(await this.service.withdraw(callbackId, await this.access.scopeOf(caller.subject), caller.origin));
+    return confirmationView(
+      await this.service.withdraw(callbackId, await this.access.scopeOf(caller.subject), caller.origin, caller.arrival),
+    );
   }
 
   /**
    * Who answers. A service may answer for a person and name the door; the person's own rights then decide what the answer
    * may reach. A user's own token answers for that user alone.
    */
-  private async answererOf({ subject, userId }: Caller, body: AnswerBody): Promise<Answerer> {
+  private async answererOf({ subject, userId, arrival }: Caller, body: AnswerBody): Promise<Answerer> {
     const { user_id: person = null, via = null } = body;
     if (userId === null) {
       if (via !== null && OWN_DOORS.has(via)) throw new InvalidMessageError({ via: 'names a door of the product itself' });
       const scope = await this.access.scopeOf(person === null ? subject : { kind: 'user', userId: person });
-      return { userId: person, scope, ...(via !== null && { via }) };
+      return { userId: person, scope, arrival, ...(via !== null && { via }) };
     }
     if (person !== null && person !== userId) throw new NotificationError('FORBIDDEN', 'this is another user');
     if (via !== null) throw new NotificationError('FORBIDDEN', 'only a service names the door');
-    return { userId, scope: await this.access.scopeOf(subject) };
+    return { userId, scope: await this.access.scopeOf(subject), arrival };
   }
 
   private async read(callbackId: string, caller: Caller, waitSeconds: number, request: Request): Promise<ConfirmationView> {

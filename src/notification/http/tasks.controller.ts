@@ -105,6 +105,7 @@ export class TasksController {
         reason,
         namedUserId: userId,
         allowUnknown: isService,
+        arrival: caller.arrival,
       },
       caller.origin,
     );

@@ -1,7 +1,7 @@
 /**
  * Prompts and decisions, in the worker. Every method is one step of a transaction that the store opened around it.
  *
- *  1. Whatever touches a pending prompt asks the clock first: a deadline that has passed settles it (E2).
+ *  1. Whatever touches a pending prompt asks the rule first: a deadline that may be applied is applied (E2).
  *  2. `settle` is the only way out of `pending`.
  *  3. A method that throws a domain error has written nothing.
  */
@@ -9,6 +9,7 @@ import { ConfirmationConflictError } from '../../notification.errors.js';
 import type { ConfirmationQuery, Scope } from '../engine.js';
 import { CLOCK_VIA } from '../via.js';
 import type { Outcome } from '../../../protocol/confirmation.js';
+import { DeadlineRule } from './deadline-rule.js';
 import type { Ledger } from './ledger.js';
 import type { NoticeStore } from './notice-store.js';
 import {
@@ -39,6 +40,8 @@ interface Settlement extends Partial<AnswerRecord> {
   answeredBy?: string | null;
   reason?: string | null;
   via: string | null;
+  /** When the outcome was fixed, where that is not now. */
+  decidedAt?: number;
 }
 
 export class ConfirmationStore {
@@ -58,6 +61,7 @@ export class ConfirmationStore {
   private readonly remove: Statement<never>;
   private readonly removePrompt: Statement<never>;
   private readonly queries = new Map<string, Statement<ConfirmationRecord>>();
+  private readonly rule: DeadlineRule;
 
   constructor(
     private readonly database: Sqlite,
@@ -65,6 +69,7 @@ export class ConfirmationStore {
     private readonly tasks: TaskStore,
     private readonly notices: NoticeStore,
   ) {
+    this.rule = new DeadlineRule(ledger);
     this.byId = database.prepare(`${select('INDEXED BY confirmation_id')} WHERE callback_id = ?`);
     this.byKey = database.prepare(`${select('INDEXED BY confirmation_key')} WHERE user_id = ? AND key = ?`);
     this.insert = database.prepare(`INSERT INTO confirmation
@@ -150,12 +155,20 @@ export class ConfirmationStore {
     return { created: true, record };
   }
 
-  decide(callbackId: string, scope: Scope, answeredBy: string | null, via: string, answer: AnswerRecord): DecideRecord {
+  decide(
+    callbackId: string,
+    scope: Scope,
+    answeredBy: string | null,
+    via: string,
+    answer: AnswerRecord,
+    arrivedAt: number,
+  ): DecideRecord {
     const found = this.inScope(callbackId, scope);
     if (!found) return { status: 'not_found' };
-    const record = this.current(found);
+    const record = this.asOf(found, arrivedAt);
+    if (!record) return this.waitsFor(found);
     if (record.state === 'pending')
-      return { status: 'accepted', record: this.settle(record, { outcome: 'answered', answeredBy, via, ...answer }) };
+      return { status: 'accepted', record: this.settleTimely(record, { outcome: 'answered', answeredBy, via, ...answer }) };
     const same =
       record.state === 'answered' &&
       record.answered_by === answeredBy &&
@@ -166,18 +179,21 @@ export class ConfirmationStore {
     return { status: same ? 'repeated' : 'already_resolved', record };
   }
 
-  withdraw(callbackId: string, scope: Scope, reason: string | null, via: string): DecideRecord {
+  withdraw(callbackId: string, scope: Scope, reason: string | null, via: string, arrivedAt: number): DecideRecord {
     const found = this.inScope(callbackId, scope);
     if (!found) return { status: 'not_found' };
-    const record = this.current(found);
+    const record = this.asOf(found, arrivedAt);
+    if (!record) return this.waitsFor(found);
     if (record.state === 'pending')
-      return { status: 'accepted', record: this.settle(record, { outcome: 'withdrawn', proceed: false, reason, via }) };
+      return { status: 'accepted', record: this.settleTimely(record, { outcome: 'withdrawn', proceed: false, reason, via }) };
     return { status: record.state === 'withdrawn' ? 'repeated' : 'already_resolved', record };
   }
 
-  cancelPendingOf(task: TaskRecord): void {
-    for (const record of this.ofTask.all(task.task_id)) {
-      if (this.current(record).state === 'pending') this.cancel(record, task);
+  cancelPendingOf(task: TaskRecord, arrivedAt: number): void {
+    for (const found of this.ofTask.all(task.task_id)) {
+      // What is late, and meets a deadline that cannot be applied yet, is still no *proceed*.
+      const record = this.asOf(found, arrivedAt) ?? found;
+      if (record.state === 'pending') this.cancel(record, task);
     }
   }
 
@@ -196,7 +212,7 @@ export class ConfirmationStore {
     };
     if (scope !== 'all') and(`user_id IN (${scope.map(() => '?').join()})`, ...scope);
     if (taskId !== undefined) and('task_id = ?', taskId);
-    if (state === 'pending') and(`state = 'pending' AND (expires_at IS NULL OR expires_at > ?)`, this.ledger.now());
+    if (state === 'pending') and(`state = 'pending' AND (expires_at IS NULL OR expires_at > ?)`, this.ledger.readUntil());
     else if (state !== undefined) and('state = ?', state);
     const subject = taskId !== undefined ? '_task' : scope !== 'all' ? '_user' : '';
     const index =
@@ -216,14 +232,13 @@ export class ConfirmationStore {
   }
 
   pendingIds(userId: string): string[] {
-    return this.pendingOfUser.all(userId, this.ledger.now()).map(({ callback_id }) => callback_id);
+    return this.pendingOfUser.all(userId, this.ledger.readUntil()).map(({ callback_id }) => callback_id);
   }
 
   /** Applies what is due, at most a step's worth; what is left shows in the ledger's `nextDue`. */
   due(): void {
-    const now = this.ledger.now();
-    for (const record of this.expired.all(now)) this.current(record);
-    for (const record of this.expiring.all(now)) {
+    for (const record of this.expired.all(this.ledger.readUntil())) this.current(record);
+    for (const record of this.expiring.all(this.ledger.now())) {
       this.clearExpiring.run(record.seq);
       this.notices.noteWarning(record);
       this.ledger.tell({ kind: 'expiring', record });
@@ -260,12 +275,21 @@ export class ConfirmationStore {
     return record && (scope === 'all' || scope.includes(record.user_id)) ? record : undefined;
   }
 
-  /** The record as the clock has it. A default of *proceed* that only a setting gave does not count for a deadline missed while nothing ran. */
+  /** The record, after its deadline where that may be applied. */
   private current(record: ConfirmationRecord): ConfirmationRecord {
-    const { state, expires_at } = record;
-    if (state !== 'pending' || expires_at === null || expires_at > this.ledger.now()) return record;
-    const given = record.on_timeout_by === 'caller' || expires_at > this.ledger.startedAt;
-    return this.settle(record, { outcome: 'timed_out', proceed: record.on_timeout === 'proceed' && given, via: CLOCK_VIA });
+    if (!this.rule.mayBeApplied(record)) return record;
+    return this.settle(record, { outcome: 'timed_out', proceed: this.rule.proceeds(record), via: CLOCK_VIA });
+  }
+
+  /** The record as what arrived then meets it; nothing where that has to wait for the deadline. */
+  private asOf(record: ConfirmationRecord, arrivedAt: number): ConfirmationRecord | undefined {
+    if (record.state !== 'pending' || this.rule.isTimely(record, arrivedAt)) return record;
+    const current = this.current(record);
+    return current.state === 'pending' ? undefined : current;
+  }
+
+  private waitsFor({ expires_at }: ConfirmationRecord): DecideRecord {
+    return { status: 'waits', until: this.ledger.clock.momentOf(expires_at ?? 0) };
   }
 
   private cancel(record: ConfirmationRecord, task: TaskRecord): ConfirmationRecord {
@@ -273,10 +297,15 @@ export class ConfirmationStore {
     return this.settle(record, { outcome: 'cancelled', proceed: false, answeredBy, reason, via });
   }
 
+  /** What came before the deadline was decided before it, however late it is handled. */
+  private settleTimely(record: ConfirmationRecord, settlement: Settlement): ConfirmationRecord {
+    return this.settle(record, { ...settlement, decidedAt: Math.min(this.ledger.now(), (record.expires_at ?? Infinity) - 1) });
+  }
+
   private settle(record: ConfirmationRecord, settlement: Settlement): ConfirmationRecord {
     const { outcome, proceed, feedback = null, choice = null, values = null, answeredBy = null, reason = null, via } = settlement;
     const sequence = (this.ledger.counters.decisions += 1);
-    const now = this.ledger.now();
+    const now = settlement.decidedAt ?? this.ledger.now();
     const changes = this.update.run(
       outcome,
       sequence,

@@ -1,15 +1,16 @@
 /** One timer for the next moment at which something is due. */
+import { monotonicMs } from '../../pacing/monotonic.js';
 
-/** Timers reach no further than 24 days; and a clock that is set meanwhile is noticed within the hour. */
-const LONGEST_MS = 3_600_000;
+/** Timers reach no further than 24 days. */
+const LONGEST_MS = 86_400_000;
 
 export class DeadlineTimer {
   private timer: NodeJS.Timeout | undefined;
   private armedFor: number | null = null;
 
-  constructor(private readonly onDue: () => void) {}
+  constructor(private readonly onDue: (moment: number) => void) {}
 
-  /** @param moment Unix milliseconds; `null`: nothing is due */
+  /** @param moment of `monotonicMs`; `null`: nothing is due */
   arm(moment: number | null): void {
     if (moment === this.armedFor) return;
     this.stop();
@@ -18,10 +19,10 @@ export class DeadlineTimer {
     this.timer = setTimeout(
       () => {
         this.stop();
-        if (Date.now() >= moment) this.onDue();
+        if (monotonicMs() >= moment) this.onDue(moment);
         else this.arm(moment);
       },
-      Math.min(Math.max(moment - Date.now(), 0), LONGEST_MS),
+      Math.min(Math.max(Math.ceil(moment - monotonicMs()), 0), LONGEST_MS),
     );
     this.timer.unref();
   }

@@ -7,8 +7,10 @@
  *  - `ToldDecisions` gives E5.
  */
 import canonicalize from 'canonicalize';
+import { monotonicMs } from '../../pacing/monotonic.js';
 import { parseChannel } from '../../../protocol/channels.js';
 import { EngineUnavailableError } from '../../notification.errors.js';
+import { NOTHING_TO_READ, type Arrival, type EngineReading } from '../deadlines.js';
 import type * as Api from '../engine.js';
 import { checkCursor } from '../cursor.js';
 import { OWN_CODE_VIA } from '../via.js';
@@ -17,7 +19,7 @@ import type { Fault } from './faulty-sqlite.js';
 import type { StoreEvent } from './ledger.js';
 import { RESERVE_BYTES, type EmbeddedEngineOptions } from './embedded-options.js';
 import { LocalPresence } from './local-presence.js';
-import { toConfirmation, toDecideResult, toNotice, toPage, toTask, type TaskRecord } from './records.js';
+import { toConfirmation, toDecideResult, toNotice, toPage, toTask, type DecideRecord, type TaskRecord } from './records.js';
 import { StoreClient } from './store-client.js';
 import type { Opened } from './store-protocol.js';
 import { ToldDecisions } from './told-decisions.js';
@@ -35,7 +37,9 @@ export class EmbeddedEngine implements Api.Engine {
   private readonly store: StoreClient;
   private readonly told: ToldDecisions;
   private readonly presences: LocalPresence;
-  private readonly deadlines = new DeadlineTimer(() => this.quietly('applying deadlines', this.store.call('due', [])));
+  private readonly reading: EngineReading;
+  private readonly deadlines = new DeadlineTimer((moment) => this.onDue(moment));
+  private applying = false;
   private readonly logger: NonNullable<EmbeddedEngineOptions['logger']>;
   private readonly purgeEveryMs: number;
   private readonly keepsNotices: boolean;
@@ -47,7 +51,9 @@ export class EmbeddedEngine implements Api.Engine {
   /** Deadlines that passed while nothing ran were too many for the start: they are applied once listeners are in place. */
   private holdsDeadlines = false;
 
-  constructor({ dataDir, settings, logger, reserveBytes = RESERVE_BYTES, faults = false }: EmbeddedEngineOptions) {
+  constructor(options: EmbeddedEngineOptions) {
+    const { dataDir, settings, logger, reading = NOTHING_TO_READ, reserveBytes = RESERVE_BYTES, faults = false } = options;
+    this.reading = reading;
     const { retentionMs, historySize, historyTtlMs, maxConnectionsPerUser, notices = [] } = settings;
     this.keepsNotices = notices.length > 0;
     this.logger = logger ?? { warn: () => undefined, error: () => undefined };
@@ -58,6 +64,7 @@ export class EmbeddedEngine implements Api.Engine {
     );
     this.store = new StoreClient(
       { dataDir, settings: { retentionMs, historySize, historyTtlMs, maxConnectionsPerUser, notices }, reserveBytes, faults },
+      reading,
       {
         onEvent: (event) => this.emit(event),
         onNextDue: (moment) => this.holdsDeadlines || this.deadlines.arm(moment),
@@ -130,14 +137,39 @@ export class EmbeddedEngine implements Api.Engine {
     return { created, confirmation: toConfirmation(record) };
   }
 
-  async decide({ callbackId, scope, answeredBy, via = OWN_CODE_VIA, answer }: Api.DecideRequest): Promise<Api.DecideResult> {
+  decide({ callbackId, scope, answeredBy, via = OWN_CODE_VIA, answer, arrival }: Api.DecideRequest): Promise<Api.DecideResult> {
     const { proceed, feedback = null, choice = null, values } = answer;
     const record = { proceed, feedback, choice, values: canonicalize(values) ?? null };
-    return toDecideResult(await this.store.call('decide', [callbackId, scope, answeredBy, via, record]));
+    return this.settle(arrival, (arrivedAt) =>
+      this.store.call('decide', [callbackId, scope, answeredBy, via, record, arrivedAt]),
+    );
   }
 
-  async withdraw(callbackId: string, scope: Api.Scope, reason?: string, via = OWN_CODE_VIA): Promise<Api.DecideResult> {
-    return toDecideResult(await this.store.call('withdraw', [callbackId, scope, reason ?? null, via]));
+  withdraw(
+    callbackId: string,
+    scope: Api.Scope,
+    reason?: string,
+    via = OWN_CODE_VIA,
+    arrival?: Arrival,
+  ): Promise<Api.DecideResult> {
+    return this.settle(arrival, (arrivedAt) => this.store.call('withdraw', [callbackId, scope, reason ?? null, via, arrivedAt]));
+  }
+
+  /** What comes late waits until the deadline may be applied. */
+  private async settle(
+    arrival: Arrival | undefined,
+    call: (arrivedAt: number) => Promise<DecideRecord>,
+  ): Promise<Api.DecideResult> {
+    const arrivedAt = arrival?.earliest ?? monotonicMs();
+    for (;;) {
+      const calling = call(arrivedAt);
+      // Calls keep their order: no later call can apply the deadline before this one is carried out.
+      arrival?.handedOver();
+      const result = await calling;
+      if (result.status !== 'waits') return toDecideResult(result);
+      await this.reading.reach(result.until);
+      this.checkOpen();
+    }
   }
 
   async get(callbackId: string): Promise<Api.Confirmation | undefined> {
@@ -156,8 +188,10 @@ export class EmbeddedEngine implements Api.Engine {
     return toTask(await this.store.call('claimTask', [taskId, userId]));
   }
 
-  async cancelTask(request: Api.CancelRequest): Promise<Api.CancelResult> {
-    const result = await this.store.call('cancelTask', [request]);
+  async cancelTask({ arrival, ...request }: Api.CancelRequest): Promise<Api.CancelResult> {
+    const cancelling = this.store.call('cancelTask', [request, arrival?.earliest ?? monotonicMs()]);
+    arrival?.handedOver();
+    const result = await cancelling;
     return result
       ? { status: result.before ? 'already_cancelled' : 'cancelled', task: toTask(result.task) }
       : { status: 'not_found' };
@@ -345,6 +379,17 @@ export class EmbeddedEngine implements Api.Engine {
   }
 
   /* ---- timers ---- */
+
+  private onDue(moment: number): void {
+    if (this.applying) return;
+    this.applying = true;
+    // The outcome of `due` arms the timer again.
+    const applied = this.reading.reach(moment).then(() => this.store.call('due', []));
+    this.quietly(
+      'applying deadlines',
+      applied.finally(() => (this.applying = false)),
+    );
+  }
 
   private async purge(): Promise<void> {
     while (!this.closing && (await this.store.call('purge', []))) continue;

@@ -2,8 +2,11 @@
  * What the worker knows besides the tables: its clock, its counters, and the events of the step in progress.
  * All of it goes back with a transaction that is rolled back (`mark`, `restore`).
  */
+import { monotonicMs } from '../../pacing/monotonic.js';
 import type { Task } from '../engine.js';
 import type { ConfirmationRecord } from './records.js';
+import { StoreClock } from './store-clock.js';
+import type { ReadStamp } from './store-protocol.js';
 
 export type StoreEvent =
   | { kind: 'opened' | 'decided' | 'expiring'; record: ConfirmationRecord }
@@ -26,11 +29,16 @@ export class Ledger {
   private latest = 0;
   private events: StoreEvent[] = [];
   private marked: Counters;
-  /** Deadlines up to here passed while nothing ran. */
-  readonly startedAt = this.tick();
+  private read: ReadStamp = { until: 0, servingSince: Infinity };
+  /** Deadlines up to this monotonic moment passed while nothing ran. */
+  private readonly startedAt = monotonicMs();
 
-  constructor(readonly counters: Counters) {
+  constructor(
+    readonly counters: Counters,
+    readonly clock = new StoreClock(),
+  ) {
     this.marked = { ...counters };
+    this.tick(this.read);
   }
 
   /** The moment of the call in progress: it stands still, so that what a call checked is still so when it writes. */
@@ -38,10 +46,27 @@ export class Ledger {
     return this.latest;
   }
 
-  /** A call begins. The clock never goes back while this process runs. */
-  tick(): number {
-    this.latest = Math.max(this.latest, Date.now());
-    return this.latest;
+  /** A call begins. The clock goes back only with the wall clock. */
+  tick(read: ReadStamp): void {
+    this.read = read;
+    this.latest = Math.max(this.latest, this.clock.now());
+  }
+
+  /** Whatever reached the node before this time had been handed to the store when the call was made. */
+  readUntil(): number {
+    return Math.min(this.latest, this.clock.at(this.read.until));
+  }
+
+  /** The monotonic moment since which the service has been serving without a break, as the call knows it. */
+  get servingSince(): number {
+    return Math.max(this.startedAt, this.read.servingSince);
+  }
+
+  /** The wall clock has jumped, and the stored deadlines with it. */
+  jump(by: number): void {
+    this.clock.adopt(by);
+    this.latest += by;
+    if (this.counters.nextDue !== null) this.counters.nextDue += by;
   }
 
   tell(event: StoreEvent): void {

@@ -48,7 +48,10 @@ export const UNDECIDED = {
 } as const;
 
 export type DecideRecord =
-  { status: 'accepted' | 'repeated' | 'already_resolved'; record: ConfirmationRecord } | { status: 'not_found' };
+  | { status: 'accepted' | 'repeated' | 'already_resolved'; record: ConfirmationRecord }
+  | { status: 'not_found' }
+  /** It came after the deadline, which cannot be applied before the node has read its sockets up to `until`, a monotonic moment. */
+  | { status: 'waits'; until: number };
 
 /** `values` is canonical JSON, so that equal answers are equal texts. */
 export interface AnswerRecord {
@@ -128,7 +131,7 @@ export function toNotice({ confirmation, task, event, ...envelope }: NoticeRecor
   return noticeOfTask(envelope, JSON.parse(task ?? '') as Task);
 }
 
-export function toDecideResult(result: DecideRecord): DecideResult {
+export function toDecideResult(result: Exclude<DecideRecord, { status: 'waits' }>): DecideResult {
   return result.status === 'not_found' ? result : { status: result.status, confirmation: toConfirmation(result.record) };
 }
 

@@ -16,6 +16,7 @@ import {
   EngineUnavailableError,
   StoreFullError,
 } from '../../notification.errors.js';
+import type { EngineReading } from '../deadlines.js';
 import type { Fault } from './faulty-sqlite.js';
 import type { StoreEvent } from './ledger.js';
 import type {
@@ -70,6 +71,7 @@ export class StoreClient {
 
   constructor(
     private readonly options: StoreOptions,
+    private readonly reading: EngineReading,
     private readonly listener: StoreListener,
   ) {}
 
@@ -98,7 +100,8 @@ export class StoreClient {
     withinMs?: number,
     tell: (value: never) => unknown = (value) => value,
   ): Promise<unknown> {
-    return this.enqueue({ name, args }, tell, withinMs);
+    const { readUntil, servingSince } = this.reading;
+    return this.enqueue({ name, args, read: { until: readUntil, servingSince } }, tell, withinMs);
   }
 
   /** Runs `action` when everything called before has been told: at once, unless something is under way. */

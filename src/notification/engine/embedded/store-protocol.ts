@@ -25,12 +25,20 @@ import type { AnswerRecord, ConfirmationRecord, DecideRecord, NoticeRecord, Open
 export interface Operations {
   ping: () => void;
   open: (request: OpenRecord) => { created: boolean; record: ConfirmationRecord };
-  decide: (callbackId: string, scope: Scope, answeredBy: string | null, via: string, answer: AnswerRecord) => DecideRecord;
-  withdraw: (callbackId: string, scope: Scope, reason: string | null, via: string) => DecideRecord;
+  /** `arrivedAt`: when it reached the node, by the monotonic clock. */
+  decide: (
+    callbackId: string,
+    scope: Scope,
+    answeredBy: string | null,
+    via: string,
+    answer: AnswerRecord,
+    arrivedAt: number,
+  ) => DecideRecord;
+  withdraw: (callbackId: string, scope: Scope, reason: string | null, via: string, arrivedAt: number) => DecideRecord;
   get: (callbackId: string) => ConfirmationRecord | undefined;
   list: (query: ConfirmationQuery) => { records: ConfirmationRecord[]; cursor?: string };
   claimTask: (taskId: string, userId: string) => TaskRecord;
-  cancelTask: (request: CancelRequest) => { task: TaskRecord; before: boolean } | undefined;
+  cancelTask: (request: Omit<CancelRequest, 'arrival'>, arrivedAt: number) => { task: TaskRecord; before: boolean } | undefined;
   resumeTask: (taskId: string) => { task: TaskRecord; resumed: boolean } | undefined;
   getTask: (taskId: string) => TaskRecord | undefined;
   /** The same, for a message to the task, which counts as a use of it. */
@@ -67,6 +75,13 @@ export type OperationResult<Name extends OperationName> = ReturnType<Operations[
 export interface Call<Name extends OperationName = OperationName> {
   name: Name;
   args: Parameters<Operations[Name]>;
+  read: ReadStamp;
+}
+
+/** How far the node had read its sockets when a call was made, and since when it had been serving; monotonic milliseconds. */
+export interface ReadStamp {
+  until: number;
+  servingSince: number;
 }
 
 /** Why a call failed: `conflict` is the caller's fault, `full` refuses only new things, `unavailable` is the store's fault. */
@@ -90,6 +105,7 @@ export interface Opened {
   told: number;
   /** The newest decision's number. */
   decisions: number;
+  /** The monotonic moment at which something is due. */
   nextDue: number | null;
   /** Deadlines that passed while nothing ran are left: too many for the start to wait. */
   overdue: boolean;

@@ -8,6 +8,7 @@
  *  4. On a full disk new things are refused, and what settles or ends something uses the reserve.
  */
 import { userChannel } from '../../../protocol/channels.js';
+import { monotonicMs } from '../../pacing/monotonic.js';
 import { ConfirmationConflictError } from '../../notification.errors.js';
 import { ConfirmationStore } from './confirmation-store.js';
 import { DiskReserve } from './disk-reserve.js';
@@ -17,7 +18,7 @@ import { Ledger, type Counters } from './ledger.js';
 import { MessageStore } from './message-store.js';
 import { NoticeStore } from './notice-store.js';
 import { openStore } from './schema.js';
-import { RESULT, SqliteError, type Sqlite } from './sqlite.js';
+import { RESULT, SqliteError, type Sqlite, type Statement } from './sqlite.js';
 import type { Call, CallOutcome, Failure, Opened, Operations, OperationName, StoreOptions } from './store-protocol.js';
 import { TaskStore } from './task-store.js';
 
@@ -39,6 +40,9 @@ export class Store {
   private readonly operations: Operations;
   private readonly reserve: DiskReserve;
   private readonly warnings: string[] = [];
+  private readonly moves: Statement<never>[];
+  private readonly keepUntil: Statement<never>;
+  private readonly retentionMs: number;
 
   static async open(options: StoreOptions): Promise<Store> {
     const database = await openStore(options.dataDir);
@@ -51,24 +55,34 @@ export class Store {
   ) {
     this.ledger = new Ledger(readCounters(database));
     this.reserve = new DiskReserve(dataDir, dataDir === ':memory:' ? 0 : reserveBytes);
+    this.retentionMs = settings.retentionMs;
+    this.keepUntil = database.prepare(`INSERT OR REPLACE INTO meta VALUES ('keep_until', ?)`);
+    this.moves = [
+      `UPDATE confirmation SET expires_at = expires_at + ?1, expiring_at = expiring_at + ?1
+        WHERE state = 'pending' AND expires_at IS NOT NULL`,
+      'UPDATE acknowledged_message SET expires_at = expires_at + ?1',
+      'UPDATE notice SET visible_at = visible_at + ?1',
+    ].map((sql) => database.prepare(sql));
     this.operations = operationsOf(database, this.ledger, settings);
   }
 
   /** Applies deadlines that passed while nothing ran, and says where things stand. Their events are left to the replay. */
   begin(): Opened {
     const told = this.database.prepare<{ value: number }>(`SELECT value FROM meta WHERE name = 'told'`).get()?.value ?? 0;
-    const isOverdue = (): boolean => (this.ledger.counters.nextDue ?? Infinity) <= this.ledger.startedAt;
-    const giveUpAt = Date.now() + START_BUDGET_MS;
-    while (isOverdue() && Date.now() < giveUpAt) {
-      const [outcome] = this.run([{ name: 'due', args: [] }]);
+    const startedAt = this.ledger.now();
+    const isOverdue = (): boolean => (this.ledger.counters.nextDue ?? Infinity) <= startedAt;
+    const giveUpAt = monotonicMs() + START_BUDGET_MS;
+    while (isOverdue() && monotonicMs() < giveUpAt) {
+      const [outcome] = this.run([{ name: 'due', args: [], read: { until: Infinity, servingSince: Infinity } }]);
       if (outcome && 'failure' in outcome) break;
     }
-    const { decisions, nextDue } = this.ledger.counters;
-    return { type: 'opened', told, decisions, nextDue, overdue: isOverdue() };
+    return { type: 'opened', told, decisions: this.ledger.counters.decisions, nextDue: this.nextDue, overdue: isOverdue() };
   }
 
+  /** A monotonic moment. */
   get nextDue(): number | null {
-    return this.ledger.counters.nextDue;
+    const { clock, counters } = this.ledger;
+    return counters.nextDue === null ? null : clock.momentOf(counters.nextDue);
   }
 
   takeWarnings(): string[] {
@@ -76,6 +90,7 @@ export class Store {
   }
 
   run(calls: Call[]): CallOutcome[] {
+    this.followClock();
     const takesNew = this.reserve.takesNew();
     try {
       return this.transaction(() => calls.map((call) => this.perform(call, takesNew)));
@@ -106,9 +121,26 @@ export class Store {
     }
   }
 
-  private perform({ name, args }: Call, takesNew: boolean): CallOutcome {
+  /** The wall clock has jumped: what is to happen after some time still happens after that time. */
+  private followClock(): void {
+    const { jump } = this.ledger.clock;
+    if (jump === 0) return;
+    try {
+      this.transaction(() => {
+        for (const move of this.moves) move.run(jump);
+        // What is kept for a time, by its age, must not be older all at once.
+        if (jump > 0) this.keepUntil.run(this.ledger.clock.now() + jump + this.retentionMs);
+      });
+      this.ledger.jump(jump);
+      this.warnings.push(`the wall clock jumped by ${jump} ms; pending deadlines moved with it`);
+    } catch (error) {
+      if (!this.makeRoomAfter(error)) this.warnings.push(`a jump of the wall clock is not followed yet: ${String(error)}`);
+    }
+  }
+
+  private perform({ name, args, read }: Call, takesNew: boolean): CallOutcome {
     if (!takesNew && NEW.has(name)) return { failure: { kind: 'full', message: 'no room is left on the disk' } };
-    this.ledger.tick();
+    this.ledger.tick(read);
     try {
       const value = (this.operations[name] as (...args: unknown[]) => unknown)(...args);
       return { value, events: this.ledger.takeEvents() };
@@ -159,6 +191,7 @@ function operationsOf(database: Sqlite, ledger: Ledger, settings: StoreOptions['
   const confirmations = new ConfirmationStore(database, ledger, tasks, notices);
   const revocations = new RevocationStore(database, ledger);
   const told = database.prepare(`UPDATE meta SET value = ? WHERE name = 'told'`);
+  const keptUntil = database.prepare<{ value: number }>(`SELECT value FROM meta WHERE name = 'keep_until'`);
   return {
     ping: () => undefined,
     open: (request) => confirmations.open(request),
@@ -167,9 +200,9 @@ function operationsOf(database: Sqlite, ledger: Ledger, settings: StoreOptions['
     get: (callbackId) => confirmations.get(callbackId),
     list: (query) => confirmations.list(query),
     claimTask: (taskId, userId) => tasks.use(taskId, userId),
-    cancelTask: (request) => {
+    cancelTask: (request, arrivedAt) => {
       const result = tasks.cancel(request);
-      if (result && !result.before) confirmations.cancelPendingOf(result.task);
+      if (result && !result.before) confirmations.cancelPendingOf(result.task, arrivedAt);
       return result;
     },
     resumeTask: (taskId) => tasks.resume(taskId),
@@ -197,10 +230,11 @@ function operationsOf(database: Sqlite, ledger: Ledger, settings: StoreOptions['
     due: () => confirmations.due(),
     purge: () => {
       const cutoff = ledger.now() - settings.retentionMs;
+      const keepsAll = ledger.now() < (keptUntil.get()?.value ?? 0);
       return [
-        notices.purge(cutoff),
-        confirmations.purge(cutoff),
-        tasks.purge(cutoff),
+        !keepsAll && notices.purge(cutoff),
+        !keepsAll && confirmations.purge(cutoff),
+        !keepsAll && tasks.purge(cutoff),
         messages.purge(settings.retentionMs),
       ].includes(true);
     },

@@ -1,0 +1,163 @@
+/**
+ * How far this node has read its sockets: the monotonic moment before which nothing waits any more, neither in the kernel
+ * nor half read (rule 1 of `engine/deadlines.ts`).
+ *
+ *  1. A pass takes the time, lets the event loop poll, and asks those that hold something (`Backlog`) whether all from
+ *     before has been handed over. There is one every `PULSE_MS`; while somebody waits for a moment, one after the other.
+ *  2. Only a connection that has been read from is asked, until it is clear again: thousands of idle ones cost nothing.
+ *  3. Who holds something for longer than `PATIENCE_MS` of a running event loop is not waited for: a peer that does not
+ *     read its replies, or a flood, must not keep everybody's deadlines from being applied.
+ *  4. A pass that comes late says that the node stood still (a blocked event loop, SIGSTOP, a machine asleep).
+ */
+import { performance } from 'node:perf_hooks';
+import { IN_TIME_MS, type Arrival, type EngineReading } from '../engine/deadlines.js';
+import { monotonicMs } from '../pacing/monotonic.js';
+import { Backlog, type Intake } from './backlog.js';
+
+const PULSE_MS = 50;
+/** Between two passes while somebody waits for a moment. */
+const AGAIN_MS = 2;
+/** One poll accepts a connection, the next reads it, the third reads what was too much for one. */
+const POLLS = 3;
+const PATIENCE_MS = 5000;
+
+interface Waiter {
+  moment: number;
+  resolve(): void;
+}
+
+export class Reading implements EngineReading {
+  readUntil = monotonicMs();
+  servingSince = Infinity;
+  private serves: () => boolean = () => false;
+  private readonly holders = new Set<Backlog>();
+  private readonly requests = new WeakMap<object, Backlog>();
+  private waiters: Waiter[] = [];
+  private timer: NodeJS.Timeout | undefined;
+  private passing = false;
+  private stopped = false;
+  /** Of the newest pass that has ended. */
+  private last = { began: this.readUntil, idle: 0 };
+
+  /** @param serves whether connections and requests reach this node */
+  serveWhile(serves: () => boolean): void {
+    this.serves = serves;
+  }
+
+  start(): void {
+    this.stopped = false;
+    this.timer ??= this.passIn(0);
+  }
+
+  stop(): void {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.servingSince = Infinity;
+    for (const { resolve } of this.waiters.splice(0)) resolve();
+  }
+
+  reach(moment: number): Promise<void> {
+    if (this.stopped || this.readUntil >= moment) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.waiters.push({ moment, resolve });
+      this.passAgain();
+    });
+  }
+
+  /** Something of a connection or a request is being read. */
+  holds(backlog: Backlog): void {
+    if (this.holders.has(backlog)) return;
+    backlog.earliest = Math.max(backlog.earliest, this.earliest);
+    backlog.heldMs = 0;
+    this.holders.add(backlog);
+  }
+
+  /** A new connection or request. */
+  newBacklog(intake: Intake): Backlog {
+    return new Backlog(intake, this.earliest);
+  }
+
+  /** It is gone. */
+  forget(backlog: Backlog): void {
+    this.holders.delete(backlog);
+  }
+
+  /** A request is there that may decide something. */
+  holdRequest(request: object, intake: Intake): Backlog {
+    const backlog = this.newBacklog(intake);
+    this.requests.set(request, backlog);
+    this.holds(backlog);
+    return backlog;
+  }
+
+  arrivalOf(request: object): Arrival | undefined {
+    return this.requests.get(request);
+  }
+
+  /**
+   * What is read now did not reach its socket before this moment. While the event loop waited for input, that is now. What
+   * came while it was at work has been waiting for that long at most; after a standstill nobody knows since when.
+   */
+  private get earliest(): number {
+    const now = monotonicMs();
+    const passed = now - this.last.began;
+    if (passed > 2 * PULSE_MS) return this.readUntil;
+    const busy = passed - (performance.eventLoopUtilization().idle - this.last.idle);
+    return Math.max(this.readUntil, now - Math.max(busy, 0) - 1);
+  }
+
+  private passIn(ms: number): NodeJS.Timeout {
+    return setTimeout(() => this.pass(), ms).unref();
+  }
+
+  private passAgain(): void {
+    if (this.passing || this.stopped) return;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.pass();
+  }
+
+  private pass(): void {
+    this.timer = undefined;
+    this.passing = true;
+    const began = monotonicMs();
+    const { idle } = performance.eventLoopUtilization();
+    for (const backlog of this.holders) backlog.pollBegins();
+    const polled = (polls: number): void => {
+      if (polls < POLLS) return void setImmediate(() => polled(polls + 1));
+      this.end(began, idle);
+    };
+    polled(0);
+  }
+
+  private end(began: number, idle: number): void {
+    this.passing = false;
+    if (this.stopped) return;
+    const passedMs = began - this.last.began;
+    if (!this.serves()) this.servingSince = Infinity;
+    else if (this.servingSince === Infinity || passedMs > IN_TIME_MS) this.servingSince = began;
+    this.last = { began, idle };
+    this.readUntil = Math.max(this.readUntil, this.handedOver(began, passedMs));
+    const reached = this.waiters.filter(({ moment }) => moment <= this.readUntil);
+    this.waiters = this.waiters.filter(({ moment }) => moment > this.readUntil);
+    for (const { resolve } of reached) resolve();
+    this.timer ??= this.passIn(this.waiters.length > 0 ? AGAIN_MS : PULSE_MS);
+  }
+
+  /** Up to which moment nobody holds anything. */
+  private handedOver(began: number, passedMs: number): number {
+    let until = began;
+    for (const backlog of this.holders) {
+      if (backlog.pollEnded(began)) {
+        this.holders.delete(backlog);
+        continue;
+      }
+      if (backlog.earliest >= began) continue;
+      // After a standstill nobody has had the time to hand anything over.
+      backlog.heldMs += Math.min(passedMs, 2 * PULSE_MS);
+      if (backlog.heldMs <= PATIENCE_MS) until = Math.min(until, backlog.earliest);
+    }
+    return until;
+  }
+}

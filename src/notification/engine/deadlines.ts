@@ -1,0 +1,44 @@
+/**
+ * The rule for deadlines, which both engines apply to every prompt whose time has passed, whoever notices it.
+ *
+ *  1. A deadline is applied only when every node that is alive has handed the engine whatever reached its sockets before
+ *     it. A node publishes how far it has read (`EngineReading.readUntil`). An answer carries the earliest moment at which
+ *     it may have reached the socket (`Arrival.earliest`); before the deadline it is timely, however late it is handled.
+ *  2. A default of `proceed` that only a setting gave counts for a deadline that was applied in time, that is: the service
+ *     was serving without a break when the deadline passed, and applied it within `IN_TIME_MS`. Otherwise it is `false`.
+ *     A default that the caller gave counts always.
+ *  3. Lengths of time are measured by monotonic clocks. A wall clock that jumps moves the pending deadlines with it.
+ *
+ * Embedded engine: `embedded/deadline-rule.ts`. Redis engine: `DEADLINES` in `redis/scripts/deadlines.ts`.
+ */
+import { monotonicMs } from '../pacing/monotonic.js';
+
+/** A deadline that is applied later than this was missed; so was one in a break of the service that is longer. */
+export const IN_TIME_MS = 2500;
+
+/** How far this node has read its sockets. Moments are of `monotonicMs`. */
+export interface EngineReading {
+  /** Whatever reached a socket of this node before this moment has been handed to the engine. */
+  readonly readUntil: number;
+  /** Since when the node has been serving without a break; `Infinity` while it does not serve. */
+  readonly servingSince: number;
+  /** Resolves as soon as `readUntil` has reached the moment, or the node has stopped. */
+  reach(moment: number): Promise<void>;
+}
+
+/** Where a frame or a request came from: what reached the node with it, or after it, waits until it has been handed over. */
+export interface Arrival {
+  /** It reached the socket at this moment or later. */
+  readonly earliest: number;
+  /** The engine has it: nothing waits for it any more. */
+  handedOver(): void;
+}
+
+/** For an engine without sockets above it: nothing waits to be read. */
+export const NOTHING_TO_READ: EngineReading = {
+  get readUntil() {
+    return monotonicMs();
+  },
+  servingSince: -Infinity,
+  reach: () => Promise.resolve(),
+};
