@@ -23,7 +23,7 @@ const PATIENCE_MS = 5000;
 
 interface Waiter {
   moment: number;
-  resolve(): void;
+  readonly resolve: () => void;
 }
 
 export class Reading implements EngineReading {
