@@ -6,7 +6,6 @@ import { monotonicMs } from '../../pacing/monotonic.js';
 import type { Task } from '../engine.js';
 import type { ConfirmationRecord } from './records.js';
 import { StoreClock } from './store-clock.js';
-import type { ReadStamp } from './store-protocol.js';
 
 export type StoreEvent =
   | { kind: 'opened' | 'decided' | 'expiring'; record: ConfirmationRecord }
@@ -15,6 +14,12 @@ export type StoreEvent =
   | { kind: 'revoked'; userId: string }
   /** Notices that were given up. */
   | { kind: 'dropped'; count: number };
+
+/** How far the node had read its sockets when a call was made, and since when it had been serving; monotonic milliseconds. */
+export interface ReadStamp {
+  until: number;
+  servingSince: number;
+}
 
 export interface Counters {
   pending: number;

@@ -18,7 +18,7 @@ import type {
   Waiting,
 } from '../engine.js';
 import type { Fault } from './faulty-sqlite.js';
-import type { StoreEvent } from './ledger.js';
+import type { ReadStamp, StoreEvent } from './ledger.js';
 import type { AnswerRecord, ConfirmationRecord, DecideRecord, NoticeRecord, OpenRecord, TaskRecord } from './records.js';
 
 /** Every step the store can be asked for. Messages travel as JSON text, answers' values as canonical JSON. */
@@ -76,12 +76,6 @@ export interface Call<Name extends OperationName = OperationName> {
   name: Name;
   args: Parameters<Operations[Name]>;
   read: ReadStamp;
-}
-
-/** How far the node had read its sockets when a call was made, and since when it had been serving; monotonic milliseconds. */
-export interface ReadStamp {
-  until: number;
-  servingSince: number;
 }
 
 /** Why a call failed: `conflict` is the caller's fault, `full` refuses only new things, `unavailable` is the store's fault. */
