@@ -105,10 +105,17 @@ describe('the settings', () => {
       'javascript:alert(1)',
     ])
       expect(() => publicUrl(wrong)).toThrow(/^WEBSOCKET_PUBLIC_URL is .+, but takes an http\(s\) URL/);
+  });
+
+  it('of a webhook as options are checked too: an unknown event is refused with those that there are', () => {
+    const webhook = { url: 'https://a.example', secret: `whsec_${Buffer.alloc(24).toString('base64')}` };
+    expect(resolveOptions({ webhook }).webhook?.events).toEqual([...WEBHOOK_EVENTS]);
     for (const wrong of ['confirmation.open', ''])
-      expect(() => resolveOptions({ webhook: { url: 'http://a', secret: 's', events: [wrong as 'task.resumed'] } })).toThrow(
-        /option webhook/,
+      expect(() => resolveOptions({ webhook: { ...webhook, events: [wrong as 'task.resumed'] } })).toThrow(
+        `option webhook.events.0: must be some of ${WEBHOOK_EVENTS.join(', ')}`,
       );
+    expect(() => resolveOptions({ webhook: { ...webhook, events: [] } })).toThrow('option webhook.events');
+    expect(() => resolveOptions({ publicUrl: 'a.example' })).toThrow('option publicUrl');
   });
 
   it('that are secret are not told', () => {
