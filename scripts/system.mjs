@@ -6,29 +6,32 @@ import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:f
 import { delimiter, join } from 'node:path';
 import { run, say, SetupError } from './tools.mjs';
 
-/** binary -> what to install for it, as Debian names it. To come: chromium. */
+/** binary -> what to install for it, as Debian names it. */
 const NEEDED = { nginx: ['nginx-light'], 'redis-server': ['redis-server'], celery: ['celery', 'python3-redis'] };
+const NEEDED_BY_BROWSER_SUITE = { chromium: ['chromium'] };
 
 const POLICY = '/usr/sbin/policy-rc.d';
 const APT = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
 
-export async function installSystemPackages() {
-  const missing = missingBinaries();
+/** @param suite the suite that is about to run; `undefined` is that of `npm test` */
+export async function installSystemPackages(suite) {
+  const needed = suite === 'browser' ? NEEDED_BY_BROWSER_SUITE : NEEDED;
+  const missing = missingBinaries(needed);
   if (missing.length === 0) return;
-  const packages = missing.flatMap((binary) => NEEDED[binary]);
+  const packages = missing.flatMap((binary) => needed[binary]);
   const canInstall = existsSync('/etc/debian_version') && process.getuid?.() === 0;
   const problem = canInstall ? await aptInstall(packages) : undefined;
-  const still = missingBinaries();
+  const still = missingBinaries(needed);
   if (still.length === 0) return;
-  const hint = `install ${still.map((binary) => `${binary} (Debian: ${NEEDED[binary].join(' ')})`).join(', ')}`;
+  const hint = `install ${still.map((binary) => `${binary} (Debian: ${needed[binary].join(' ')})`).join(', ')}`;
   if (process.env.CI === 'true')
     throw new SetupError(`the tests need more than npm has: ${hint}${problem ? `; apt-get: ${problem}` : ''}`);
   say(`*** TESTS WILL BE SKIPPED: ${hint} ***${problem ? ` apt-get: ${problem}` : ''}`);
 }
 
-function missingBinaries() {
+function missingBinaries(needed) {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'];
-  return Object.keys(NEEDED).filter((binary) => !folders.some((folder) => isExecutable(join(folder, binary))));
+  return Object.keys(needed).filter((binary) => !folders.some((folder) => isExecutable(join(folder, binary))));
 }
 
 function isExecutable(file) {

@@ -1,7 +1,7 @@
 /**
  * Sets up whatever the tests need, runs them, and closes with one line that people and CI read.
  *
- *   node scripts/test.mjs [--suite=soak|fault] [jest arguments…]
+ *   node scripts/test.mjs [--suite=soak|fault|browser] [jest arguments…]
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,8 +15,8 @@ const suiteArguments = (suite) => [`--testMatch=**/${suite}/**/*.test.ts`, '--te
 
 await main(import.meta.url, async (args) => {
   await setUp('tests');
-  await installSystemPackages();
   const suite = args.find((arg) => arg.startsWith('--suite='))?.slice('--suite='.length);
+  await installSystemPackages(suite);
   const given = args.filter((arg) => !arg.startsWith('--suite='));
   const folder = mkdtempSync(join(tmpdir(), 'websocket-manager-test-'));
   try {
