@@ -205,12 +205,15 @@ export interface HistoryRequest {
   channel: string;
   /** Exclusive. */
   since: StreamPosition;
-  /** At most this many publications. */
+  /** At most this many publications; fewer once those read have `PAGE_BYTES`. */
   limit: number;
 }
 
+/** A page of history takes no further publication once it has this many bytes. */
+export const PAGE_BYTES = 131_072;
+
 export type HistoryResult =
-  /** Every publication after `since`, up to `limit`; `head` is the channel's position at the time of reading. */
+  /** Every publication after `since`, up to the page's bounds, and at least one if there is one; `head` is the channel's position at the time of reading. */
   | { complete: true; publications: { message: JsonObject; offset: number }[]; head: StreamPosition }
   /** The epoch is another, or something after `since` is gone. */
   | { complete: false; head: StreamPosition };

@@ -490,6 +490,20 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         expect(gone.head).toEqual({ epoch, offset: offset + 3 });
       });
 
+      it('gives history in pages that are bounded in bytes, of one message at least', async () => {
+        const since = await engine.position('news');
+        for (const text of ['x'.repeat(200_000), 'a', 'y'.repeat(100_000), 'z'.repeat(100_000), 'b']) await publish(text);
+        const lengths: number[] = [];
+        for (let at = since, more = true; more;) {
+          const page = await engine.history({ channel: 'news', since: at, limit: 100 });
+          if (!page.complete) throw new Error('something is missing');
+          lengths.push(page.publications.length);
+          at = { ...at, offset: page.publications.at(-1)?.offset ?? at.offset };
+          more = at.offset < page.head.offset;
+        }
+        expect(lengths).toEqual([1, 3, 1]);
+      });
+
       it('never hides a gap: what is past its time is incomplete, even when the channel itself was forgotten', async () => {
         await engine.close();
         await start({ historyTtlMs: 20, retentionMs: 20 });

@@ -6,12 +6,23 @@
  * without a row stands at the floor, and a row begins there. So a position given for a channel that nothing was
  * published to can be recovered from later, and one from before a purge lacks an offset: incomplete, never a gap.
  */
-import type { AcknowledgedMessage, AckResult, HistoryRequest, HistoryResult, Page, Scope, StreamPosition } from '../engine.js';
+import {
+  PAGE_BYTES,
+  type AcknowledgedMessage,
+  type AckResult,
+  type HistoryRequest,
+  type HistoryResult,
+  type Page,
+  type Scope,
+  type StreamPosition,
+} from '../engine.js';
 import type { JsonObject } from '../../../protocol/confirmation.js';
 import type { Ledger } from './ledger.js';
 import type { Sqlite, Statement } from './sqlite.js';
 
 const STEP_ROWS = 500;
+/** How many publications are read at once. */
+const READ_ROWS = 25;
 
 export interface HistoryLimits {
   historySize: number;
@@ -100,16 +111,21 @@ export class MessageStore {
     const offset = this.head(channel);
     const head = { epoch: this.epoch, offset };
     if (since.epoch !== this.epoch || since.offset > offset) return { complete: false, head };
-    const rows = this.after.all(channel, since.offset, this.ledger.now() - this.limits.historyTtlMs, limit);
-    const whole =
-      rows.length === Math.min(limit, offset - since.offset) &&
-      rows.every(({ position }, index) => position === since.offset + 1 + index);
-    if (!whole) return { complete: false, head };
-    return {
-      complete: true,
-      publications: rows.map((row) => ({ message: JSON.parse(row.message) as JsonObject, offset: row.position })),
-      head,
-    };
+    const oldest = this.ledger.now() - this.limits.historyTtlMs;
+    const publications: { message: JsonObject; offset: number }[] = [];
+    const goal = Math.min(offset, since.offset + limit);
+    for (let at = since.offset, bytes = 0; at < goal && bytes < PAGE_BYTES;) {
+      const rows = this.after.all(channel, at, oldest, Math.min(goal - at, READ_ROWS));
+      if (rows.length === 0) return { complete: false, head };
+      for (const { position, message } of rows) {
+        if (position !== at + 1) return { complete: false, head };
+        at = position;
+        bytes += message.length;
+        publications.push({ message: JSON.parse(message) as JsonObject, offset: position });
+        if (bytes >= PAGE_BYTES) break;
+      }
+    }
+    return { complete: true, publications, head };
   }
 
   /** @returns whether it is new */

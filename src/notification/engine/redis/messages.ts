@@ -1,6 +1,7 @@
 /** Publications, positions and history, and acknowledged messages. */
 import type { JsonObject } from '../../../protocol/confirmation.js';
 import { parseChannel, userChannel } from '../../../protocol/channels.js';
+import { PAGE_BYTES } from '../engine.js';
 import type * as Api from '../engine.js';
 import type { Context } from './context.js';
 import { groups, list, maybe, text } from './records.js';
@@ -76,6 +77,7 @@ export class Messages {
         since.offset,
         Math.max(1, limit),
         this.context.settings.historyTtlMs,
+        PAGE_BYTES,
       ),
     );
     const head = { epoch: text(epoch), offset: Number(offset) };

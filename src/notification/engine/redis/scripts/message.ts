@@ -89,7 +89,7 @@ return { epoch, text(offset) }
 );
 
 /**
- * IN  channel, how long an idle channel is kept, epoch, offset, limit, history ttl
+ * IN  channel, how long an idle channel is kept, epoch, offset, limit, history ttl, bytes after which a page ends
  * OUT {'1' when nothing is missing, epoch, offset, publications (offset, message, …)}
  */
 export const HISTORY_AFTER = script(
@@ -100,16 +100,22 @@ export const HISTORY_AFTER = script(
 local epoch, head = position(ARGV[1], ARGV[2])
 local since, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
 if epoch ~= ARGV[3] or since > head then return { '', epoch, text(head), {} } end
-local entries = redis.call('XRANGE', HISTORY(ARGV[1]), text(since + 1), '+', 'COUNT', limit)
-local found = {}
-for index, entry in ipairs(entries) do
-  local offset = tonumber(string.match(entry[1], '^%d+'))
-  if offset ~= since + index or tonumber(entry[2][2]) <= now - ARGV[6] then return { '', epoch, text(head), {} } end
-  found[#found + 1] = text(offset)
-  found[#found + 1] = entry[2][4]
+local found, at, size = {}, since, 0
+local goal = math.min(head, since + limit)
+while at < goal and size < tonumber(ARGV[7]) do
+  local entries = redis.call('XRANGE', HISTORY(ARGV[1]), text(at + 1), '+', 'COUNT', math.min(goal - at, 25))
+  if #entries == 0 then return { '', epoch, text(head), {} } end
+  for _, entry in ipairs(entries) do
+    local offset = tonumber(string.match(entry[1], '^%d+'))
+    if offset ~= at + 1 or tonumber(entry[2][2]) <= now - ARGV[6] then return { '', epoch, text(head), {} } end
+    at = offset
+    size = size + #entry[2][4]
+    found[#found + 1] = text(offset)
+    found[#found + 1] = entry[2][4]
+    if size >= tonumber(ARGV[7]) then break end
+  end
 end
-local whole = #entries == math.min(limit, head - since)
-return { whole and '1' or '', epoch, text(head), whole and found or {} }
+return { '1', epoch, text(head), found }
 `,
 );
 
