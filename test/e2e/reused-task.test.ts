@@ -48,7 +48,7 @@ describeEngines('a task whose name is used again', (engine) => {
     } while (bob.pendingFrames('secret').length === 0);
     await service.notifications.cancelTask('deploy');
     await bob.next('task_cancelled');
-    expect(await ann.next('unsubscribed')).toEqual({ type: 'unsubscribed', channel: 'task:deploy' });
+    expect(await ann.next('unsubscribed')).toEqual({ type: 'unsubscribed', channel: 'task:deploy', reason: 'forbidden' });
     await service.notifications.sendToTask('deploy', { type: 'secret' });
     await service.notifications.sendToTask('deploy', { type: 'task_progress', progress: 1 });
     const again = await ann.request({ action: 'subscribe', task_id: 'deploy', recover: { epoch, offset } });

@@ -119,7 +119,7 @@ describe('a hub', () => {
     expect(hub.publish({ ...publication('task:t', 7, 7), audienceUserId: 'ann' }, undefined, noGap)).toBe(3);
     expect(hub.publish({ ...publication('task:t', 8, 8), audienceUserId: 'ann' }, undefined, noGap)).toBe(3);
     await nextTurn();
-    expect(messages()).toEqual([{ type: 'unsubscribed', channel: 'task:t' }]);
+    expect(messages()).toEqual([{ type: 'unsubscribed', channel: 'task:t', reason: 'forbidden' }]);
   });
 
   it('counts and reaches no connection that is closing', async () => {

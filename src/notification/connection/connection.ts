@@ -122,6 +122,11 @@ export class Connection {
     return this.outbox.waitingBytes;
   }
 
+  /** How many redeliveries and recoveries wait for the socket to drain, or for a reply. */
+  get waitingSources(): number {
+    return this.outbox.waitingSources + this.followUp.size;
+  }
+
   /** Queues a frame shared with other receivers. `conflationKey`: it replaces a waiting one of the same key. */
   send(frame: OutboundFrame, conflationKey?: string): void {
     if (this.phase === 'open') this.outbox.push(frame, conflationKey);

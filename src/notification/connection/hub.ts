@@ -6,7 +6,7 @@
  * An unauthenticated connection is in no audience.
  */
 import { parseChannel } from '../../protocol/channels.js';
-import type { StreamPosition } from '../../protocol/messages.js';
+import type { StreamPosition, SubscriptionEnded } from '../../protocol/messages.js';
 import type { Connection, Identity } from './connection.js';
 import { OutboundFrame, PublicationFrames } from './frame.js';
 import { Subscription } from './subscription.js';
@@ -86,7 +86,7 @@ export class Hub {
   /** Ends a subscription whose right has ended, and says so. */
   revoke(connection: Connection, channel: string): void {
     this.unsubscribe(connection, channel);
-    connection.send(new OutboundFrame({ type: 'unsubscribed', channel }));
+    connection.send(new OutboundFrame({ type: 'unsubscribed', channel, reason: 'forbidden' } satisfies SubscriptionEnded));
   }
 
   /** Every channel that a connection is subscribed to. */

@@ -61,6 +61,11 @@ export class Outbox implements Writer {
     return this.queuedBytes + this.bytesInFlight;
   }
 
+  /** How many sources wait to be read. */
+  get waitingSources(): number {
+    return this.sources.size;
+  }
+
   push(frame: OutboundFrame, key?: string): void {
     if (this.closed) return;
     const bytes = frame.wire(this.compress);

@@ -23,6 +23,7 @@ import { BROADCAST_CHANNEL, channelOf, type ParsedChannel } from '../../protocol
 import { CLOSE } from '../../protocol/codes.js';
 import type { ClientFrame, Reply, StreamPosition, Subscribed } from '../../protocol/messages.js';
 import { promptFrame, toSeconds } from '../confirmation/view.js';
+import { PAGE_BYTES, type Confirmation } from '../engine/engine.js';
 import type { Connection, Deciding, Identity } from '../connection/connection.js';
 import { Hub } from '../connection/hub.js';
 import { Reading } from '../connection/reading.js';
@@ -53,6 +54,8 @@ import { WsErrorFilter } from './ws-error.filter.js';
 /** On the frame alone: a pipe on the gateway would be run for the connection as well. */
 const checked = new FramePipe();
 const DEFAULT_PAGE = 100;
+/** How many prompts of a page are read at once: the page takes no more once it has its bytes. */
+const PENDING_ROWS = 20;
 const WELCOME_WITHIN_MS = 2000;
 const WELCOME_AGAIN_MS = 50;
 
@@ -220,14 +223,23 @@ export class NotificationGateway
   @SubscribeMessage('pending')
   async pending(@ConnectedSocket() connection: Connection, @MessageBody(checked) frame: PendingFrame): Promise<Reply> {
     const scope = await this.access.scopeOf(connection.identity);
+    const limit = frame.limit ?? DEFAULT_PAGE;
     return this.hub.readPending(async (decided) => {
-      const { items, cursor } = await this.service.listConfirmations({
-        scope,
-        state: 'pending',
-        limit: frame.limit ?? DEFAULT_PAGE,
-        cursor: frame.cursor ?? undefined,
-      });
-      const open = items.filter(({ callbackId }) => !decided.has(callbackId));
+      const found: Confirmation[] = [];
+      let cursor = frame.cursor ?? undefined;
+      let bytes = 0;
+      do {
+        const page = await this.service.listConfirmations({
+          scope,
+          state: 'pending',
+          limit: Math.min(limit - found.length, PENDING_ROWS),
+          cursor,
+        });
+        found.push(...page.items);
+        bytes += JSON.stringify(page.items).length;
+        cursor = page.cursor;
+      } while (cursor !== undefined && found.length < limit && bytes < PAGE_BYTES);
+      const open = found.filter(({ callbackId }) => !decided.has(callbackId));
       return { type: 'pending', confirmations: open.map((confirmation) => promptFrame(confirmation, true)), cursor };
     });
   }
