@@ -88,8 +88,8 @@ export const SETTINGS = {
   WEBSOCKET_MAX_CONNECTIONS_PER_USER: setting(integer(1), '20', 'a whole number from 1'),
   WEBSOCKET_MAX_PAYLOAD: setting(integer(1024), '65536', 'bytes, from 1024'),
   WEBSOCKET_MAX_OUTBOX: setting(integer(1024), '1048576', 'bytes, from 1024'),
-  WEBSOCKET_RATE_LIMIT: setting(integer(1), '200', 'frames a second, from 1'),
-  WEBSOCKET_RATE_BURST: setting(integer(1), '10000', 'frames, from 1'),
+  WEBSOCKET_RATE_LIMIT: setting(integer(1), '200', 'frames and REST calls a second of one identity, from 1'),
+  WEBSOCKET_RATE_BURST: setting(integer(1), '10000', 'frames and REST calls at once, from 1'),
   WEBSOCKET_MAX_SUBSCRIPTIONS: setting(integer(1), '1000', 'channels, from 1'),
   WEBSOCKET_DRAIN_TIMEOUT: setting(
     seconds.refine((ms) => ms <= DAY_MS),

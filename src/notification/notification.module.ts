@@ -6,6 +6,7 @@ import { ConfigurableModuleBuilder, Logger, Module, type Provider } from '@nestj
 import { Access } from './access/access.js';
 import { AuditTrail } from './access/audit.js';
 import { Addresses } from './access/address.js';
+import { Budgets } from './access/budgets.js';
 import { ListeningAddress } from './access/listening-address.js';
 import { Pages } from './access/pages.js';
 import { Rights } from './access/rights.js';
@@ -54,6 +55,7 @@ const providers: Provider[] = [
   { provide: Addresses, useFactory: (options: ResolvedOptions) => new Addresses(options), inject: [ResolvedOptions] },
   ListeningAddress,
   Pages,
+  Budgets,
   Tokens,
   Rights,
   AuditTrail,

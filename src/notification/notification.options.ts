@@ -142,9 +142,9 @@ export interface NotificationOptions {
   maxOutbox?: number;
   /** Frames of one connection that may be queued before its socket is not read any more. @default 64 */
   maxFramesInWork?: number;
-  /** Frames per second and connection. @default 200 */
+  /** Frames and REST calls per second of one identity: user, API key, else address. @default 200 */
   rateLimit?: number;
-  /** Frames a connection may send at once before `rateLimit` counts. @default 10 000 */
+  /** Frames and REST calls of one identity at once before `rateLimit` counts. @default 10 000 */
   rateBurst?: number;
   /** Channels a connection may be subscribed to. @default 1000 */
   maxSubscriptions?: number;

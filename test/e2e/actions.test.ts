@@ -210,7 +210,7 @@ describe('limits on subscriptions', () => {
   });
 
   it('every channel of a frame counts as a frame towards the rate limit', async () => {
-    const client = await small.connect();
+    const client = await small.connectAs('w');
     const many = Array.from({ length: 32 }, (_, n) => `c${n}`);
     expect(await client.request({ action: 'subscribe', channels: named(...many) })).toMatchObject({ code: 'FORBIDDEN' });
     for (let frame = 0; frame < 8; frame += 1) expect(await client.request({ action: 'ping' })).toMatchObject({ type: 'pong' });

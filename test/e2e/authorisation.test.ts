@@ -54,7 +54,7 @@ describeEngines('authorisation', (engine) => {
       key: KEY,
       'service token': await tokenOf('worker', { scope: 'other notification:service' }),
     };
-    for (const actor of ['owner', 'deputy', 'stranger', 'nobody'] as const) {
+    for (const actor of ['owner', 'deputy', 'stranger'] as const) {
       const token = tokens[actor];
       clients.set(actor, await service.connect(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }));
     }
@@ -125,7 +125,9 @@ describeEngines('authorisation', (engine) => {
 
   /** Services connect by REST only, here; `undefined`: not tried. */
   async function frame(actor: Actor, message: object): Promise<number | undefined> {
-    const reply = await clients.get(actor)?.request(message);
+    // Without a token a connection is closed after some refusals.
+    const client = actor === 'nobody' ? await service.connect() : clients.get(actor);
+    const reply = await client?.request(message);
     if (!reply) return undefined;
     const statuses: Record<string, number> = { UNAUTHENTICATED: 401, FORBIDDEN: 403, NOT_FOUND: 404, ALREADY_RESOLVED: 409 };
     return reply.type === 'error' ? (statuses[String(reply['code'])] ?? 400) : 200;

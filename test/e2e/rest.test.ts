@@ -356,6 +356,7 @@ describe('health, metrics, docs', () => {
       '/ws/users/{user_id}',
       '/ws/users/{user_id}/confirmations',
       '/ws/users/{user_id}/messages',
+      '/ws/users/{user_id}/review',
       '/ws/users/{user_id}/revoke',
     ]);
   });

@@ -5,8 +5,8 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP, isIPv4 } from 'node:net';
 import proxyAddr from 'proxy-addr';
-import { TokenBucket } from '../connection/token-bucket.js';
 import { ConfigurationError } from '../notification.errors.js';
+import { Buckets } from './buckets.js';
 
 export interface AddressSettings {
   trustProxy: readonly string[];
@@ -15,8 +15,6 @@ export interface AddressSettings {
   authenticationFailures: number;
 }
 
-/** Addresses remembered at once; the one longest unheard of is forgotten. */
-const REMEMBERED = 50_000;
 /** Handshakes that may come at once: so many seconds' worth. */
 const HANDSHAKE_BURST_S = 10;
 
@@ -78,29 +76,6 @@ export class Addresses {
     const count = (this.connections.get(network) ?? 1) - 1;
     if (count === 0) this.connections.delete(network);
     else this.connections.set(network, count);
-  }
-}
-
-/** A token bucket for each address, for as many as are remembered. */
-class Buckets {
-  private readonly byAddress = new Map<string, TokenBucket>();
-
-  constructor(
-    private readonly rate: number,
-    private readonly burst: number,
-  ) {}
-
-  take(address: string): boolean {
-    const bucket = this.byAddress.get(address) ?? new TokenBucket(this.rate, this.burst);
-    this.byAddress.delete(address);
-    this.byAddress.set(address, bucket);
-    const [oldest] = this.byAddress.keys();
-    if (this.byAddress.size > REMEMBERED && oldest !== undefined) this.byAddress.delete(oldest);
-    return bucket.take();
-  }
-
-  isEmpty(address: string): boolean {
-    return this.byAddress.get(address)?.isEmpty() ?? false;
   }
 }
 

@@ -9,7 +9,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { CloseReason } from '../../protocol/codes.js';
+import { CLOSE, type CloseReason } from '../../protocol/codes.js';
 import { OutboundFrame } from './frame.js';
 import { Inbox } from './inbox.js';
 import { Outbox, type Write } from './outbox.js';
@@ -73,6 +73,7 @@ export class Connection {
   arrival: Arrival | undefined;
   /** Of the last protocol-level ping, in milliseconds; `undefined` before the first pong. */
   roundTripMs: number | undefined;
+  private strikes = 0;
   private phase: 'open' | 'closing' | 'closed' = 'open';
   private readonly outbox: Outbox;
   private inbox: Inbox<string> | undefined;
@@ -252,6 +253,12 @@ export class Connection {
     this.socket.close(code, reason, deaf);
   }
 
+  /** An unauthenticated peer was refused something; after the third time the connection is closed. `deaf` as for `close`. */
+  strike(deaf = false): void {
+    this.strikes += 1;
+    if (this.strikes >= MAX_STRIKES) void this.close(CLOSE.UNAUTHENTICATED, deaf);
+  }
+
   /** Drops the socket without a close frame: for peers that do not answer. */
   terminate(): void {
     this.socket.terminate();
@@ -287,6 +294,8 @@ export class Connection {
   }
 }
 
+/** Refusals before authentication, after which a connection is closed. */
+const MAX_STRIKES = 3;
 /** How long closing waits for a frame in work and a slow reader. */
 const CLOSE_PATIENCE_MS = 2000;
 

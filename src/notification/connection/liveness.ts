@@ -23,13 +23,14 @@ export class Liveness {
     this.timer = wheel.schedule(settings.pingIntervalMs, () => this.ping());
   }
 
-  /** The peer has answered the ping. */
-  pong(): void {
-    if (this.pingedAt === undefined) return;
+  /** The peer sent a pong. @returns whether it answers a ping */
+  pong(): boolean {
+    if (this.pingedAt === undefined) return false;
     this.connection.roundTripMs = performance.now() - this.pingedAt;
     this.pingedAt = undefined;
     this.timer.cancel();
     this.timer = this.wheel.schedule(this.settings.pingIntervalMs, () => this.ping());
+    return true;
   }
 
   stop(): void {

@@ -24,6 +24,11 @@ export class TokenBucket {
     this.tokens -= tokens;
   }
 
+  /** Until there is a token to take, in milliseconds. */
+  waitMs(): number {
+    return this.isEmpty() ? ((1 - this.tokens) / this.rate) * 1000 : 0;
+  }
+
   /** Whether there is no token to take. */
   isEmpty(): boolean {
     const now = this.now();

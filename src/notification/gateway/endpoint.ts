@@ -12,6 +12,7 @@ import type { Duplex } from 'node:stream';
 import { Logger } from '@nestjs/common';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { actorOf } from '../access/access.js';
+import type { Budgets } from '../access/budgets.js';
 import type { AuditTrail } from '../access/audit.js';
 import { CLOSE } from '../../protocol/codes.js';
 import { Connection, type ConnectionSocket, type Identity } from '../connection/connection.js';
@@ -40,6 +41,7 @@ export interface EndpointContext extends AdmissionContext {
   metrics: NotificationMetrics;
   audit: AuditTrail;
   reading: Reading;
+  budgets: Budgets;
 }
 
 type Listener = (connection: Connection, request: IncomingMessage) => void;
@@ -118,10 +120,10 @@ export class Endpoint {
 
   private accept(ws: WebSocket, socket: Duplex, request: IncomingMessage, identity: Identity): void {
     const { context } = this.ready();
-    const { addresses, audit, hub, metrics, options, wheel } = context;
+    const { addresses, audit, budgets, hub, metrics, options, wheel } = context;
     const address = addresses.of(request);
     ws.on('error', (error) => this.logger.debug(`socket error: ${error.message}`));
-    if (hub.size >= options.maxConnections || !addresses.enter(address)) {
+    if (!this.hasPlace(identity) || !addresses.enter(address)) {
       metrics.connectionsFailed.inc();
       const { code, reason } = CLOSE.CONNECTION_LIMIT;
       audit.record({ event: 'refused', by: actorOf(identity), means: 'handshake', address, what: reason, code: String(code) });
@@ -146,15 +148,15 @@ export class Endpoint {
     );
     followConnection(context.reading, ws, socket, connection);
     const liveness = new Liveness(connection, wheel, options, (dead) => dead.terminate());
-    const limiter = new Limiter(connection, options, () =>
-      audit.record({ event: 'refused', ...originOf(connection), what: 'ws.frame', code: 'RATE_LIMITED' }),
-    );
+    const onRefused = (): void =>
+      audit.record({ event: 'refused', ...originOf(connection), what: 'ws.frame', code: 'RATE_LIMITED' });
+    const limiter = new Limiter(connection, options, onRefused, budgets);
     ws.on('message', (data: Buffer) => {
       metrics.framesReceived.inc();
       if (limiter.admits()) connection.receive(data.toString());
     });
     ws.on('ping', () => limiter.admits());
-    ws.on('pong', () => liveness.pong());
+    ws.on('pong', () => liveness.pong() || limiter.admits());
     ws.on('close', (code) => {
       liveness.stop();
       addresses.leave(address);
@@ -165,6 +167,17 @@ export class Endpoint {
     metrics.connectionsTotal.inc();
     hub.add(connection);
     this.onConnection?.(connection, request);
+  }
+
+  /**
+   * Unauthenticated connections have places of their own, a tenth as many. They wait for a token for some seconds only: when
+   * all are taken the oldest gives way.
+   */
+  private hasPlace({ kind }: Identity): boolean {
+    const { hub, options } = this.ready().context;
+    if (kind !== 'unauthenticated') return hub.places < options.maxConnections;
+    hub.displaceUnauthenticated(Math.ceil(options.maxConnections / 10))?.cut(CLOSE.UNAUTHENTICATED, true);
+    return true;
   }
 }
 

@@ -1,7 +1,14 @@
 /**
- * Counts a connection's frames. Over the limit it is told so; when it goes on for as many frames as the limit allows in
- * a second, it is closed.
+ * Counts a connection's frames, and the protocol-level pings and pongs that nobody asked for, against its identity's budget.
+ *
+ *  1. Over the budget the client gets RATE_LIMITED. When it goes on for as many frames as the limit allows in a second, the
+ *     connection is closed with 1008.
+ *  2. Before authentication a connection has a budget of its own, a few frames, and a refusal is a strike (`Connection`).
+ *  3. Many clients may share an address, and with it a budget. A connection that sends little is served even when the others
+ *     have spent it: its first frames, and one a second after that.
  */
+import type { Subject } from '../access/access.js';
+import { Budgets } from '../access/budgets.js';
 import { CLOSE } from '../../protocol/codes.js';
 import type { Connection } from '../connection/connection.js';
 import { OutboundFrame } from '../connection/frame.js';
@@ -10,6 +17,8 @@ import { NotificationError } from '../notification.errors.js';
 import { errorFrame } from './error-frame.js';
 
 const FORGIVEN_AFTER_MS = 1000;
+const UNAUTHENTICATED_FRAMES = 10;
+const RESERVE_FRAMES = 10;
 
 export interface RateSettings {
   /** Frames a second. */
@@ -19,7 +28,8 @@ export interface RateSettings {
 }
 
 export class Limiter {
-  private readonly bucket: TokenBucket;
+  private readonly unauthenticated = new TokenBucket(0, UNAUTHENTICATED_FRAMES);
+  private readonly reserve: TokenBucket;
   private refused = 0;
   private refusedAt = 0;
 
@@ -27,20 +37,23 @@ export class Limiter {
     private readonly connection: Connection,
     private readonly settings: RateSettings,
     private readonly onRefused: () => void = () => undefined,
+    private readonly budgets = new Budgets(settings),
   ) {
-    this.bucket = new TokenBucket(settings.rateLimit, settings.rateBurst);
+    this.reserve = new TokenBucket(1, Math.min(RESERVE_FRAMES, Math.ceil(settings.rateBurst / 10)));
   }
 
   /** A frame that was admitted asks for as much as so many others. */
   charge(frames: number): void {
-    this.bucket.owe(frames);
+    const { identity, address } = this.connection;
+    this.budgets.owe(identity, address, frames);
   }
 
-  /** Whether one more frame, or protocol-level ping, is taken. */
+  /** Whether one more frame, protocol-level ping or unasked pong is taken. */
   admits(): boolean {
-    if (this.bucket.take()) return true;
+    const { identity, address } = this.connection;
+    if (identity.kind === 'unauthenticated' ? this.unauthenticated.take() : this.takes(identity, address)) return true;
     const now = performance.now();
-    // Tokens trickle in all the time; only who has kept to the limit for a second begins anew.
+    // Tokens trickle in all the time; only a connection that kept to the limit for a second begins again.
     if (now - this.refusedAt >= FORGIVEN_AFTER_MS) this.refused = 0;
     this.refusedAt = now;
     this.refused += 1;
@@ -49,6 +62,13 @@ export class Limiter {
     if (this.refused <= this.settings.rateLimit)
       this.connection.send(new OutboundFrame(errorFrame(new NotificationError('RATE_LIMITED', 'too many frames'))));
     else void this.connection.close(CLOSE.RATE_LIMITED, true);
+    if (identity.kind === 'unauthenticated') this.connection.strike(true);
     return false;
+  }
+
+  private takes(subject: Subject, address: string): boolean {
+    // Spent beside the budget: a connection that sends much has no reserve left.
+    const inReserve = this.reserve.take();
+    return this.budgets.take(subject, address) || inReserve;
   }
 }

@@ -17,6 +17,7 @@ import {
 import { Access } from '../access/access.js';
 import { Addresses } from '../access/address.js';
 import { AuditTrail } from '../access/audit.js';
+import { Budgets } from '../access/budgets.js';
 import { Pages } from '../access/pages.js';
 import { Tokens } from '../access/tokens.js';
 import { BROADCAST_CHANNEL, channelOf, type ParsedChannel } from '../../protocol/channels.js';
@@ -76,6 +77,7 @@ export class NotificationGateway
     private readonly service: NotificationService,
     private readonly access: Access,
     private readonly addresses: Addresses,
+    private readonly budgets: Budgets,
     private readonly pages: Pages,
     private readonly tokens: Tokens,
     private readonly audit: AuditTrail,
@@ -91,9 +93,9 @@ export class NotificationGateway
   afterInit(endpoint: unknown): void {
     this.isForeignServer = !(endpoint instanceof Endpoint);
     if (!(endpoint instanceof Endpoint)) return;
-    const { addresses, audit, hub, metrics, options, pages, reading, tokens, wheel } = this;
+    const { addresses, audit, budgets, hub, metrics, options, pages, reading, tokens, wheel } = this;
     const accepting = (): boolean => this.service.accepting;
-    endpoint.open({ addresses, audit, hub, metrics, options, pages, reading, tokens, wheel, accepting });
+    endpoint.open({ addresses, audit, budgets, hub, metrics, options, pages, reading, tokens, wheel, accepting });
     reading.serveWhile(() => accepting() && endpoint.isListening);
   }
 
@@ -210,8 +212,10 @@ export class NotificationGateway
     if (!user) throw new NotificationError('UNAUTHENTICATED', 'invalid token');
     this.mustBeAllowed(connection.userId === undefined || connection.userId === user.userId, 'this connection is somebody else');
     const identity = identityOf(user);
-    if (connection.userId === undefined) await this.sessions.becomeUser(connection, identity);
-    else await this.renew(connection, identity);
+    if (connection.userId === undefined) {
+      this.mustHavePlace(connection);
+      await this.sessions.becomeUser(connection, identity);
+    } else await this.renew(connection, identity);
     await this.watchToken(connection, identity);
     return {
       type: 'authenticated',
@@ -320,6 +324,12 @@ export class NotificationGateway
       identity.kind === 'user' && identity.userId === userId ? identity : { kind: 'user', userId },
       since,
     );
+  }
+
+  private mustHavePlace(connection: Connection): void {
+    if (this.hub.places < this.options.maxConnections) return;
+    void connection.close(CLOSE.CONNECTION_LIMIT);
+    throw new NotificationError('BUSY', CLOSE.CONNECTION_LIMIT.reason);
   }
 
   private mustBeAllowed(allowed: boolean, message: string): void {

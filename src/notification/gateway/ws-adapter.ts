@@ -20,6 +20,7 @@ import { NotificationError } from '../notification.errors.js';
 import { Refusal, refuse } from './admission.js';
 import { Endpoint } from './endpoint.js';
 import { errorFrame, isFault } from './error-frame.js';
+import { isStrike } from './ws-error.filter.js';
 
 /** Marks a gateway's options as the notification gateway's. */
 export const NOTIFICATION_GATEWAY = 'notificationGateway';
@@ -104,7 +105,9 @@ export class NotificationWsAdapter extends WsAdapter {
       if (connection.replies === repliesBefore) throw new Error(`the handler of ${action} answered nothing`);
     } catch (error) {
       if (isFault(error)) this.log.error(error);
-      connection.reply(errorFrame(error, frame?.request_id ?? (error instanceof DecodeError ? error.requestId : undefined)));
+      const reply = errorFrame(error, frame?.request_id ?? (error instanceof DecodeError ? error.requestId : undefined));
+      connection.reply(reply);
+      if (isStrike(connection, reply.code)) connection.strike();
     }
   }
 }

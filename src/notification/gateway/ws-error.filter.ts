@@ -1,5 +1,6 @@
 /** Whatever a handler, pipe, guard or interceptor throws reaches the client as one of the protocol's errors. */
 import { Catch, Logger, type ArgumentsHost, type WsExceptionFilter } from '@nestjs/common';
+import type { ErrorCode } from '../../protocol/codes.js';
 import type { ClientFrame } from '../../protocol/messages.js';
 import { AuditTrail, isRefusal } from '../access/audit.js';
 import type { Connection } from '../connection/connection.js';
@@ -28,5 +29,11 @@ export class WsErrorFilter implements WsExceptionFilter {
       });
     }
     connection.reply(reply);
+    if (isStrike(connection, reply.code, frame.action)) connection.strike();
   }
+}
+
+/** A refusal before authentication; a token that fails is limited in another way. */
+export function isStrike({ identity }: Connection, code: ErrorCode, action?: string): boolean {
+  return identity.kind === 'unauthenticated' && code === 'UNAUTHENTICATED' && action !== 'authenticate';
 }

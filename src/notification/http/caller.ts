@@ -8,6 +8,7 @@ import { createParamDecorator, Inject, Injectable, SetMetadata, type CanActivate
 import { Reflector } from '@nestjs/core';
 import { actorOf, mustBeAllowed, type RouteOperation, type Subject } from '../access/access.js';
 import { Addresses } from '../access/address.js';
+import { Budgets } from '../access/budgets.js';
 import { Pages } from '../access/pages.js';
 import type { Proof } from '../access/rights.js';
 import { Tokens } from '../access/tokens.js';
@@ -46,6 +47,8 @@ export class Callers {
   constructor(
     @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
     private readonly tokens: Tokens,
+    private readonly budgets: Budgets,
+    private readonly addresses: Addresses,
   ) {
     this.keyHashes = options.apiKeys.map(hash);
   }
@@ -54,9 +57,30 @@ export class Callers {
   identify(request: CalledRequest): Promise<Identified> {
     const known = this.known.get(request);
     if (known) return known;
-    const identified = this.subjectOf(request);
+    const identified = this.identifyWithinBudget(request);
     this.known.set(request, identified);
     return identified;
+  }
+
+  private async identifyWithinBudget(request: CalledRequest): Promise<Identified> {
+    try {
+      const identified = await this.subjectOf(request);
+      this.spend(identified.subject, request);
+      return identified;
+    } catch (error) {
+      if (error instanceof NotificationError && error.code === 'UNAUTHENTICATED')
+        this.spend({ kind: 'unauthenticated' }, request);
+      throw error;
+    }
+  }
+
+  /** One call of an identity's budget, which its sockets share. @throws NotificationError RATE_LIMITED */
+  private spend(subject: Subject, request: CalledRequest): void {
+    const address = this.addresses.of(request);
+    if (this.budgets.take(subject, address)) return;
+    const waitS = Math.ceil(this.budgets.waitMs(subject, address) / 1000);
+    request.res?.setHeader('Retry-After', String(Math.max(waitS, 1)));
+    throw new NotificationError('RATE_LIMITED', 'too many calls');
   }
 
   private async subjectOf(request: CalledRequest): Promise<Identified> {

@@ -1,0 +1,55 @@
+/**
+ * One budget per identity, `rateLimit` a second and `rateBurst` at once, over its sockets and REST calls. It belongs to
+ * the identity and not to a connection, so a reconnect does not renew it. Each node, and each worker, keeps its own.
+ *
+ *  1. The identity is the user, the API key or the service; for an anonymous connection, a caller in open mode and a
+ *     caller that failed to authenticate it is the network (`networkOf`).
+ *  2. In open mode a client names its user itself. A network may spend ten budgets on such names, so that naming another
+ *     user for each connection does not evade the limit, and many users behind one address are still served.
+ */
+import { Inject, Injectable } from '@nestjs/common';
+import { ResolvedOptions } from '../notification.options.js';
+import type { Subject } from './access.js';
+import { networkOf } from './address.js';
+import { Buckets } from './buckets.js';
+
+const BUDGETS_PER_NETWORK = 10;
+
+export type BudgetSettings = Pick<ResolvedOptions, 'rateLimit' | 'rateBurst' | 'authenticator'>;
+
+@Injectable()
+export class Budgets {
+  private readonly own: Buckets;
+  private readonly networks: Buckets;
+  private readonly isOpen: boolean;
+
+  constructor(@Inject(ResolvedOptions) { rateLimit, rateBurst, authenticator }: BudgetSettings) {
+    this.own = new Buckets(rateLimit, rateBurst);
+    this.networks = new Buckets(rateLimit * BUDGETS_PER_NETWORK, rateBurst * BUDGETS_PER_NETWORK);
+    this.isOpen = authenticator === undefined;
+  }
+
+  /** Takes one frame or call. `false`: the budget is spent. */
+  take(subject: Subject, address: string): boolean {
+    if (!this.own.take(nameOf(subject, address))) return false;
+    return !this.isOpen || subject.kind !== 'user' || this.networks.take(networkOf(address));
+  }
+
+  /** Takes what may not be there yet: the next frames wait for it. */
+  owe(subject: Subject, address: string, frames: number): void {
+    this.own.of(nameOf(subject, address)).owe(frames);
+  }
+
+  /** Until the budget has something to take again, in milliseconds. */
+  waitMs(subject: Subject, address: string): number {
+    return this.own.of(nameOf(subject, address)).waitMs();
+  }
+}
+
+function nameOf(subject: Subject, address: string): string {
+  if (subject.kind === 'user') return `user ${subject.userId}`;
+  if (subject.kind === 'service' && subject.keyHash !== undefined) return `key ${subject.keyHash}`;
+  // A service's token may connect as a user of that name: it is one identity.
+  if (subject.kind === 'service' && subject.id !== undefined) return `user ${subject.id}`;
+  return `network ${networkOf(address)}`;
+}
