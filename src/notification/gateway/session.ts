@@ -125,12 +125,11 @@ export class Sessions {
 
   /** Takes back what a refused frame began: the client has not been given the epochs. */
   async abandon(connection: Connection, channels: readonly string[]): Promise<void> {
-    for (const channel of channels) {
-      if (!connection.subscriptions.has(channel)) continue;
-      const isOwn = connection.userId !== undefined && channel === userChannel(connection.userId);
-      if (isOwn) this.hub.unsubscribe(connection, channel);
-      else await this.unsubscribe(connection, channel);
-    }
+    const begun = channels.filter((channel) => connection.subscriptions.has(channel));
+    for (const channel of begun) this.hub.unsubscribe(connection, channel);
+    // The identity stays, and with it what it hears.
+    const own = connection.userId === undefined ? undefined : userChannel(connection.userId);
+    for (const channel of begun) if (channel !== own) await this.unwatch(connection, channel);
   }
 
   /**
