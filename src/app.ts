@@ -35,9 +35,10 @@ export async function startApp(config: Readonly<AppConfig>): Promise<INestApplic
     logger: new PinoLogger({ level: config.logLevel, file: config.logFile }),
     abortOnError: false,
     forceCloseConnections: true,
+    // REST routes read their bodies themselves, once they know who calls.
+    bodyParser: false,
   });
   app.disable('x-powered-by');
-  app.useBodyParser('json', { limit: '1mb' });
   app.use(app.get(Entrance).admitAll);
   app.useGlobalFilters(app.get(HttpErrorFilter));
   app.useWebSocketAdapter(new NotificationWsAdapter(app));

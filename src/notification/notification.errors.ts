@@ -11,6 +11,8 @@ export interface ErrorDetails {
   /** For `ALREADY_RESOLVED`: the decision that stands. */
   confirmation?: ConfirmationView;
   cause?: unknown;
+  /** The HTTP status in REST. @default the code's own */
+  status?: number;
 }
 
 /** An error with a code of the protocol. */
@@ -18,6 +20,8 @@ export class NotificationError extends Error {
   readonly fields?: FieldErrors;
   readonly callbackId?: string;
   readonly confirmation?: ConfirmationView;
+  /** The HTTP status that carries this error in REST. */
+  readonly status: number;
 
   constructor(
     readonly code: ErrorCode,
@@ -29,11 +33,7 @@ export class NotificationError extends Error {
     this.fields = details.fields;
     this.callbackId = details.callbackId;
     this.confirmation = details.confirmation;
-  }
-
-  /** The HTTP status that carries this error in REST. */
-  get status(): number {
-    return ERROR_STATUS[this.code];
+    this.status = details.status ?? ERROR_STATUS[code];
   }
 }
 
@@ -41,6 +41,13 @@ export class NotificationError extends Error {
 export class InvalidMessageError extends NotificationError {
   constructor(fields: FieldErrors, message?: string) {
     super('INVALID_MESSAGE', message ?? describe(fields), { fields });
+  }
+}
+
+/** The body is of a type, an encoding or a character set that REST does not read. */
+export class UnsupportedBodyError extends NotificationError {
+  constructor(field: string, problem: string) {
+    super('INVALID_MESSAGE', `${field}: ${problem}`, { fields: { [field]: problem }, status: 415 });
   }
 }
 

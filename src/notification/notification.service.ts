@@ -26,10 +26,10 @@ import {
   userChannel,
 } from '../protocol/channels.js';
 import { CLOSE } from '../protocol/codes.js';
-import { findStructuralProblem, isObject } from '../protocol/decode.js';
+import { isObject } from '../protocol/decode.js';
 import { isIdentifier, VIA_TEXT } from '../protocol/identifier.js';
 import type { JsonObject, StepResult } from '../protocol/confirmation.js';
-import { CONFLATED_TYPES, RESERVED_FIELDS, type ApplicationMessage } from '../protocol/messages.js';
+import { CONFLATED_TYPES, isReservedType, RESERVED_FIELDS, type ApplicationMessage } from '../protocol/messages.js';
 import { AuditTrail } from './access/audit.js';
 import { ListeningAddress, type ListeningAt } from './access/listening-address.js';
 import type { GivenAnswer } from './confirmation/answer.js';
@@ -59,6 +59,7 @@ import { ResolvedOptions, type Origin } from './notification.options.js';
 import { Cancellations } from './task/cancellations.js';
 import { HeartbeatLeases } from './task/heartbeat-leases.js';
 import { Heartbeats, type HeartbeatHandle } from './task/heartbeats.js';
+import { NUL_RULE, toJson } from './validation.js';
 import { WebhookSender } from './webhook/sender.js';
 
 export interface SendOptions {
@@ -277,6 +278,7 @@ export class NotificationService
   /** Cancels a task for whoever `request` says. @throws NotFoundError */
   async cancel(request: CancelRequest, origin: Origin = OWN_CODE): Promise<Task> {
     checkIdentifier('taskId', request.taskId);
+    checkReason(request.reason);
     const { via = origin.means } = request;
     const result = await this.engine.cancelTask({ ...request, via });
     if (result.status === 'not_found') throw new NotFoundError('task');
@@ -476,22 +478,17 @@ export class NotificationService
   }
 }
 
-/** @throws InvalidMessageError for what JSON cannot carry, what has no type, and what brings a reserved field */
-function checkMessage(message: unknown): JsonObject {
+/** @throws InvalidMessageError for what JSON cannot carry, what has no type of its own, and what brings a reserved field */
+function checkMessage(given: unknown): JsonObject {
+  const message = toJson(given, 'message');
   if (!isObject(message)) throw new InvalidMessageError({ message: 'must be an object' });
-  if (typeof message['type'] !== 'string' || message['type'] === '')
-    throw new InvalidMessageError({ type: 'must be a non-empty string' });
+  const { type } = message;
+  if (type === undefined) throw new InvalidMessageError({ type: 'is required' });
+  if (typeof type !== 'string' || type === '') throw new InvalidMessageError({ type: 'must be a non-empty string' });
+  if (isReservedType(type)) throw new InvalidMessageError({ type: `${type} is reserved: only the product sends it` });
   const reserved = RESERVED_FIELDS.find((name) => Object.hasOwn(message, name));
   if (reserved !== undefined) throw new InvalidMessageError({ [reserved]: 'is reserved: the product adds it itself' });
-  const problem = findStructuralProblem(message);
-  if (problem !== undefined) throw new InvalidMessageError({ message: problem });
-  try {
-    return JSON.parse(JSON.stringify(message)) as JsonObject;
-  } catch (cause) {
-    throw new InvalidMessageError({
-      message: `cannot be written as JSON (${cause instanceof Error ? cause.message : String(cause)})`,
-    });
-  }
+  return message;
 }
 
 /** @throws InvalidMessageError for a message that names another task */
@@ -505,6 +502,13 @@ function checkIdentifier(name: string, value: unknown): void {
   if (isIdentifier(value)) return;
   const parsed = identifier.safeParse(value);
   if (!parsed.success) throw new InvalidMessageError({ [name]: parsed.error.issues[0]?.message ?? 'invalid' });
+}
+
+function checkReason(given: unknown): void {
+  if (given === undefined) return;
+  const reason = toJson(given, 'reason');
+  if (typeof reason !== 'string') throw new InvalidMessageError({ reason: 'must be a string' });
+  if (reason.includes('\0')) throw new InvalidMessageError({ reason: NUL_RULE });
 }
 
 function checkDurations({ ackTimeoutMs = 0, ttlMs = 1 }: SendOptions): void {

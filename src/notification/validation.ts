@@ -1,16 +1,24 @@
-/** One way to check what comes in, for frames and for REST bodies: class-validator, with the faulty fields named. */
-import { ValidationPipe, type ArgumentMetadata, type PipeTransform } from '@nestjs/common';
-import { ValidateBy, type ValidationError } from 'class-validator';
-import { findStructuralProblem } from '../protocol/decode.js';
+/** Names and texts, as frames, bodies and paths are checked for them. */
+import type { ArgumentMetadata, PipeTransform } from '@nestjs/common';
+import { ValidateBy } from 'class-validator';
 import { isIdentifier, MAX_IDENTIFIER_LENGTH } from '../protocol/identifier.js';
-import type { FieldErrors } from '../protocol/messages.js';
+import { copyJson, asFields } from '../protocol/json.js';
+import type { Json } from '../protocol/confirmation.js';
 import { InvalidMessageError } from './notification.errors.js';
 
 const IDENTIFIER_RULE = `must have 1 to ${MAX_IDENTIFIER_LENGTH} characters of well-formed Unicode without NUL`;
+export const NUL_RULE = 'must not contain NUL';
 
 /** A field that names a user, task, channel, message or key. */
 export const IsIdentifier = (): PropertyDecorator =>
   ValidateBy({ name: 'isIdentifier', validator: { validate: isIdentifier, defaultMessage: () => IDENTIFIER_RULE } });
+
+/** A text that is stored by itself: SQLite's driver cuts it at a NUL. */
+export const HasNoNul = (): PropertyDecorator =>
+  ValidateBy({
+    name: 'hasNoNul',
+    validator: { validate: (value) => typeof value === 'string' && !value.includes('\0'), defaultMessage: () => NUL_RULE },
+  });
 
 /** A path parameter that names a user or a task; the fault is named as it stands in the path. */
 export class IdentifierPipe implements PipeTransform {
@@ -20,34 +28,13 @@ export class IdentifierPipe implements PipeTransform {
   }
 }
 
-export const WITHOUT_THE_INPUT = { target: false, value: false };
-
-/** For REST bodies: an unknown field is refused, since a misspelt option must not fall back to a default. */
-export const bodyPipe = (): ValidationPipe =>
-  new ValidationPipe({
-    transform: true,
-    whitelist: true,
-    forbidNonWhitelisted: true,
-    validationError: WITHOUT_THE_INPUT,
-    exceptionFactory: (errors) => new InvalidMessageError(fieldErrors(errors)),
-  });
-
-/** For REST bodies, first of all: what comes after walks them recursively. Frames are checked when they are decoded. */
-export class StructurePipe implements PipeTransform {
-  transform(value: unknown): unknown {
-    const problem = findStructuralProblem(value);
-    if (problem !== undefined) throw new InvalidMessageError({ '(body)': problem });
-    return value;
-  }
-}
-
-/** By the names of the fields, nested ones with a point between. */
-export function fieldErrors(errors: ValidationError[], prefix = ''): FieldErrors {
-  const fields: FieldErrors = {};
-  for (const { property, constraints, children } of errors) {
-    const name = prefix + property;
-    if (constraints) fields[name] = Object.values(constraints).join(', ').replaceAll(`${property} `, '');
-    Object.assign(fields, fieldErrors(children ?? [], `${name}.`));
-  }
-  return fields;
+/**
+ * The JSON of a caller's value.
+ * @param root what a fault of the value itself is named
+ * @throws InvalidMessageError naming the field that JSON cannot carry unchanged
+ */
+export function toJson(value: unknown, root: string): Json {
+  const result = copyJson(value);
+  if ('fault' in result) throw new InvalidMessageError(asFields(result.fault, root));
+  return result.json;
 }

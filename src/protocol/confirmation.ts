@@ -46,18 +46,22 @@ export interface InputField {
 
 /** A flat form: an object whose properties are plain fields. */
 export interface InputSchema {
+  $schema?: string;
   type: 'object';
   title?: string;
   description?: string;
   properties: { [name: string]: InputField };
   required?: string[];
+  /** Other fields are refused in any case. */
+  additionalProperties?: false;
 }
 
 /** The old component's step result, as back-end code gives it. Wire names: it is passed through as it is. */
 export interface StepResult {
   /** The result's own name for the step; on the wire `step_name`. */
   step?: string | null;
-  message?: string | null;
+  /** What the user reads; not empty. */
+  message: string;
   status?: string | null;
   result?: unknown;
   completed?: boolean | null;

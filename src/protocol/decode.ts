@@ -1,15 +1,14 @@
 /**
- * The border: text or bytes from a socket become a `ClientFrame`, or a `DecodeError` that says what is wrong.
+ * The border: text from a socket or a body becomes a value, or a `DecodeError` that says what is wrong.
  *
- * Past this point a frame is an object with a string `action`, at most `MAX_DEPTH` deep, of well-formed text and without
- * `__proto__`; whatever walks, compares or stores it afterwards (validators, canonical JSON, a database) is safe. A handler's DTO checks the rest.
+ * Past this point a value is what the text says, digit for digit: at most `MAX_DEPTH` deep, of well-formed text, without
+ * `__proto__`, without a field that is given twice. A handler's DTO checks the rest. Only a `ping` may hold any number: the
+ * adapter echoes its text.
  */
 import type { ErrorCode } from './codes.js';
+import { findLoss } from './exact.js';
+import { asFields, findFault, NOT_EXACT, type JsonFault } from './json.js';
 import type { ClientFrame, FieldErrors, RequestId } from './messages.js';
-
-/** How deep objects and arrays may nest. */
-export const MAX_DEPTH = 64;
-const LONE_SURROGATE = /\p{Surrogate}/u;
 
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';
@@ -25,39 +24,45 @@ export class DecodeError extends Error {
 
 /** @throws DecodeError */
 export function decodeFrame(text: string): ClientFrame {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new DecodeError('INVALID_JSON', 'Invalid JSON format');
-  }
+  const value = parse(text);
   if (!isObject(value)) throw new DecodeError('INVALID_MESSAGE', 'a frame must be a JSON object');
   const requestId = value['request_id'];
+  const isPing = value['action'] === 'ping';
   if (requestId !== undefined && !isRequestId(requestId)) {
     throw new DecodeError('INVALID_MESSAGE', 'request_id: must be a string or a number', {
       request_id: 'must be a string or a number',
     });
   }
-  const problem = findStructuralProblem(value, 1);
-  if (problem) throw new DecodeError('INVALID_MESSAGE', problem, undefined, requestId);
+  const fault = findFault(value) ?? findLoss(text, value);
+  if (fault && !(isPing && fault.problem === NOT_EXACT)) throw invalid(fault, '(frame)', requestId);
   const action = value['action'];
   if (typeof action !== 'string') {
-    throw new DecodeError('INVALID_MESSAGE', 'action: must be a string', { action: 'must be a string' }, requestId);
+    const problem = action === undefined ? 'is required' : 'must be a string';
+    throw new DecodeError('INVALID_MESSAGE', `action: ${problem}`, { action: problem }, requestId);
   }
   return value as ClientFrame;
 }
 
-/** What makes a parsed value unfit to be walked or stored: too deep, a key that poisons prototypes, half a character. */
-export function findStructuralProblem(value: unknown, depth = 0): string | undefined {
-  if (typeof value === 'string') return LONE_SURROGATE.test(value) ? 'text must be well-formed Unicode' : undefined;
-  if (typeof value !== 'object' || value === null) return undefined;
-  if (depth > MAX_DEPTH) return `nested more than ${MAX_DEPTH} levels deep`;
-  if (Object.hasOwn(value, '__proto__')) return 'the field name __proto__ is not allowed';
-  for (const [name, child] of Object.entries(value)) {
-    const problem = findStructuralProblem(name) ?? findStructuralProblem(child, depth + 1);
-    if (problem) return problem;
+/** The value of a REST body. @throws DecodeError */
+export function decodeBody(text: string): unknown {
+  const value = parse(text);
+  const fault = findFault(value) ?? findLoss(text, value);
+  if (fault) throw invalid(fault, '(body)');
+  return value;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new DecodeError('INVALID_JSON', 'Invalid JSON format');
   }
-  return undefined;
+}
+
+function invalid(fault: JsonFault, root: string, requestId?: RequestId): DecodeError {
+  const fields = asFields(fault, root);
+  const [[name, problem] = ['', '']] = Object.entries(fields);
+  return new DecodeError('INVALID_MESSAGE', `${name}: ${problem}`, fields, requestId);
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {
@@ -65,6 +70,6 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function isRequestId(value: unknown): value is RequestId {
-  // 1e999 is a number that no reply can carry.
-  return typeof value === 'string' || Number.isFinite(value);
+  // A reply cannot carry 1e999, nor repeat an integer that was rounded.
+  return typeof value === 'string' || (typeof value === 'number' && findFault(value) === undefined);
 }

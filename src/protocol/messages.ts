@@ -166,5 +166,21 @@ export interface ApplicationMessage {
 /** Names the product adds to messages itself; a message that brings one is refused. */
 export const RESERVED_FIELDS = ['channel', 'offset', 'epoch', 'message_id', 'requires_ack', 'target_user_id'] as const;
 
+/** Types that only the product sends; those that begin with `confirmation_` are as well. */
+const RESERVED_TYPES: ReadonlySet<string> = new Set([
+  'task_step_result',
+  'subscription_confirmed',
+  'unsubscribed',
+  'recovered',
+  'pong',
+  'error',
+  'acknowledged',
+  'authenticated',
+  'pending',
+]);
+
+/** Whether a message of the application's own may not have this type. */
+export const isReservedType = (type: string): boolean => RESERVED_TYPES.has(type) || type.startsWith('confirmation_');
+
 /** Types of which a slow reader gets the newest of a task instead of a backlog; they have no offset and no history. */
 export const CONFLATED_TYPES: ReadonlySet<string> = new Set(['task_progress', 'heartbeat']);

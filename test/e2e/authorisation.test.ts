@@ -91,7 +91,12 @@ describeEngines('authorisation', (engine) => {
   }
 
   const body = { type: 'x' };
-  const question = (target: Target): object => ({ user_id: target.userId, task_id: target.taskId, step: 1, step_result: {} });
+  const question = (target: Target): object => ({
+    user_id: target.userId,
+    task_id: target.taskId,
+    step: 1,
+    step_result: { message: 'Go on?' },
+  });
 
   /** How each way in is tried; what it answers is an HTTP status, or 200 and the error's status by WebSocket. */
   const ATTEMPTS: Record<Operation, (actor: Actor, target: Target) => Promise<number | undefined>> = {

@@ -138,7 +138,7 @@ describe('a bad REST body', () => {
     [
       'hides the depth in metadata',
       '/ws/confirmations',
-      `{"user_id":"u","task_id":"t","step":1,"step_result":{},"metadata":${deep}}`,
+      `{"user_id":"u","task_id":"t","step":1,"step_result":{"message":"x"},"metadata":${deep}}`,
     ],
     ['has __proto__', '/ws/broadcast', '{"type":"x","__proto__":{"polluted":true}}'],
     ['is over a megabyte', '/ws/broadcast', `{"type":"x","a":"${'x'.repeat(1_100_000)}"}`],

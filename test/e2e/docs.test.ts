@@ -160,7 +160,7 @@ describe('what is described is what happens:', () => {
     title: 'Loading',
     metadata: { a: { b: 1 } },
   };
-  const irreversible = { user_id: 'ann', task_id: 'task', step: 2, step_result: {}, risk: 'irreversible' };
+  const irreversible = { user_id: 'ann', task_id: 'task', step: 2, step_result: { message: 'Go on?' }, risk: 'irreversible' };
   const heartbeat = { user_id: 'ann', interval: 60, ttl: 60 };
   const message = { type: 'note', text: 'x' };
 

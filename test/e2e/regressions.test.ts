@@ -150,7 +150,12 @@ describe('names', () => {
   });
   afterAll(() => service.stop());
 
-  const question = (user_id: string, task_id: string): object => ({ user_id, task_id, step: 1, step_result: {} });
+  const question = (user_id: string, task_id: string): object => ({
+    user_id,
+    task_id,
+    step: 1,
+    step_result: { message: 'Go on?' },
+  });
 
   it.each([
     ['a NUL, at which stores cut text', 'ann\0x'],
@@ -168,7 +173,7 @@ describe('names', () => {
     for (const [path, body] of bodies)
       expect(await service.rest('POST', path, body)).toMatchObject({ status: 400, body: { code: 'INVALID_MESSAGE' } });
     await expect(
-      service.notifications.openConfirmation({ stepResult: {}, userId: name, taskId: 't', step: 1 }),
+      service.notifications.openConfirmation({ stepResult: { message: 'Go on?' }, userId: name, taskId: 't', step: 1 }),
     ).rejects.toMatchObject({
       code: 'INVALID_MESSAGE',
     });
@@ -206,7 +211,7 @@ describe('numbers', () => {
     service = await startService();
   });
   afterAll(() => service.stop());
-  const ask = { stepResult: {}, userId: 'ann', taskId: 'task', step: 1 };
+  const ask = { stepResult: { message: 'Go on?' }, userId: 'ann', taskId: 'task', step: 1 };
 
   it.each([Number.NaN, Number.POSITIVE_INFINITY, -1, 0])(
     'as a timeoutMs of %s are refused, not taken for "for ever"',

@@ -2,19 +2,19 @@ import { checkAnswer, type GivenAnswer } from '../../src/notification/confirmati
 import type { Prompt } from '../../src/notification/engine/engine.js';
 import { NotificationError } from '../../src/notification/notification.errors.js';
 
-const PLAIN: Prompt = { stepResult: {} };
+const PLAIN: Prompt = { stepResult: { message: 'Go on?' } };
 const CHOICES: Prompt = {
-  stepResult: {},
+  stepResult: { message: 'Go on?' },
   choices: [
     { id: 'go', label: 'Go', proceed: true },
     { id: 'stop', label: 'Stop', proceed: false },
   ],
 };
 const FORM: Prompt = {
-  stepResult: {},
+  stepResult: { message: 'Go on?' },
   inputSchema: { type: 'object', properties: { size: { type: 'integer' } }, required: ['size'] },
 };
-const IRREVERSIBLE: Prompt = { stepResult: {}, risk: 'irreversible', digest: 'abc' };
+const IRREVERSIBLE: Prompt = { stepResult: { message: 'Go on?' }, risk: 'irreversible', digest: 'abc' };
 
 /** What the answer counts as, or the code and the faulty fields. */
 function outcome(prompt: Prompt, given: GivenAnswer): unknown {

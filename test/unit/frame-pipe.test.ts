@@ -1,6 +1,5 @@
 /** The pipe that checks frames says what class-validator says, whatever comes. */
 import { IsOptional, IsString, validateSync, type ValidationError } from 'class-validator';
-import { plainToInstance } from 'class-transformer';
 import fc from 'fast-check';
 import { FramePipe } from '../../src/notification/gateway/frame.pipe.js';
 import * as frames from '../../src/notification/gateway/frames.js';
@@ -8,8 +7,7 @@ import { InvalidMessageError } from '../../src/notification/notification.errors.
 
 type FrameClass = new () => object;
 
-const pipe = new FramePipe();
-const take = (metatype: FrameClass, value: object): unknown => pipe.transform(value, { type: 'body', metatype });
+const take = (metatype: FrameClass, value: object): unknown => new FramePipe(metatype).transform(value);
 
 function faultsOf(work: () => unknown): string[] | unknown {
   try {
@@ -27,9 +25,24 @@ function namesOf(errors: ValidationError[], prefix = ''): string[] {
   ]);
 }
 
+const NESTED: Record<string, FrameClass> = { recover: frames.PositionFields, channels: frames.ChannelFields };
+
+/** An instance of a class with its nested instances, as the library wants them. */
+function instanceOf(metatype: FrameClass, fields: object): object {
+  const made = (name: string, value: unknown): unknown => {
+    const nested = NESTED[name];
+    if (!nested || typeof value !== 'object' || value === null) return value;
+    return Array.isArray(value) ? value.map((each) => made(name, each)) : instanceOf(nested, value);
+  };
+  return Object.assign(
+    new metatype(),
+    Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, made(name, value)])),
+  );
+}
+
 /** As the library has it; the faults as names. */
 function judged(metatype: FrameClass, value: object): unknown {
-  const frame = plainToInstance(metatype, value);
+  const frame = instanceOf(metatype, value);
   const errors = validateSync(frame, { whitelist: true });
   if (errors.length === 0) return frame;
   return namesOf(errors).toSorted();

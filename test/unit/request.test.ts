@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { prepare, type AskRequest } from '../../src/notification/confirmation/request.js';
 import { InvalidMessageError } from '../../src/notification/notification.errors.js';
+import { findFault } from '../../src/protocol/json.js';
 import type { OnTimeout } from '../../src/protocol/confirmation.js';
 
 const QUESTION: AskRequest = { stepResult: { message: 'Deploy?' }, userId: 'ann', taskId: 'task', step: 1 };
@@ -47,7 +48,7 @@ describe('a question', () => {
   let deep: object = {};
   for (let level = 0; level < 10_000; level += 1) deep = { deep };
 
-  it.each<[string, object, string]>([
+  it.each<[string, object, string | RegExp]>([
     ['an empty user', { userId: '' }, 'userId'],
     ['a user of 257 characters', { userId: 'x'.repeat(257) }, 'userId'],
     ['a user with NUL', { userId: 'a\0b' }, 'userId'],
@@ -58,11 +59,24 @@ describe('a question', () => {
     ['a step that is none', { step: Number.NaN }, 'step'],
     ['no step result', { stepResult: undefined }, 'stepResult'],
     ['a step result’s field of another type', { stepResult: { message: 5 } }, 'stepResult.message'],
-    ['a cycle', { stepResult: { result: cyclic } }, 'stepResult'],
-    ['a big number of JavaScript’s own', { stepResult: { result: 1n } }, 'stepResult'],
-    ['ten thousand levels', { stepResult: { result: deep } }, 'stepResult'],
-    ['half a character', { stepResult: { message: 'a\ud800' } }, 'stepResult'],
-    ['more than a megabyte', { stepResult: { result: 'x'.repeat(1_100_000) } }, 'stepResult'],
+    ['a cycle', { stepResult: { message: 'x', result: cyclic } }, /^stepResult\.result\.self\.self/],
+    ['a big number of JavaScript’s own', { stepResult: { message: 'x', result: { row: 1n } } }, 'stepResult.result.row'],
+    ['ten thousand levels', { stepResult: { message: 'x', result: deep } }, /^stepResult\.result\.deep\.deep/],
+    ['half a character', { stepResult: { message: 'a\ud800' } }, 'stepResult.message'],
+    ['more than a megabyte', { stepResult: { message: 'x', result: 'x'.repeat(1_100_000) } }, 'stepResult'],
+    ['a result without a message', { stepResult: { step: 'deploy' } }, 'stepResult.message'],
+    ['an empty message', { stepResult: { message: '' } }, 'stepResult.message'],
+    ['a message of null', { stepResult: { message: null } }, 'stepResult.message'],
+    ['a field of the step result that nobody knows', { stepResult: { message: 'x', extra: 1 } }, 'stepResult'],
+    ['an integer that was rounded', { metadata: { rows: [Number('2512292042121000001')] } }, 'metadata.rows.0'],
+    ['a number that is none', { stepResult: { message: 'x', result: { mean: Number.NaN } } }, 'stepResult.result.mean'],
+    ['a hole in a list', { stepResult: { message: 'x', result: [1, undefined] } }, 'stepResult.result.1'],
+    ['a Map', { stepResult: { message: 'x', result: new Map([[1, 2]]) } }, 'stepResult.result'],
+    ['an Error', { metadata: { error: new Error('x') } }, 'metadata.error'],
+    ['a function', { metadata: { callback: () => 1 } }, 'metadata.callback'],
+    ['a symbol', { metadata: { kind: Symbol('x') } }, 'metadata.kind'],
+    ['a date that is none', { metadata: { at: new Date(Number.NaN) } }, 'metadata.at'],
+    ['a field named __proto__', { metadata: JSON.parse('{"a":{"__proto__":{"b":1}}}') as object }, 'metadata.a.__proto__'],
     ['a time-out of 0', { timeoutMs: 0 }, 'timeoutMs'],
     ['a time-out of NaN', { timeoutMs: Number.NaN }, 'timeoutMs'],
     ['an infinite time-out', { timeoutMs: Number.POSITIVE_INFINITY }, 'timeoutMs'],
@@ -90,7 +104,33 @@ describe('a question', () => {
     ['an empty key', { key: '' }, 'key'],
     ['a misspelt option', { timeoutMS: 5 }, '(root)'],
   ])('with %s is refused by name', (_what, change, field) => {
-    expect(Object.keys(faults(change) ?? {})).toContain(field);
+    const names = Object.keys(faults(change) ?? {});
+    if (typeof field === 'string') expect(names).toContain(field);
+    else expect(names).toEqual([expect.stringMatching(field)]);
+  });
+
+  it('says of what is missing that it is required, whatever it should be', () => {
+    expect(faults({ userId: undefined, taskId: undefined, step: undefined, stepResult: { message: 'Go on?' } })).toEqual({
+      userId: 'is required',
+      taskId: 'is required',
+      step: 'is required',
+      'stepResult.message': 'is required',
+    });
+    expect(faults({ choices: [{ id: 'a', proceed: true }] })).toEqual({ 'choices.0.label': 'is required' });
+  });
+
+  it('shows what a `toJSON` method makes of a value, and leaves out what is undefined', () => {
+    class Money {
+      constructor(private readonly cents: number) {}
+      toJSON(): string {
+        return `${this.cents} ct`;
+      }
+    }
+    const at = new Date(0);
+    expect(prepared({ metadata: { price: new Money(5), at, none: undefined } }).prompt.metadata).toEqual({
+      price: '5 ct',
+      at: '1970-01-01T00:00:00.000Z',
+    });
   });
 
   it('takes what is at the limits', () => {
@@ -172,7 +212,8 @@ describe('the fingerprint of a key', () => {
   it('is the same however often it is made, of anything that can be asked', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 4 }), (result) => {
-        const request = { ...QUESTION, key: 'k', stepResult: { result } };
+        fc.pre(findFault(result) === undefined);
+        const request = { ...QUESTION, key: 'k', stepResult: { message: 'Deploy?', result } };
         const copy = JSON.parse(JSON.stringify(request)) as AskRequest;
         expect(prepare(request, DEFAULTS).fingerprint).toBe(prepare(copy, DEFAULTS).fingerprint);
       }),
@@ -187,7 +228,7 @@ describe('the digest', () => {
     const digest = prepared({ risk: 'irreversible' }).prompt.digest;
     expect(digest).toMatch(/^[0-9a-f]{64}$/);
     expect(prepared({ risk: 'irreversible', timeoutMs: 5 }).prompt.digest).toBe(digest);
-    for (const change of [{ userId: 'bob' }, { step: 2 }, { title: 'T' }, { stepResult: {} }])
+    for (const change of [{ userId: 'bob' }, { step: 2 }, { title: 'T' }, { stepResult: { message: 'Go on?' } }])
       expect(prepared({ risk: 'irreversible', ...change }).prompt.digest).not.toBe(digest);
   });
 });

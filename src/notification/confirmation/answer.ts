@@ -4,8 +4,10 @@
 import type { Answer, JsonObject } from '../../protocol/confirmation.js';
 import type { FieldErrors } from '../../protocol/messages.js';
 import type { Prompt } from '../engine/engine.js';
-import { InvalidAnswerError, StalePromptError } from '../notification.errors.js';
-import { compileForm } from './form.js';
+import { InvalidAnswerError, InvalidMessageError, StalePromptError } from '../notification.errors.js';
+import { isObject } from '../../protocol/decode.js';
+import { NUL_RULE, toJson } from '../validation.js';
+import { checkValues } from './form-values.js';
 
 /** An answer as it comes: from a `confirm` frame or by REST. */
 export interface GivenAnswer {
@@ -15,6 +17,29 @@ export interface GivenAnswer {
   values?: JsonObject | null;
   /** Echoes the prompt's digest, where it has one. */
   digest?: string | null;
+}
+
+/**
+ * The answer as it was given, if it can be one: its fields of their types, and nothing in it that JSON cannot carry unchanged.
+ * @param maxBytes of `values` as JSON
+ * @throws InvalidMessageError
+ */
+export function readAnswer(given: GivenAnswer, maxBytes: number): GivenAnswer {
+  const { proceed, feedback, choice, values, digest } = given;
+  const answer = toJson({ proceed, feedback, choice, values, digest }, '(answer)') as GivenAnswer;
+  const fields: FieldErrors = {};
+  if (answer.proceed != null && typeof answer.proceed !== 'boolean') fields['proceed'] = 'must be true or false';
+  for (const name of ['feedback', 'choice', 'digest'] as const) {
+    const text = answer[name];
+    if (text != null && typeof text !== 'string') fields[name] = 'must be a string';
+  }
+  // SQLite's driver cuts a text at a NUL.
+  if (typeof answer.feedback === 'string' && answer.feedback.includes('\0')) fields['feedback'] = NUL_RULE;
+  if (answer.values != null && !isObject(answer.values)) fields['values'] = 'must be an object';
+  else if (answer.values != null && Buffer.byteLength(JSON.stringify(answer.values)) > maxBytes)
+    fields['values'] = `must have at most ${maxBytes} bytes`;
+  if (Object.keys(fields).length > 0) throw new InvalidMessageError(fields);
+  return answer;
 }
 
 /**
@@ -32,10 +57,7 @@ export function checkAnswer(callbackId: string, prompt: Prompt, given: GivenAnsw
     fields['proceed'] = `contradicts the choice, which means ${choice.proceed}`;
   const proceed = choice?.proceed ?? given.proceed ?? false;
   if (prompt.inputSchema) {
-    Object.assign(
-      fields,
-      given.values == null && !proceed ? {} : compileForm(prompt.inputSchema).check(given.values ?? {}, proceed),
-    );
+    Object.assign(fields, given.values == null && !proceed ? {} : checkValues(prompt.inputSchema, given.values ?? {}, proceed));
   } else if (given.values != null) {
     fields['values'] = 'this prompt has no form';
   }

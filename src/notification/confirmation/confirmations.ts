@@ -19,7 +19,7 @@ import {
   NotFoundError,
   ServiceClosedError,
 } from '../notification.errors.js';
-import { checkAnswer, type GivenAnswer } from './answer.js';
+import { checkAnswer, readAnswer, type GivenAnswer } from './answer.js';
 import { prepare, type AskDefaults, type AskRequest } from './request.js';
 import { confirmationResult, confirmationView, isDecided, type ConfirmationResult, type Decided } from './view.js';
 import { Waiters, type Waiter } from './waiters.js';
@@ -62,7 +62,7 @@ export class Confirmations {
 
   constructor(
     private readonly engine: Engine,
-    private readonly defaults: AskDefaults,
+    private readonly defaults: AskDefaults & { maxPayload: number },
   ) {}
 
   /** Asks, and waits for the decision. See `NotificationService.notifyUser`. */
@@ -120,9 +120,10 @@ export class Confirmations {
 
   /**
    * The one decision (E2). Resolves when this answer decided, or repeats the one that did.
-   * @throws NotFoundError, InvalidAnswerError, AlreadyResolvedError, EngineUnavailableError
+   * @throws InvalidMessageError, NotFoundError, InvalidAnswerError, AlreadyResolvedError, EngineUnavailableError
    */
-  async decide(callbackId: string, by: Answerer, given: GivenAnswer): Promise<Settled> {
+  async decide(callbackId: string, by: Answerer, answered: GivenAnswer): Promise<Settled> {
+    const given = readAnswer(answered, this.defaults.maxPayload);
     const prompt = await this.get(callbackId, by.scope);
     const answer = isDecided(prompt) ? lenientAnswer(prompt, given) : checkAnswer(callbackId, prompt.prompt, given);
     const { scope, userId: answeredBy, via, arrival } = by;
@@ -220,7 +221,7 @@ export class Confirmations {
     const over = new AbortController();
     const stop = (): void => over.abort();
     waiter.decided.then(stop, stop);
-    const reason = signal?.reason instanceof Error ? signal.reason.message : undefined;
+    const reason = signal?.reason instanceof Error ? storable(signal.reason.message) : undefined;
     // The reply of an attempt that failed may be all that got lost.
     let unsure = false;
     while (!over.signal.aborted && !this.closed) {
@@ -240,6 +241,9 @@ export class Confirmations {
     }
   }
 }
+
+/** The text of an error, without what a store would cut or replace. */
+const storable = (text: string): string => text.replace(/\0|\p{Surrogate}/gu, '\ufffd');
 
 function outcomeOf(result: Awaited<ReturnType<Engine['decide']>>, callbackId: string): Settled {
   if (result.status === 'not_found') throw new NotFoundError('confirmation', callbackId);

@@ -5,12 +5,14 @@ import { createHash, randomUUID, type Hash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import { z } from 'zod';
 import type { Choice, InputSchema, JsonObject, OnTimeout, StepResult } from '../../protocol/confirmation.js';
-import { findStructuralProblem } from '../../protocol/decode.js';
+import { isObject } from '../../protocol/decode.js';
+import { asFields, within } from '../../protocol/json.js';
 import { IDENTIFIER_TEXT, MAX_IDENTIFIER_LENGTH } from '../../protocol/identifier.js';
 import type { FieldErrors } from '../../protocol/messages.js';
 import type { OpenRequest, Prompt } from '../engine/engine.js';
 import { InvalidMessageError } from '../notification.errors.js';
-import { compileForm } from './form.js';
+import { toJson } from '../validation.js';
+import { findFormFault } from './form.js';
 import { shownFields } from './view.js';
 
 /** Options of `notifyUser`. */
@@ -59,23 +61,14 @@ export const identifier = z
 
 const choice = z.strictObject({ id: identifier, label: z.string(), proceed: z.boolean() });
 
-const jsonObject = z.record(z.string(), z.json());
-
-const field = z.looseObject({
-  type: z.enum(['string', 'number', 'integer', 'boolean', 'array']),
-});
-
-const inputSchema = z.looseObject({
-  type: z.literal('object'),
-  properties: z.record(z.string(), field),
-  required: z.array(z.string()).optional(),
-});
+/** An object that `toJson` has made; nobody need walk it again. */
+const jsonObject = z.custom<JsonObject>(isObject, 'must be an object');
 
 const text = z.string().nullish();
 
-const stepResult = z.object({
+const stepResult = z.strictObject({
   step: text,
-  message: text,
+  message: z.string().min(1, 'must not be empty'),
   status: text,
   result: z.unknown().optional(),
   completed: z.boolean().nullish(),
@@ -92,7 +85,7 @@ const schema = z.strictObject({
   onTimeout: z.enum(['proceed', 'abort', 'error']).optional(),
   risk: z.literal('irreversible').optional(),
   choices: z.array(choice).min(1).max(100).optional(),
-  inputSchema: inputSchema.optional(),
+  inputSchema: jsonObject.optional(),
   title: z.string().max(1024).optional(),
   metadata: jsonObject.optional(),
   key: identifier.optional(),
@@ -103,16 +96,11 @@ const schema = z.strictObject({
  */
 export function prepare(request: AskRequest, defaults: AskDefaults): OpenRequest {
   const { signal: _signal, ...contents } = request;
-  // JSON writes what is no number as null, and null waits for ever.
-  if (typeof request.timeoutMs === 'number' && !Number.isFinite(request.timeoutMs))
-    throw new InvalidMessageError({ timeoutMs: 'must be a finite number, or null' });
-  const json = toJson(contents);
-  const problem = findStructuralProblem(json);
-  if (problem !== undefined) throw new InvalidMessageError({ stepResult: problem });
-  const parsed = schema.safeParse(json);
+  const json = toJson(contents, 'stepResult');
+  const parsed = schema.safeParse(json, { error: ({ input }) => (input === undefined ? 'is required' : undefined) });
   if (!parsed.success) throw new InvalidMessageError(fieldErrors(parsed.error));
   const { userId, taskId, step, timeoutMs = defaults.callbackTimeoutMs, onTimeout, key, ...shown } = parsed.data;
-  const prompt = shown as Prompt;
+  const prompt = shown as unknown as Prompt;
   check(prompt, onTimeout);
   if (prompt.risk === 'irreversible') prompt.digest = digestOf(shownFields({ userId, taskId, step, prompt }));
   // `risk` means that only the caller could have said yes beforehand, and `check` has just refused that.
@@ -142,21 +130,10 @@ function check(prompt: Prompt, onTimeout: OnTimeout | undefined): void {
     fields['metadata'] = `must have at most ${MAX_METADATA_BYTES} bytes`;
   if (byteLength(prompt) > MAX_PROMPT_BYTES) fields['stepResult'] = `the prompt must have at most ${MAX_PROMPT_BYTES} bytes`;
   if (prompt.inputSchema) {
-    const problem = compileForm(prompt.inputSchema).problem;
-    if (problem) fields['inputSchema'] = problem;
+    const fault = findFormFault(prompt.inputSchema);
+    if (fault) Object.assign(fields, asFields(within('inputSchema', fault), 'inputSchema'));
   }
   if (Object.keys(fields).length > 0) throw new InvalidMessageError(fields);
-}
-
-/** What JSON makes of a value: the form in which it is stored, shown and compared. */
-function toJson(contents: object): unknown {
-  try {
-    return JSON.parse(JSON.stringify(contents));
-  } catch (cause) {
-    throw new InvalidMessageError({
-      stepResult: `cannot be written as JSON (${cause instanceof Error ? cause.message : String(cause)})`,
-    });
-  }
 }
 
 function fingerprint(contents: object): string {

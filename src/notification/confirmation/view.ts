@@ -40,7 +40,7 @@ export function shownFields({
     task_id: taskId,
     step,
     step_name: stepResult.step ?? null,
-    message: stepResult.message ?? null,
+    message: stepResult.message,
     result: stepResult.result ?? null,
     status: stepResult.status ?? null,
     completed: stepResult.completed ?? null,

@@ -155,8 +155,8 @@ export class Connection {
     if (this.settled === settled) this.settled = undefined;
   }
 
-  /** Queues the answer to a frame of this connection, then starts what was to follow it. */
-  reply(message: object): void {
+  /** Queues the answer to a frame of this connection, or its JSON, then starts what was to follow it. */
+  reply(message: object | string): void {
     this.replied += 1;
     if (this.phase !== 'closed') this.outbox.push(new OutboundFrame(message));
     this.startFollowing();

@@ -6,6 +6,7 @@
  *  2. The subprotocol that carries a token is never echoed.
  *  3. A connection over a limit is accepted and closed with 1013, so that old clients understand.
  */
+import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage, Server } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -153,7 +154,7 @@ export class Endpoint {
     const limiter = new Limiter(connection, options, onRefused, budgets);
     ws.on('message', (data: Buffer) => {
       metrics.framesReceived.inc();
-      if (limiter.admits()) connection.receive(data.toString());
+      if (limiter.admits()) connection.receive(textOf(data));
     });
     ws.on('ping', () => limiter.admits());
     ws.on('pong', () => liveness.pong() || limiter.admits());
@@ -179,6 +180,11 @@ export class Endpoint {
     hub.displaceUnauthenticated(Math.ceil(options.maxConnections / 10))?.cut(CLOSE.UNAUTHENTICATED, true);
     return true;
   }
+}
+
+/** Bytes that are no UTF-8, which only a binary frame can hold, become what is no Unicode either: the decoder refuses it. */
+function textOf(data: Buffer): string {
+  return isUtf8(data) ? data.toString() : data.toString().replaceAll('\ufffd', '\udfff');
 }
 
 /** A client that wants a smaller deflate window could not read the frames that all share: it gets none compressed. */

@@ -32,7 +32,7 @@ export function isFault(error: unknown): boolean {
 /** What guards, pipes and filters of a host app throw counts with its HTTP status. */
 export function asProtocolError(
   error: unknown,
-): Pick<NotificationError, 'code' | 'message' | 'fields' | 'callbackId' | 'confirmation'> {
+): Pick<NotificationError, 'code' | 'message' | 'fields' | 'callbackId' | 'confirmation'> & { status?: number } {
   if (error instanceof NotificationError) return error;
   if (error instanceof DecodeError) return { code: error.code, message: error.message, fields: error.fields };
   if (error instanceof HttpException) {

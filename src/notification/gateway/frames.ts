@@ -1,8 +1,6 @@
 /**
  * The fields of each action's frame, checked by class-validator. Unknown fields are ignored: old clients send some.
  */
-import { applyDecorators } from '@nestjs/common';
-import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
   ArrayMinSize,
@@ -18,15 +16,11 @@ import {
   Min,
   ValidateNested,
 } from 'class-validator';
-import { IsIdentifier } from '../validation.js';
-import type { NestedContext } from './frame.pipe.js';
+import { HasNoNul, IsIdentifier } from '../validation.js';
+import type { NestedContext } from '../rules.js';
 import type { JsonObject } from '../../protocol/confirmation.js';
 
-const Nested = (nested: new () => object): PropertyDecorator =>
-  applyDecorators(
-    ValidateNested({ context: { nested } satisfies NestedContext }),
-    Type(() => nested),
-  );
+const Nested = (nested: new () => object): PropertyDecorator => ValidateNested({ context: { nested } satisfies NestedContext });
 
 /** As many subscriptions one frame may ask for. */
 const MAX_CHANNELS = 32;
@@ -87,6 +81,7 @@ export class ConfirmFrame {
 
   @IsOptional()
   @IsString()
+  @HasNoNul()
   feedback?: string | null;
 
   @IsOptional()
@@ -112,6 +107,7 @@ export class CancelFrame {
   @IsOptional()
   @IsString()
   @MaxLength(1024)
+  @HasNoNul()
   reason?: string | null;
 }
 

@@ -53,7 +53,14 @@ import { NOTIFICATION_GATEWAY } from './ws-adapter.js';
 import { WsErrorFilter } from './ws-error.filter.js';
 
 /** On the frame alone: a pipe on the gateway would be run for the connection as well. */
-const checked = new FramePipe();
+const checked = {
+  subscribe: new FramePipe(SubscribeFrame),
+  confirm: new FramePipe(ConfirmFrame),
+  cancel: new FramePipe(CancelFrame),
+  ack: new FramePipe(AckFrame),
+  authenticate: new FramePipe(AuthenticateFrame),
+  pending: new FramePipe(PendingFrame),
+};
 const DEFAULT_PAGE = 100;
 /** How many prompts of a page are read at once: the page takes no more once it has its bytes. */
 const PENDING_ROWS = 20;
@@ -144,7 +151,10 @@ export class NotificationGateway
   }
 
   @SubscribeMessage('subscribe')
-  async subscribe(@ConnectedSocket() connection: Connection, @MessageBody(checked) frame: SubscribeFrame): Promise<Reply> {
+  async subscribe(
+    @ConnectedSocket() connection: Connection,
+    @MessageBody(checked.subscribe) frame: Readonly<SubscribeFrame>,
+  ): Promise<Reply> {
     const wanted = wantedBy(frame);
     const [only] = wanted;
     if (only && wanted.length === 1 && !frame.channels)
@@ -157,7 +167,10 @@ export class NotificationGateway
   }
 
   @SubscribeMessage('unsubscribe')
-  async unsubscribe(@ConnectedSocket() connection: Connection, @MessageBody(checked) frame: SubscribeFrame): Promise<Reply> {
+  async unsubscribe(
+    @ConnectedSocket() connection: Connection,
+    @MessageBody(checked.subscribe) frame: Readonly<SubscribeFrame>,
+  ): Promise<Reply> {
     const targets = wantedBy(frame).map(({ target }) => target);
     for (const target of targets) this.mustBeLeavable(target);
     for (const target of targets) {
@@ -170,7 +183,10 @@ export class NotificationGateway
   }
 
   @SubscribeMessage('confirm')
-  async confirm(@ConnectedSocket() connection: Connection, @MessageBody(checked) frame: ConfirmFrame): Promise<Reply> {
+  async confirm(
+    @ConnectedSocket() connection: Connection,
+    @MessageBody(checked.confirm) frame: Readonly<ConfirmFrame>,
+  ): Promise<Reply> {
     const { arrival } = connection;
     const by = { userId: connection.userId ?? null, scope: await this.access.scopeOf(connection.identity), arrival };
     await deciding(connection, 'answering', frame.callback_id, () =>
@@ -180,7 +196,10 @@ export class NotificationGateway
   }
 
   @SubscribeMessage('cancel')
-  async cancel(@ConnectedSocket() connection: Connection, @MessageBody(checked) frame: CancelFrame): Promise<Reply> {
+  async cancel(
+    @ConnectedSocket() connection: Connection,
+    @MessageBody(checked.cancel) frame: Readonly<CancelFrame>,
+  ): Promise<Reply> {
     const { identity } = connection;
     await this.access.mustReach(identity, frame.user_id, 'task');
     const request = {
@@ -198,13 +217,16 @@ export class NotificationGateway
   }
 
   @SubscribeMessage('ack')
-  async ack(@ConnectedSocket() connection: Connection, @MessageBody(checked) frame: AckFrame): Promise<Reply> {
+  async ack(@ConnectedSocket() connection: Connection, @MessageBody(checked.ack) frame: Readonly<AckFrame>): Promise<Reply> {
     await this.service.acknowledge(frame.message_id, await this.access.scopeOf(connection.identity));
     return { type: 'acknowledged', message_id: frame.message_id };
   }
 
   @SubscribeMessage('authenticate')
-  async authenticate(@ConnectedSocket() connection: Connection, @MessageBody(checked) frame: AuthenticateFrame): Promise<Reply> {
+  async authenticate(
+    @ConnectedSocket() connection: Connection,
+    @MessageBody(checked.authenticate) frame: Readonly<AuthenticateFrame>,
+  ): Promise<Reply> {
     const request = this.requests.get(connection);
     if (!request)
       throw new NotificationError('INVALID_MESSAGE', 'this server has no authentication: name yourself with subscribe');
@@ -225,7 +247,10 @@ export class NotificationGateway
   }
 
   @SubscribeMessage('pending')
-  async pending(@ConnectedSocket() connection: Connection, @MessageBody(checked) frame: PendingFrame): Promise<Reply> {
+  async pending(
+    @ConnectedSocket() connection: Connection,
+    @MessageBody(checked.pending) frame: Readonly<PendingFrame>,
+  ): Promise<Reply> {
     const scope = await this.access.scopeOf(connection.identity);
     const limit = frame.limit ?? DEFAULT_PAGE;
     return this.hub.readPending(async (decided) => {

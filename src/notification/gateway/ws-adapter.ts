@@ -100,8 +100,9 @@ export class NotificationWsAdapter extends WsAdapter {
       if (!handler) mustBeAllowed(connection.identity, 'ws.ping');
       if (!handler) throw new NotificationError('UNKNOWN_ACTION', `Unknown action: ${action}`);
       const result: unknown = await handler.callback(frame, action);
-      if (isObservable(result)) await result.forEach((reply) => send(connection, reply, requestId));
-      else send(connection, result, requestId);
+      const original = { frame, text };
+      if (isObservable(result)) await result.forEach((reply) => send(connection, reply, requestId, original));
+      else send(connection, result, requestId, original);
       if (connection.replies === repliesBefore) throw new Error(`the handler of ${action} answered nothing`);
     } catch (error) {
       if (isFault(error)) this.log.error(error);
@@ -112,8 +113,18 @@ export class NotificationWsAdapter extends WsAdapter {
   }
 }
 
-function send(connection: Connection, reply: unknown, requestId: RequestId | undefined): void {
-  if (isObject(reply)) connection.reply({ ...reply, request_id: requestId });
+/** A reply that repeats the frame repeats its text: a number in it may have more digits than a double holds. */
+function send(
+  connection: Connection,
+  reply: unknown,
+  requestId: RequestId | undefined,
+  original: { frame: ClientFrame; text: string },
+): void {
+  if (!isObject(reply)) return;
+  const { original_data: repeated, ...rest }: Record<string, unknown> = { ...reply, request_id: requestId };
+  if (repeated === undefined) connection.reply(rest);
+  else if (repeated !== original.frame) connection.reply({ ...rest, original_data: repeated });
+  else connection.reply(`${JSON.stringify(rest).slice(0, -1)},"original_data":${original.text}}`);
 }
 
 function wantsWebSocket({ headers }: IncomingMessage): boolean {

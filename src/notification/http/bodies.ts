@@ -5,24 +5,25 @@ import {
   Anything,
   Flag,
   FreeObject,
-  FromText,
   Identifier,
   ListOf,
   Nested,
   OneOf,
   Seconds,
   Text,
+  TextOrNumber,
   Via,
   Whole,
 } from './fields.js';
+import { FromText } from './checked-query.js';
 import { ANY_JSON, INPUT_SCHEMA, STATES } from './schemas.js';
 
 export class StepResultBody implements StepResult {
   @Text({ description: 'The step’s own name; `step_name` on the wire.', optional: true, nullable: true })
   step?: string | null;
 
-  @Text({ description: 'What the user reads.', optional: true, nullable: true })
-  message?: string | null;
+  @Text({ description: 'What the user reads.', minLength: 1 })
+  message!: string;
 
   @Text({ description: 'The application’s word for how the step stands.', optional: true, nullable: true })
   status?: string | null;
@@ -33,10 +34,7 @@ export class StepResultBody implements StepResult {
   @Flag({ description: 'Whether the step is done.', optional: true, nullable: true })
   completed?: boolean | null;
 
-  @Anything(
-    { description: 'The application’s code of a failure.', optional: true },
-    { oneOf: [{ type: 'string', nullable: true }, { type: 'number' }] },
-  )
+  @TextOrNumber({ description: 'The application’s code of a failure.', optional: true })
   error_code?: string | number | null;
 
   @Text({ description: 'The failure in words.', optional: true, nullable: true })
@@ -101,14 +99,13 @@ export class OpenConfirmationBody {
 
 export class AnswerBody {
   @Flag({
-    description: 'Yes or no. A `choice` sets it; one that contradicts it is refused.',
+    description: 'Yes or no; required unless there is a `choice`, which sets it. One that contradicts it is refused.',
     optional: true,
     nullable: true,
-    default: false,
   })
   proceed?: boolean | null;
 
-  @Text({ description: 'The user’s own words.', optional: true, nullable: true })
+  @Text({ description: 'The user’s own words; without NUL.', noNul: true, optional: true, nullable: true })
   feedback?: string | null;
 
   @Text({ description: 'The id of one of the prompt’s choices.', optional: true, nullable: true })
@@ -150,7 +147,7 @@ export class CancelBody {
   @Identifier({ description: 'Whose task it is, where nobody has named it yet.', optional: true })
   user_id?: string;
 
-  @Text({ description: 'Why, in words.', maxLength: 1024, optional: true })
+  @Text({ description: 'Why, in words; without NUL.', maxLength: 1024, noNul: true, optional: true })
   reason?: string;
 }
 
@@ -179,7 +176,7 @@ export class InboxQuery {
   @OneOf(STATES, { description: 'Only those in this state.', optional: true })
   state?: ConfirmationState;
 
-  @Text({ description: 'Only those of this task.', optional: true })
+  @Identifier({ description: 'Only those of this task.', optional: true })
   task_id?: string;
 
   @FromText()

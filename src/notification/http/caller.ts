@@ -16,6 +16,7 @@ import { Reading } from '../connection/reading.js';
 import type { Arrival } from '../engine/deadlines.js';
 import { NotificationError } from '../notification.errors.js';
 import { ResolvedOptions, type Origin } from '../notification.options.js';
+import { headerText } from './header-text.js';
 
 export interface Caller {
   subject: Exclude<Subject, { kind: 'anonymous' | 'unauthenticated' }>;
@@ -86,7 +87,7 @@ export class Callers {
   private async subjectOf(request: CalledRequest): Promise<Identified> {
     const isOpen = this.options.authenticator === undefined && this.keyHashes.length === 0;
     if (isOpen) return { subject: { kind: 'service' } };
-    const token = request.header('x-api-key') ?? /^Bearer +(\S+)$/i.exec(request.header('authorization') ?? '')?.[1];
+    const token = headerText(request, 'X-API-Key') ?? /^Bearer +(\S+)$/i.exec(headerText(request, 'Authorization') ?? '')?.[1];
     if (token !== undefined && this.isKey(token))
       return { subject: { kind: 'service', keyHash: hash(token).toString('hex').slice(0, 8) } };
     const user = token === undefined ? undefined : await this.tokens.check(token, request);

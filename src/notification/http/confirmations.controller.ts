@@ -1,6 +1,6 @@
 /** `notifyUser` for a worker in any language, and answers by HTTP. */
 import type { Request, Response } from 'express';
-import { Body, Delete, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Delete, Get, HttpCode, Param, Post, Req, Res } from '@nestjs/common';
 import type { ConfirmationView } from '../../protocol/messages.js';
 import { Access } from '../access/access.js';
 import { confirmationView, isDecided } from '../confirmation/view.js';
@@ -15,6 +15,9 @@ import { ConfirmationResponse } from './responses.js';
 import { AnswerBody, OpenConfirmationBody, WaitQuery } from './bodies.js';
 import { Calling, Operation, type Caller } from './caller.js';
 import { LongPolls } from './long-polls.js';
+import { CheckedQuery } from './checked-query.js';
+import { headerText } from './header-text.js';
+import { JsonBody } from './json-body.js';
 import { RestController } from './rest.js';
 
 @ApiTags('confirmations')
@@ -38,7 +41,7 @@ export class ConfirmationsController {
   @ApiHeader({
     name: 'Idempotency-Key',
     required: false,
-    description: 'Unique per user: the same key with the same body asks nothing again, and answers with the same prompt.',
+    description: 'ASCII, unique per user: the same key with the same body asks nothing again, and answers with the same prompt.',
     schema: { type: 'string', minLength: 1, maxLength: MAX_IDENTIFIER_LENGTH },
   })
   @Post()
@@ -47,10 +50,10 @@ export class ConfirmationsController {
     @Req() request: Request,
     @Calling() caller: Caller,
     @Res({ passthrough: true }) response: Response,
-    @Headers('Idempotency-Key') key: string | undefined,
-    @Query() { wait }: WaitQuery,
-    @Body() body: OpenConfirmationBody,
+    @CheckedQuery(WaitQuery) { wait }: WaitQuery,
+    @JsonBody(OpenConfirmationBody) body: OpenConfirmationBody,
   ): Promise<ConfirmationView> {
+    const key = headerText(request, 'Idempotency-Key');
     const { created, confirmation } = await inWireNames(() =>
       this.service.openConfirmation(
         {
@@ -88,7 +91,7 @@ export class ConfirmationsController {
     @Req() request: Request,
     @Calling() caller: Caller,
     @Param('callback_id') callbackId: string,
-    @Query() { wait }: WaitQuery,
+    @CheckedQuery(WaitQuery) { wait }: WaitQuery,
   ): Promise<ConfirmationView> {
     return this.read(callbackId, caller, wait ?? 0, request);
   }
@@ -107,8 +110,11 @@ export class ConfirmationsController {
   async answer(
     @Calling() caller: Caller,
     @Param('callback_id') callbackId: string,
-    @Body() body: AnswerBody,
+    @JsonBody(AnswerBody) body: AnswerBody,
   ): Promise<ConfirmationView> {
+    // By WebSocket an absent `proceed` means no, as old clients have it. Here it means that something was not understood.
+    if (body.proceed == null && body.choice == null)
+      throw new InvalidMessageError({ proceed: 'is required, unless there is a choice' });
     return confirmationView(await this.service.answer(callbackId, await this.answererOf(caller, body), body, caller.origin));
   }
 

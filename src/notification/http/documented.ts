@@ -1,10 +1,9 @@
 /** What OpenAPI says of a route: in words, what it answers, and every error it can give. */
 import { applyDecorators, type Type } from '@nestjs/common';
-import { ApiBody, ApiExtraModels, ApiOperation, ApiParam, ApiResponse } from '@nestjs/swagger';
+import { ApiExtraModels, ApiOperation, ApiParam, ApiResponse } from '@nestjs/swagger';
 import { ERROR_STATUS, type ErrorCode } from '../../protocol/codes.js';
 import { MAX_IDENTIFIER_LENGTH } from '../../protocol/identifier.js';
 import { ErrorResponse } from './responses.js';
-import { MESSAGE } from './schemas.js';
 
 interface Documentation {
   summary: string;
@@ -41,6 +40,3 @@ export function Documented({ summary, description, answers, errors = [] }: Docum
 /** A path parameter that names a user or a task. */
 export const NamedInPath = (name: 'user_id' | 'task_id' | 'callback_id', description: string): MethodDecorator =>
   ApiParam({ name, description, schema: { type: 'string', minLength: 1, maxLength: MAX_IDENTIFIER_LENGTH } });
-
-/** The body is a message of the application's own. */
-export const MessageInBody = (): MethodDecorator => ApiBody({ schema: MESSAGE });

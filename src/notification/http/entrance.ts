@@ -20,6 +20,7 @@ import { ResolvedOptions } from '../notification.options.js';
 import { BodyBudget } from './body-budget.js';
 import { Callers, type CalledRequest } from './caller.js';
 import { HttpErrorFilter, sendError } from './http-error.filter.js';
+import { keepBody } from './json-body.js';
 import { isEndpoint, pathOf } from '../gateway/admission.js';
 import { Routes } from './routes.js';
 
@@ -61,8 +62,12 @@ export class Entrance implements OnModuleInit {
     // A testing module gets its adapter when the application is created from it; an application context never.
     host.init$.subscribe(() => {
       host.httpAdapter.use((request: CalledRequest, response: ServerResponse, next: () => void) => {
-        if (this.routeOf(request) === undefined) next();
-        else void this.admit(request, response, next);
+        if (this.routeOf(request) === undefined) {
+          next();
+          return;
+        }
+        keepBody(request);
+        void this.admit(request, response, next);
       });
     });
   }

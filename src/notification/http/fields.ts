@@ -1,7 +1,6 @@
 /** Fields of bodies and queries: each decorator checks (class-validator) and describes (OpenAPI) in one. */
 import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
   ArrayMinSize,
@@ -19,10 +18,12 @@ import {
   Max,
   MaxLength,
   Min,
+  ValidateBy,
   ValidateNested,
 } from 'class-validator';
 import { MAX_IDENTIFIER_LENGTH, VIA_TEXT } from '../../protocol/identifier.js';
-import { IsIdentifier } from '../validation.js';
+import type { NestedContext } from '../rules.js';
+import { HasNoNul, IsIdentifier } from '../validation.js';
 
 /** Whether a field may be left out, or `null`, and what it is then. */
 interface Presence {
@@ -56,9 +57,14 @@ export const Via = (given: Described): PropertyDecorator =>
     Matches(VIA_TEXT, { message: 'via must have 1 to 64 of A-Z a-z 0-9 . _ : -, the first a letter or digit' }),
   );
 
-export const Text = (given: Described & { minLength?: 1; maxLength?: number }): PropertyDecorator => {
-  const { minLength, maxLength } = given;
-  const checks = [IsString(), ...(minLength ? [IsNotEmpty()] : []), ...(maxLength ? [MaxLength(maxLength)] : [])];
+export const Text = (given: Described & { minLength?: 1; maxLength?: number; noNul?: true }): PropertyDecorator => {
+  const { minLength, maxLength, noNul } = given;
+  const checks = [
+    IsString(),
+    ...(minLength ? [IsNotEmpty()] : []),
+    ...(maxLength ? [MaxLength(maxLength)] : []),
+    ...(noNul ? [HasNoNul()] : []),
+  ];
   return field(given, { type: String, ...(minLength && { minLength }), ...(maxLength && { maxLength }) }, ...checks);
 };
 
@@ -91,23 +97,29 @@ export const Seconds = (given: Described & { maximum?: number }): PropertyDecora
 export const FreeObject = (given: Described, schema: ApiPropertyOptions = { additionalProperties: true }): PropertyDecorator =>
   field(given, { type: 'object', ...schema } as ApiPropertyOptions, IsObject());
 
+const NestedIn = (nested: new () => object): PropertyDecorator => ValidateNested({ context: { nested } satisfies NestedContext });
+
 export const Nested = (type: new () => object, given: Described): PropertyDecorator =>
-  field(
-    given,
-    { type },
-    IsObject(),
-    ValidateNested(),
-    Type(() => type),
-  );
+  field(given, { type }, IsObject(), NestedIn(type));
 
 export const ListOf = (type: new () => object, given: Described & { minItems: number; maxItems: number }): PropertyDecorator => {
   const { minItems, maxItems } = given;
-  const checks = [IsArray(), ArrayMinSize(minItems), ArrayMaxSize(maxItems), ValidateNested({ each: true }), Type(() => type)];
+  const checks = [IsArray(), ArrayMinSize(minItems), ArrayMaxSize(maxItems), NestedIn(type)];
   return field(given, { type, isArray: true, minItems, maxItems }, ...checks);
 };
 
-/** Whatever JSON holds, or one of some types; the service checks which. */
-export const Anything = (given: Described, schema: ApiPropertyOptions): PropertyDecorator => field(given, schema);
+export const TextOrNumber = (given: Described): PropertyDecorator =>
+  field(
+    given,
+    { oneOf: [{ type: 'string', nullable: true }, { type: 'number' }] },
+    ValidateBy({
+      name: 'textOrNumber',
+      validator: {
+        validate: (value) => typeof value === 'string' || typeof value === 'number',
+        defaultMessage: () => 'must be a string or a number',
+      },
+    }),
+  );
 
-/** A number in a query, which comes as text. */
-export const FromText = (): PropertyDecorator => Type(() => Number);
+/** Whatever JSON holds. */
+export const Anything = (given: Described, schema: ApiPropertyOptions): PropertyDecorator => field(given, schema);

@@ -2,7 +2,7 @@
  * Errors of the REST routes: `{code, message, fields?, confirmation?}` with the code's status, and the members of RFC 9457
  * for a client that accepts `application/problem+json`.
  */
-import { STATUS_CODES, type ServerResponse } from 'node:http';
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Catch, Injectable, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { Addresses } from '../access/address.js';
 import { AuditTrail, isRefusal } from '../access/audit.js';
@@ -35,7 +35,7 @@ export class HttpErrorFilter implements ExceptionFilter {
 
   /** @param route the pattern that the request's path matches, where it has not been routed yet */
   answer(error: unknown, request: CalledRequest, response: ServerResponse, route = routeOf(request)): void {
-    const { code, message, fields, callbackId, confirmation } = asProtocolError(error);
+    const { code, message, fields, callbackId, confirmation, status = ERROR_STATUS[code] } = asProtocolError(error);
     if (code === 'INTERNAL') this.logger.error(error);
     if (isRefusal(code)) {
       const origin: Origin = request.caller?.origin ?? { by: null, means: 'rest', address: this.addresses.of(request) };
@@ -49,7 +49,7 @@ export class HttpErrorFilter implements ExceptionFilter {
     }
     if (response.headersSent) return;
     if (RETRYABLE.has(code) && !response.hasHeader('Retry-After')) response.setHeader('Retry-After', RETRY_AFTER_S);
-    sendError(request, response, ERROR_STATUS[code], { code, message, fields, confirmation });
+    sendError(request, response, status, { code, message, fields, confirmation });
   }
 }
 
@@ -78,7 +78,7 @@ export function sendError(
   request.once('end', end).resume();
 }
 
-export function hasBody({ headers }: CalledRequest): boolean {
+export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 

@@ -1,6 +1,6 @@
 /** `GET /ws/status`, `POST /ws/broadcast`, and what concerns one user: messages, presence, inbox. */
 import type { Request } from 'express';
-import { Body, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
+import { Get, HttpCode, Param, Post, Req } from '@nestjs/common';
 import { Access } from '../access/access.js';
 import { inboxEntry, toSeconds } from '../confirmation/view.js';
 import type { ApplicationMessage } from '../../protocol/messages.js';
@@ -8,7 +8,7 @@ import { InvalidMessageError } from '../notification.errors.js';
 import { NotificationService, type Delivery } from '../notification.service.js';
 import { ApiTags } from '@nestjs/swagger';
 import { InboxQuery, SendQuery } from './bodies.js';
-import { Documented, MessageInBody, NamedInPath } from './documented.js';
+import { Documented, NamedInPath } from './documented.js';
 import {
   DeliveryResponse,
   InboxResponse,
@@ -21,6 +21,8 @@ import {
 import { Calling, Operation, type Caller } from './caller.js';
 import { LongPolls } from './long-polls.js';
 import { IdentifierPipe } from '../validation.js';
+import { CheckedQuery } from './checked-query.js';
+import { JsonBody } from './json-body.js';
 import { RestController } from './rest.js';
 
 const DEFAULT_PAGE = 100;
@@ -58,11 +60,10 @@ export class MessagesController {
     answers: { 202: { type: DeliveryResponse, description: 'Sent.' } },
     errors: ['INVALID_JSON', 'STORE_FULL'],
   })
-  @MessageInBody()
   @Post('broadcast')
   @Operation('broadcast.send')
   @HttpCode(202)
-  async broadcast(@Body() message: object): Promise<object> {
+  async broadcast(@JsonBody() message: object): Promise<object> {
     const { deliveredTo } = await this.service.broadcastMessage(message as ApplicationMessage);
     return { delivered_to: deliveredTo };
   }
@@ -74,7 +75,6 @@ export class MessagesController {
     errors: ['INVALID_JSON', 'STORE_FULL'],
   })
   @NamedInPath('user_id', 'The user.')
-  @MessageInBody()
   @Post('users/:user_id/messages')
   @Operation('user.send')
   @HttpCode(202)
@@ -82,8 +82,8 @@ export class MessagesController {
     @Req() request: Request,
     @Calling() caller: Caller,
     @Param('user_id', IdentifierPipe) userId: string,
-    @Query() query: SendQuery,
-    @Body() message: object,
+    @CheckedQuery(SendQuery) query: SendQuery,
+    @JsonBody() message: object,
   ): Promise<object> {
     const requiresAck = query.requires_ack === 'true';
     if (query.wait !== undefined && !requiresAck) throw new InvalidMessageError({ wait: 'needs requires_ack=true' });
@@ -144,7 +144,7 @@ export class MessagesController {
   async inbox(
     @Calling() caller: Caller,
     @Param('user_id', IdentifierPipe) userId: string,
-    @Query() query: InboxQuery,
+    @CheckedQuery(InboxQuery) query: InboxQuery,
   ): Promise<object> {
     await this.access.mustReach(caller.subject, userId, 'user');
     const { items, cursor } = await this.service.listConfirmations({

@@ -1,9 +1,9 @@
-/** What every REST controller of the module has in common: caller, validation, error shape. */
-import { applyDecorators, Controller, SetMetadata, UseFilters, UseGuards, UsePipes } from '@nestjs/common';
+/** What every REST controller of the module has in common: caller, type of the body, error shape. */
+import { applyDecorators, Controller, SetMetadata, UseFilters, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiSecurity } from '@nestjs/swagger';
-import { bodyPipe, StructurePipe } from '../validation.js';
 import { RestGuard } from './caller.js';
 import { HttpErrorFilter } from './http-error.filter.js';
+import { BodyTypeGuard } from './json-body.js';
 import { REST_CONTROLLER } from './routes.js';
 
 export const RestController = (path: string): ClassDecorator =>
@@ -12,7 +12,6 @@ export const RestController = (path: string): ClassDecorator =>
     SetMetadata(REST_CONTROLLER, true),
     ApiSecurity('api-key'),
     ApiBearerAuth(),
-    UseGuards(RestGuard),
-    UsePipes(new StructurePipe(), bodyPipe()),
+    UseGuards(RestGuard, BodyTypeGuard),
     UseFilters(HttpErrorFilter),
   );

@@ -1,5 +1,5 @@
 /** Tasks, for workers: progress and other messages, heartbeats by lease, cancellation. */
-import { Body, Delete, Get, HttpCode, Param, Post } from '@nestjs/common';
+import { Delete, Get, HttpCode, Param, Post } from '@nestjs/common';
 import type { ApplicationMessage } from '../../protocol/messages.js';
 import { Access } from '../access/access.js';
 import { NotFoundError } from '../notification.errors.js';
@@ -7,10 +7,11 @@ import { NotificationService } from '../notification.service.js';
 import { taskView } from '../task/view.js';
 import { ApiTags } from '@nestjs/swagger';
 import { CancelBody, HeartbeatBody } from './bodies.js';
-import { Documented, MessageInBody, NamedInPath } from './documented.js';
+import { Documented, NamedInPath } from './documented.js';
 import { DeliveryResponse, HeartbeatResponse, TaskResponse } from './responses.js';
 import { Calling, Operation, type Caller } from './caller.js';
 import { IdentifierPipe } from '../validation.js';
+import { JsonBody } from './json-body.js';
 import { RestController } from './rest.js';
 
 @ApiTags('tasks')
@@ -44,11 +45,10 @@ export class TasksController {
     errors: ['INVALID_JSON', 'STORE_FULL'],
   })
   @NamedInPath('task_id', 'The task.')
-  @MessageInBody()
   @Post(':task_id/messages')
   @Operation('task.send')
   @HttpCode(202)
-  async send(@Param('task_id', IdentifierPipe) taskId: string, @Body() message: object): Promise<object> {
+  async send(@Param('task_id', IdentifierPipe) taskId: string, @JsonBody() message: object): Promise<object> {
     const { deliveredTo } = await this.service.sendToTask(taskId, message as ApplicationMessage);
     return { delivered_to: deliveredTo };
   }
@@ -64,7 +64,7 @@ export class TasksController {
   @HttpCode(202)
   async heartbeat(
     @Param('task_id', IdentifierPipe) taskId: string,
-    @Body() { user_id: userId, interval = 30, ttl = 300 }: HeartbeatBody,
+    @JsonBody(HeartbeatBody) { user_id: userId, interval = 30, ttl = 300 }: HeartbeatBody,
   ): Promise<object> {
     await this.service.leaseHeartbeat(userId, taskId, interval, ttl);
     return { user_id: userId, task_id: taskId, interval, ttl };
@@ -94,7 +94,7 @@ export class TasksController {
   async cancel(
     @Calling() caller: Caller,
     @Param('task_id', IdentifierPipe) taskId: string,
-    @Body() { user_id: userId, reason }: CancelBody,
+    @JsonBody(CancelBody) { user_id: userId, reason }: CancelBody,
   ): Promise<object> {
     const isService = caller.userId === null;
     const task = await this.service.cancel(

@@ -1,0 +1,50 @@
+/** A route's query, by the rules of its class. An unknown name is refused, since a misspelt option must not fall back to a default. */
+import 'reflect-metadata';
+import type { Request } from 'express';
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { ApiQuery, type ApiPropertyOptions } from '@nestjs/swagger';
+import { RuleReader } from '../rules.js';
+
+const NUMBER_IN_TEXT = 'notification:number-in-text';
+const NUMBER = /^[+-]?\d+(?:\.\d+)?$/;
+
+/** A number in a query, which arrives as text. */
+export const FromText = (): PropertyDecorator => Reflect.metadata(NUMBER_IN_TEXT, true);
+
+/** The query as an instance of `queryClass`. A host app's pipes skip a parameter with a decorator of its own. */
+export function CheckedQuery(queryClass: new () => object): ParameterDecorator {
+  const reader = new RuleReader(queryClass, 'refuse');
+  const prototype = queryClass.prototype as object;
+  const valueOf = (name: string, value: unknown): unknown => {
+    const isNumber = Reflect.getMetadata(NUMBER_IN_TEXT, prototype, name) === true;
+    return isNumber && typeof value === 'string' && NUMBER.test(value) ? Number(value) : value;
+  };
+  return createParamDecorator(
+    (_data: unknown, context: ExecutionContext): object => {
+      const { query } = context.switchToHttp().getRequest<Request>();
+      return reader.read(Object.fromEntries(Object.entries(query).map(([name, value]) => [name, valueOf(name, value)])));
+    },
+    [
+      (target, key) => {
+        const method = key === undefined ? undefined : Object.getOwnPropertyDescriptor(target, key);
+        if (!method || key === undefined) return;
+        for (const described of describe(prototype)) described(target, key, method);
+      },
+    ],
+  )();
+}
+
+/** OpenAPI's parameters, of the properties that the class describes. */
+function describe(prototype: object): MethodDecorator[] {
+  const names = (Reflect.getMetadata('swagger/apiModelPropertiesArray', prototype) ?? []) as string[];
+  return names.map((marked) => {
+    const name = marked.replace(/^:/, '');
+    const { type, description, required, ...rest } = Reflect.getMetadata(
+      'swagger/apiModelProperties',
+      prototype,
+      name,
+    ) as ApiPropertyOptions & { type: unknown; required: boolean };
+    const schema = { ...rest, type: type === String ? 'string' : type } as object;
+    return ApiQuery({ name, required, description, schema });
+  });
+}
