@@ -162,7 +162,7 @@ describe('a bad REST body', () => {
 
 describe('raw bytes', () => {
   const handshake = (path: string): string =>
-    `GET ${path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`;
+    `GET ${path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`;
 
   /** An empty mask leaves the payload readable. */
   const maskedFrame = (text: string): Buffer =>

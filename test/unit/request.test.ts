@@ -110,7 +110,7 @@ describe('a question', () => {
   });
 
   it('says of what is missing that it is required, whatever it should be', () => {
-    expect(faults({ userId: undefined, taskId: undefined, step: undefined, stepResult: { message: 'Go on?' } })).toEqual({
+    expect(faults({ userId: undefined, taskId: undefined, step: undefined, stepResult: { step: 'x' } })).toEqual({
       userId: 'is required',
       taskId: 'is required',
       step: 'is required',
