@@ -10,6 +10,7 @@ export type {
   Confirmation,
   ConfirmationQuery,
   Decision,
+  Device,
   Page,
   Presence,
   Scope,

@@ -48,6 +48,7 @@ import {
   type ClusterStatus,
   type Confirmation,
   type ConfirmationQuery,
+  type Device,
   type Page,
   type Presence,
   type Scope,
@@ -434,6 +435,11 @@ export class NotificationService
     checkIdentifier('userId', userId);
     await this.engine.reviewAccess(userId);
     this.audit.record({ event: 'reviewed', ...origin, what: 'reviewed', userId });
+  }
+
+  /** The user's connections, on all nodes, oldest first. */
+  devices(userId: string): Promise<Device[]> {
+    return this.engine.devices(userId);
   }
 
   presence(userId: string): Promise<Presence> {

@@ -326,6 +326,19 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
     act: ({ node }) => node.engine.disconnect('x', 'ann'),
     after: async ({ other }) => expect(await other.engine.presence('ann')).toEqual({ connections: 0 }),
   },
+  describe: {
+    given: ({ node }) => node.engine.connect('x', 'ann'),
+    act: ({ node }) => node.engine.describe('x', 'ann', { connectedAt: 1, address: '::1' }),
+    after: async ({ other }) => expect(await other.engine.devices('ann')).toMatchObject([{ connectedAt: 1, address: '::1' }]),
+  },
+  'devices-of': {
+    given: async ({ other }) => {
+      await other.engine.connect('y', 'ann');
+      await other.engine.describe('y', 'ann', { connectedAt: 1, address: '::1' });
+    },
+    act: ({ node }) => node.engine.devices('ann'),
+    same: (devices: object) => devices,
+  },
   watch: {
     act: ({ node }) => node.engine.watch('news'),
     lost: 'heals',

@@ -267,6 +267,18 @@ export interface Presence {
   connections: number;
 }
 
+/** One connection of a user. */
+export interface Device {
+  /** The node that it is connected to. */
+  node: string;
+  /** Unix milliseconds. */
+  connectedAt: number;
+  /** The peer's address. */
+  address: string;
+  /** Of the last ping that was described, in milliseconds. */
+  roundTripMs?: number;
+}
+
 export interface Counts {
   pendingConfirmations: number;
   unacknowledgedMessages: number;
@@ -415,6 +427,10 @@ export interface Engine {
   connect(connectionId: string, userId: string): Promise<void>;
   disconnect(connectionId: string, userId: string): Promise<void>;
   presence(userId: string): Promise<Presence>;
+  /** Says of a connection that was counted what `devices` tells; again when the round-trip time is known. */
+  describe(connectionId: string, userId: string, device: Omit<Device, 'node'>): Promise<void>;
+  /** The user's connections on all nodes, oldest first; one that was not described yet is left out. */
+  devices(userId: string): Promise<Device[]>;
   /** This node's connections, anonymous ones included, for the cluster's count. */
   cluster(localConnections: number): Promise<ClusterStatus>;
   counts(): Promise<Counts>;

@@ -43,6 +43,8 @@ export interface EndpointContext extends AdmissionContext {
   audit: AuditTrail;
   reading: Reading;
   budgets: Budgets;
+  /** The connection's round-trip time was measured. */
+  onMeasured: (connection: Connection) => void;
 }
 
 type Listener = (connection: Connection, request: IncomingMessage) => void;
@@ -157,7 +159,10 @@ export class Endpoint {
       if (limiter.admits()) connection.receive(textOf(data));
     });
     ws.on('ping', () => limiter.admits());
-    ws.on('pong', () => liveness.pong() || limiter.admits());
+    ws.on('pong', () => {
+      if (liveness.pong()) context.onMeasured(connection);
+      else limiter.admits();
+    });
     ws.on('close', (code) => {
       liveness.stop();
       addresses.leave(address);

@@ -102,7 +102,8 @@ export class NotificationGateway
     if (!(endpoint instanceof Endpoint)) return;
     const { addresses, audit, budgets, hub, metrics, options, pages, reading, tokens, wheel } = this;
     const accepting = (): boolean => this.service.accepting;
-    endpoint.open({ addresses, audit, budgets, hub, metrics, options, pages, reading, tokens, wheel, accepting });
+    const onMeasured = (connection: Connection): void => this.sessions.describe(connection);
+    endpoint.open({ addresses, audit, budgets, hub, metrics, options, pages, reading, tokens, wheel, accepting, onMeasured });
     reading.serveWhile(() => accepting() && endpoint.isListening);
   }
 

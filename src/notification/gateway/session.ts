@@ -26,12 +26,15 @@ type Reading = Pick<Subscribed, 'pending'> & { position: StreamPosition };
 
 /** What the engine has been told of a connection, and has to be untold. */
 interface Told {
+  described?: { userId: string; roundTripMs: number | undefined; at: number };
   userId?: string;
   readonly channels: Set<string>;
 }
 
 /** What anonymous connections watch: everything of every user and task. */
 const EVERYTHING = '*';
+
+const DESCRIBE_EVERY_MS = 60_000;
 
 @Injectable()
 export class Sessions {
@@ -206,6 +209,21 @@ export class Sessions {
     await this.engine.connect(connection.id, userId);
     this.toldOf(connection).userId = userId;
     await this.leave(connection, earlier);
+    this.describe(connection);
+  }
+
+  /** Lets every node know of the connection: when it becomes a user's, at its first pong, and once a minute after that. */
+  describe(connection: Connection): void {
+    const told = this.told.get(connection);
+    const { connectedAt, address, roundTripMs, isOpen } = connection;
+    if (told?.userId === undefined || !isOpen) return;
+    const { described } = told;
+    const isNews = described?.userId !== told.userId || (described.roundTripMs === undefined && roundTripMs !== undefined);
+    if (!isNews && performance.now() < described.at + DESCRIBE_EVERY_MS) return;
+    told.described = { userId: told.userId, roundTripMs, at: performance.now() };
+    this.engine
+      .describe(connection.id, told.userId, { connectedAt, address, roundTripMs })
+      .catch((error: unknown) => this.logger.debug(`describing a connection failed: ${String(error)}`));
   }
 
   /** Ceases to be a user's, or anonymous. */

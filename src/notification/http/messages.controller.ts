@@ -2,6 +2,7 @@
 import type { Request } from 'express';
 import { Get, HttpCode, Param, Post, Req } from '@nestjs/common';
 import { Access } from '../access/access.js';
+import type { Device } from '../engine/engine.js';
 import { inboxEntry, toSeconds } from '../confirmation/view.js';
 import type { ApplicationMessage } from '../../protocol/messages.js';
 import { InvalidMessageError } from '../notification.errors.js';
@@ -94,7 +95,7 @@ export class MessagesController {
   }
 
   @Documented({
-    summary: 'Whether a user is connected, on any node',
+    summary: 'Whether a user is connected, on any node, and with which devices',
     answers: { 200: { type: PresenceResponse, description: 'The presence.' } },
     errors: ['NOT_FOUND'],
   })
@@ -103,8 +104,8 @@ export class MessagesController {
   @Operation('user.read')
   async presence(@Calling() caller: Caller, @Param('user_id', IdentifierPipe) userId: string): Promise<object> {
     await this.access.mustReach(caller.subject, userId, 'user');
-    const { connections } = await this.service.presence(userId);
-    return { user_id: userId, online: connections > 0, connections };
+    const [{ connections }, devices] = await Promise.all([this.service.presence(userId), this.service.devices(userId)]);
+    return { user_id: userId, online: connections > 0, connections, devices: devices.map(deviceView) };
   }
 
   @Documented({
@@ -156,4 +157,9 @@ export class MessagesController {
     });
     return { confirmations: items.map(inboxEntry), cursor };
   }
+}
+
+function deviceView({ node, connectedAt, address, roundTripMs }: Device): object {
+  const round_trip_time = roundTripMs === undefined ? undefined : toSeconds(roundTripMs);
+  return { node, since: toSeconds(connectedAt), address, round_trip_time };
 }

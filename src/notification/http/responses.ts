@@ -93,10 +93,18 @@ export class StatusResponse {
   @ApiProperty({ type: () => ClusterResponse, description: 'All nodes together.' }) cluster!: ClusterResponse;
 }
 
+class DeviceResponse {
+  @say('string', 'The node that it is connected to.') node!: string;
+  @say('number', `When it connected. ${MOMENT}`) since!: number;
+  @say('string', 'Where it connects from.') address!: string;
+  @say('number', 'Seconds between a ping and its pong; absent before the first.', optional) round_trip_time?: number;
+}
+
 export class PresenceResponse {
   @say('string', 'The user.') user_id!: string;
   @say('boolean', 'Whether there is a connection.') online!: boolean;
   @say('integer', 'Connections on all nodes.') connections!: number;
+  @ApiProperty({ type: [DeviceResponse], description: 'The connections, oldest first.' }) devices!: DeviceResponse[];
 }
 
 export class RevocationResponse {

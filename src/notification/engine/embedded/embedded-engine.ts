@@ -316,6 +316,16 @@ export class EmbeddedEngine implements Api.Engine {
     this.presences.remove(connectionId, userId);
   }
 
+  async describe(connectionId: string, userId: string, device: Omit<Api.Device, 'node'>): Promise<void> {
+    this.checkOpen();
+    this.presences.describe(connectionId, userId, device);
+  }
+
+  async devices(userId: string): Promise<Api.Device[]> {
+    this.checkOpen();
+    return this.presences.devices(userId);
+  }
+
   async presence(userId: string): Promise<Api.Presence> {
     this.checkOpen();
     return { connections: this.presences.count(userId) };

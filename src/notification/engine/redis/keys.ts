@@ -86,6 +86,8 @@ local function NOTICE(id) return root .. ':notice:' .. id end
 local function REVOKED(user) return root .. ':revoked:' .. user end
 -- ZSET of '<node> <connection>' by order
 local function CONNECTIONS(user) return root .. ':connections:' .. user end
+-- HASH: of these, what is known
+local function DEVICES(user) return root .. ':devices:' .. user end
 local function TO_CHANNEL(channel) return root .. ':channel:' .. channel end
 local function TO_NODE(node) return root .. ':node:' .. node end
 local TO_FEED, TO_FIREHOSE = root .. ':feed', root .. ':firehose'

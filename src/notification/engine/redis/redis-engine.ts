@@ -15,6 +15,7 @@ import { checkCursor } from '../cursor.js';
 import { checkServer } from './check-server.js';
 import type { Context } from './context.js';
 import { Deliveries } from './deliveries.js';
+import { Devices } from './devices.js';
 import { databaseOf, Keys } from './keys.js';
 import { Life } from './life.js';
 import { RedisLink, type Logger, type RedisUrl } from './link.js';
@@ -63,6 +64,7 @@ export class RedisEngine implements Api.Engine {
   readonly presences: Presences;
   readonly notices: Notices;
   private readonly revocations: Revocations;
+  private readonly knownDevices: Devices;
   private readonly life: Life;
   private readonly logger: Logger;
   private readonly acceptLoss: boolean;
@@ -83,6 +85,7 @@ export class RedisEngine implements Api.Engine {
     this.prompts = new Prompts(this.context, this.tasks);
     this.messages = new Messages(this.context);
     this.revocations = new Revocations(this.context);
+    this.knownDevices = new Devices(this.link, keys, partitions, nodes);
     this.notices = new Notices(this.context, this.teller);
     this.presences = new Presences(this.link, keys, partitions, nodes, settings.maxConnectionsPerUser, (connectionId) =>
       this.teller.tell((handler) => handler.onEvicted(connectionId)),
@@ -260,6 +263,14 @@ export class RedisEngine implements Api.Engine {
 
   disconnect(connectionId: string, userId: string): Promise<void> {
     return this.during(() => this.presences.remove(connectionId, userId));
+  }
+
+  describe(connectionId: string, userId: string, device: Omit<Api.Device, 'node'>): Promise<void> {
+    return this.during(() => this.knownDevices.describe(connectionId, userId, device));
+  }
+
+  devices(userId: string): Promise<Api.Device[]> {
+    return this.during(() => this.knownDevices.of(userId));
   }
 
   presence(userId: string): Promise<Api.Presence> {

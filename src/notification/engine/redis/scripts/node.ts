@@ -190,6 +190,7 @@ export const DISCONNECT = script(
 for index = 3, #ARGV do
   local node, connection = string.match(ARGV[index], '^(%S+) (.*)$')
   redis.call('ZREM', CONNECTIONS(ARGV[1]), ARGV[index])
+  redis.call('HDEL', DEVICES(ARGV[1]), ARGV[index])
   if ARGV[2] == '1' then redis.call('SPUBLISH', TO_NODE(node), cjson.encode({ 'evicted', connection })) end
 end
 return 1
