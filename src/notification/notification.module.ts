@@ -2,7 +2,8 @@
  * The reusable module: `NotificationModule.forRoot(options)` or `forRootAsync({ useFactory, inject, imports })`.
  * The one place that chooses an engine.
  */
-import { ConfigurableModuleBuilder, Logger, Module, type Provider } from '@nestjs/common';
+import { ConfigurableModuleBuilder, Inject, Logger, Module, type Provider } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
 import { Access } from './access/access.js';
 import { AuditTrail } from './access/audit.js';
 import { Addresses } from './access/address.js';
@@ -28,6 +29,7 @@ import { LongPolls } from './http/long-polls.js';
 import { MessagesController } from './http/messages.controller.js';
 import { TasksController } from './http/tasks.controller.js';
 import { NotificationMetrics } from './metrics.js';
+import { ConfigurationError } from './notification.errors.js';
 import { ResolvedOptions, resolveOptions, type NotificationOptions } from './notification.options.js';
 import { NotificationService } from './notification.service.js';
 import { Recoveries } from './subscription/recoveries.js';
@@ -163,4 +165,14 @@ async function newEngine(options: ResolvedOptions, reading: Reading): Promise<En
     Reading,
   ],
 })
-export class NotificationModule extends ConfigurableModuleClass {}
+export class NotificationModule extends ConfigurableModuleClass {
+  /** @throws ConfigurationError in an application that imports the module twice: the second service would reach nobody */
+  constructor(@Inject(ModulesContainer) modules: ModulesContainer) {
+    super();
+    const instances = [...modules.values()].filter(({ metatype }) => metatype === NotificationModule);
+    if (instances.length > 1)
+      throw new ConfigurationError(
+        'NotificationModule.forRoot() is imported more than once in this application: import it in one module, with isGlobal: true or re-exported',
+      );
+  }
+}

@@ -3,20 +3,29 @@ import 'reflect-metadata';
 import type { Server } from 'node:http';
 import {
   Injectable,
+  Module,
   type CallHandler,
   type CanActivate,
+  type DynamicModule,
   type ExecutionContext,
   type INestApplication,
+  type INestApplicationContext,
   type NestInterceptor,
+  type Type,
 } from '@nestjs/common';
-import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
+import { APP_GUARD, APP_INTERCEPTOR, NestFactory } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { map, type Observable } from 'rxjs';
 import { WebSocket } from 'ws';
 import { ExampleAppModule } from '../../examples/nest-app/app.module.js';
 import { TaskService } from '../../examples/nest-app/task.service.js';
-import { NotificationModule, NotificationService, NotificationWsAdapter } from '../../src/notification/index.js';
+import {
+  ConfigurationError,
+  NotificationModule,
+  NotificationService,
+  NotificationWsAdapter,
+} from '../../src/notification/index.js';
 import { portOf } from '../../src/app.js';
 import { TestClient } from '../support/client.js';
 
@@ -30,6 +39,8 @@ async function listen(built: INestApplication): Promise<string> {
   await app.listen(0, '127.0.0.1');
   return `ws://127.0.0.1:${portOf(app.getHttpServer() as Server)}`;
 }
+
+const forMemory = (): DynamicModule => NotificationModule.forRoot({ dataDir: ':memory:', drainTimeoutMs: 0 });
 
 async function asUser(url: string, userId: string): Promise<TestClient> {
   const client = await TestClient.connect(`${url}/ws`);
@@ -145,6 +156,76 @@ describe('a host app’s own', () => {
     const service = app.get(NotificationService);
     await service.stopServer();
     expect(await service.startServer()).toEqual(listening);
+  });
+
+  describe('modules', () => {
+    @Module({})
+    class Orders {
+      constructor(readonly notifications: NotificationService) {}
+    }
+    @Module({})
+    class Billing {
+      constructor(readonly notifications: NotificationService) {}
+    }
+    const importing = (module: Type, ...imports: DynamicModule[]): DynamicModule => ({ module, imports });
+    const forRoot = (): DynamicModule => NotificationModule.forRoot({ dataDir: ':memory:' });
+
+    it.each([
+      ['with the same options', forRoot],
+      ['with other options', () => NotificationModule.forRoot({ dataDir: ':memory:', paths: ['/other'] })],
+      ['asynchronously', () => NotificationModule.forRootAsync({ useFactory: () => ({ dataDir: ':memory:' }) })],
+    ])('that each import the module %s stop the start with one line', async (_how, again) => {
+      const testing = Test.createTestingModule({ imports: [importing(Orders, forRoot()), importing(Billing, again())] });
+      await expect(testing.compile()).rejects.toThrow(
+        new ConfigurationError(
+          'NotificationModule.forRoot() is imported more than once in this application: import it in one module, with isGlobal: true or re-exported',
+        ),
+      );
+    });
+
+    it('that import one and the same share its service', async () => {
+      const shared = forRoot();
+      const testing = await Test.createTestingModule({
+        imports: [importing(Orders, shared), importing(Billing, shared)],
+      }).compile();
+      const url = await listen(testing.createNestApplication());
+      const services = [app.get(Orders).notifications, app.get(Billing).notifications];
+      expect(new Set(services).size).toBe(1);
+      await asUser(url, 'alice').then((client) => client.close());
+    });
+  });
+
+  describe('service that reaches nobody', () => {
+    const ask = (context: INestApplicationContext, onTimeout?: 'proceed'): Promise<object> =>
+      context.get(NotificationService).notifyUser({ message: '?' }, 'alice', 'task', 1, { timeoutMs: 100, onTimeout });
+
+    it.each<[string, () => Promise<INestApplicationContext>]>([
+      ['without an HTTP server', () => NestFactory.createApplicationContext(forMemory(), { logger: false })],
+      [
+        'before it listens',
+        async () => {
+          const started = await NestFactory.create(forMemory(), { logger: false });
+          started.useWebSocketAdapter(new NotificationWsAdapter(started));
+          return started.init();
+        },
+      ],
+      [
+        'that was stopped',
+        async () => {
+          const started = await NestFactory.create(forMemory(), { logger: false });
+          started.useWebSocketAdapter(new NotificationWsAdapter(started));
+          await started.listen(0, '127.0.0.1');
+          await started.get(NotificationService).stopServer();
+          return started;
+        },
+      ],
+    ])('does not proceed on a setting’s default: %s', async (_how, start) => {
+      const context = await start();
+      app = context as INestApplication;
+      expect(await ask(context)).toMatchObject({ outcome: 'timed_out', proceed: false });
+      // What the caller itself said beforehand counts.
+      expect(await ask(context, 'proceed')).toMatchObject({ outcome: 'timed_out', proceed: true });
+    });
   });
 
   it('code injects the service', async () => {

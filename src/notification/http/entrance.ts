@@ -61,7 +61,7 @@ export class Entrance implements OnModuleInit {
   ) {
     // A testing module gets its adapter when the application is created from it; an application context never.
     host.init$.subscribe(() => {
-      host.httpAdapter.use((request: CalledRequest, response: ServerResponse, next: () => void) => {
+      this.adapter?.use((request: CalledRequest, response: ServerResponse, next: () => void) => {
         if (this.routeOf(request) === undefined) {
           next();
           return;
@@ -74,9 +74,7 @@ export class Entrance implements OnModuleInit {
 
   /** Every route is registered by now: a plain request that none of them takes gets 426 on the WebSocket's path. */
   onModuleInit(): void {
-    // An application context has no adapter, whatever the type says.
-    const adapter = this.host.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
-    adapter?.use((request: CalledRequest, response: ServerResponse, next: () => void) => {
+    this.adapter?.use((request: CalledRequest, response: ServerResponse, next: () => void) => {
       if (!isEndpoint(request, this.options)) {
         next();
         return;
@@ -85,6 +83,11 @@ export class Entrance implements OnModuleInit {
       response.setHeader('Connection', 'Upgrade');
       sendError(request, response, 426, { code: 'INVALID_MESSAGE', message: 'this path takes WebSocket upgrades' });
     });
+  }
+
+  /** An application context has none, whatever the type says. */
+  private get adapter(): HttpAdapterHost['httpAdapter'] | null {
+    return this.host.httpAdapter;
   }
 
   /** A middleware that admits any request, for a server that serves nothing else. */
