@@ -8,14 +8,14 @@ import { run, say, SetupError } from './tools.mjs';
 
 /** binary -> what to install for it, as Debian names it. */
 const NEEDED = { nginx: ['nginx-light'], 'redis-server': ['redis-server'], celery: ['celery', 'python3-redis'] };
-const NEEDED_BY_BROWSER_SUITE = { chromium: ['chromium'] };
+const NEEDED_BY_SUITE = { browser: { chromium: ['chromium'] }, fault: { ...NEEDED, faketime: ['faketime'] } };
 
 const POLICY = '/usr/sbin/policy-rc.d';
 const APT = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
 
 /** @param suite the suite that is about to run; `undefined` is that of `npm test` */
 export async function installSystemPackages(suite) {
-  const needed = suite === 'browser' ? NEEDED_BY_BROWSER_SUITE : NEEDED;
+  const needed = NEEDED_BY_SUITE[suite] ?? NEEDED;
   const missing = missingBinaries(needed);
   if (missing.length === 0) return;
   const packages = missing.flatMap((binary) => needed[binary]);

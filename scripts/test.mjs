@@ -10,8 +10,12 @@ import { setUp } from './setup.mjs';
 import { installSystemPackages } from './system.mjs';
 import { main, run } from './tools.mjs';
 
-/** Suites that `npm test` leaves out (jest.config.mjs) because they take long. */
-const suiteArguments = (suite) => [`--testMatch=**/${suite}/**/*.test.ts`, '--testPathIgnorePatterns=/node_modules/'];
+/** Suites that `npm test` leaves out (jest.config.mjs) because they take long. They measure, so one file runs at a time. */
+const suiteArguments = (suite) => [
+  `--testMatch=**/${suite}/**/*.test.ts`,
+  '--testPathIgnorePatterns=/node_modules/',
+  '--runInBand',
+];
 
 await main(import.meta.url, async (args) => {
   await setUp('tests');

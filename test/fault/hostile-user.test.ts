@@ -18,7 +18,7 @@ const SECONDS = Number(process.env['HOSTILE_SECONDS'] ?? 20);
 const HEAP_MIB = 512;
 /** The whole process: heap, buffers, SQLite, code. */
 const MEMORY_MIB = 700;
-const P99_MS = 100;
+const P99_MS = Number(process.env['HOSTILE_P99_MS'] ?? 100);
 const KEY = 'the-key-of-a-service-that-asks';
 const PROGRAM = fileURLToPath(new URL('../support/hostile-user.js', import.meta.url));
 
