@@ -130,22 +130,24 @@ describe('the audit trail', () => {
         WEBSOCKET_JWT_SECRET: SECRET,
         WEBSOCKET_JWT_AUDIENCE: AUDIENCE,
         WEBSOCKET_RATE_LIMIT: '5',
-        WEBSOCKET_RATE_BURST: '10',
+        WEBSOCKET_RATE_BURST: '20',
       },
       options: { audit: (entry) => entries.push(entry) },
     });
     const headers = await bearer('eve');
     const client = await other.connect({ headers });
     for (let count = 0; count < 8; count += 1) await client.request({ action: 'confirm', callback_id: `guess-${count}` });
-    for (let count = 0; count < 6; count += 1) client.send({ action: 'ping' });
-    await client.next({ type: 'error', code: 'RATE_LIMITED' });
     for (let count = 0; count < 3; count += 1) await other.rest('POST', '/ws/broadcast', { type: 'x' }, headers);
+    for (let count = 0; count < 14; count += 1) client.send({ action: 'ping' });
+    await client.next({ type: 'error', code: 'RATE_LIMITED' });
+    expect(await other.rest('POST', '/ws/broadcast', { type: 'x' }, headers)).toMatchObject({ status: 429 });
     await other.stop();
     const eve = entries.filter(({ by }) => by?.kind === 'user' && by.id === 'eve');
     expect(eve.filter(({ count }) => count === undefined).map(({ what, code }) => [what, code])).toEqual([
       ['ws.confirm', 'NOT_FOUND'],
-      ['ws.frame', 'RATE_LIMITED'],
       ['POST /ws/broadcast', 'FORBIDDEN'],
+      ['ws.frame', 'RATE_LIMITED'],
+      ['POST /ws/broadcast', 'RATE_LIMITED'],
     ]);
     expect(eve[0]).toMatchObject({ callbackId: 'guess-0' });
     const counted = eve.filter(({ count }) => count !== undefined);

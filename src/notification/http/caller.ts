@@ -37,7 +37,11 @@ const OPERATION = 'notification:operation';
 /** Names what a route does; the policy has a rule for each name, and a route without one is refused. */
 export const Operation = (operation: RouteOperation): MethodDecorator => SetMetadata(OPERATION, operation);
 
-export type CalledRequest = Request & { caller?: Caller };
+export type CalledRequest = Request & {
+  caller?: Caller;
+  /** For the audit trail, as soon as it is known who calls. */
+  origin?: Origin;
+};
 
 /** Finds out who calls, once for each request and from its headers alone. */
 @Injectable()
@@ -66,6 +70,7 @@ export class Callers {
   private async identifyWithinBudget(request: CalledRequest): Promise<Identified> {
     try {
       const identified = await this.subjectOf(request);
+      request.origin = { by: actorOf(identified.subject), means: 'rest', address: this.addresses.of(request) };
       this.spend(identified.subject, request);
       return identified;
     } catch (error) {

@@ -38,7 +38,7 @@ export class HttpErrorFilter implements ExceptionFilter {
     const { code, message, fields, callbackId, confirmation, status = ERROR_STATUS[code] } = asProtocolError(error);
     if (code === 'INTERNAL') this.logger.error(error);
     if (isRefusal(code)) {
-      const origin: Origin = request.caller?.origin ?? { by: null, means: 'rest', address: this.addresses.of(request) };
+      const origin: Origin = request.origin ?? { by: null, means: 'rest', address: this.addresses.of(request) };
       this.audit.record({
         event: 'refused',
         ...origin,
