@@ -123,8 +123,15 @@ export class EngineUnavailableError extends NotificationError {
 
 /** The store has no room for anything new. Answers and cancels still work. */
 export class StoreFullError extends NotificationError {
-  constructor(cause?: unknown) {
-    super('STORE_FULL', 'the store is full: nothing new is taken until there is room', { cause });
+  constructor(cause?: unknown, message = 'the store is full: nothing new is taken until there is room') {
+    super('STORE_FULL', message, { cause });
+  }
+}
+
+/** The user has as many pending confirmations as one may have: nothing was asked. */
+export class TooManyPendingError extends StoreFullError {
+  constructor(limit: number) {
+    super(undefined, `the user has ${limit} pending confirmations, and one may have no more`);
   }
 }
 

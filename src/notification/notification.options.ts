@@ -128,6 +128,8 @@ export interface NotificationOptions {
   maxConnections?: number;
   /** Connections one user may have, over all nodes; the oldest is closed. @default 20 */
   maxConnectionsPerUser?: number;
+  /** Confirmations of one user that may be pending; asking for one more is refused with `STORE_FULL`. @default 100 000 */
+  maxPendingPerUser?: number;
   /** Between protocol-level pings. @default 30 000 */
   pingIntervalMs?: number;
   /** How long a pong may take. @default 10 000 */
@@ -232,6 +234,7 @@ const schema = z.strictObject({
   dataDir: z.string().min(1).default('./data'),
   maxConnections: positive.default(1000),
   maxConnectionsPerUser: positive.default(20),
+  maxPendingPerUser: positive.default(100_000),
   pingIntervalMs: duration.default(30_000),
   pingTimeoutMs: duration.default(10_000),
   callbackTimeoutMs: duration.default(300_000),

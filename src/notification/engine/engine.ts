@@ -333,6 +333,8 @@ export interface EngineSettings {
   historySize: number;
   historyTtlMs: number;
   maxConnectionsPerUser: number;
+  /** Pending prompts of one user; with one more `open` rejects with `TooManyPendingError`. @default no limit */
+  maxPendingPerUser?: number;
   /**
    * The events of which notices are kept (E7). Where nodes disagree, those that one of them names are kept, for the retention
    * after the last such node. A node that names some ends the keeping of the others at its start. @default none
@@ -360,7 +362,7 @@ export interface Engine {
    * Stores a pending prompt and emits `onOpened`. Claims an unclaimed task for the user. For a cancelled task the
    * prompt is stored as already `cancelled` (and emits `onDecided` only).
    * @returns `created: false` when `callbackId` or `key` named a prompt that exists, decided or not
-   * @throws ConfirmationConflictError when `key` exists with another fingerprint
+   * @throws ConfirmationConflictError when `key` exists with another fingerprint, TooManyPendingError
    */
   open(request: OpenRequest): Promise<{ created: boolean; confirmation: Confirmation }>;
   /** The one atomic step (E2). The answer has been validated against the prompt by the caller. Emits `onDecided`. */

@@ -44,6 +44,13 @@ interface Settlement extends Partial<AnswerRecord> {
   decidedAt?: number;
 }
 
+/** The user has as many pending prompts as one may have. */
+export class CrowdedError extends Error {
+  constructor(readonly limit: number) {
+    super(`at most ${limit} pending`);
+  }
+}
+
 export class ConfirmationStore {
   private readonly byId: Statement<ConfirmationRecord>;
   private readonly byKey: Statement<ConfirmationRecord>;
@@ -56,6 +63,7 @@ export class ConfirmationStore {
   private readonly nextDue: Statement<{ moment: number | null }>;
   private readonly ofTask: Statement<ConfirmationRecord>;
   private readonly pendingOfUser: Statement<{ callback_id: string }>;
+  private readonly pendingCount: Statement<{ pending: number }>;
   private readonly decided: Statement<ConfirmationRecord>;
   private readonly outdated: Statement<{ seq: number; decided_at: number }>;
   private readonly remove: Statement<never>;
@@ -68,6 +76,7 @@ export class ConfirmationStore {
     private readonly ledger: Ledger,
     private readonly tasks: TaskStore,
     private readonly notices: NoticeStore,
+    private readonly maxPendingPerUser = Infinity,
   ) {
     this.rule = new DeadlineRule(ledger);
     this.byId = database.prepare(`${select('INDEXED BY confirmation_id')} WHERE callback_id = ?`);
@@ -75,6 +84,9 @@ export class ConfirmationStore {
     this.insert = database.prepare(`INSERT INTO confirmation
       (callback_id, user_id, task_id, step, created_at, expires_at, expiring_at, on_timeout, on_timeout_by, key, fingerprint, state)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending') ON CONFLICT DO NOTHING RETURNING seq`);
+    this.pendingCount = database.prepare(
+      "SELECT count(*) AS pending FROM (SELECT 1 FROM confirmation WHERE user_id = ? AND state = 'pending' LIMIT ?)",
+    );
     this.insertPrompt = database.prepare('INSERT INTO confirmation_prompt VALUES (?, ?)');
     this.update =
       database.prepare(`UPDATE confirmation SET state = ?, decision_seq = ?, decided_at = ?, proceed = ?, feedback = ?, choice = ?,
@@ -117,6 +129,7 @@ export class ConfirmationStore {
     const now = this.ledger.now();
     const expires = timeoutMs === null ? null : now + timeoutMs;
     const expiring = timeoutMs === null ? null : now + Math.floor(timeoutMs * EXPIRING_SHARE);
+    this.mustHaveRoom(request);
     const row = this.insert.get(
       callbackId,
       userId,
@@ -153,6 +166,16 @@ export class ConfirmationStore {
     this.ledger.expect(expiring);
     this.ledger.tell({ kind: 'opened', record });
     return { created: true, record };
+  }
+
+  /** One prompt more of the user's, unless it is there already. @throws CrowdedError */
+  private mustHaveRoom({ callbackId, userId, key }: OpenRecord): void {
+    const limit = this.maxPendingPerUser;
+    // Nobody has more than there are.
+    if (this.ledger.counters.pending < limit) return;
+    if ((this.pendingCount.get(userId, limit)?.pending ?? 0) < limit) return;
+    if (this.byId.get(callbackId) || this.byKey.get(userId, key ?? null)) return;
+    throw new CrowdedError(limit);
   }
 
   decide(

@@ -54,7 +54,7 @@ export class EmbeddedEngine implements Api.Engine {
   constructor(options: EmbeddedEngineOptions) {
     const { dataDir, settings, logger, reading = NOTHING_TO_READ, reserveBytes = RESERVE_BYTES, faults = false } = options;
     this.reading = reading;
-    const { retentionMs, historySize, historyTtlMs, maxConnectionsPerUser, notices = [] } = settings;
+    const { retentionMs, historySize, historyTtlMs, maxConnectionsPerUser, maxPendingPerUser, notices = [] } = settings;
     this.keepsNotices = notices.length > 0;
     this.logger = logger ?? { warn: () => undefined, error: () => undefined };
     this.presences = new LocalPresence(maxConnectionsPerUser);
@@ -63,7 +63,12 @@ export class EmbeddedEngine implements Api.Engine {
       PURGE_EVERY_MS.longest,
     );
     this.store = new StoreClient(
-      { dataDir, settings: { retentionMs, historySize, historyTtlMs, maxConnectionsPerUser, notices }, reserveBytes, faults },
+      {
+        dataDir,
+        settings: { retentionMs, historySize, historyTtlMs, maxConnectionsPerUser, maxPendingPerUser, notices },
+        reserveBytes,
+        faults,
+      },
       reading,
       {
         onEvent: (event) => this.emit(event),

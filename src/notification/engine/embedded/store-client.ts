@@ -15,6 +15,7 @@ import {
   ConfirmationConflictError,
   EngineUnavailableError,
   StoreFullError,
+  TooManyPendingError,
 } from '../../notification.errors.js';
 import type { EngineReading } from '../deadlines.js';
 import type { Fault } from './faulty-sqlite.js';
@@ -294,6 +295,8 @@ function errorOf(failure: Failure): Error {
   switch (failure.kind) {
     case 'conflict':
       return new ConfirmationConflictError(failure.key);
+    case 'crowded':
+      return new TooManyPendingError(failure.limit);
     case 'full':
       return new StoreFullError(failure.message);
     case 'refused':

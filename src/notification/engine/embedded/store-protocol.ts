@@ -79,7 +79,10 @@ export interface Call<Name extends OperationName = OperationName> {
 }
 
 /** Why a call failed: `conflict` is the caller's fault, `full` refuses only new things, `unavailable` is the store's fault. */
-export type Failure = { kind: 'conflict'; key: string } | { kind: 'full' | 'unavailable' | 'refused'; message: string };
+export type Failure =
+  | { kind: 'conflict'; key: string }
+  | { kind: 'crowded'; limit: number }
+  | { kind: 'full' | 'unavailable' | 'refused'; message: string };
 
 export type CallOutcome = { value: unknown; events: StoreEvent[] } | { failure: Failure };
 

@@ -10,7 +10,7 @@
 import { userChannel } from '../../../protocol/channels.js';
 import { monotonicMs } from '../../pacing/monotonic.js';
 import { ConfirmationConflictError } from '../../notification.errors.js';
-import { ConfirmationStore } from './confirmation-store.js';
+import { ConfirmationStore, CrowdedError } from './confirmation-store.js';
 import { DiskReserve } from './disk-reserve.js';
 import { RevocationStore } from './revocation-store.js';
 import { FaultySqlite, type Fault } from './faulty-sqlite.js';
@@ -145,6 +145,7 @@ export class Store {
       const value = (this.operations[name] as (...args: unknown[]) => unknown)(...args);
       return { value, events: this.ledger.takeEvents() };
     } catch (error) {
+      if (error instanceof CrowdedError) return { failure: { kind: 'crowded', limit: error.limit } };
       if (error instanceof ConfirmationConflictError)
         return { failure: { kind: 'conflict', key: (args as Parameters<Operations['open']>)[0].key ?? '' } };
       throw error;
@@ -188,7 +189,7 @@ function operationsOf(database: Sqlite, ledger: Ledger, settings: StoreOptions['
   const notices = new NoticeStore(database, ledger, new Set(settings.notices));
   const messages = new MessageStore(database, ledger, settings);
   const tasks = new TaskStore(database, ledger, settings.retentionMs, notices, messages);
-  const confirmations = new ConfirmationStore(database, ledger, tasks, notices);
+  const confirmations = new ConfirmationStore(database, ledger, tasks, notices, settings.maxPendingPerUser);
   const revocations = new RevocationStore(database, ledger);
   const told = database.prepare(`UPDATE meta SET value = ? WHERE name = 'told'`);
   const keptUntil = database.prepare<{ value: number }>(`SELECT value FROM meta WHERE name = 'keep_until'`);

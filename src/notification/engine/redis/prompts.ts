@@ -1,6 +1,6 @@
 /** Prompts and decisions: each call one script in the user's partition, told here before it resolves. */
 import canonicalize from 'canonicalize';
-import { ConfirmationConflictError } from '../../notification.errors.js';
+import { ConfirmationConflictError, TooManyPendingError } from '../../notification.errors.js';
 import type * as Api from '../engine.js';
 import { OWN_CODE_VIA } from '../via.js';
 import type { Context } from './context.js';
@@ -22,7 +22,8 @@ export class Prompts {
   ) {}
 
   async open(request: Api.OpenRequest): Promise<{ created: boolean; confirmation: Api.Confirmation }> {
-    const { partitions, ticker, deliveries } = this.context;
+    const { partitions, ticker, deliveries, settings } = this.context;
+    const { maxPendingPerUser } = settings;
     const { userId, taskId, step, prompt, timeoutMs, onTimeout, onTimeoutBy, key, fingerprint } = request;
     const partition = partitions.of(userId);
     // A cancellation from here on leaves its mark in the user's partition, where the script looks.
@@ -46,8 +47,10 @@ export class Prompts {
         optional(cancelledBy),
         optional(task?.reason),
         optional(cancelledVia),
+        maxPendingPerUser ?? '',
       ),
     );
+    if (reply[0] === 'crowded') throw new TooManyPendingError(maxPendingPerUser ?? 0);
     if (reply[0] === 'conflict') throw new ConfirmationConflictError(key ?? '');
     const created = reply[0] === 'created';
     const confirmation = toConfirmation(reply[1]);

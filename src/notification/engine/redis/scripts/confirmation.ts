@@ -116,8 +116,9 @@ const confirmationScript = (name: string, kind: Kind, body: string) => script(na
 
 /**
  * IN  id, user, task, step, prompt, timeout?, on_timeout, on_timeout_by, key?, fingerprint?,
- *     version of the task as the caller saw it, cancelled ('1' or ''), cancelled_by?, reason?, cancelled_via?
- * OUT {'created' | 'exists', record, feed order} or {'conflict'}
+ *     version of the task as the caller saw it, cancelled ('1' or ''), cancelled_by?, reason?, cancelled_via?,
+ *     how many pending ones the user may have ('' for any number)
+ * OUT {'created' | 'exists', record, feed order}, {'conflict'} or {'crowded'}
  */
 export const OPEN = confirmationScript(
   'open',
@@ -135,6 +136,7 @@ if existing then
   current(existing)
   return { 'exists', existing, fed() }
 end
+if ARGV[16] ~= '' and redis.call('ZCARD', OF_USER_PENDING(user)) >= tonumber(ARGV[16]) then return { 'crowded' } end
 local at = order()
 local expires = timeout and text(now + tonumber(timeout))
 local record = { id, user, task, ARGV[4], ARGV[5], text(now), expires, ARGV[7], ARGV[8], 'pending', at,

@@ -1,0 +1,33 @@
+/** How many confirmations of one user may be pending. */
+import { describeEngines } from '../support/engines.js';
+import { startService, type TestService } from '../support/service.js';
+
+describeEngines('a user with as many pending confirmations as one may have', (engine) => {
+  let service: TestService;
+  beforeAll(async () => {
+    await engine.start();
+    service = await startService({ environment: { ...engine.environment(), WEBSOCKET_MAX_PENDING_PER_USER: '3' } });
+  });
+  afterAll(async () => {
+    await service.stop();
+    await engine.stop();
+  });
+
+  it('is asked nothing more until one is decided; a key still finds its prompt, and others are asked', async () => {
+    const ask = (user_id: string, key: string): ReturnType<TestService['rest']> => {
+      const body = { user_id, task_id: `task-${user_id}`, step: 1, step_result: { message: '?' } };
+      return service.rest('POST', '/ws/confirmations', body, { 'idempotency-key': key });
+    };
+    const asked = [await ask('ann', 'a'), await ask('ann', 'b'), await ask('ann', 'c')];
+    expect(asked.map(({ status }) => status)).toEqual([201, 201, 201]);
+    expect(await ask('ann', 'd')).toMatchObject({
+      status: 507,
+      body: { code: 'STORE_FULL', message: 'the user has 3 pending confirmations, and one may have no more' },
+    });
+    expect((await ask('ann', 'a')).status).toBe(200);
+    expect((await ask('bob', 'd')).status).toBe(201);
+    const { callback_id } = asked[0]?.body ?? {};
+    await service.rest('POST', `/ws/confirmations/${String(callback_id)}/answer`, { proceed: true });
+    expect((await ask('ann', 'd')).status).toBe(201);
+  });
+});
