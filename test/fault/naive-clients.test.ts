@@ -9,6 +9,7 @@ import { NaiveClient } from '../support/naive-client.js';
 import { RedisServer } from '../support/redis.js';
 import { startService, type TestService } from '../support/service.js';
 import { requireBinary } from '../support/system.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
 
 const CLIENTS = Number(process.env['NAIVE_CLIENTS'] ?? 50);
 const SECONDS = Number(process.env['NAIVE_SECONDS'] ?? 12);
@@ -47,33 +48,47 @@ class Publisher {
   }
 }
 
-async function run(nodes: readonly TestService[], secure: boolean): Promise<Record<string, number>> {
+interface Plan {
+  /** Where clients connect. */
+  nodes: readonly TestService[];
+  /** Where messages are published. @default nodes */
+  publishers?: readonly TestService[];
+  secure: boolean;
+  cutAfterMs?: readonly [number, number];
+  /** Done beside it, until the signal aborts. */
+  during?: (random: () => number, signal: AbortSignal) => Promise<void>;
+}
+
+async function run(plan: Plan): Promise<Record<string, number>> {
+  const { nodes, secure, publishers = nodes, cutAfterMs = [50, 300], during } = plan;
   console.log(`naive clients: NAIVE_SEED=${SEED}`);
   const random = seeded(SEED);
   const stopLoops = startBusyLoops(2, SECONDS * 1000 + SETTLE_MS);
   const clients: NaiveClient[] = [];
   const channels = new Set(['broadcast', NEWS]);
-  const publisher = new Publisher(nodes, random);
+  const publisher = new Publisher(publishers, random);
+  const ending = new AbortController();
+  const beside = during?.(random, ending.signal);
   try {
     for (let index = 0; index < CLIENTS; index += 1) {
       const user = `user-${index}`;
       const own = ['broadcast', NEWS, `user:${user}`, `task:task-${index}`];
       for (const channel of own) channels.add(channel);
       // The task becomes the user's.
-      const { confirmation } = await nodes[0]!.notifications.openConfirmation({
+      const { confirmation } = await publishers[0]!.notifications.openConfirmation({
         stepResult: { message: 'Go on?' },
         userId: user,
         taskId: `task-${index}`,
         step: 1,
       });
-      await nodes[0]!.notifications.withdraw(confirmation.callbackId);
+      await publishers[0]!.notifications.withdraw(confirmation.callbackId);
       const token = secure ? await tokenOf(user, { lives: 3600 }) : undefined;
       clients.push(
         new NaiveClient({
           url: () => `${nodes[Math.floor(random() * nodes.length)]!.wsUrl}/ws`,
           channels: own,
           random,
-          cutAfterMs: [50, 300],
+          cutAfterMs,
           ...(token !== undefined && { handshake: { headers: { authorization: `Bearer ${token}` } } }),
         }),
       );
@@ -91,6 +106,8 @@ async function run(nodes: readonly TestService[], secure: boolean): Promise<Reco
       }
     });
     await Promise.all(lanes);
+    ending.abort();
+    await beside;
     for (const client of clients) client.settle();
     await stopLoops();
     for (const channel of all) await publisher.publish(channel);
@@ -109,12 +126,14 @@ async function run(nodes: readonly TestService[], secure: boolean): Promise<Reco
       for (const [name, count] of Object.entries(counts)) result[name] = (result[name] ?? 0) + count;
     return result;
   } finally {
+    ending.abort();
+    await beside;
     await stopLoops();
     await Promise.all(clients.map((client) => client.stop()));
   }
 }
 
-const EXPECTED = { lost: 0, silentGaps: 0, outOfOrder: 0, repeated: 0, unexplained: 0, unrecovered: 0 };
+const EXPECTED = { lost: 0, silentGaps: 0, outOfOrder: 0, repeated: 0, unexplained: 0 };
 const MODES = [
   { mode: 'open', secure: false },
   { mode: 'secure', secure: true },
@@ -138,11 +157,12 @@ describe.each(MODES)('naive clients in $mode mode', ({ mode, secure }) => {
   const title = 'lose nothing and learn of every gap, wherever their connections break';
   const patience = 200_000 + SECONDS * 1000;
 
-  async function check(what: string, nodes: readonly TestService[]): Promise<void> {
-    const result = await run(nodes, secure);
+  async function check(what: string, plan: Omit<Plan, 'secure'>): Promise<Record<string, number>> {
+    const result = await run({ ...plan, secure });
     console.log(`${what}, ${mode} mode: ${JSON.stringify(result)}`);
     expect(result).toMatchObject(EXPECTED);
     expect(result['cuts']).toBeGreaterThan(CLIENTS);
+    return result;
   }
 
   it(
@@ -150,7 +170,7 @@ describe.each(MODES)('naive clients in $mode mode', ({ mode, secure }) => {
     async () => {
       const node = await startService(settings(secure));
       try {
-        await check('one node', [node]);
+        expect(await check('one node', { nodes: [node] })).toMatchObject({ unrecovered: 0 });
       } finally {
         await node.stop();
       }
@@ -166,9 +186,46 @@ describe.each(MODES)('naive clients in $mode mode', ({ mode, secure }) => {
         const environment = { WEBSOCKET_ENGINE: 'redis', WEBSOCKET_REDIS_URL: redis.url };
         const nodes = await Promise.all([0, 1, 2].map(() => startService(settings(secure, environment))));
         try {
-          await check('three nodes', nodes);
+          expect(await check('three nodes', { nodes })).toMatchObject({ unrecovered: 0 });
         } finally {
           await Promise.all(nodes.map((node) => node.stop()));
+          await redis.stop();
+        }
+      },
+      patience,
+    );
+
+    it(
+      `whose ways to Redis break as well, and whose history is short, ${title}`,
+      async () => {
+        const redis = await RedisServer.start();
+        const proxies = await Promise.all([1, 2, 3].map((seed) => TcpProxy.start({ port: redis.port, seed })));
+        const start = (port: number): Promise<TestService> =>
+          startService(
+            settings(secure, {
+              WEBSOCKET_ENGINE: 'redis',
+              WEBSOCKET_REDIS_URL: `redis://127.0.0.1:${port}`,
+              WEBSOCKET_HISTORY_SIZE: '40',
+            }),
+          );
+        const nodes = await Promise.all(proxies.map(({ port }) => start(port)));
+        const publisher = await start(redis.port);
+        const during: Plan['during'] = async (random, signal) => {
+          const pause = (ms: number): Promise<void> => delay(ms, undefined, { signal }).catch(() => undefined);
+          while (!signal.aborted) {
+            await pause(200 + random() * 800);
+            const proxy = proxies[Math.floor(random() * proxies.length)]!;
+            proxy.cut();
+            await proxy.refuse();
+            await pause(random() * 600);
+            await proxy.resume();
+          }
+        };
+        try {
+          await check('three nodes cut from Redis', { nodes, publishers: [publisher], cutAfterMs: [200, 3000], during });
+        } finally {
+          await Promise.all([publisher, ...nodes].map((node) => node.stop()));
+          await Promise.all(proxies.map((proxy) => proxy.close()));
           await redis.stop();
         }
       },

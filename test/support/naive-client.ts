@@ -152,7 +152,12 @@ export class NaiveClient {
   }
 
   private takeOne(frame: Frame): void {
-    if (frame.type === 'error') throw new Error(`the service answered ${JSON.stringify(frame)}`);
+    if (frame.type === 'error') {
+      // The store is away: nothing of this frame was subscribed to.
+      if (frame['code'] !== 'UNAVAILABLE') throw new Error(`the service answered ${JSON.stringify(frame)}`);
+      this.socket?.terminate();
+      return;
+    }
     const name = (frame['channel'] ?? frame['on']) as string | undefined;
     const account = name === undefined ? undefined : this.accounts.get(name);
     if (!account || name === undefined) return;
