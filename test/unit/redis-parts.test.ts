@@ -1,10 +1,13 @@
 /** Small parts of the Redis engine, each alone: calls with a deadline, what was lately told, what a script carries. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { HistoryResult } from '../../src/notification/engine/engine.js';
 import { Calls } from '../../src/notification/engine/redis/calls.js';
+import { Deliveries } from '../../src/notification/engine/redis/deliveries.js';
 import { Recent, RecentOfNodes } from '../../src/notification/engine/redis/recent.js';
 import { GET, OPEN } from '../../src/notification/engine/redis/scripts/confirmation.js';
 import { OWNER, PUBLISH } from '../../src/notification/engine/redis/scripts/message.js';
 import { TICK } from '../../src/notification/engine/redis/scripts/node.js';
+import { EngineRecorder } from '../support/engine-recorder.js';
 
 describe('calls under way', () => {
   const calls = (timeoutMs: number): Calls =>
@@ -62,6 +65,60 @@ describe('what was lately told', () => {
     expect(recent.has('c.1 1')).toBe(false);
     expect(recent.add('c.1 1')).toBe(true);
     expect(['a.1 1', 'b.1 1', 'c.1 1'].map((name) => recent.has(name))).toEqual([false, true, true]);
+  });
+});
+
+describe('deliveries of a channel', () => {
+  const at = (offset: number): { epoch: string; offset: number } => ({ epoch: 'e', offset });
+  const message = (offset: number): { message: { n: number }; offset: number } => ({ message: { n: offset }, offset });
+
+  /** A channel of which the node has the first publication; `read` answers the readings of history, one by one. */
+  function make(): {
+    deliveries: Deliveries;
+    recorder: EngineRecorder;
+    reads: ((page: HistoryResult) => void)[];
+    lost: string[];
+  } {
+    const recorder = new EngineRecorder();
+    const reads: ((page: HistoryResult) => void)[] = [];
+    const lost: string[] = [];
+    const deliveries = new Deliveries(
+      {
+        tell: (how) => how(recorder),
+        history: () => new Promise((resolve) => reads.push(resolve)),
+        ownerOf: () => Promise.resolve(undefined),
+        onError: (what) => lost.push(what),
+        onLost: () => lost.push('lost'),
+      },
+      () => true,
+    );
+    arrive(deliveries, 1);
+    return { deliveries, recorder, reads, lost };
+  }
+  const arrive = (deliveries: Deliveries, n: number): void =>
+    deliveries.arrived(`node ${n}`, { channel: 'news', text: JSON.stringify({ n }), position: at(n) });
+  const offsets = (recorder: EngineRecorder): unknown[] =>
+    recorder.of('publication').map(({ publication }) => publication.position?.offset);
+
+  it('include a publication that arrives while an older reading of history is under way', async () => {
+    const { deliveries, recorder, reads } = make();
+    arrive(deliveries, 3);
+    arrive(deliveries, 4);
+    // Read before the fourth was published.
+    reads[0]?.({ complete: true, publications: [message(2), message(3)], head: at(3) });
+    while (reads.length < 2) await delay(0);
+    reads[1]?.({ complete: true, publications: [message(4)], head: at(4) });
+    await recorder.nth('publication', 4);
+    expect(offsets(recorder)).toEqual([1, 2, 3, 4]);
+  });
+
+  it('report what history does not have any more', async () => {
+    const { deliveries, recorder, reads } = make();
+    arrive(deliveries, 30);
+    reads[0]?.({ complete: false, head: at(30) });
+    expect(await recorder.nth('missed')).toEqual({ kind: 'missed', channel: 'news', head: at(30) });
+    arrive(deliveries, 31);
+    expect(offsets(recorder)).toEqual([1, 31]);
   });
 });
 

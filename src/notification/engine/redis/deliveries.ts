@@ -154,7 +154,8 @@ export class Deliveries {
     if (position && this.isWatched(channel) && !this.follows(channel, position)) {
       // It comes with what is missing before it, or was told with it.
       const place = this.places.get(channel);
-      if (place && !this.publications.has(uid)) void this.fillPlace(channel, place).then(() => this.settleExpected(uid, 0));
+      if (place && !this.publications.has(uid))
+        void this.fillUpTo(channel, place, position).then(() => this.settleExpected(uid, 0));
       return;
     }
     this.publication(uid, publication);
@@ -171,6 +172,15 @@ export class Deliveries {
     if (place.filling || !next) return false;
     place.position = position;
     return true;
+  }
+
+  /** A reading that is under way may have begun before the publication; one that begins now has it. */
+  private async fillUpTo(channel: string, place: Place, { epoch, offset }: StreamPosition): Promise<void> {
+    if (place.filling) {
+      await place.filling;
+      if (place.position.epoch === epoch && place.position.offset >= offset) return;
+    }
+    await this.fillPlace(channel, place);
   }
 
   private fillPlace(channel: string, place: Place): Promise<void> {
