@@ -2,7 +2,6 @@
  * A client that stores, per channel, the last position of any frame, and offers it on its next `subscribe`; nothing else
  * does it know of the protocol. Its connection breaks at random moments. It keeps an account of what it got.
  */
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket, type ClientOptions } from 'ws';
 import type { Frame } from './client.js';
@@ -107,7 +106,8 @@ export class NaiveClient {
     this.socket = socket;
     this.live = new Map();
     socket.on('error', () => undefined); // followed by 'close'
-    const closed = once(socket, 'close');
+    // A handshake may be refused while the store is away.
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
     const [shortest, longest] = cutAfterMs;
     // Some connections break as soon as a frame names a channel: when a position was stored and nothing else came.
     const cutAtFrame = random() < 0.25 ? 1 + Math.floor(random() * 4) : Infinity;
