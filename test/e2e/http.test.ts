@@ -247,6 +247,21 @@ describe('requests of one connection', () => {
   });
 });
 
+describe('connections that go while requests wait on them', () => {
+  it('leave nothing behind that counts towards the bound on requests', async () => {
+    const asked = { userId: 'u', taskId: 't', step: 1, stepResult: { message: '?' } };
+    const { confirmation } = await service.notifications.openConfirmation(asked);
+    const poll = `GET /ws/confirmations/${confirmation.callbackId}?wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+    for (let round = 0; round < 11; round += 1) {
+      const exchanges = await Promise.all(Array.from({ length: 10 }, () => TcpExchange.open(service.port)));
+      for (const exchange of exchanges) exchange.write(poll.repeat(101));
+      await bareRequest({ port: service.port, path: '/health/live' });
+      for (const exchange of exchanges) exchange.socket.destroy();
+    }
+    expect((await bareRequest({ port: service.port, path: '/ws/status' })).status).toBe(200);
+  });
+});
+
 describe('a subprotocol of the application’s own', () => {
   it('is selected when it is an option and offered, after the protocol’s own name, and never carries a token', async () => {
     const started = await startService({ environment: SECURE, options: { subprotocols: ['chat.v2', 'chat.v1'] } });

@@ -113,8 +113,10 @@ export class Entrance implements OnModuleInit {
           return;
         }
       }
-      this.count(response);
       await this.turn(request, response);
+      // Node emits no 'close' for responses that were waiting when their connection went.
+      if (isGone(request)) return;
+      this.count(response);
       if (route !== undefined) await this.callers.identify(request);
       if (!this.bodies.admits(request, response, this.addresses.of(request)))
         throw new NotificationError('BUSY', 'too many bodies under way');
@@ -122,7 +124,7 @@ export class Entrance implements OnModuleInit {
       this.errors.answer(error, request, response, route);
       return;
     }
-    if (!request.socket.destroyed) next();
+    if (!isGone(request)) next();
   }
 
   /** The pattern of the REST route that a request asks for. */
@@ -155,6 +157,8 @@ export class Entrance implements OnModuleInit {
     line.waiting -= 1;
   }
 }
+
+const isGone = ({ socket }: IncomingMessage): boolean => socket.destroyed;
 
 function isPreflight({ method, headers }: IncomingMessage): boolean {
   return method === 'OPTIONS' && headers['access-control-request-method'] !== undefined;
