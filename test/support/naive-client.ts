@@ -115,8 +115,11 @@ export class NaiveClient {
     socket.on('open', () => {
       this.counts.connects += 1;
       // What is published meanwhile arrives before the subscription.
-      setTimeout(() => this.subscribe(socket), random() * 30);
-      setTimeout(() => this.cut(socket), shortest + random() * (longest - shortest));
+      const timers = [
+        setTimeout(() => this.subscribe(socket), random() * 30),
+        setTimeout(() => this.cut(socket), shortest + random() * (longest - shortest)),
+      ];
+      socket.once('close', () => timers.forEach(clearTimeout));
     });
     socket.on('message', (data: Buffer) => {
       if (socket !== this.socket || socket.readyState !== WebSocket.OPEN) return;
