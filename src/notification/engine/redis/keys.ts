@@ -46,7 +46,7 @@ export const PUBSUB = {
 export const LUA_KEYS = `
 local root = KEYS[1]
 -- HASH: order (the clock, microseconds), feed (order of the newest event), told, tick, tick_run, running_since, epoch, run,
--- run_at, mark, notices:<event> (until when notices of that webhook event are kept)
+-- run_at, mark, notices:<event> (until when notices of that webhook event are kept), floor
 local META = root .. ':meta'
 -- STREAM of decisions, task events and revocations; an entry's id is its order
 local EVENTS = root .. ':events'
@@ -67,9 +67,10 @@ local TASKS, UNDONE = root .. ':tasks', root .. ':undone'
 local function TASK(task) return root .. ':task:' .. task end
 -- SET: the partitions in which a task has had prompts
 local function TASK_PARTS(task) return root .. ':task-parts:' .. task end
--- HASH {head, born}, STREAM whose ids are offsets
-local function CHANNEL(channel) return root .. ':position:' .. channel end
+-- STRING: the newest offset; STREAM whose ids are offsets; ZSET of channels that have them, by when they are forgotten
+local function HEAD(channel) return root .. ':head:' .. channel end
 local function HISTORY(channel) return root .. ':history:' .. channel end
+local CHANNELS = root .. ':channels'
 -- HASH: node -> connections that it serves
 local function WATCHERS(channel) return root .. ':watchers:' .. channel end
 -- ZSETs of message ids by expiry: all; those that wait

@@ -74,13 +74,21 @@ export class Life {
     this.feeds = context.partitions.all.map((partition) => this.feedOf(partition));
   }
 
-  /** @throws ConfigurationError when the data is laid out in another way */
+  /** @throws ConfigurationError when the data is laid out in another way, or other nodes keep it for another time */
   async start(): Promise<void> {
     const { partitions, nodes, watches } = this.context;
     const laidOut = text(await this.link.run(LAYOUT, this.keys.nodes, partitions.count));
     if (Number(laidOut) !== partitions.count)
       throw new ConfigurationError(`the data in this Redis is divided into ${laidOut} partitions, not ${partitions.count}`);
     await nodes.beat(0, 0);
+    const retentionMs = nodes.otherRetentionMs;
+    if (retentionMs !== undefined) {
+      await nodes.beat(0, 0, true);
+      throw new ConfigurationError(
+        `WEBSOCKET_RETENTION (option retentionMs) is ${this.context.settings.retentionMs / 1000} s here, but ${retentionMs / 1000} s on a running node: ` +
+          'all nodes on one Redis must have the same; to change it, stop all nodes first',
+      );
+    }
     const start = nodes.isAlone ? 'alone' : 'beside';
     await Promise.all([...partitions.all.map((partition) => this.listen(partition)), watches.add(BROADCAST_CHANNEL)]);
     const giveUpAt = Date.now() + START_BUDGET_MS;

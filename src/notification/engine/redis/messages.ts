@@ -60,7 +60,7 @@ export class Messages {
 
   async position(channel: string): Promise<Api.StreamPosition> {
     const { partitions, deliveries } = this.context;
-    const [epoch, offset] = list(await this.context.run(POSITION, partitions.ofChannel(channel), channel, this.idleMs));
+    const [epoch, offset] = list(await this.context.run(POSITION, partitions.ofChannel(channel), channel));
     const position = { epoch: text(epoch), offset: Number(offset) };
     deliveries.standsAt(channel, position);
     return position;
@@ -72,7 +72,6 @@ export class Messages {
         HISTORY_AFTER,
         this.context.partitions.ofChannel(channel),
         channel,
-        this.idleMs,
         since.epoch,
         since.offset,
         Math.max(1, limit),

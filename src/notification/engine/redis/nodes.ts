@@ -20,6 +20,8 @@ interface Known {
   seen: number;
   connections: number;
   anonymous: number;
+  /** For how long it keeps what is past, milliseconds. */
+  retentionMs: number;
 }
 
 export class Nodes {
@@ -34,6 +36,7 @@ export class Nodes {
   constructor(
     private readonly link: RedisLink,
     private readonly keys: Keys,
+    private readonly retentionMs: number,
   ) {}
 
   /** Renews the lease. @returns whether it had run out meanwhile */
@@ -46,13 +49,14 @@ export class Nodes {
       anonymous,
       leaves ? '1' : '',
       REMEMBERED_MS,
+      this.retentionMs,
     );
     const [now, ...nodes] = list(reply);
     this.now = Number(text(now));
     this.known = new Map(
       [...groups(nodes, 2)].map(([id, state]) => {
-        const [seen = 0, its = 0, unknown = 0] = text(state).split(' ').map(Number);
-        return [text(id), { seen, connections: its, anonymous: unknown }];
+        const [seen = 0, its = 0, unknown = 0, retentionMs = this.retentionMs] = text(state).split(' ').map(Number);
+        return [text(id), { seen, connections: its, anonymous: unknown, retentionMs }];
       }),
     );
     this.others = { connections: this.sumUp('connections'), anonymous: this.sumUp('anonymous') };
@@ -71,6 +75,11 @@ export class Nodes {
   /** Whether no other node has been heard of lately. */
   get isAlone(): boolean {
     return ![...this.known].some(([id, { seen }]) => id !== this.id && this.now - seen < RUNNING_MS);
+  }
+
+  /** What the other living nodes keep things for, where that differs from this node's. */
+  get otherRetentionMs(): number | undefined {
+    return this.alive.find(({ retentionMs }) => retentionMs !== this.retentionMs)?.retentionMs;
   }
 
   get alive(): Known[] {

@@ -12,9 +12,15 @@ import { CONNECT, CONNECTED, DISCONNECT } from './scripts/node.js';
 
 const REMEMBERED_MS = 2 * 86_400_000;
 
+interface Own {
+  userId: string;
+  /** Its place among the user's connections, once Redis has given one. It keeps it, whatever Redis loses. */
+  order: string;
+}
+
 export class Presences {
-  /** This node's: connection -> user. */
-  private readonly own = new Map<string, string>();
+  /** This node's, by connection. */
+  private readonly own = new Map<string, Own>();
   /** Those that may be on a user's list all the same, by both names. */
   private readonly gone = new Map<string, { connectionId: string; userId: string }>();
 
@@ -33,9 +39,10 @@ export class Presences {
 
   async add(connectionId: string, userId: string): Promise<void> {
     this.gone.delete(goneName(connectionId, userId));
-    this.own.set(connectionId, userId);
+    const own = { userId, order: '' };
+    this.own.set(connectionId, own);
     try {
-      await this.register(connectionId, userId);
+      await this.register(connectionId, own);
     } catch (error) {
       // The caller takes it for not counted; the script may have run.
       this.leave(connectionId, userId);
@@ -55,7 +62,7 @@ export class Presences {
 
   private leave(connectionId: string, userId: string): void {
     // It may be another user's by now.
-    if (this.own.get(connectionId) === userId) this.own.delete(connectionId);
+    if (this.own.get(connectionId)?.userId === userId) this.own.delete(connectionId);
     this.gone.set(goneName(connectionId, userId), { connectionId, userId });
   }
 
@@ -64,14 +71,20 @@ export class Presences {
     this.gone.delete(goneName(connectionId, userId));
   }
 
-  private async register(connectionId: string, userId: string): Promise<void> {
-    const reply = await this.link.run(CONNECT, this.rootOf(userId), userId, this.memberOf(connectionId), REMEMBERED_MS);
-    const members = list(reply).map(text);
+  private async register(connectionId: string, own: Own): Promise<void> {
+    const { userId, order } = own;
+    const member = this.memberOf(connectionId);
+    const reply = list(await this.link.run(CONNECT, this.rootOf(userId), userId, member, REMEMBERED_MS, order));
+    own.order = text(reply[0]);
+    const members = list(reply[1]).map(text);
     const alive = members.filter((member) => this.nodes.isAlive(nodeOf(member)));
     const dead = members.filter((member) => !alive.includes(member));
     const over = alive.slice(0, Math.max(0, alive.length - this.limit));
     if (dead.length > 0) await this.link.run(DISCONNECT, this.rootOf(userId), userId, '', ...dead);
-    if (over.length > 0) await this.link.run(DISCONNECT, this.rootOf(userId), userId, '1', ...over);
+    if (over.length === 0) return;
+    await this.link.run(DISCONNECT, this.rootOf(userId), userId, '1', ...over);
+    // This node's own may not hear of it by pub/sub.
+    for (const each of over) if (nodeOf(each) === this.nodes.id) this.evicted(each.slice(each.indexOf(' ') + 1));
   }
 
   async count(userId: string): Promise<number> {
@@ -86,8 +99,8 @@ export class Presences {
 
   /** Puts this node's connections back on the lists: after its lease ran out, after Redis lost something, now and then. */
   async restore(): Promise<void> {
-    for (const [connectionId, userId] of [...this.own])
-      if (this.own.get(connectionId) === userId) await this.register(connectionId, userId);
+    for (const [connectionId, own] of [...this.own])
+      if (this.own.get(connectionId) === own) await this.register(connectionId, own);
   }
 
   private memberOf(connectionId: string): string {

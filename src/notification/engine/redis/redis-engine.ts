@@ -289,7 +289,7 @@ export class RedisEngine implements Api.Engine {
   private contextOf(settings: Api.EngineSettings, keys: Keys, partitions: Partitions): Context {
     const { link, teller } = this;
     const report = (what: string, error: unknown): void => teller.report(what, error);
-    const nodes = new Nodes(link, keys);
+    const nodes = new Nodes(link, keys, settings.retentionMs);
     const deliveries: Deliveries = new Deliveries(
       {
         tell: (how) => teller.tell(how),

@@ -1,7 +1,7 @@
 /**
  * Tasks. A cancellation is decided in the task's partition; then its prompts are resolved, partition by partition, each
- * step repeatable. Who dies on the way leaves the task in the list of those that are not done, and another node's tick
- * drives it on.
+ * step repeatable. A step that fails on the way leaves the task in the list of those that are not done. The next cancellation
+ * or resumption of the task, or a node's tick, finishes it first.
  */
 import type * as Api from '../engine.js';
 import { OWN_CODE_VIA } from '../via.js';
@@ -62,10 +62,15 @@ export class Tasks {
 
   async resume(taskId: string): Promise<Api.ResumeResult> {
     const partition = this.partitionOf(taskId);
-    const [record, fed, wasCancelled] = list(await this.context.run(RESUME, partition, taskId));
-    await this.context.told(partition, fed);
-    const { task } = toTaskRecord(record);
-    return task ? { status: wasCancelled === '1' ? 'resumed' : 'not_cancelled', task } : { status: 'not_found' };
+    for (;;) {
+      const [status, record, fed, parts] = list(await this.context.run(RESUME, partition, taskId));
+      await this.context.told(partition, fed);
+      const resumed = toTaskRecord(record);
+      if (!resumed.task) return { status: 'not_found' };
+      if (status !== 'undone') return { status: status === 'resumed' ? status : 'not_cancelled', task: resumed.task };
+      // The cancellation was emitted, but failed on its way to the prompts.
+      await this.resolvePrompts(taskId, resumed, list(parts).map(Number));
+    }
   }
 
   /** What a node that died left undone. */

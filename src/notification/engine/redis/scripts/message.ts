@@ -4,7 +4,8 @@
  *  1. The partition's epoch is bound to one life of one Redis server: after a restart or a fail-over it is another, so
  *     that a position from before, whose later part may be lost, is never taken for a good one. It is looked at again
  *     after 25 ms, which is shorter than any restart.
- *  2. A channel's own epoch adds when it was born: one that was forgotten starts a new epoch with offset 0.
+ *  2. Reading a position creates nothing. A channel that nothing was published to, or that was forgotten, stands at the
+ *     partition's floor, the highest offset of all forgotten channels. So offsets of a channel only grow within an epoch.
  *  3. What is appended is published in the same script, so that the order of the two is the same.
  */
 import { script } from './script.js';
@@ -23,16 +24,9 @@ local function partition_epoch()
 end
 
 -- epoch and offset of the channel's newest publication
-local function position(channel, lives)
-  local key = CHANNEL(channel)
-  local state = redis.call('HMGET', key, 'head', 'born')
-  if not state[1] then
-    state = { '0', order() }
-    redis.call('HSET', key, 'head', '0', 'born', state[2])
-    redis.call('DEL', HISTORY(channel))
-  end
-  redis.call('PEXPIRE', key, lives)
-  return partition_epoch() .. '-' .. state[2], tonumber(state[1])
+local function position(channel)
+  local head = redis.call('GET', HEAD(channel)) or redis.call('HGET', META, 'floor') or '0'
+  return partition_epoch(), tonumber(head)
 end
 
 local function wake(channel, message, hose)
@@ -54,9 +48,10 @@ export const PUBLISH = script(
 local channel, recoverable = ARGV[1], ARGV[4] == '1'
 local epoch, offset = false, false
 if recoverable then
-  epoch, offset = position(channel, ARGV[7])
+  epoch, offset = position(channel)
   offset = offset + 1
-  redis.call('HSET', CHANNEL(channel), 'head', text(offset))
+  redis.call('SET', HEAD(channel), text(offset))
+  redis.call('ZADD', CHANNELS, text(now + ARGV[7]), channel)
   if ARGV[5] ~= '0' then
     redis.call('XADD', HISTORY(channel), 'MAXLEN', '=', ARGV[5], text(offset) .. '-0', 'at', text(now), 'message', ARGV[2])
     redis.call('PEXPIRE', HISTORY(channel), ARGV[6])
@@ -77,19 +72,19 @@ return { epoch, offset and text(offset), redis.call('HGETALL', WATCHERS(channel)
 `,
 );
 
-/** IN channel, how long an idle channel is kept; OUT {epoch, offset} */
+/** IN channel; OUT {epoch, offset} */
 export const POSITION = script(
   'position',
   'notes',
   STEPS,
   `
-local epoch, offset = position(ARGV[1], ARGV[2])
+local epoch, offset = position(ARGV[1])
 return { epoch, text(offset) }
 `,
 );
 
 /**
- * IN  channel, how long an idle channel is kept, epoch, offset, limit, history ttl, bytes after which a page ends
+ * IN  channel, epoch, offset, limit, history ttl, bytes after which a page ends
  * OUT {'1' when nothing is missing, epoch, offset, publications (offset, message, …)}
  */
 export const HISTORY_AFTER = script(
@@ -97,22 +92,22 @@ export const HISTORY_AFTER = script(
   'notes',
   STEPS,
   `
-local epoch, head = position(ARGV[1], ARGV[2])
-local since, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
-if epoch ~= ARGV[3] or since > head then return { '', epoch, text(head), {} } end
+local epoch, head = position(ARGV[1])
+local since, limit = tonumber(ARGV[3]), tonumber(ARGV[4])
+if epoch ~= ARGV[2] or since > head then return { '', epoch, text(head), {} } end
 local found, at, size = {}, since, 0
 local goal = math.min(head, since + limit)
-while at < goal and size < tonumber(ARGV[7]) do
+while at < goal and size < tonumber(ARGV[6]) do
   local entries = redis.call('XRANGE', HISTORY(ARGV[1]), text(at + 1), '+', 'COUNT', math.min(goal - at, 25))
   if #entries == 0 then return { '', epoch, text(head), {} } end
   for _, entry in ipairs(entries) do
     local offset = tonumber(string.match(entry[1], '^%d+'))
-    if offset ~= at + 1 or tonumber(entry[2][2]) <= now - ARGV[6] then return { '', epoch, text(head), {} } end
+    if offset ~= at + 1 or tonumber(entry[2][2]) <= now - ARGV[5] then return { '', epoch, text(head), {} } end
     at = offset
     size = size + #entry[2][4]
     found[#found + 1] = text(offset)
     found[#found + 1] = entry[2][4]
-    if size >= tonumber(ARGV[7]) then break end
+    if size >= tonumber(ARGV[6]) then break end
   end
 end
 return { '1', epoch, text(head), found }

@@ -4,14 +4,14 @@ import { script } from './script.js';
 
 /**
  * Renews this node's lease. KEYS[1] is the nodes' own hash; times are by Redis' clock.
- * IN  node, connections, anonymous ones, '1' when it leaves, for how long the dead are remembered
- * OUT {now, node, 'seen connections anonymous', …}; a node that left was seen at 0
+ * IN  node, connections, anonymous ones, '1' when it leaves, for how long the dead are remembered, its retention
+ * OUT {now, node, 'seen connections anonymous retention', …}; a node that left was seen at 0
  */
 export const HEARTBEAT = script(
   'heartbeat',
   'notes',
   `
-redis.call('HSET', root, 'node:' .. ARGV[1], (ARGV[4] == '1' and '0' or text(now)) .. ' ' .. ARGV[2] .. ' ' .. ARGV[3])
+redis.call('HSET', root, 'node:' .. ARGV[1], (ARGV[4] == '1' and '0' or text(now)) .. ' ' .. ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. ARGV[6])
 local all, reply = redis.call('HGETALL', root), { text(now) }
 for index = 1, #all, 2 do
   local node = string.match(all[index], '^node:(.*)')
@@ -118,6 +118,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEPT, '-inf', now, 'LIMIT', 0, l
   redis.call('ZREM', WAITING, id)
   redis.call('ZREM', KEPT, id)
 end
+for _, channel in ipairs(redis.call('ZRANGEBYSCORE', CHANNELS, '-inf', now, 'LIMIT', 0, limit)) do forget_channel(channel) end
 
 local next = false
 for _, list in ipairs({ DUE, EXPIRING }) do
@@ -170,15 +171,19 @@ return 1
 `,
 );
 
-/** IN user, '<node> <connection>', for how long that is remembered; OUT the user's connections, oldest first */
+/**
+ * A connection that is put back on the list, after it was taken off by mistake or lost, gets the place that it had.
+ * IN  user, '<node> <connection>', for how long that is remembered, its order ('' for a new connection)
+ * OUT {its order, the user's connections, oldest first}
+ */
 export const CONNECT = script(
   'connect',
   'notes',
   `
 local key = CONNECTIONS(ARGV[1])
-if not redis.call('ZSCORE', key, ARGV[2]) then redis.call('ZADD', key, order(), ARGV[2]) end
+if not redis.call('ZSCORE', key, ARGV[2]) then redis.call('ZADD', key, ARGV[4] ~= '' and ARGV[4] or order(), ARGV[2]) end
 redis.call('PEXPIRE', key, ARGV[3])
-return redis.call('ZRANGE', key, 0, -1)
+return { text(tonumber(redis.call('ZSCORE', key, ARGV[2]))), redis.call('ZRANGE', key, 0, -1) }
 `,
 );
 

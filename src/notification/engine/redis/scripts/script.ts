@@ -40,6 +40,13 @@ end
 local function life() return string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') end
 local function optional(value) if string.sub(value, 1, 1) == 's' then return string.sub(value, 2) end return false end
 local function put(key, field, value) if value then redis.call('HSET', key, field, value) end end
+-- one of the same name goes on above the floor: no offset is given twice within an epoch
+local function forget_channel(channel)
+  local head = tonumber(redis.call('GET', HEAD(channel)) or '0')
+  if head > tonumber(redis.call('HGET', META, 'floor') or '0') then redis.call('HSET', META, 'floor', text(head)) end
+  redis.call('DEL', HEAD(channel), HISTORY(channel))
+  redis.call('ZREM', CHANNELS, channel)
+end
 local function within(scope, user)
   if scope == 'all' then return true end
   for _, each in ipairs(cjson.decode(scope)) do if each == user then return true end end

@@ -1,6 +1,9 @@
 /**
  * Tasks. The cancellation of a task is decided here, in the task's partition; its prompts, which are in their users'
  * partitions, follow (see cancel-prompts). A task that still has partitions to follow stands in UNDONE until they have.
+ *
+ * A task's version is the order of its newest change: its first claim, a cancellation, a resumption. A cancellation counts for
+ * prompts of an older version only, so that nothing of a forgotten task reaches a later one of the same name.
  */
 import { CONFIRMATION_STEPS } from './confirmation.js';
 import { script } from './script.js';
@@ -33,6 +36,10 @@ export const CLAIM = script(
   `
 local id = ARGV[1]
 local task = task_record(id)
+if not task[1] then
+  task[6] = order()
+  redis.call('HSET', TASK(id), 'version', task[6])
+end
 if not task[2] then
   redis.call('HSET', TASK(id), 'id', id, 'user', ARGV[2])
   task[1], task[2] = id, ARGV[2]
@@ -95,7 +102,11 @@ return 1
 `,
 );
 
-/** IN task; OUT {task record, feed order, '1' when it was cancelled until now} */
+/**
+ * A cancellation that was emitted is carried out before the task is resumed: while it is in UNDONE nothing changes.
+ * IN  task
+ * OUT {'resumed' | 'not_cancelled' | 'undone', task record, feed order, its partitions}
+ */
 export const RESUME = script(
   'resume',
   'settles',
@@ -103,16 +114,18 @@ export const RESUME = script(
   `
 local id = ARGV[1]
 local task = task_record(id)
-local was_cancelled = task[3] and '1' or ''
-if task[3] then
+local status = 'not_cancelled'
+if redis.call('ZSCORE', UNDONE, id) then
+  status = 'undone'
+elseif task[3] then
+  status = 'resumed'
   redis.call('HDEL', TASK(id), 'cancelled', 'by', 'reason', 'via')
-  redis.call('ZREM', UNDONE, id)
   task[3], task[4], task[5], task[7] = false, false, false, false
   task[6] = tell(task, false)
   redis.call('HSET', TASK(id), 'version', task[6])
   used(id)
 end
-return { task, fed(), was_cancelled }
+return { status, task, fed(), redis.call('SMEMBERS', TASK_PARTS(id)) }
 `,
 );
 
@@ -132,7 +145,8 @@ if ARGV[3] == '1' then
   redis.call('ZADD', TASKS, now, ARGV[1])
 else
   -- with its channel: whoever uses the name next is another user, perhaps
-  redis.call('DEL', TASK(ARGV[1]), TASK_PARTS(ARGV[1]), CHANNEL('task:' .. ARGV[1]), HISTORY('task:' .. ARGV[1]))
+  forget_channel('task:' .. ARGV[1])
+  redis.call('DEL', TASK(ARGV[1]), TASK_PARTS(ARGV[1]))
   redis.call('ZREM', TASKS, ARGV[1])
   redis.call('ZREM', UNDONE, ARGV[1])
 end
