@@ -112,6 +112,39 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
         expect(b.recorder.decisionsOf(id)[0]?.decision).toMatchObject({ outcome: 'cancelled', reason: 'dead', via: 'rest' });
     });
 
+    it('finish a cancellation that failed half way before the task is resumed', async () => {
+      const [a, b] = await pair();
+      const ids = await Promise.all(Array.from({ length: 8 }, (_, index) => ask(a, { userId: `user-${index}` })));
+      const context = contextOf(a);
+      await context.run(CANCEL, context.partitions.of('task-1'), 'task-1', 'all', 'n', 'shalf', 'n', '', 'service');
+      expect(await b.engine.resumeTask('task-1')).toMatchObject({ status: 'resumed', task: { cancelled: false } });
+      for (const id of ids)
+        expect(await a.engine.get(id)).toMatchObject({ state: 'cancelled', decision: { reason: 'half', via: 'service' } });
+      expect((await a.engine.get(await ask(b)))?.state).toBe('pending');
+    });
+
+    it('give a new task nothing of a forgotten one of the same name, whatever was cancelled', async () => {
+      const [a, b] = await pair({ retentionMs: 200 });
+      const ids = await Promise.all(['ann', 'bob', 'cat'].map((userId) => ask(a, { userId })));
+      await a.engine.cancelTask({ taskId: 'task-1', scope: 'all', cancelledBy: null, allowUnknown: false });
+      while ((await a.engine.getTask('task-1')) !== undefined) await a.engine.ping();
+      expect(await b.engine.resumeTask('task-1')).toEqual({ status: 'not_found' });
+      for (const userId of ['ann', 'bob', 'cat', 'dan'])
+        expect((await b.engine.open(question({ userId }))).confirmation.state).toBe('pending');
+      expect(ids).toHaveLength(3);
+    });
+
+    it('are refused in one line when their retention differs from that of a node that runs', async () => {
+      const first = await nodes.start({ retentionMs: 60_000 });
+      await expect(nodes.start({ retentionMs: 120_000 })).rejects.toMatchObject({
+        name: 'ConfigurationError',
+        message: expect.stringMatching(/^WEBSOCKET_RETENTION .* 120 s here and 60 s on a running node: .*$/) as string,
+      });
+      expect(await first.engine.cluster(0)).toMatchObject({ nodes: 1 });
+      await first.engine.close();
+      await nodes.start({ retentionMs: 120_000 });
+    });
+
     it('keep a prompt that was opened after its task was resumed', async () => {
       const [a, b] = await pair();
       await ask(a);
@@ -188,6 +221,29 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
       expect(publication).toMatchObject({ channel: 'task:t', audienceUserId: 'ann', position: { offset: 1 } });
     });
 
+    it('leave nothing in Redis for positions that are only read', async () => {
+      const [a] = await pair();
+      const keys = async (): Promise<string[]> =>
+        (await server.command('KEYS', `run-${runs}:*`))
+          .split('\r\n')
+          .filter((line) => line.startsWith('run-'))
+          .sort();
+      await a.engine.publish({ channel: 'news', message: { type: 'x' }, recoverable: true });
+      const before = (await keys()).filter((key) => !key.endsWith(':meta'));
+      for (let index = 0; index < 50; index += 1) {
+        const { epoch, offset } = await a.engine.position(`made-up-${index}`);
+        await a.engine.waiting(`nobody-${index}`);
+        expect(await a.engine.history({ channel: `made-up-${index}`, since: { epoch, offset }, limit: 1 })).toMatchObject({
+          complete: true,
+        });
+        await a.engine.watch(`made-up-${index}`);
+        await a.engine.unwatch(`made-up-${index}`);
+      }
+      const left = async (): Promise<string[]> => (await keys()).filter((key) => !key.endsWith(':meta') && !before.includes(key));
+      while ((await left()).some((key) => key.includes(':watchers:'))) await a.engine.ping();
+      expect(await left()).toEqual([]);
+    });
+
     it('carry a broadcast to every node', async () => {
       const [a, b] = await pair();
       await a.engine.publish({ channel: 'broadcast', message: { type: 'x' }, recoverable: true });
@@ -245,6 +301,21 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
       expect(await b.engine.presence('ann')).toEqual({ connections: 2 });
       await a.engine.cluster(3);
       expect(await b.engine.cluster(4)).toEqual({ engine: 'redis', nodes: 2, activeConnections: 7 });
+    });
+
+    it("keep the order of a user's connections when the older one's node missed that it was to close it", async () => {
+      const older = await nodes.start({ maxConnectionsPerUser: 1 }, { proxied: true });
+      const newer = await nodes.start({ maxConnectionsPerUser: 1 });
+      for (let round = 0; round < 3; round += 1) {
+        await older.engine.connect(`old-${round}`, 'ann');
+        for (const connection of older.proxy!.connections) connection.blackHole(['down']);
+        await newer.engine.connect(`new-${round}`, 'ann');
+        for (const connection of older.proxy!.connections) connection.cut();
+        expect((await older.recorder.nth('evicted', round + 1)).connectionId).toBe(`old-${round}`);
+        expect(await newer.engine.presence('ann')).toEqual({ connections: 1 });
+        await newer.engine.disconnect(`new-${round}`, 'ann');
+      }
+      expect(newer.recorder.of('evicted')).toEqual([]);
     });
 
     it('forget the connections of a node that was killed when its lease ends, and of one that left at once', async () => {

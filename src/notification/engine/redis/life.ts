@@ -9,6 +9,7 @@
  *  4. After a connection or a subscription was away: subscriptions, lists and streams first, `onGap` last, so that whoever re-reads then
  *     finds Redis there. It is tried until it succeeds.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { BROADCAST_CHANNEL, parseChannel } from '../../../protocol/channels.js';
 import { ConfigurationError, EngineUnavailableError } from '../../notification.errors.js';
 import type { Context } from './context.js';
@@ -31,6 +32,9 @@ const PAGE = 200;
 /** How long the start may spend on deadlines that passed while nothing ran. */
 const START_BUDGET_MS = 1000;
 const HEAL_AGAIN_MS = 200;
+/** How long a start waits to see that a node with another retention has gone. */
+const AGREE_MS = 2000;
+const AGREE_BEATS = 20;
 /** Pub/sub that was sound at a moment may have lost what came so long before. */
 const MARGIN_MS = 2000;
 /** In so many beats every partition has sent this node a sign of life by pub/sub: before a silent connection counts as dead. */
@@ -81,19 +85,28 @@ export class Life {
     if (Number(laidOut) !== partitions.count)
       throw new ConfigurationError(`the data in this Redis is divided into ${laidOut} partitions, not ${partitions.count}`);
     await nodes.beat(0, 0);
-    const retentionMs = nodes.otherRetentionMs;
-    if (retentionMs !== undefined) {
-      await nodes.beat(0, 0, true);
-      throw new ConfigurationError(
-        `WEBSOCKET_RETENTION (option retentionMs) is ${this.context.settings.retentionMs / 1000} s here, but ${retentionMs / 1000} s on a running node: ` +
-          'all nodes on one Redis must have the same; to change it, stop all nodes first',
-      );
-    }
+    await this.agree();
     const start = nodes.isAlone ? 'alone' : 'beside';
     await Promise.all([...partitions.all.map((partition) => this.listen(partition)), watches.add(BROADCAST_CHANNEL)]);
     const giveUpAt = Date.now() + START_BUDGET_MS;
     await Promise.all(partitions.all.map((partition) => this.begin(partition, start, giveUpAt)));
     this.begun = true;
+  }
+
+  /** A node that was killed is not waited for longer than it takes to see that it does not run. @throws ConfigurationError */
+  private async agree(): Promise<void> {
+    const { nodes, settings } = this.context;
+    for (let beats = 0; nodes.otherRetentionMs !== undefined && beats < AGREE_BEATS; beats += 1) {
+      await delay(AGREE_MS / AGREE_BEATS);
+      await nodes.beat(0, 0);
+    }
+    const others = nodes.otherRetentionMs;
+    if (others === undefined) return;
+    await nodes.beat(0, 0, true);
+    throw new ConfigurationError(
+      `WEBSOCKET_RETENTION (option retentionMs) is ${settings.retentionMs / 1000} s here and ${others / 1000} s on a running node: ` +
+        'it must be the same on all nodes; stop all of them to change it',
+    );
   }
 
   /** Emits what may not have been told, and then looks again and again. */

@@ -77,9 +77,10 @@ export class Nodes {
     return ![...this.known].some(([id, { seen }]) => id !== this.id && this.now - seen < RUNNING_MS);
   }
 
-  /** What the other living nodes keep things for, where that differs from this node's. */
+  /** The retention of another node that runs, where it differs from this node's. */
   get otherRetentionMs(): number | undefined {
-    return this.alive.find(({ retentionMs }) => retentionMs !== this.retentionMs)?.retentionMs;
+    const differing = [...this.known.values()].filter(({ retentionMs }) => retentionMs !== this.retentionMs);
+    return differing.find(({ seen }) => this.now - seen < RUNNING_MS)?.retentionMs;
   }
 
   get alive(): Known[] {
