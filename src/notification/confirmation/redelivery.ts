@@ -2,15 +2,22 @@
  * What a connection that becomes a user's is shown first: all pending prompts, then the messages nobody has acknowledged
  * yet. They are read page by page, as the socket drains. What came live, was decided or acknowledged meanwhile is left out.
  */
-import type { AcknowledgedMessage, Confirmation, Engine, Page, Waiting } from '../engine/engine.js';
+import {
+  PAGE_BYTES,
+  type AcknowledgedMessage,
+  type Confirmation,
+  type Engine,
+  type Page,
+  type Waiting,
+} from '../engine/engine.js';
 import type { Connection } from '../connection/connection.js';
 import { OutboundFrame } from '../connection/frame.js';
 import { readWhenAvailable } from '../connection/retry.js';
 import { until, type FrameSource } from '../connection/source.js';
 import { promptFrame } from './view.js';
 
-/** How many prompts and messages are read at once. */
-const PAGE_SIZE = 20;
+/** How many prompts or messages are read at first, and at most. Between, as many as have about `PAGE_BYTES`. */
+const PAGE_SIZE = { first: 5, longest: 100 };
 /** The name of the source: a connection has one redelivery, and a newer one replaces it. */
 export const REDELIVERY = 'redelivery';
 
@@ -24,25 +31,32 @@ export function* redeliver(
 ): FrameSource {
   const wanted = (): boolean => connection.isOpen && connection.userId === userId;
   function* show<T>(
-    read: (cursor?: string) => Promise<Page<T>>,
+    read: (limit: number, cursor?: string) => Promise<Page<T>>,
     idOf: (item: T) => string,
     frameOf: (item: T) => OutboundFrame,
   ): FrameSource {
     let cursor: string | undefined;
+    let limit = PAGE_SIZE.first;
+    let [frames, bytes] = [0, 0];
     do {
-      const page: Page<T> | undefined = yield* until(readWhenAvailable(wanted, () => read(cursor)));
+      const page: Page<T> | undefined = yield* until(readWhenAvailable(wanted, () => read(limit, cursor)));
       for (const item of page?.items ?? []) {
         if (!wanted()) return;
         if (settled.has(idOf(item))) continue;
         settled.add(idOf(item));
-        yield frameOf(item);
+        const frame = frameOf(item);
+        frames += 1;
+        bytes += frame.wire(false).length;
+        yield frame;
       }
       cursor = page?.cursor;
+      if (frames > 0) limit = Math.min(Math.max(1, Math.floor((PAGE_BYTES * frames) / bytes)), PAGE_SIZE.longest);
     } while (cursor !== undefined);
   }
-  const prompts = (cursor?: string): Promise<Page<Confirmation>> =>
-    engine.list({ scope: [userId], state: 'pending', limit: PAGE_SIZE, cursor });
-  const messages = (cursor?: string): Promise<Page<AcknowledgedMessage>> => engine.unacknowledged(userId, PAGE_SIZE, cursor);
+  const prompts = (limit: number, cursor?: string): Promise<Page<Confirmation>> =>
+    engine.list({ scope: [userId], state: 'pending', limit, cursor });
+  const messages = (limit: number, cursor?: string): Promise<Page<AcknowledgedMessage>> =>
+    engine.unacknowledged(userId, limit, cursor);
   try {
     if (waiting.pendingIds.length > 0)
       yield* show(
