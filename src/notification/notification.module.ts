@@ -140,6 +140,7 @@ async function newEngine(options: ResolvedOptions, reading: Reading): Promise<En
   return new RedisEngine({
     url: only !== undefined && others.length === 0 ? only : { cluster: options.redisUrls },
     settings,
+    reading,
     commandTimeoutMs: options.engineTimeoutMs,
     acceptLoss: options.redisAcceptLoss,
     waitReplicas: options.redisWaitReplicas,

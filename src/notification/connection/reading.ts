@@ -32,6 +32,7 @@ export class Reading implements EngineReading {
   private serves: () => boolean = () => false;
   private readonly holders = new Set<Backlog>();
   private readonly requests = new WeakMap<object, Backlog>();
+  private readonly servingListeners: (() => void)[] = [];
   private waiters: Waiter[] = [];
   private timer: NodeJS.Timeout | undefined;
   private passing = false;
@@ -55,6 +56,10 @@ export class Reading implements EngineReading {
     this.timer = undefined;
     this.servingSince = Infinity;
     for (const { resolve } of this.waiters.splice(0)) resolve();
+  }
+
+  onServing(listener: () => void): void {
+    this.servingListeners.push(listener);
   }
 
   reach(moment: number): Promise<void> {
@@ -135,8 +140,10 @@ export class Reading implements EngineReading {
     this.passing = false;
     if (this.stopped) return;
     const passedMs = began - this.last.began;
+    const begins = this.servingSince === Infinity;
     if (!this.serves()) this.servingSince = Infinity;
-    else if (this.servingSince === Infinity || passedMs > IN_TIME_MS) this.servingSince = began;
+    else if (begins || passedMs > IN_TIME_MS) this.servingSince = began;
+    if (begins && this.servingSince < Infinity) for (const listener of this.servingListeners) listener();
     this.last = { began, idle };
     this.readUntil = Math.max(this.readUntil, this.handedOver(began, passedMs));
     const reached = this.waiters.filter(({ moment }) => moment <= this.readUntil);

@@ -24,6 +24,8 @@ export interface EngineReading {
   readonly servingSince: number;
   /** Resolves as soon as `readUntil` has reached the moment, or the node has stopped. */
   reach(moment: number): Promise<void>;
+  /** Calls back whenever the node begins to serve. */
+  onServing(listener: () => void): void;
 }
 
 /** Where a frame or a request came from: what reached the node with it, or after it, waits until it has been handed over. */
@@ -41,4 +43,5 @@ export const NOTHING_TO_READ: EngineReading = {
   },
   servingSince: -Infinity,
   reach: () => Promise.resolve(),
+  onServing: () => undefined,
 };

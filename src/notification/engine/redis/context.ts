@@ -1,7 +1,9 @@
 /** What the parts of the engine share. */
+import type { Arrival, EngineReading } from '../deadlines.js';
 import type { EngineSettings } from '../engine.js';
 import type { Deliveries } from './deliveries.js';
 import type { Nodes } from './nodes.js';
+import type { PartitionClock } from './partition-clock.js';
 import type { Partitions } from './partitions.js';
 import type { Reply } from './records.js';
 import type { Script } from './scripts/script.js';
@@ -15,6 +17,12 @@ export interface Context {
   readonly watches: Watches;
   readonly deliveries: Deliveries;
   readonly ticker: Ticker;
+  /** How far the node has read its sockets; `undefined` for an engine without any above it. */
+  readonly reading: EngineReading | undefined;
+  /** By partition. */
+  readonly clocks: readonly PartitionClock[];
+  /** When something reached the node, by the partition's clock, as scripts take it. */
+  arrivedAt(partition: number, arrival: Arrival | undefined): string;
   /** Runs a script in a partition. */
   run(script: Script, partition: number, ...args: (string | number)[]): Promise<Reply>;
   /**

@@ -46,8 +46,11 @@ export const PUBSUB = {
 export const LUA_KEYS = `
 local root = KEYS[1]
 -- HASH: order (the clock, microseconds), feed (order of the newest event), told, tick, tick_run, running_since, epoch, run,
--- run_at, mark, notices:<event> (until when notices of that webhook event are kept), floor
+-- run_at, mark, offset (of the clock against the server's, milliseconds), seen (the clock at the newest tick), asked, unserved,
+-- notices:<event> (until when notices of that webhook event are kept), floor
 local META = root .. ':meta'
+-- HASH: node -> '<until when it has read its sockets> <when it said so> <1 while it serves>'
+local READING = root .. ':reading'
 -- STREAM of decisions, task events and revocations; an entry's id is its order
 local EVENTS = root .. ':events'
 -- ZSETs of callback ids: by order; by order while pending; by deadline; by the moment of the warning; by decision time

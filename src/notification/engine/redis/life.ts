@@ -10,6 +10,7 @@
  *     finds Redis there. It is tried until it succeeds.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { monotonicMs } from '../../pacing/monotonic.js';
 import { BROADCAST_CHANNEL, parseChannel } from '../../../protocol/channels.js';
 import { ConfigurationError, EngineUnavailableError } from '../../notification.errors.js';
 import type { Context } from './context.js';
@@ -19,6 +20,7 @@ import type { RedisLink } from './link.js';
 import type { Messages } from './messages.js';
 import type { Notices } from './notices.js';
 import type { Presences } from './presences.js';
+import type { PartitionClock } from './partition-clock.js';
 import { Pulse } from './pulse.js';
 import type { Prompts } from './prompts.js';
 import { groups, list, maybe, text, toConfirmation } from './records.js';
@@ -67,6 +69,8 @@ export class Life {
   private reasons = 0;
   /** By Redis' clock: this node looked, and nothing was known to be broken. */
   private soundAt = 0;
+  /** By partition: a jump of the server's clock that the next tick reports. */
+  private readonly corrections = new Map<number, string>();
 
   constructor(
     private readonly link: RedisLink,
@@ -88,7 +92,7 @@ export class Life {
     await this.agree();
     const start = nodes.isAlone ? 'alone' : 'beside';
     await Promise.all([...partitions.all.map((partition) => this.listen(partition)), watches.add(BROADCAST_CHANNEL)]);
-    const giveUpAt = Date.now() + START_BUDGET_MS;
+    const giveUpAt = monotonicMs() + START_BUDGET_MS;
     await Promise.all(partitions.all.map((partition) => this.begin(partition, start, giveUpAt)));
     this.begun = true;
   }
@@ -171,16 +175,19 @@ export class Life {
     if (this.ailing) this.startMending();
   }
 
-  /** Looks at a partition: what is due there, what is old, where its stream ends. */
+  /** Looks at a partition: when something is due there and whether there is more already, what is old, where its stream ends. */
   async look(
     partition: number,
     start: 'alone' | 'beside' | '' = '',
-  ): Promise<{ now: number; next: number | undefined; head: number; told: string }> {
-    const { nodes, settings, deliveries } = this.context;
+  ): Promise<{ next: number | undefined; more: boolean; head: number; told: string }> {
+    const { nodes, reading, settings, deliveries } = this.context;
     const position = this.feeds[partition]?.position ?? 0;
     const signals = (partition + this.beats) % SIGNAL_BEATS === 0;
     const note = this.replayed ? String(position) : '';
     const number = signals ? this.pulse.next() : undefined;
+    const clock = this.clockOf(partition);
+    const correction = this.corrections.get(partition) ?? '';
+    const sentAt = monotonicMs();
     const reply = list(
       await this.context.run(
         TICK,
@@ -192,8 +199,12 @@ export class Life {
         note,
         number ?? '',
         settings.notices?.map((event) => `${event} `).join('') ?? '',
+        this.readUntil(clock),
+        (reading?.servingSince ?? 0) < Infinity ? '1' : '',
+        correction,
       ),
     );
+    const receivedAt = monotonicMs();
     const [now, head, told] = [Number(text(reply[0])), Number(text(reply[1])), text(reply[2])];
     const next = maybe(reply[3]);
     for (const record of list(reply[5])) deliveries.expiring(toConfirmation(record));
@@ -204,7 +215,31 @@ export class Life {
     if (this.begun) this.feeds[partition]?.onHead(head, position);
     if (!this.ailing) this.soundAt = Math.max(this.soundAt, now);
     this.missed(this.pulse.onLook(partition, { number, at: now, life: text(reply[10]) }));
-    return { now, next: reply[4] === '1' ? now : next === undefined ? undefined : Number(next), head, told };
+    const jump = clock.sample(now, sentAt, receivedAt);
+    if (jump === 0 || correction !== '') {
+      this.corrections.delete(partition);
+      // After a correction the partition's clock is right, by whatever it goes.
+      if (jump !== 0) clock.reset(now, sentAt, receivedAt);
+    } else {
+      this.corrections.set(partition, `${text(reply[11])} ${jump}`);
+      return { next: now, more: true, head, told };
+    }
+    const more = reply[4] === '1';
+    return { next: more ? now : next === undefined ? undefined : Number(next), more, head, told };
+  }
+
+  /** As a tick says it. */
+  private readUntil(clock: PartitionClock): string {
+    const { reading } = this.context;
+    if (!reading) return '';
+    if (this.leaving) return 'left';
+    return String(clock.at(reading.readUntil) ?? 'now');
+  }
+
+  private clockOf(partition: number): PartitionClock {
+    const clock = this.context.clocks[partition];
+    if (!clock) throw new RangeError(`there is no partition ${partition}`);
+    return clock;
   }
 
   /** Something may have been missed since then. */
@@ -216,10 +251,10 @@ export class Life {
 
   private async begin(partition: number, start: 'alone' | 'beside', giveUpAt: number): Promise<void> {
     let seen = await this.look(partition, start);
-    while (seen.next !== undefined && seen.next <= seen.now && Date.now() < giveUpAt) seen = await this.look(partition);
+    while (seen.more && monotonicMs() < giveUpAt) seen = await this.look(partition);
     this.replayFrom[partition] = seen.told;
     this.feeds[partition]?.begin(seen.head);
-    if (seen.next !== undefined) this.context.ticker.expect(partition, seen.next, seen.now);
+    if (seen.next !== undefined) this.context.ticker.expect(partition, seen.next);
   }
 
   private async listen(partition: number): Promise<void> {
@@ -239,6 +274,7 @@ export class Life {
       this.guarded(() => {
         const [kind, subject] = list(JSON.parse(message));
         if (kind === 'evicted') this.parts.presences.evicted(text(subject));
+        else if (kind === 'read') this.readOn(partition, Number(text(subject)));
         else if (kind === 'tick') this.missed(this.pulse.onTick(partition, Number(text(subject))));
         else this.context.deliveries.onMessage(message);
       });
@@ -246,6 +282,11 @@ export class Life {
       this.link.subscribe([PUBSUB.feed(root)], feed),
       this.link.subscribe([PUBSUB.node(root, this.context.nodes.id)], own),
     ]);
+  }
+
+  /** Another node waits for this one to have read up to a deadline. */
+  private readOn(partition: number, deadline: number): void {
+    void this.context.ticker.lookAfter(partition, deadline);
   }
 
   private feedOf(partition: number): Feed {

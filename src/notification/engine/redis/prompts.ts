@@ -1,13 +1,20 @@
 /** Prompts and decisions: each call one script in the user's partition, told here before it resolves. */
 import canonicalize from 'canonicalize';
-import { ConfirmationConflictError, TooManyPendingError } from '../../notification.errors.js';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ConfirmationConflictError, EngineUnavailableError, TooManyPendingError } from '../../notification.errors.js';
+import { monotonicMs } from '../../pacing/monotonic.js';
+import type { Arrival } from '../deadlines.js';
 import type * as Api from '../engine.js';
 import { OWN_CODE_VIA } from '../via.js';
 import type { Context } from './context.js';
 import { isDecided, list, maybe, orderOf, text, toConfirmation, type Reply } from './records.js';
 import { DECIDE, GET, LIST, OPEN, PENDING_IDS, WITHDRAW } from './scripts/confirmation.js';
+import { READING_LEASE_MS } from './scripts/deadlines.js';
 import { optional, scopeText } from './scripts/script.js';
 import type { Tasks } from './tasks.js';
+
+/** Beyond the lease, for the last look. */
+const GRACE_MS = 2000;
 
 interface Source {
   partition: number;
@@ -56,17 +63,18 @@ export class Prompts {
     const confirmation = toConfirmation(reply[1]);
     if (created && confirmation.state === 'pending') {
       deliveries.opened(confirmation);
-      if (timeoutMs !== null)
-        ticker.expect(partition, confirmation.createdAt + Math.floor(timeoutMs * 0.8), confirmation.createdAt);
+      if (timeoutMs !== null) ticker.expect(partition, confirmation.createdAt + Math.floor(timeoutMs * 0.8));
     }
     await this.context.told(partition, reply[2]);
     return { created, confirmation };
   }
 
-  async decide({ callbackId, scope, answeredBy, via = OWN_CODE_VIA, answer }: Api.DecideRequest): Promise<Api.DecideResult> {
+  async decide(request: Api.DecideRequest): Promise<Api.DecideResult> {
+    const { callbackId, scope, answeredBy, via = OWN_CODE_VIA, answer, arrival } = request;
     const { proceed, feedback, choice, values } = answer;
     return this.settle(
       callbackId,
+      arrival,
       DECIDE,
       scopeText(scope),
       optional(answeredBy),
@@ -78,8 +86,14 @@ export class Prompts {
     );
   }
 
-  withdraw(callbackId: string, scope: Api.Scope, reason?: string, via = OWN_CODE_VIA): Promise<Api.DecideResult> {
-    return this.settle(callbackId, WITHDRAW, scopeText(scope), optional(reason), via);
+  withdraw(
+    callbackId: string,
+    scope: Api.Scope,
+    reason?: string,
+    via = OWN_CODE_VIA,
+    arrival?: Arrival,
+  ): Promise<Api.DecideResult> {
+    return this.settle(callbackId, arrival, WITHDRAW, scopeText(scope), optional(reason), via);
   }
 
   async get(callbackId: string): Promise<Api.Confirmation | undefined> {
@@ -125,13 +139,30 @@ export class Prompts {
     return pages.flat().map(toConfirmation);
   }
 
-  private async settle(callbackId: string, ...[script, ...args]: [typeof DECIDE, ...string[]]): Promise<Api.DecideResult> {
-    const partition = this.context.partitions.ofCallback(callbackId);
+  /** What comes late waits until the deadline may be applied: at most until the leases of those that stand still have ended. */
+  private async settle(
+    callbackId: string,
+    arrival: Arrival | undefined,
+    ...[script, ...args]: [typeof DECIDE, ...string[]]
+  ): Promise<Api.DecideResult> {
+    const { partitions, ticker } = this.context;
+    const partition = partitions.ofCallback(callbackId);
     if (partition === undefined) return { status: 'not_found' };
-    const [status, record, fed] = list(await this.context.run(script, partition, callbackId, ...args));
-    if (status === 'not_found') return { status };
-    await this.context.told(partition, fed);
-    return { status: text(status) as 'accepted' | 'repeated' | 'already_resolved', confirmation: toConfirmation(record) };
+    const arrived = this.context.arrivedAt(partition, arrival);
+    const giveUpAt = monotonicMs() + READING_LEASE_MS + GRACE_MS;
+    for (let waitMs = 10; ; waitMs = Math.min(waitMs * 2, 200)) {
+      // Only a reply says that Redis has it: on another connection a tick might overtake it.
+      const reply = await this.context.run(script, partition, callbackId, ...args, arrived).finally(() => arrival?.handedOver());
+      const [status, record, fed] = list(reply);
+      if (status === 'not_found') return { status };
+      if (status !== 'waits') {
+        await this.context.told(partition, fed);
+        return { status: text(status) as 'accepted' | 'repeated' | 'already_resolved', confirmation: toConfirmation(record) };
+      }
+      if (monotonicMs() > giveUpAt) throw new EngineUnavailableError('a node does not say how far it has read');
+      await ticker.lookAfter(partition, Number(text(record)));
+      await delay(waitMs);
+    }
   }
 
   private sourcesOf(scope: Api.Scope, taskId: string | undefined): Source[] {

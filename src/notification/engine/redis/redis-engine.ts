@@ -10,6 +10,7 @@
  */
 import { userChannel } from '../../../protocol/channels.js';
 import { ConfigurationError, EngineUnavailableError } from '../../notification.errors.js';
+import type { Arrival, EngineReading } from '../deadlines.js';
 import type * as Api from '../engine.js';
 import { checkCursor } from '../cursor.js';
 import { checkServer } from './check-server.js';
@@ -22,6 +23,7 @@ import { RedisLink, type Logger, type RedisUrl } from './link.js';
 import { Messages } from './messages.js';
 import { Nodes } from './nodes.js';
 import { Notices } from './notices.js';
+import { PartitionClock } from './partition-clock.js';
 import { Partitions } from './partitions.js';
 import { Presences } from './presences.js';
 import { Prompts } from './prompts.js';
@@ -39,6 +41,8 @@ export interface RedisEngineOptions {
   /** `redis://…`, `rediss://…`, or some nodes of a Redis Cluster. */
   url: RedisUrl;
   settings: Api.EngineSettings;
+  /** How far the node has read its sockets. @default there are none, and no deadline waits for this node */
+  reading?: EngineReading;
   /** How long Redis may take to answer. @default 2000 */
   commandTimeoutMs?: number;
   /** @default nothing is logged */
@@ -79,7 +83,7 @@ export class RedisEngine implements Api.Engine {
     const onReady = (): void => this.life.heal();
     this.link = new RedisLink({ url, timeoutMs: commandTimeoutMs, waitReplicas, logger: this.logger, onReady });
     const keys = new Keys(keyPrefix, typeof url === 'string' ? databaseOf(url) : 0);
-    this.context = this.contextOf(settings, keys, new Partitions(options.partitions ?? 64));
+    this.context = this.contextOf(settings, options.reading, keys, new Partitions(options.partitions ?? 64));
     const { partitions, nodes } = this.context;
     this.tasks = new Tasks(this.context);
     this.prompts = new Prompts(this.context, this.tasks);
@@ -136,8 +140,8 @@ export class RedisEngine implements Api.Engine {
     return this.during(() => this.prompts.decide(request));
   }
 
-  withdraw(callbackId: string, scope: Api.Scope, reason?: string, via?: string): Promise<Api.DecideResult> {
-    return this.during(() => this.prompts.withdraw(callbackId, scope, reason, via));
+  withdraw(callbackId: string, scope: Api.Scope, reason?: string, via?: string, arrival?: Arrival): Promise<Api.DecideResult> {
+    return this.during(() => this.prompts.withdraw(callbackId, scope, reason, via, arrival));
   }
 
   get(callbackId: string): Promise<Api.Confirmation | undefined> {
@@ -286,7 +290,12 @@ export class RedisEngine implements Api.Engine {
     });
   }
 
-  private contextOf(settings: Api.EngineSettings, keys: Keys, partitions: Partitions): Context {
+  private contextOf(
+    settings: Api.EngineSettings,
+    reading: EngineReading | undefined,
+    keys: Keys,
+    partitions: Partitions,
+  ): Context {
     const { link, teller } = this;
     const report = (what: string, error: unknown): void => teller.report(what, error);
     const nodes = new Nodes(link, keys, settings.retentionMs);
@@ -303,15 +312,22 @@ export class RedisEngine implements Api.Engine {
     const onMessage = (message: string): void => deliveries.onMessage(message);
     const watches: Watches = new Watches(link, keys, partitions, nodes.id, onMessage, report);
     const { retentionMs, historyTtlMs } = settings;
+    const clocks = partitions.all.map(() => new PartitionClock());
     const ticker = new Ticker({
       everyMs: Math.min(Math.max(Math.min(retentionMs, historyTtlMs) / 4, BEAT_MS.shortest), BEAT_MS.longest),
       partitions: partitions.all,
-      look: (partition) => this.life.look(partition),
+      look: async (partition) => (await this.life.look(partition)).next,
+      momentOf: (partition, time) => clocks[partition]?.momentOf(time) ?? 0,
+      read: (moment) => reading?.reach(moment) ?? Promise.resolve(),
       beat: () => this.life.beat(),
       onError: (error) => report('looking for what is due', error),
     });
+    reading?.onServing(() => void ticker.round());
     return {
       settings,
+      reading,
+      clocks,
+      arrivedAt: (partition, arrival) => String((arrival && clocks[partition]?.at(arrival.earliest)) ?? ''),
       partitions,
       nodes,
       watches,

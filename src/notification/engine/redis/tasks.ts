@@ -3,6 +3,7 @@
  * step repeatable. A step that fails on the way leaves the task in the list of those that are not done. The next cancellation
  * or resumption of the task, or a node's tick, finishes it first.
  */
+import type { Arrival } from '../deadlines.js';
 import type * as Api from '../engine.js';
 import { OWN_CODE_VIA } from '../via.js';
 import { EngineUnavailableError } from '../../notification.errors.js';
@@ -37,7 +38,7 @@ export class Tasks {
   }
 
   async cancel(request: Api.CancelRequest): Promise<Api.CancelResult> {
-    const { taskId, scope, cancelledBy, via = OWN_CODE_VIA, reason, namedUserId, allowUnknown } = request;
+    const { taskId, scope, cancelledBy, via = OWN_CODE_VIA, reason, namedUserId, allowUnknown, arrival } = request;
     const partition = this.partitionOf(taskId);
     const [status, record, parts, undone, fed] = list(
       await this.context.run(
@@ -55,7 +56,8 @@ export class Tasks {
     if (status === 'not_found') return { status };
     await this.context.told(partition, fed);
     const cancelled = toTaskRecord(record);
-    if (undone === '1') await this.resolvePrompts(taskId, cancelled, list(parts).map(Number));
+    if (undone === '1') await this.resolvePrompts(taskId, cancelled, list(parts).map(Number), arrival);
+    arrival?.handedOver();
     if (!cancelled.task) throw new EngineUnavailableError('Redis cancelled a task and gave none');
     return { status: status === 'cancelled' ? 'cancelled' : 'already_cancelled', task: cancelled.task };
   }
@@ -90,7 +92,7 @@ export class Tasks {
     await this.context.run(FORGET_TASK, partition, taskId, lastUse, busy.some((count) => Number(count) > 0) ? '1' : '');
   }
 
-  private async resolvePrompts(taskId: string, record: TaskRecord, parts: number[]): Promise<void> {
+  private async resolvePrompts(taskId: string, record: TaskRecord, parts: number[], arrival?: Arrival): Promise<void> {
     const { task, version, cancelledBy, cancelledVia } = record;
     const mark = Math.max(MARK_MS, this.context.settings.retentionMs);
     await Promise.all(
@@ -105,6 +107,7 @@ export class Tasks {
             optional(task?.reason),
             mark,
             optional(cancelledVia),
+            this.context.arrivedAt(part, arrival),
           );
           const [again, fed] = list(reply);
           await this.context.told(part, fed);

@@ -1,11 +1,11 @@
 /**
  * Prompts and decisions.
  *
- *  1. Whatever touches a pending prompt asks the clock first: a deadline that has passed settles it (E2), and asks whether
- *     Redis and a node were there when it passed.
+ *  1. Whatever touches a pending prompt asks the rule first (`deadlines.ts`): a deadline that may be applied is applied (E2).
  *  2. `settle` is the only way out of `pending`; it writes the decision, takes the prompt off every list, appends the
  *     event to the stream and wakes the nodes, all in the step of the script.
  */
+import { DEADLINE_STEPS } from './deadlines.js';
 import { script, type Kind } from './script.js';
 
 /** In the order in which a record travels. Times are milliseconds, `order`s microseconds. */
@@ -69,7 +69,7 @@ end
 
 local function settle(record, decision)
   local id, user, task = record[I.id], record[I.user], record[I.task]
-  record[I.state], record[I.decided], record[I.proceed] = decision.outcome, text(now), decision.proceed
+  record[I.state], record[I.decided], record[I.proceed] = decision.outcome, text(decision.at or now), decision.proceed
   for _, field in ipairs({ 'feedback', 'choice', 'values', 'answered_by', 'reason', 'via' }) do
     record[I[field]] = decision[field] or false
   end
@@ -89,26 +89,7 @@ local function settle(record, decision)
   return event('decided', id, record)
 end
 
--- since when Redis and some node have been running without a break, which whoever comes first after one has to see
-local since
-local function running_since()
-  if since then return since end
-  local known = redis.call('HMGET', META, 'running_since', 'tick', 'tick_run')
-  local broken = not known[2] or now - tonumber(known[2]) > 2500 or known[3] ~= life()
-  since = broken and now or tonumber(known[1] or '0')
-  return since
-end
-
--- the record as the clock has it; a default of proceed that only a setting gave does not count for a deadline that
--- passed while nothing ran
-local function current(record)
-  local expires = tonumber(record[I.expires] or '')
-  if record[I.state] ~= 'pending' or not expires or expires > now then return record end
-  local given = record[I.on_timeout_by] == 'caller' or expires > running_since()
-  settle(record, { outcome = 'timed_out', proceed = record[I.on_timeout] == 'proceed' and given and '1' or '0', via = 'clock' })
-  return record
-end
-
+${DEADLINE_STEPS}
 local function fed() return redis.call('HGET', META, 'feed') or '0' end
 `;
 
@@ -177,8 +158,9 @@ return { 'created', record, fed() }
 );
 
 /**
- * IN  id, scope, answered_by?, proceed, feedback?, choice?, values?, via
- * OUT {'accepted' | 'repeated' | 'already_resolved', record, feed order} or {'not_found'}
+ * IN  id, scope, answered_by?, proceed, feedback?, choice?, values?, via, when it reached the node ('' for now)
+ * OUT {'accepted' | 'repeated' | 'already_resolved', record, feed order}, {'not_found'}, or {'waits', deadline} for what came
+ *     after a deadline that cannot be applied yet
  */
 export const DECIDE = confirmationScript(
   'decide',
@@ -187,8 +169,9 @@ export const DECIDE = confirmationScript(
 local record = load(ARGV[1])
 if not record or not within(ARGV[2], record[I.user]) then return { 'not_found' } end
 local answer = { outcome = 'answered', answered_by = optional(ARGV[3]), proceed = ARGV[4],
-  feedback = optional(ARGV[5]), choice = optional(ARGV[6]), values = optional(ARGV[7]), via = ARGV[8] }
-if current(record)[I.state] == 'pending' then
+  feedback = optional(ARGV[5]), choice = optional(ARGV[6]), values = optional(ARGV[7]), via = ARGV[8], at = timely(record) }
+if not as_of(record, tonumber(ARGV[9])) then return { 'waits', record[I.expires] } end
+if record[I.state] == 'pending' then
   settle(record, answer)
   return { 'accepted', record, fed() }
 end
@@ -200,15 +183,16 @@ return { same and 'repeated' or 'already_resolved', record, fed() }
 `,
 );
 
-/** IN id, scope, reason?, via; OUT as of decide */
+/** IN id, scope, reason?, via, when it reached the node ('' for now); OUT as of decide */
 export const WITHDRAW = confirmationScript(
   'withdraw',
   'settles',
   `
 local record = load(ARGV[1])
 if not record or not within(ARGV[2], record[I.user]) then return { 'not_found' } end
-if current(record)[I.state] == 'pending' then
-  settle(record, { outcome = 'withdrawn', proceed = '0', reason = optional(ARGV[3]), via = ARGV[4] })
+if not as_of(record, tonumber(ARGV[5])) then return { 'waits', record[I.expires] } end
+if record[I.state] == 'pending' then
+  settle(record, { outcome = 'withdrawn', proceed = '0', reason = optional(ARGV[3]), via = ARGV[4], at = timely(record) })
   return { 'accepted', record, fed() }
 end
 return { record[I.state] == 'withdrawn' and 'repeated' or 'already_resolved', record, fed() }
@@ -266,7 +250,7 @@ export const PENDING_IDS = confirmationScript(
 local ids, pending = redis.call('ZRANGE', OF_USER_PENDING(ARGV[1]), 0, -1), {}
 for _, id in ipairs(ids) do
   local due = redis.call('ZSCORE', DUE, id)
-  if not due or tonumber(due) > now then pending[#pending + 1] = id end
+  if not due or tonumber(due) > now or tonumber(due) > read_until() then pending[#pending + 1] = id end
 end
 return pending
 `,
@@ -274,7 +258,7 @@ return pending
 
 /**
  * Leaves the mark of a cancellation and cancels the task's prompts that are older, at most 200 at a time.
- * IN  task, version, cancelled_by?, reason?, how long the mark stays, cancelled_via?
+ * IN  task, version, cancelled_by?, reason?, how long the mark stays, cancelled_via?, when it reached the node ('' for now)
  * OUT {'1' while there may be more, feed order}
  */
 export const CANCEL_PROMPTS = confirmationScript(
@@ -296,7 +280,9 @@ local settled = 0
 for _, id in ipairs(redis.call('ZRANGE', OF_TASK_PENDING(task), 0, -1)) do
   local record = load(id)
   -- one that was opened after the task was resumed stays
-  if record and tonumber(record[I.task_version]) < version and current(record)[I.state] == 'pending' then
+  local concerned = record and tonumber(record[I.task_version]) < version
+  -- what is late, and meets a deadline that cannot be applied yet, is still no proceed
+  if concerned and (as_of(record, tonumber(ARGV[7])) or record)[I.state] == 'pending' then
     settle(record, { outcome = 'cancelled', proceed = '0', answered_by = by, reason = reason, via = via })
     settled = settled + 1
     if settled == 200 then return { '1', fed() } end

@@ -46,10 +46,12 @@ return redis.call('HGET', root, 'partitions')
 /**
  * What is due in a partition, at most 'limit' of each kind, and what is old. Decisions come through the stream.
  * IN  node, retention, limit, 'alone' or 'beside' for a node that starts ('alone': no lease of another's runs), told up to
- *     ('' for nothing), number of a tick by pub/sub ('' for none), the webhook events it wants, each followed by a space
+ *     ('' for nothing), number of a tick by pub/sub ('' for none), the webhook events it wants, each followed by a space,
+ *     until when it has read its sockets ('now' at its start, 'left' at its end, '' for a node without any), '1' when it
+ *     serves, '<offset> <jump>' of the server's clock as this node has seen it ('' for none)
  * OUT {now, newest event, told, next deadline or nil, '1' when more is due, records that near their deadline,
  *      tasks to forget (id, last use, …), tasks whose cancellation has not reached all partitions,
- *      '1' while there are notices that nobody holds, how many of them were given up, which server's life it is}
+ *      '1' while there are notices that nobody holds, how many of them were given up, which server's life it is, offset}
  */
 export const TICK = script(
   'tick',
@@ -57,6 +59,35 @@ export const TICK = script(
   CONFIRMATION_STEPS,
   `
 local retention, limit = tonumber(ARGV[2]), tonumber(ARGV[3])
+-- the server's clock has jumped, unless another node has been told so already, or vouches for a later time: then it was
+-- this node that slept
+local known, jump = string.match(ARGV[10], '^(%S+) (%S+)$')
+if known == text(offset) then
+  jump = tonumber(jump)
+  local contradicted = false
+  for node, upto in pairs(reading_of_nodes()) do contradicted = contradicted or (node ~= ARGV[1] and upto > now - jump + 500) end
+  if jump < 0 or not contradicted then
+    offset = offset - jump
+    now = jump < 0 and math.floor((time[1] * 1000000 + time[2]) / 1000 + offset) or now - jump
+    redis.call('HSET', META, 'offset', text(offset))
+    readings = nil
+    -- what was opened between the jump and now
+    for _, id in ipairs(redis.call('ZREVRANGE', PENDING, 0, 999)) do
+      local record = load(id)
+      if record and tonumber(record[I.created]) > now + 100 then
+        redis.call('HINCRBY', CONFIRMATION(id), 'created', text(-jump))
+        if record[I.expires] then
+          redis.call('HINCRBY', CONFIRMATION(id), 'expires', text(-jump))
+          redis.call('ZINCRBY', DUE, text(-jump), id)
+          if redis.call('ZSCORE', EXPIRING, id) then redis.call('ZINCRBY', EXPIRING, text(-jump), id) end
+        end
+      end
+    end
+  end
+end
+redis.call('HSET', META, 'seen', text(now))
+if ARGV[8] == 'left' then redis.call('HDEL', READING, ARGV[1])
+elseif ARGV[8] ~= '' then redis.call('HSET', READING, ARGV[1], (ARGV[8] == 'now' and text(now) or ARGV[8]) .. ' ' .. text(now) .. ' ' .. ARGV[9]) end
 -- some missed ticks more, so that a short retention leaves no hole
 if ARGV[7] ~= '' then
   -- a node that starts with a filter ends the keeping of what it does not want; another node that wants it says so again
@@ -70,14 +101,24 @@ end
 -- a node that was killed has a lease for a while, but no connection: only who starts listens
 if ARGV[4] == 'alone' or (ARGV[4] == 'beside' and redis.call('PUBSUB', 'SHARDNUMSUB', TO_FEED)[2] <= 1) then since = now end
 -- for so long nothing ran, or Redis itself was away: deadlines up to here were missed
-redis.call('HSET', META, 'running_since', text(running_since()), 'tick', text(now), 'tick_run', life())
+if ARGV[9] == '1' then
+  redis.call('HSET', META, 'running_since', text(running_since()), 'tick', text(now), 'tick_run', life())
+  redis.call('HDEL', META, 'unserved')
+else
+  if since then redis.call('HSET', META, 'running_since', text(since)) end
+  local served = false
+  for node in pairs(reading_of_nodes()) do served = served or string.match(redis.call('HGET', READING, node), ' 1$') end
+  if not served then redis.call('HSET', META, 'unserved', '1') end
+end
 local told = redis.call('HGET', META, 'told') or '0'
 if ARGV[5] ~= '' and tonumber(ARGV[5]) > tonumber(told) then
   told = ARGV[5]
   redis.call('HSET', META, 'told', told)
 end
 
-local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, limit)
+local first_due = tonumber(redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2] or 'inf')
+local due = {}
+if first_due <= now then due = redis.call('ZRANGEBYSCORE', DUE, '-inf', text(read_until()), 'LIMIT', 0, limit) end
 for _, id in ipairs(due) do
   local record = load(id)
   if record then current(record) end
@@ -120,17 +161,24 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEPT, '-inf', now, 'LIMIT', 0, l
 end
 for _, channel in ipairs(redis.call('ZRANGEBYSCORE', CHANNELS, '-inf', now, 'LIMIT', 0, limit)) do forget_channel(channel) end
 
-local next = false
+local next, waits = false, false
+first_due = tonumber(redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2] or 'inf')
+if first_due <= now and #due < limit then
+  waits = true
+  ask_laggards(first_due, ARGV[1])
+end
 for _, list in ipairs({ DUE, EXPIRING }) do
   local first = redis.call('ZRANGE', list, 0, 0, 'WITHSCORES')[2]
   if first and (not next or tonumber(first) < next) then next = tonumber(first) end
 end
+-- those that have not read so far come by themselves; unless their lease ends
+if waits then next = math.max(next, now + 250) end
 if ARGV[6] ~= '' then redis.call('SPUBLISH', TO_NODE(ARGV[1]), cjson.encode({ 'tick', ARGV[6] })) end
 local more = #due == limit or #nearing == limit or #old == limit or #given_up == limit
 return { text(now), fed(), told, next and text(next), more and '1' or '', warned,
   redis.call('ZRANGEBYSCORE', TASKS, '-inf', now - retention, 'WITHSCORES', 'LIMIT', 0, 50),
   redis.call('ZRANGEBYSCORE', UNDONE, '-inf', now - 1000, 'LIMIT', 0, 10),
-  #redis.call('ZRANGEBYSCORE', NOTICES, '-inf', text(now), 'LIMIT', 0, 1) > 0 and '1' or '', text(#given_up), life() }
+  #redis.call('ZRANGEBYSCORE', NOTICES, '-inf', text(now), 'LIMIT', 0, 1) > 0 and '1' or '', text(#given_up), life(), text(offset) }
 `,
 );
 

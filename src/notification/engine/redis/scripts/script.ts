@@ -1,7 +1,8 @@
 /**
  * How a script is made: a name, its kind, and Lua that may use the names, the clock and the steps below.
  *
- *  1. The clock is Redis' own and never goes back within a partition. `order()` gives every change its place.
+ *  1. The clock is Redis' own. It does not follow the server's jumps: `offset` takes them back (see `tick`). `order()` gives
+ *     every change its place.
  *  2. Optional arguments travel as 'n' (none) or 's<text>'; unset fields come back as nil.
  *  3. Scripts that settle or end something run even when Redis is out of memory.
  *  4. A script carries only the names and steps that it uses: Redis would make every function of them anew for each run.
@@ -27,14 +28,15 @@ export type Kind = 'adds' | 'settles' | 'tells' | 'notes' | 'reads';
 const CLOCK = `
 local function text(number) return string.format('%.0f', number) end
 local time = redis.call('TIME')
-local last = tonumber(redis.call('HGET', META, 'order') or '0')
-local micros = math.max(time[1] * 1000000 + time[2], last)
+local clock = redis.call('HMGET', META, 'order', 'offset', 'seen')
+local last = tonumber(clock[1] or '0')
+local offset = tonumber(clock[2] or '0')
+local micros = math.max(time[1] * 1000000 + time[2] + offset * 1000, tonumber(clock[3] or '0') * 1000)
 local now = math.floor(micros / 1000)
 local function order()
-  micros = math.max(micros, last + 1)
-  last = micros
-  redis.call('HSET', META, 'order', text(micros))
-  return text(micros)
+  last = math.max(micros, last + 1)
+  redis.call('HSET', META, 'order', text(last))
+  return text(last)
 end
 -- which life of which server this is: another after a restart, a fail-over, or the move of a slot
 local function life() return string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') end
