@@ -31,3 +31,35 @@ describeEngines('a user with as many pending confirmations as one may have', (en
     expect((await ask('ann', 'd')).status).toBe(201);
   });
 });
+
+describeEngines('a list of large confirmations', (engine) => {
+  it('comes in pages that are bounded in bytes, each with one at least, and loses none', async () => {
+    await engine.start();
+    const service = await startService({ environment: engine.environment() });
+    const text = 'x'.repeat(300_000);
+    const opened: string[] = [];
+    for (let step = 0; step < 20; step += 1) {
+      const request = { stepResult: { message: '?', result: { text } }, userId: 'ann', taskId: 'large', step };
+      opened.push((await service.notifications.openConfirmation(request)).confirmation.callbackId);
+    }
+    const found: string[] = [];
+    let cursor: string | undefined = '';
+    for (let pages = 0; cursor !== undefined; pages += 1) {
+      expect(pages).toBeLessThan(20);
+      const path = `/ws/users/ann/confirmations?limit=1000${cursor && `&cursor=${encodeURIComponent(cursor)}`}`;
+      const page = (await service.rest('GET', path)).body as unknown as {
+        confirmations: { callback_id: string }[];
+        cursor?: string;
+      };
+      expect(page.confirmations.length).toBeLessThan(20);
+      found.push(...page.confirmations.map(({ callback_id }) => callback_id));
+      cursor = page.cursor;
+    }
+    expect(found).toEqual(opened);
+    // The ids alone come with a task's subscription, whatever the prompts hold.
+    const client = await service.connect();
+    expect((await client.request({ action: 'subscribe', task_id: 'large' }))['pending']).toHaveLength(20);
+    await service.stop();
+    await engine.stop();
+  });
+});

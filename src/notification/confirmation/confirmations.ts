@@ -50,6 +50,10 @@ export interface AskListener {
   onWithdrawn?: (confirmation: Decided) => void;
 }
 
+/** A page of confirmations takes no more once it has about this many bytes. */
+const LIST_BYTES = 1_048_576;
+/** Read before their size is known. */
+const FIRST_ROWS = 16;
 /** Between attempts to withdraw while the engine is away. */
 const WITHDRAW_RETRY_MS = 500;
 
@@ -144,8 +148,21 @@ export class Confirmations {
     return confirmation;
   }
 
-  list(query: ConfirmationQuery): Promise<Page<Confirmation>> {
-    return this.engine.list(query);
+  /** A page: at most `limit` confirmations, fewer once they have `LIST_BYTES`, one at least if there is one. */
+  async list({ limit, ...query }: ConfirmationQuery): Promise<Page<Confirmation>> {
+    const items: Confirmation[] = [];
+    let { cursor } = query;
+    let bytes = 0;
+    let next = Math.min(limit, FIRST_ROWS);
+    do {
+      const page = await this.engine.list({ ...query, limit: next, cursor });
+      items.push(...page.items);
+      bytes += JSON.stringify(page.items).length;
+      cursor = page.cursor;
+      // As many more as will probably fit.
+      next = Math.min(limit - items.length, Math.ceil(((LIST_BYTES - bytes) * items.length) / bytes));
+    } while (cursor !== undefined && next > 0);
+    return { items, ...(cursor !== undefined && { cursor }) };
   }
 
   /** A decision has come: whoever waits for it on this node gets it. */

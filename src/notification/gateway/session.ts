@@ -20,6 +20,8 @@ import { Recoveries } from '../subscription/recoveries.js';
 
 /** A task's or a channel's open prompts named in a reply; a user's are all named. */
 const MAX_TASK_PENDING = 1000;
+/** Read at once. */
+const TASK_PENDING_ROWS = 50;
 
 /** Where a channel stands, and what is open in it. */
 type Reading = Pick<Subscribed, 'pending'> & { position: StreamPosition };
@@ -94,9 +96,19 @@ export class Sessions {
       scope: await this.access.scopeOf(connection.identity),
       taskId,
       state: 'pending',
-      limit: MAX_TASK_PENDING,
+      limit: TASK_PENDING_ROWS,
     } as const;
-    const pendingIds = async (): Promise<string[]> => (await this.engine.list(query)).items.map(({ callbackId }) => callbackId);
+    // Only ids are kept: what the prompts show may be large.
+    const pendingIds = async (): Promise<string[]> => {
+      const ids: string[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await this.engine.list({ ...query, cursor });
+        ids.push(...page.items.map(({ callbackId }) => callbackId));
+        cursor = page.cursor;
+      } while (cursor !== undefined && ids.length < MAX_TASK_PENDING);
+      return ids;
+    };
     const read = async (): Promise<Reading> => {
       const [position, pending] = await Promise.all([
         this.engine.position(channel),
