@@ -69,7 +69,7 @@ export function keepBody(request: BodyRequest): void {
 /** @throws NotificationError */
 async function readBody(request: BodyRequest): Promise<unknown> {
   if (!hasBody(request)) throw missing();
-  const bytes = request.readableDidRead ? bytesKept(request) : await collect(request);
+  const bytes = request.readableDidRead || request.readableEnded ? bytesKept(request) : await collect(request);
   if (bytes) return decode(bytes);
   const { body } = request;
   if (!isObject(body) && !Array.isArray(body))
