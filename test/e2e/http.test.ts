@@ -1,4 +1,6 @@
 /** What every HTTP answer has in common: headers, errors, upgrades, bounds. Over real sockets. */
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
 import { bareRequest, HANDSHAKE } from '../support/bare-http.js';
 import { SECRET, tokenOf } from '../support/jwt.js';
 import { startNginx } from '../support/nginx.js';
@@ -259,6 +261,54 @@ describe('connections that go while requests wait on them', () => {
       for (const exchange of exchanges) exchange.socket.destroy();
     }
     expect((await bareRequest({ port: service.port, path: '/ws/status' })).status).toBe(200);
+  });
+});
+
+describe('a response that is not read', () => {
+  const FIELD = 100_000;
+  const COUNT = 45;
+  let crowded: TestService;
+  beforeAll(async () => {
+    crowded = await startService();
+    for (let step = 1; step <= COUNT; step += 1)
+      await crowded.notifications.openConfirmation({
+        userId: 'ann',
+        taskId: 't',
+        step,
+        stepResult: { message: '?', result: { text: 'x'.repeat(FIELD) } },
+      });
+  });
+  afterAll(() => crowded.stop());
+
+  it('is a page that is bounded in bytes, and all pages have everything once', async () => {
+    const steps: number[] = [];
+    let cursor: string | undefined;
+    do {
+      const query = new URLSearchParams({ limit: '1000', ...(cursor !== undefined && { cursor }) });
+      const { text } = await bareRequest({ port: crowded.port, path: `/ws/users/ann/confirmations?${query.toString()}` });
+      expect(text.length).toBeLessThan(1024 * 1024 + 20 * (FIELD + 1000));
+      const page = JSON.parse(text) as { confirmations: { step: number }[]; cursor?: string };
+      steps.push(...page.confirmations.map(({ step }) => step));
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+    expect(steps).toEqual(Array.from({ length: COUNT }, (_, index) => index + 1));
+  });
+
+  it('holds up the ones behind it on its connection: one waits, however many were asked for', async () => {
+    const sockets: Socket[] = [];
+    (crowded.app.getHttpServer() as Server).once('connection', (socket: Socket) => sockets.push(socket));
+    const exchange = await TcpExchange.open(crowded.port);
+    exchange.socket.pause();
+    while (sockets.length === 0) await bareRequest({ port: crowded.port, path: '/health/live' });
+    const [socket] = sockets;
+    if (!socket) throw new Error('no connection');
+    socket.cork(); // as if the kernel's buffers were full already
+    exchange.write('GET /ws/users/ann/confirmations?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(60));
+    while (socket.writableLength === 0) await bareRequest({ port: crowded.port, path: '/ws/users/ann/confirmations?limit=1' });
+    for (let round = 0; round < 10; round += 1)
+      await bareRequest({ port: crowded.port, path: '/ws/users/ann/confirmations?limit=20' });
+    expect(socket.writableLength).toBeLessThan(2 * (1024 * 1024 + 20 * (FIELD + 1000)));
+    exchange.socket.destroy();
   });
 });
 
