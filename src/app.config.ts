@@ -5,7 +5,7 @@
  * `WEBSOCKET_…` name is warned of. The settings table of the README and `.env.example` list the same names.
  */
 import { z } from 'zod';
-import { auditFile } from './ops/audit-file.js';
+import { LEVELS, type Level, type LogLevels } from './ops/logger.js';
 import {
   canonicalOrigin,
   ConfigurationError,
@@ -44,6 +44,16 @@ const list = z.string().transform((text) =>
     .map((item) => item.trim())
     .filter((item) => item !== ''),
 );
+
+/** `info,Audit=warn`: a level, and levels of single loggers. */
+const logLevels = z
+  .string()
+  .regex(new RegExp(`^(?:${LEVELS.join('|')})(?:,[\\w.]+=(?:${LEVELS.join('|')}))*$`))
+  .transform((text): LogLevels => {
+    const [all, ...others] = text.split(',');
+    const pairs = others.map((other) => other.split('='));
+    return { all: all as Level, byLogger: new Map(pairs.map(([name = '', level]) => [name.toLowerCase(), level as Level])) };
+  });
 
 interface Setting<T> {
   schema: z.ZodType<T>;
@@ -144,9 +154,9 @@ export const SETTINGS = {
   ),
   WEBSOCKET_PUBLIC_URL: optional(PUBLIC_URL, 'an http(s) URL without credentials, query and fragment'),
   WEBSOCKET_LOG_LEVEL: setting(
-    z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
+    logLevels,
     'info',
-    'fatal, error, warn, info, debug, trace or silent',
+    'fatal, error, warn, info, debug, trace or silent; levels of single loggers may follow, as in info,Audit=warn',
   ),
   WEBSOCKET_LOG_FILE: optional(z.string().min(1), 'a file'),
   WEBSOCKET_AUDIT_FILE: optional(z.string().min(1), 'a file; without, the audit trail goes to the log'),
@@ -163,12 +173,13 @@ export interface AppConfig {
   port: number;
   /** Processes that share the port. */
   workers: number;
-  logLevel: string;
+  logLevels: LogLevels;
   logFile?: string;
   /** How long an idle HTTP connection is kept. */
   keepAliveMs: number;
   /** Whether `/docs` is served. */
   docs: boolean;
+  auditFile?: string;
   openMode: boolean;
   /** Open mode that no setting chose: it listens on this machine only, unless `WEBSOCKET_HOST` says otherwise. */
   openByDefault: boolean;
@@ -190,8 +201,9 @@ export function readConfig(environment: NodeJS.ProcessEnv): Readonly<AppConfig> 
     keepAliveMs: settings.WEBSOCKET_KEEP_ALIVE,
     docs: settings.WEBSOCKET_DOCS ?? settings.WEBSOCKET_AUTH !== 'jwt',
     workers: workersOf(settings),
-    logLevel: settings.WEBSOCKET_LOG_LEVEL,
+    logLevels: settings.WEBSOCKET_LOG_LEVEL,
     logFile: settings.WEBSOCKET_LOG_FILE,
+    auditFile: settings.WEBSOCKET_AUDIT_FILE,
     openMode: settings.WEBSOCKET_AUTH !== 'jwt',
     openByDefault: settings.WEBSOCKET_AUTH === undefined,
     warnings: unknown.map((name) => `unknown setting ${name} is ignored`),
@@ -233,7 +245,6 @@ export function readConfig(environment: NodeJS.ProcessEnv): Readonly<AppConfig> 
       webhook: webhookOf(settings),
       publicUrl: settings.WEBSOCKET_PUBLIC_URL,
       authenticator: authenticatorOf(settings),
-      audit: settings.WEBSOCKET_AUDIT_FILE === undefined ? undefined : auditFile(settings.WEBSOCKET_AUDIT_FILE),
       allowOpenMode: settings.WEBSOCKET_AUTH === 'none',
     },
   });

@@ -8,8 +8,10 @@
 import { STATUS_CODES, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { NestApplicationOptions } from '@nestjs/common';
+import type { LoggerService, NestApplicationOptions } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
+import type { ErrorRequestHandler } from 'express';
+import { answerInternal } from './notification/index.js';
 import { UnreadResponses } from './ops/unread-responses.js';
 
 /** How long a request that is under way may take to end. */
@@ -75,6 +77,15 @@ export class EndingGently extends ExpressAdapter {
   private get server(): Server {
     return this.httpServer;
   }
+}
+
+/** Express's last error handler: what every filter has failed to answer is answered in the shape of all errors. */
+export function lastErrorHandler(logger: LoggerService): ErrorRequestHandler {
+  // Express knows an error handler by its four parameters.
+  return (error, _request, response, _next) => {
+    logger.error(error);
+    answerInternal(response);
+  };
 }
 
 function closesWith(response: ServerResponse): void {

@@ -2,16 +2,18 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { AppConfig } from './app.config.js';
 import { NotificationModule } from './notification/index.js';
+import { Logs } from './ops/logs.js';
 import { HealthController } from './ops/health.controller.js';
 import { MetricsController } from './ops/metrics.controller.js';
 
 @Module({})
 export class AppModule {
-  static forConfig(config: Readonly<AppConfig>): DynamicModule {
+  static forConfig(config: Readonly<AppConfig>, logs: Logs): DynamicModule {
     return {
       module: AppModule,
-      imports: [NotificationModule.forRoot(config.notification)],
+      imports: [NotificationModule.forRoot({ audit: logs.audit, ...config.notification })],
       controllers: [HealthController, MetricsController],
+      providers: [{ provide: Logs, useValue: logs }],
     };
   }
 }

@@ -5,11 +5,11 @@ import { Logger, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { AppConfig } from './app.config.js';
-import { EndingGently } from './app.http.js';
+import { EndingGently, lastErrorHandler } from './app.http.js';
 import { AppModule } from './app.module.js';
 import { ConfigurationError, Entrance, HttpErrorFilter, isLoopback, NotificationWsAdapter } from './notification/index.js';
 import { serveDocs } from './ops/docs.js';
-import { PinoLogger } from './ops/logger.js';
+import { Logs } from './ops/logs.js';
 
 /** Many clients come back at once after a restart. The kernel caps it at `net.core.somaxconn`. */
 const LISTEN_BACKLOG = 8192;
@@ -31,13 +31,8 @@ const ADDRESS_ERRORS: ReadonlySet<string | undefined> = new Set([
  */
 export async function startApp(config: Readonly<AppConfig>): Promise<INestApplication> {
   const logger = new Logger('App');
-  const app = await NestFactory.create<NestExpressApplication>(AppModule.forConfig(config), new EndingGently(), {
-    logger: new PinoLogger({ level: config.logLevel, file: config.logFile }),
-    abortOnError: false,
-    forceCloseConnections: true,
-    // REST routes read their bodies themselves, once they know who calls.
-    bodyParser: false,
-  });
+  const logs = new Logs({ levels: config.logLevels, file: config.logFile, auditFile: config.auditFile });
+  const app = await create(config, logs);
   app.disable('x-powered-by');
   app.use(app.get(Entrance).admitAll);
   app.useGlobalFilters(app.get(HttpErrorFilter));
@@ -50,8 +45,10 @@ export async function startApp(config: Readonly<AppConfig>): Promise<INestApplic
   // Node looks for late ones so often; the default, 30 s, would let them stay as long.
   Object.assign(server, { connectionsCheckingInterval: 500 });
   for (const warning of config.warnings) logger.warn(warning);
+  logs.warnOfWideFiles();
   try {
     await app.init();
+    app.use(lastErrorHandler(logger));
     await listen(server, config);
   } catch (error) {
     await app.close();
@@ -61,6 +58,25 @@ export async function startApp(config: Readonly<AppConfig>): Promise<INestApplic
     logger.warn('open mode: whoever connects may say who they are, and answer. Set WEBSOCKET_AUTH to close it.');
   logger.log(listeningLine(server, config));
   return app;
+}
+
+/** The logs are the last to end. */
+async function create(config: Readonly<AppConfig>, logs: Logs): Promise<NestExpressApplication> {
+  try {
+    const app = await NestFactory.create<NestExpressApplication>(AppModule.forConfig(config, logs), new EndingGently(), {
+      logger: logs.logger,
+      abortOnError: false,
+      forceCloseConnections: true,
+      // REST routes read their bodies themselves, once they know who calls.
+      bodyParser: false,
+    });
+    const close = app.close.bind(app);
+    app.close = () => close().finally(() => logs.close());
+    return app;
+  } catch (error) {
+    logs.close();
+    throw error;
+  }
 }
 
 export function portOf(server: Server): number {

@@ -18,12 +18,13 @@ export type {
 } from './engine/engine.js';
 export { NotificationWsAdapter } from './gateway/ws-adapter.js';
 export { AuditTrail } from './access/audit.js';
+export { printable } from './access/printable.js';
 export { JwtAuthenticator, type JwtSettings } from './access/jwt-authenticator.js';
 export type { ListeningAt } from './access/listening-address.js';
 export { canonicalOrigin, isLoopback, parseHost } from './access/web-address.js';
 export { Operation } from './http/caller.js';
 export { Entrance } from './http/entrance.js';
-export { HttpErrorFilter } from './http/http-error.filter.js';
+export { answerInternal, HttpErrorFilter } from './http/http-error.filter.js';
 export { RestController } from './http/rest.js';
 export { NotificationMetrics } from './metrics.js';
 export * from './notification.errors.js';

@@ -1,21 +1,37 @@
 /**
- * Nest's logger on pino: single JSON lines to standard output, or to a file. pino escapes control characters, so that
- * no input can forge a line.
+ * Nest's logger on pino: one JSON line an entry, with a level for each logger by its name. It never throws: a value that
+ * cannot be written is named in its place.
  */
 import type { LoggerService } from '@nestjs/common';
 import { pino, type Logger } from 'pino';
 import { ConfigurationError } from '../notification/index.js';
 
-export interface LogSettings {
-  level: string;
-  file?: string;
+export const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type Level = (typeof LEVELS)[number];
+type WrittenLevel = Exclude<Level, 'silent'>;
+
+/** From which level on lines are written: for all loggers, and for single ones by their lower-case name. */
+export interface LogLevels {
+  all: Level;
+  byLogger: ReadonlyMap<string, Level>;
+}
+
+interface LoggerSettings {
+  levels: LogLevels;
+  /** Fields of every line. */
+  base?: object;
+  /** Takes one line with its line break. */
+  write(line: string): void;
 }
 
 export class PinoLogger implements LoggerService {
   private readonly pino: Logger;
+  private readonly levels: LogLevels;
 
-  constructor({ level, file }: LogSettings) {
-    this.pino = pino({ level, base: undefined }, pino.destination({ dest: file ?? 1, mkdir: true, sync: true }));
+  constructor({ levels, base, write }: LoggerSettings) {
+    const lowest = Math.min(...[levels.all, ...levels.byLogger.values()].map((level) => LEVELS.indexOf(level)));
+    this.levels = levels;
+    this.pino = pino({ level: LEVELS[lowest] ?? levels.all, base }, { write });
   }
 
   log(message: unknown, ...context: unknown[]): void {
@@ -43,12 +59,25 @@ export class PinoLogger implements LoggerService {
   }
 
   /** Nest passes the logger's name last. */
-  private write(level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal', message: unknown, context: unknown[]): void {
+  private write(level: WrittenLevel, message: unknown, context: unknown[]): void {
     // What a person can mend is one line, and main.ts prints it; Nest would log it with its stack.
     if (message instanceof ConfigurationError) return;
     const name = context.at(-1);
-    const fields = typeof name === 'string' ? { context: name } : {};
+    const logger = typeof name === 'string' ? name : undefined;
+    const threshold = this.levels.byLogger.get(logger?.toLowerCase() ?? '') ?? this.levels.all;
+    if (LEVELS.indexOf(level) < LEVELS.indexOf(threshold)) return;
+    const fields = logger === undefined ? {} : { context: logger };
+    try {
+      this.put(level, fields, message);
+    } catch (error) {
+      this.pino[level](fields, `a log entry could not be written: ${String(error)}`);
+    }
+  }
+
+  private put(level: WrittenLevel, fields: object, message: unknown): void {
     if (message instanceof Error) this.pino[level]({ ...fields, err: message }, message.message);
+    else if (typeof message === 'object' && message !== null && !Array.isArray(message))
+      this.pino[level]({ ...fields, ...message });
     else this.pino[level](fields, typeof message === 'string' ? message : JSON.stringify(message));
   }
 }

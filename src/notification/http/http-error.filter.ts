@@ -1,6 +1,7 @@
 /**
  * Errors of the REST routes: `{code, message, fields?, confirmation?}` with the code's status, and the members of RFC 9457
- * for a client that accepts `application/problem+json`.
+ * for a client that accepts `application/problem+json`. When such an answer cannot be made either, the caller gets a plain
+ * `INTERNAL` in the same shape, never a framework's page.
  */
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Catch, Injectable, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
@@ -30,7 +31,13 @@ export class HttpErrorFilter implements ExceptionFilter {
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
-    this.answer(error, http.getRequest<CalledRequest>(), http.getResponse<ServerResponse>());
+    const response = http.getResponse<ServerResponse>();
+    try {
+      this.answer(error, http.getRequest<CalledRequest>(), response);
+    } catch (fault) {
+      this.logger.error(fault);
+      answerInternal(response);
+    }
   }
 
   /** @param route the pattern that the request's path matches, where it has not been routed yet */
@@ -81,6 +88,14 @@ export function sendError(
 export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
+
+/** The last answer that is left: it needs nothing that can fail. What has begun as another answer is cut. */
+export function answerInternal(response: ServerResponse): void {
+  if (response.headersSent) response.destroy();
+  else response.writeHead(500, { 'Content-Type': 'application/json; charset=utf-8' }).end(INTERNAL);
+}
+
+const INTERNAL = JSON.stringify({ code: 'INTERNAL', message: 'internal error' });
 
 /** The route's pattern: a path may hold what is nobody's business. */
 function routeOf(request: CalledRequest): string {

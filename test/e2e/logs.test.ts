@@ -1,0 +1,162 @@
+/** The program's logs: where they go, at which level, and that no trouble with them is trouble for the service. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { NotificationError } from '../../src/notification/index.js';
+import { freePort } from '../support/raw-port.js';
+import { MAIN, startProcess } from '../support/process.js';
+import { startService } from '../support/service.js';
+
+const LONG = 'x'.repeat(250);
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'notifications-'));
+});
+const endings: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const end of endings.splice(0)) await end();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Each call leaves a line of some 700 bytes. */
+const ask = (url: string): Promise<Response> =>
+  fetch(`${url}/ws/confirmations`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ user_id: LONG, task_id: LONG, step: 1, step_result: { message: '?' } }),
+  });
+async function askTimes(url: string, times: number): Promise<void> {
+  for (let done = 0; done < times; done += 20) {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => ask(url)));
+    expect(answers.map(({ status }) => status)).toEqual(Array<number>(20).fill(201));
+    await Promise.all(answers.map((answer) => answer.arrayBuffer()));
+  }
+}
+const linesOf = (text: string): Record<string, unknown>[] =>
+  text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await delay(10);
+}
+
+describe('the log', () => {
+  it('goes to standard output and to the file, at the levels of its loggers, and is private', async () => {
+    const file = join(folder, 'logs', 'service.log');
+    const service = await startProcess({ WEBSOCKET_LOG_FILE: file, WEBSOCKET_LOG_LEVEL: 'info,audit=warn,NestFactory=silent' });
+    let output = '';
+    service.child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    await ask(service.url);
+    await service.stop();
+    const text = await readFile(file, 'utf8');
+    expect(text).toContain(output);
+    const contexts = new Set(linesOf(text).map(({ context }) => context));
+    expect(contexts).toContain('App');
+    expect(contexts).not.toContain('Audit');
+    expect(contexts).not.toContain('NestFactory');
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+  });
+
+  it('that others can read is warned of and left as it is', async () => {
+    const file = join(folder, 'service.log');
+    await writeFile(file, '');
+    await chmod(file, 0o644);
+    const service = await startProcess({ WEBSOCKET_LOG_FILE: file });
+    await service.stop();
+    expect(linesOf(await readFile(file, 'utf8'))).toContainEqual(
+      expect.objectContaining({ level: 40, msg: expect.stringContaining(`${file} has mode 644`) }),
+    );
+    expect((await stat(file)).mode & 0o777).toBe(0o644);
+  });
+
+  it('on standard output that nobody reads does not hold up the service, and goes on when it is read', async () => {
+    const service = await startProcess();
+    const { stdout } = service.child;
+    stdout?.pause();
+    await askTimes(service.url, 400);
+    const resumed = new Promise<void>((resolve) => {
+      stdout?.on('data', (chunk: Buffer) => (chunk.includes('the-last-one') ? resolve() : undefined));
+    });
+    stdout?.resume();
+    const user_id = 'the-last-one';
+    const body = JSON.stringify({ user_id, task_id: 't', step: 1, step_result: { message: '?' } });
+    await fetch(`${service.url}/ws/confirmations`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+    await resumed;
+    await service.stop();
+  });
+
+  it('on standard output that was closed does not end the service', async () => {
+    const service = await startProcess();
+    service.child.stdout?.destroy();
+    await askTimes(service.url, 20);
+    expect(await service.stop()).toEqual({ code: 0, signal: null });
+  });
+
+  it('and the audit trail on a disk that fills up keep their lines, and the service serves', async () => {
+    const [log, audit] = [join(folder, 'service.log'), join(folder, 'audit.log')];
+    const port = await freePort();
+    // Files of this process may have 16 KiB, in blocks of 512 bytes.
+    const child = spawn('sh', ['-c', `ulimit -f 32; exec "${process.execPath}" "${MAIN}"`], {
+      env: {
+        PATH: process.env['PATH'] ?? '',
+        WEBSOCKET_HOST: '127.0.0.1',
+        WEBSOCKET_PORT: String(port),
+        WEBSOCKET_DATA_DIR: ':memory:',
+        WEBSOCKET_LOG_FILE: log,
+        WEBSOCKET_AUDIT_FILE: audit,
+      },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    endings.push(async () => {
+      if (child.exitCode === null && child.kill()) await once(child, 'exit');
+    });
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const url = `http://127.0.0.1:${port}`;
+    await until(async () => output.includes('listening on'));
+    await askTimes(url, 80);
+    const refused = await fetch(`${url}/ws/confirmations/unknown`);
+    expect([refused.status, refused.headers.get('content-type')]).toEqual([404, expect.stringContaining('json')]);
+    await until(async () => output.includes(`${log} cannot be written: EFBIG`) && output.includes(`${audit} cannot be written`));
+    const audited = (text: string): unknown[] => linesOf(text).filter((line) => line['what'] === 'opened');
+    expect(audited(output.slice(0, output.lastIndexOf('\n'))).length).toBeGreaterThan(20);
+    // With room again the trail gets what was kept, in order and whole.
+    let trail = '';
+    await until(async () => {
+      trail += await readFile(audit, 'utf8');
+      await truncate(audit);
+      return trail.includes('unknown') || trail.split('"opened"').length > 80;
+    });
+    expect(audited(trail.slice(0, trail.lastIndexOf('\n'))).length).toBeGreaterThanOrEqual(79);
+  });
+
+  it('that cannot be opened never stops a start', async () => {
+    const service = await startProcess({ WEBSOCKET_LOG_FILE: folder, WEBSOCKET_AUDIT_FILE: join('/dev/null', 'audit.log') });
+    expect((await fetch(`${service.url}/health/live`)).status).toBe(200);
+    await service.stop();
+  });
+});
+
+describe('an error', () => {
+  it('leaves as JSON also when the answer to it cannot be made', async () => {
+    const service = await startService({
+      options: {
+        authenticator: { authenticate: async () => ({ userId: 'ann' }) },
+        accessPolicy: {
+          actsFor: async () => {
+            throw new NotificationError('FORBIDDEN', 'no', { fields: { count: 1n as unknown as string } });
+          },
+        },
+      },
+    });
+    const refused = await service.rest('GET', '/ws/users/bob', undefined, { authorization: 'Bearer x' });
+    expect([refused.status, refused.body]).toEqual([500, { code: 'INTERNAL', message: 'internal error' }]);
+    const client = await service.connect({ headers: { authorization: 'Bearer x' } });
+    expect(await client.request({ action: 'pending' })).toMatchObject({ type: 'error', code: 'INTERNAL' });
+    await service.stop();
+  });
+});
