@@ -5,6 +5,8 @@
  * `WEBSOCKET_…` name is warned of. The settings table of the README and `.env.example` list the same names.
  */
 import { z } from 'zod';
+import { checkContradictions, withoutEffect } from './ops/contradictions.js';
+import { withSecretFiles } from './ops/secret-files.js';
 import { LEVELS, type Level, type LogLevels } from './ops/logger.js';
 import {
   canonicalOrigin,
@@ -38,12 +40,18 @@ const seconds = z
 /** What a timer or a sum with the clock can take: a millisecond to a year. */
 const duration = seconds.refine((ms) => ms >= 1 && ms <= YEAR_MS);
 const onOff = z.enum(['on', 'off']).transform((value) => value === 'on');
-const list = z.string().transform((text) =>
-  text
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== ''),
-);
+/** Separated by commas or line breaks. A value that is not empty names something. */
+const list = z
+  .string()
+  .transform((text) => ({
+    text,
+    items: text
+      .split(/[,\n]/)
+      .map((item) => item.trim())
+      .filter((item) => item !== ''),
+  }))
+  .refine(({ text, items }) => text === '' || items.length > 0)
+  .transform(({ items }) => items);
 
 /** `info,Audit=warn`: a level, and levels of single loggers. */
 const logLevels = z
@@ -75,6 +83,19 @@ function optional<T>(schema: z.ZodType<T>, takes: string): Setting<T | undefined
   return { schema, default: undefined, takes };
 }
 
+/** Settings that may stand in a file, which `…_FILE` names. */
+const SECRETS = [
+  'WEBSOCKET_REDIS_URL',
+  'WEBSOCKET_JWT_SECRET',
+  'WEBSOCKET_JWT_PUBLIC_KEY',
+  'WEBSOCKET_API_KEYS',
+  'WEBSOCKET_WEBHOOK_URL',
+  'WEBSOCKET_WEBHOOK_SECRET',
+] as const;
+
+const fileOf = (name: (typeof SECRETS)[number]): Setting<string | undefined> =>
+  optional(z.string().min(1), `a file that holds ${name}`);
+
 /** Every setting: how it is read, its default, what it takes in words. */
 export const SETTINGS = {
   WEBSOCKET_HOST: optional(
@@ -88,7 +109,14 @@ export const SETTINGS = {
   WEBSOCKET_PING_TIMEOUT: setting(duration, '10', 'seconds, 0.001 to 31536000'),
   WEBSOCKET_CALLBACK_TIMEOUT: setting(duration, '300', 'seconds, 0.001 to 31536000'),
   WEBSOCKET_ENGINE: setting(z.enum(['embedded', 'redis']), 'embedded', 'embedded or redis'),
-  WEBSOCKET_REDIS_URL: optional(list, 'redis:// or rediss:// URL; several, separated by commas, are nodes of a Redis Cluster'),
+  WEBSOCKET_REDIS_URL: {
+    ...optional(
+      list.refine((urls) => urls.every((url) => z.url({ protocol: /^rediss?$/ }).safeParse(url).success)),
+      'redis:// or rediss:// URL; several, separated by commas, are nodes of a Redis Cluster',
+    ),
+    isSecret: true,
+  },
+  WEBSOCKET_REDIS_URL_FILE: fileOf('WEBSOCKET_REDIS_URL'),
   WEBSOCKET_REDIS_PREFIX: setting(z.string().regex(REDIS_PREFIX), 'ws', '1 to 64 letters, digits or any of . _ - : / @'),
   WEBSOCKET_REDIS_ACCEPT_LOSS: setting(onOff, 'off', 'on or off'),
   WEBSOCKET_REDIS_WAIT_REPLICAS: setting(integer(0), '0', 'a whole number of replicas'),
@@ -111,8 +139,10 @@ export const SETTINGS = {
   WEBSOCKET_HISTORY_SIZE: setting(integer(0), '1000', 'messages, from 0'),
   WEBSOCKET_HISTORY_TTL: setting(duration, '300', 'seconds, 0.001 to 31536000'),
   WEBSOCKET_AUTH: optional(z.enum(['none', 'jwt']), 'none or jwt'),
-  WEBSOCKET_JWT_SECRET: optional(z.string(), 'a secret of at least 32 bytes'),
+  WEBSOCKET_JWT_SECRET: { ...optional(z.string(), 'a secret of at least 32 bytes'), isSecret: true },
+  WEBSOCKET_JWT_SECRET_FILE: fileOf('WEBSOCKET_JWT_SECRET'),
   WEBSOCKET_JWT_PUBLIC_KEY: optional(z.string(), 'a PEM of an RSA, EC or Ed25519 public key'),
+  WEBSOCKET_JWT_PUBLIC_KEY_FILE: fileOf('WEBSOCKET_JWT_PUBLIC_KEY'),
   WEBSOCKET_JWKS_URL: optional(z.url({ protocol: /^https?$/ }), 'an http(s) URL'),
   WEBSOCKET_JWT_AUDIENCE: optional(z.string(), 'the audience that a token must name'),
   WEBSOCKET_JWT_ISSUER: optional(z.string(), 'the issuer that a token must name'),
@@ -136,12 +166,15 @@ export const SETTINGS = {
     '',
     'keys of at least 16 characters, separated by commas',
   ),
+  WEBSOCKET_API_KEYS_FILE: fileOf('WEBSOCKET_API_KEYS'),
   WEBSOCKET_WEBHOOK_URL: { ...optional(z.url({ protocol: /^https?$/ }), 'an http(s) URL'), isSecret: true },
+  WEBSOCKET_WEBHOOK_URL_FILE: fileOf('WEBSOCKET_WEBHOOK_URL'),
   WEBSOCKET_WEBHOOK_SECRET: secret(
     list.refine((secrets) => secrets.every((each) => WEBHOOK_SECRET.test(each))),
     '',
     'whsec_ and base64 of at least 24 bytes; several, separated by commas, each sign',
   ),
+  WEBSOCKET_WEBHOOK_SECRET_FILE: fileOf('WEBSOCKET_WEBHOOK_SECRET'),
   WEBSOCKET_WEBHOOK_EVENTS: setting(
     list.pipe(z.array(z.enum(WEBHOOK_EVENTS)).min(1)),
     WEBHOOK_EVENTS.join(','),
@@ -193,20 +226,33 @@ export interface AppConfig {
  */
 export function readConfig(environment: NodeJS.ProcessEnv): Readonly<AppConfig> {
   const names = Object.keys(SETTINGS) as SettingName[];
-  const settings = Object.fromEntries(names.map((name) => [name, read(name, environment[name])])) as Settings;
+  const complete = withSecretFiles(environment, SECRETS);
+  // Platforms that choose the port say so in PORT.
+  const isPortElsewhere = isEmpty(complete['WEBSOCKET_PORT']) && !isEmpty(complete['PORT']);
+  const settings = Object.fromEntries(
+    names.map((name) =>
+      name === 'WEBSOCKET_PORT' && isPortElsewhere
+        ? [name, read(name, complete['PORT'], 'PORT')]
+        : [name, read(name, complete[name])],
+    ),
+  ) as Settings;
+  const text = (name: string): string | undefined =>
+    isEmpty(complete[name]) ? SETTINGS[name as SettingName].default : complete[name];
+  const given = { text, isSet: (name: string): boolean => text(name) !== SETTINGS[name as SettingName].default };
+  checkContradictions(given);
   const unknown = Object.keys(environment).filter((name) => name.startsWith('WEBSOCKET_') && !Object.hasOwn(SETTINGS, name));
   return Object.freeze({
     host: hostOf(settings),
     port: settings.WEBSOCKET_PORT,
     keepAliveMs: settings.WEBSOCKET_KEEP_ALIVE,
     docs: settings.WEBSOCKET_DOCS ?? settings.WEBSOCKET_AUTH !== 'jwt',
-    workers: workersOf(settings),
+    workers: settings.WEBSOCKET_WORKERS,
     logLevels: settings.WEBSOCKET_LOG_LEVEL,
     logFile: settings.WEBSOCKET_LOG_FILE,
     auditFile: settings.WEBSOCKET_AUDIT_FILE,
     openMode: settings.WEBSOCKET_AUTH !== 'jwt',
     openByDefault: settings.WEBSOCKET_AUTH === undefined,
-    warnings: unknown.map((name) => `unknown setting ${name} is ignored`),
+    warnings: [...unknown.map((name) => `unknown setting ${name} is ignored`), ...withoutEffect(given)],
     notification: {
       paths: ['/ws', '/'],
       host: hostOf(settings),
@@ -254,48 +300,33 @@ function hostOf({ WEBSOCKET_HOST: host, WEBSOCKET_AUTH: auth }: Settings): strin
   return host ?? (auth === undefined ? '127.0.0.1' : '0.0.0.0');
 }
 
-function workersOf({ WEBSOCKET_WORKERS: workers, WEBSOCKET_ENGINE: engine }: Settings): number {
-  if (workers > 1 && engine !== 'redis')
-    throw new ConfigurationError(`WEBSOCKET_WORKERS is "${workers}", but more than 1 need WEBSOCKET_ENGINE=redis`);
-  return workers;
-}
-
 function webhookOf(settings: Settings): WebhookOptions | undefined {
-  const { WEBSOCKET_WEBHOOK_URL: url, WEBSOCKET_WEBHOOK_SECRET: secrets, WEBSOCKET_WEBHOOK_TIMEOUT: timeoutMs } = settings;
-  if (url !== undefined && secrets.length === 0)
-    throw new ConfigurationError('WEBSOCKET_WEBHOOK_SECRET is not set, but WEBSOCKET_WEBHOOK_URL needs it');
-  if (url === undefined && secrets.length > 0)
-    throw new ConfigurationError('WEBSOCKET_WEBHOOK_URL is not set, but WEBSOCKET_WEBHOOK_SECRET is');
-  return url === undefined ? undefined : { url, secret: secrets, timeoutMs, events: settings.WEBSOCKET_WEBHOOK_EVENTS };
+  const { WEBSOCKET_WEBHOOK_URL: url, WEBSOCKET_WEBHOOK_SECRET: secret, WEBSOCKET_WEBHOOK_TIMEOUT: timeoutMs } = settings;
+  return url === undefined ? undefined : { url, secret, timeoutMs, events: settings.WEBSOCKET_WEBHOOK_EVENTS };
 }
 
 function authenticatorOf(settings: Settings): JwtAuthenticator | undefined {
-  const keys = {
-    secret: settings.WEBSOCKET_JWT_SECRET,
-    publicKey: settings.WEBSOCKET_JWT_PUBLIC_KEY,
-    jwksUrl: settings.WEBSOCKET_JWKS_URL,
-  };
-  if (settings.WEBSOCKET_AUTH !== 'jwt') {
-    // A key without the mode it is for would run open what is meant to be closed.
-    if (Object.values(keys).some((key) => key !== undefined))
-      throw new ConfigurationError('WEBSOCKET_AUTH is not jwt, but a JWT key is set');
-    return undefined;
-  }
+  if (settings.WEBSOCKET_AUTH !== 'jwt') return undefined;
+  const { WEBSOCKET_JWT_SECRET: secret, WEBSOCKET_JWT_PUBLIC_KEY: publicKey, WEBSOCKET_JWKS_URL: jwksUrl } = settings;
+  const name = secret !== undefined ? 'WEBSOCKET_JWT_SECRET' : 'WEBSOCKET_JWT_PUBLIC_KEY';
   try {
-    return new JwtAuthenticator({ ...keys, audience: settings.WEBSOCKET_JWT_AUDIENCE, issuer: settings.WEBSOCKET_JWT_ISSUER });
+    const { WEBSOCKET_JWT_AUDIENCE: audience, WEBSOCKET_JWT_ISSUER: issuer } = settings;
+    return new JwtAuthenticator({ secret, publicKey, jwksUrl, audience, issuer });
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
-    throw new ConfigurationError(`WEBSOCKET_JWT_SECRET, WEBSOCKET_JWT_PUBLIC_KEY, WEBSOCKET_JWKS_URL: ${error.message}`);
+    throw new ConfigurationError(`${name} is not usable, but takes ${SETTINGS[name].takes} (${error.message})`);
   }
 }
 
-function read(name: SettingName, given: string | undefined): unknown {
+const isEmpty = (text: string | undefined): boolean => text === undefined || text === '';
+
+function read(name: SettingName, given: string | undefined, as: string = name): unknown {
   const { schema, default: fallback, takes, isSecret }: Setting<unknown> = SETTINGS[name];
   // Compose files pass settings that are not set as empty strings.
-  const text = given === undefined || given === '' ? fallback : given;
+  const text = isEmpty(given) ? fallback : given;
   if (text === undefined) return undefined;
   const parsed = schema.safeParse(text);
   if (!parsed.success)
-    throw new ConfigurationError(`${name} is ${isSecret ? 'not usable' : JSON.stringify(text)}, but takes ${takes}`);
+    throw new ConfigurationError(`${as} is ${isSecret ? 'not usable' : JSON.stringify(text)}, but takes ${takes}`);
   return parsed.data;
 }

@@ -1,3 +1,7 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { readConfig, SETTINGS, type SettingName } from '../../src/app.config.js';
 import { WEBHOOK_EVENTS } from '../../src/protocol/webhook-events.js';
 import { resolveOptions } from '../../src/notification/notification.options.js';
@@ -62,8 +66,8 @@ describe('the settings', () => {
       events: [...WEBHOOK_EVENTS],
     });
     expect(readConfig({}).notification.webhook).toBeUndefined();
-    expect(refusal(given(url, ''))).toBe('WEBSOCKET_WEBHOOK_SECRET is not set, but WEBSOCKET_WEBHOOK_URL needs it');
-    expect(refusal(given('', secret))).toBe('WEBSOCKET_WEBHOOK_URL is not set, but WEBSOCKET_WEBHOOK_SECRET is');
+    expect(refusal(given(url, ''))).toBe('WEBSOCKET_WEBHOOK_URL is set, but it needs WEBSOCKET_WEBHOOK_SECRET');
+    expect(refusal(given('', secret))).toBe('WEBSOCKET_WEBHOOK_SECRET is set, but it needs WEBSOCKET_WEBHOOK_URL');
     expect(refusal(given('someone:password@a.example', secret))).toBe(
       'WEBSOCKET_WEBHOOK_URL is not usable, but takes an http(s) URL',
     );
@@ -134,5 +138,92 @@ describe('the settings', () => {
       expect([name, takes]).toEqual([name, expect.stringMatching(/^\S/)]);
       if (fallback !== undefined) expect([name, schema.safeParse(fallback).success]).toEqual([name, true]);
     }
+  });
+});
+
+describe('settings that contradict each other', () => {
+  const key = { WEBSOCKET_JWT_SECRET: 'x'.repeat(32) };
+  it.each<[Record<string, string>, RegExp]>([
+    [{ WEBSOCKET_REDIS_URL: 'redis://:hidden@a' }, /^WEBSOCKET_REDIS_URL is set, but it needs WEBSOCKET_ENGINE=redis$/],
+    [{ WEBSOCKET_REDIS_PREFIX: 'x' }, /^WEBSOCKET_REDIS_PREFIX .+ WEBSOCKET_ENGINE=redis$/],
+    [{ WEBSOCKET_REDIS_ACCEPT_LOSS: 'on' }, /^WEBSOCKET_REDIS_ACCEPT_LOSS .+ WEBSOCKET_ENGINE=redis$/],
+    [{ WEBSOCKET_REDIS_WAIT_REPLICAS: '1' }, /^WEBSOCKET_REDIS_WAIT_REPLICAS .+ WEBSOCKET_ENGINE=redis$/],
+    [{ WEBSOCKET_WORKERS: '2' }, /^WEBSOCKET_WORKERS .+ WEBSOCKET_ENGINE=redis$/],
+    [{ WEBSOCKET_ENGINE: 'redis' }, /^WEBSOCKET_ENGINE is "redis", but WEBSOCKET_REDIS_URL is not set$/],
+    [key, /^WEBSOCKET_JWT_SECRET .+ WEBSOCKET_AUTH=jwt$/],
+    [{ ...key, WEBSOCKET_AUTH: 'none' }, /^WEBSOCKET_JWT_SECRET .+ WEBSOCKET_AUTH=jwt$/],
+    [{ WEBSOCKET_JWT_AUDIENCE: 'a' }, /^WEBSOCKET_JWT_AUDIENCE .+ WEBSOCKET_AUTH=jwt$/],
+    [{ WEBSOCKET_JWT_ISSUER: 'a' }, /^WEBSOCKET_JWT_ISSUER .+ WEBSOCKET_AUTH=jwt$/],
+    [{ WEBSOCKET_TOKEN_IN_QUERY: 'on' }, /^WEBSOCKET_TOKEN_IN_QUERY .+ WEBSOCKET_AUTH=jwt$/],
+    [{ WEBSOCKET_AUTH: 'jwt' }, /^WEBSOCKET_AUTH is "jwt", which takes exactly one of .+ none is set$/],
+    [
+      { ...key, WEBSOCKET_AUTH: 'jwt', WEBSOCKET_JWKS_URL: 'https://keys.example' },
+      /WEBSOCKET_JWT_SECRET and WEBSOCKET_JWKS_URL are set$/,
+    ],
+    [{ WEBSOCKET_WEBHOOK_TIMEOUT: '5' }, /^WEBSOCKET_WEBHOOK_TIMEOUT .+ WEBSOCKET_WEBHOOK_URL$/],
+    [{ WEBSOCKET_WEBHOOK_EVENTS: 'task.resumed' }, /^WEBSOCKET_WEBHOOK_EVENTS .+ WEBSOCKET_WEBHOOK_URL$/],
+    [
+      { WEBSOCKET_LOG_FILE: 'a/../b', WEBSOCKET_AUDIT_FILE: 'b' },
+      /^WEBSOCKET_AUDIT_FILE is "b", which is WEBSOCKET_LOG_FILE too$/,
+    ],
+  ])('stop the start with one line: %j', (environment, line) => {
+    expect(() => readConfig(environment)).toThrow(line);
+  });
+
+  it('are none when every setting has its default, as in a copied .env.example', () => {
+    const defaults = Object.entries(SETTINGS).map(([name, { default: fallback }]) => [name, fallback ?? '']);
+    expect(readConfig(Object.fromEntries(defaults) as Record<string, string>).warnings).toEqual([]);
+  });
+
+  it('are none, but a warning, where a setting only has no effect', () => {
+    const redis = { WEBSOCKET_ENGINE: 'redis', WEBSOCKET_REDIS_URL: 'redis://a', WEBSOCKET_DATA_DIR: '/data' };
+    expect(readConfig(redis).warnings).toEqual(['WEBSOCKET_DATA_DIR has no effect with WEBSOCKET_ENGINE=redis']);
+  });
+});
+
+describe('PORT', () => {
+  it('counts where WEBSOCKET_PORT is absent or empty, and is named when it is wrong', () => {
+    expect(readConfig({ PORT: '3000' }).port).toBe(3000);
+    expect(readConfig({ PORT: '3000', WEBSOCKET_PORT: '' }).port).toBe(3000);
+    expect(readConfig({ PORT: '3000', WEBSOCKET_PORT: '4000' }).port).toBe(4000);
+    expect(() => readConfig({ PORT: 'web' })).toThrow(/^PORT is "web", but takes a port/);
+  });
+});
+
+describe('a secret in a file', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'secrets-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const fileWith = (text: string): string => {
+    const path = join(folder, randomUUID());
+    writeFileSync(path, text);
+    return path;
+  };
+
+  it.each<[SettingName, string, Record<string, string>]>([
+    ['WEBSOCKET_JWT_SECRET', 'x'.repeat(32), { WEBSOCKET_AUTH: 'jwt' }],
+    ['WEBSOCKET_API_KEYS', 'a-key-of-16-letters', {}],
+    ['WEBSOCKET_REDIS_URL', 'redis://:password@a', { WEBSOCKET_ENGINE: 'redis' }],
+    ['WEBSOCKET_WEBHOOK_URL', 'https://a.example', { WEBSOCKET_WEBHOOK_SECRET: `whsec_${'A'.repeat(32)}` }],
+    ['WEBSOCKET_WEBHOOK_SECRET', `whsec_${'A'.repeat(32)}`, { WEBSOCKET_WEBHOOK_URL: 'https://a.example' }],
+  ])('is the same as the setting %s, and line breaks at its end do not count', (name, value, others) => {
+    const { authenticator: _one, ...expected } = readConfig({ ...others, [name]: value }).notification;
+    const { authenticator: _other, ...found } = readConfig({
+      ...others,
+      [`${name}_FILE`]: fileWith(`${value}\r\n\n`),
+    }).notification;
+    expect(found).toEqual(expected);
+  });
+
+  it('is refused beside the setting itself, when it is empty, and when it cannot be read', () => {
+    const path = fileWith('a-key-of-16-letters');
+    expect(() => readConfig({ WEBSOCKET_API_KEYS: 'x'.repeat(16), WEBSOCKET_API_KEYS_FILE: path })).toThrow(
+      /^WEBSOCKET_API_KEYS and WEBSOCKET_API_KEYS_FILE are both set/,
+    );
+    expect(() => readConfig({ WEBSOCKET_API_KEYS_FILE: fileWith('\n') })).toThrow(
+      /^WEBSOCKET_API_KEYS_FILE is ".+", .+ is empty$/,
+    );
+    expect(() => readConfig({ WEBSOCKET_API_KEYS_FILE: `${path}-not` })).toThrow(
+      `WEBSOCKET_API_KEYS_FILE is "${path}-not", but that cannot be read (ENOENT)`,
+    );
   });
 });
