@@ -4,15 +4,15 @@ import { ConfigurationError } from '../notification/index.js';
 
 interface Given {
   /** Whether a setting has a value other than its default. */
-  isSet(name: string): boolean;
+  isSet: (name: string) => boolean;
   /** Its text; of a secret only whether there is one may be used. */
-  text(name: string): string | undefined;
+  text: (name: string) => string | undefined;
 }
 
 const JWT_KEYS = ['WEBSOCKET_JWT_SECRET', 'WEBSOCKET_JWT_PUBLIC_KEY', 'WEBSOCKET_JWKS_URL'];
 
 /** Each of `names` needs what `needs` says. */
-const NEEDS: readonly { names: readonly string[]; needs: string; isMet(given: Given): boolean }[] = [
+const NEEDS: readonly { names: readonly string[]; needs: string; isMet: (given: Given) => boolean }[] = [
   {
     names: [
       'WEBSOCKET_REDIS_URL',

@@ -21,7 +21,7 @@ interface LoggerSettings {
   /** Fields of every line. */
   base?: object;
   /** Takes one line with its line break. */
-  write(line: string): void;
+  write: (line: string) => void;
 }
 
 export class PinoLogger implements LoggerService {
