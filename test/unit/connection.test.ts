@@ -54,6 +54,19 @@ describe('a connection that closes', () => {
 });
 
 describe('a connection that is being shown its prompts again', () => {
+  it('is not shown what was decided while a subscribe that fails was going to show all again', async () => {
+    const { connection } = fakeConnection();
+    const [underWay, failing] = [connection.beginRedelivery(), connection.beginRedelivery()];
+    connection.forget('decided before');
+    connection.endRedelivery(failing);
+    connection.forget('decided after');
+    expect([...underWay]).toEqual(['decided before', 'decided after']);
+    const next = connection.beginRedelivery();
+    connection.endOtherRedeliveries(next);
+    connection.forget('decided later');
+    expect([underWay.size, [...next]]).toEqual([2, ['decided later']]);
+  });
+
   it('is shown none twice, and none that was decided meanwhile', async () => {
     const { connection, messages } = fakeConnection();
     const settled = connection.beginRedelivery();

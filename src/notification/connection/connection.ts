@@ -81,8 +81,11 @@ export class Connection {
   private replied = 0;
   private readonly followUp = new Map<string, FrameSource>();
   private readonly farewells: (() => void)[] = [];
-  /** While prompts and messages are shown again: the ids of those that need not be, having come live or been settled. */
-  private settled: Set<string> | undefined;
+  /**
+   * While prompts and messages are shown again: the ids of those that need not be, having come live or been settled. There
+   * is one set for the redelivery that is under way, and one for that which is to replace it.
+   */
+  private settledSets: Set<string>[] = [];
 
   constructor(
     private readonly socket: ConnectionSocket,
@@ -135,24 +138,30 @@ export class Connection {
 
   /** Shows a prompt that was just opened, or a message to be acknowledged, unless redelivery has shown it. */
   showOnce(id: string, frame: OutboundFrame): void {
-    if (this.settled?.has(id)) return;
-    this.settled?.add(id);
+    if (this.settledSets.some((settled) => settled.has(id))) return;
+    this.forget(id);
     this.send(frame);
   }
 
   /** A prompt was decided, or a message acknowledged: redelivery does not show it any more. */
   forget(id: string): void {
-    this.settled?.add(id);
+    for (const settled of this.settledSets) settled.add(id);
   }
 
   /** From now on what redelivery is to leave out is noted. */
   beginRedelivery(): Set<string> {
-    this.settled = new Set();
-    return this.settled;
+    const settled = new Set<string>();
+    this.settledSets.push(settled);
+    return settled;
   }
 
   endRedelivery(settled: Set<string>): void {
-    if (this.settled === settled) this.settled = undefined;
+    this.settledSets = this.settledSets.filter((each) => each !== settled);
+  }
+
+  /** Nothing is noted any more for redeliveries other than this one. */
+  endOtherRedeliveries(settled?: Set<string>): void {
+    this.settledSets = settled ? [settled] : [];
   }
 
   /** Queues the answer to a frame of this connection, or its JSON, then starts what was to follow it. */

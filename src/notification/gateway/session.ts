@@ -85,6 +85,7 @@ export class Sessions {
     told.userId = undefined;
     await this.leave(connection, earlier);
     connection.unfollow(REDELIVERY);
+    connection.endOtherRedeliveries();
     this.hub.identify(connection, { kind: 'anonymous' });
     this.endIfGone(connection);
   }
@@ -206,6 +207,7 @@ export class Sessions {
       return await this.hub.readPending(async (decided) => {
         const waiting = await this.engine.waiting(userId);
         connection.followReplyWith(REDELIVERY, redeliver(this.engine, connection, userId, waiting, settled));
+        connection.endOtherRedeliveries(settled);
         return { position: waiting.position, pending: without(decided, waiting.pendingIds) };
       });
     } catch (error) {
