@@ -6,6 +6,7 @@ import { ConfigurableModuleBuilder, Inject, Logger, Module, type Provider } from
 import { ModulesContainer } from '@nestjs/core';
 import { Access } from './access/access.js';
 import { AuditTrail } from './access/audit.js';
+import { printable } from './access/printable.js';
 import { Addresses } from './access/address.js';
 import { Budgets } from './access/budgets.js';
 import { ListeningAddress } from './access/listening-address.js';
@@ -81,7 +82,7 @@ const providers: Provider[] = [
       return new Heartbeats(wheel, (userId, taskId) => {
         engine
           .publish({ channel: userChannel(userId), message: { ...heartbeatMessage(userId, taskId) }, recoverable: false })
-          .catch((error: unknown) => logger.warn(`a heartbeat of task ${taskId} was lost: ${String(error)}`));
+          .catch((error: unknown) => logger.warn(`a heartbeat of task ${printable(taskId)} was lost: ${String(error)}`));
       });
     },
     inject: [Engine, TimerWheel],

@@ -31,6 +31,7 @@ import { isIdentifier, VIA_TEXT } from '../protocol/identifier.js';
 import type { JsonObject, StepResult } from '../protocol/confirmation.js';
 import { CONFLATED_TYPES, isReservedType, RESERVED_FIELDS, type ApplicationMessage } from '../protocol/messages.js';
 import { AuditTrail } from './access/audit.js';
+import { printable } from './access/printable.js';
 import { ListeningAddress, type ListeningAt } from './access/listening-address.js';
 import type { GivenAnswer } from './confirmation/answer.js';
 import { Confirmations, type Answerer } from './confirmation/confirmations.js';
@@ -468,7 +469,7 @@ export class NotificationService
       const task = await this.engine.claimTask(taskId, userId);
       if (task.cancelled) this.heartbeats.stopTask(taskId);
     } catch (error) {
-      this.logger.warn(`the heartbeat of task ${taskId} could not claim it: ${String(error)}`);
+      this.logger.warn(`the heartbeat of task ${printable(taskId)} could not claim it: ${String(error)}`);
     }
   }
 

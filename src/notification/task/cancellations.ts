@@ -6,6 +6,7 @@ import { Logger } from '@nestjs/common';
 import { Subject, type Observable } from 'rxjs';
 import type { Engine, Task } from '../engine/engine.js';
 import { readWhenAvailable } from '../connection/retry.js';
+import { printable } from '../access/printable.js';
 
 interface Watched {
   controller: AbortController;
@@ -74,7 +75,7 @@ export class Cancellations {
       );
       if (task?.cancelled) controller.abort(cancelReason(task));
     } catch (error) {
-      this.logger.error(`reading task ${taskId} failed: ${String(error)}`);
+      this.logger.error(`reading task ${printable(taskId)} failed: ${String(error)}`);
     }
   }
 

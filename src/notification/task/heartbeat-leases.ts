@@ -9,6 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { LEASE_CHANNEL_PREFIX } from '../../protocol/channels.js';
 import type { Engine } from '../engine/engine.js';
 import type { Heartbeats } from './heartbeats.js';
+import { printable } from '../access/printable.js';
 
 export class HeartbeatLeases {
   private readonly node = randomUUID();
@@ -46,7 +47,7 @@ export class HeartbeatLeases {
     try {
       await work;
     } catch (error) {
-      this.warn(`other nodes may not hear of the heartbeat of task ${taskId}: ${String(error)}`);
+      this.warn(`other nodes may not hear of the heartbeat of task ${printable(taskId)}: ${String(error)}`);
     }
   }
 
