@@ -337,7 +337,7 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
       await other.engine.describe('y', 'ann', { connectedAt: 1, address: '::1' });
     },
     act: ({ node }) => node.engine.devices('ann'),
-    same: (devices: object) => devices,
+    same: ([device]: { connectedAt: number; address: string }[]) => [device?.connectedAt, device?.address],
   },
   watch: {
     act: ({ node }) => node.engine.watch('news'),
