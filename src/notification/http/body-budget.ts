@@ -4,12 +4,11 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { networkOf } from '../access/address.js';
+import { MAX_BODY_BYTES } from './json-body.js';
 
-/** The largest body that a parser takes; a longer one is refused before it is read. */
-const MAX_BODY = 1024 * 1024;
-const MAX_TOTAL = 64 * MAX_BODY;
+const MAX_TOTAL = 64 * MAX_BODY_BYTES;
 /** One network must not use up what all share. */
-const MAX_PER_NETWORK = 16 * MAX_BODY;
+const MAX_PER_NETWORK = 16 * MAX_BODY_BYTES;
 
 export class BodyBudget {
   private total = 0;
@@ -42,6 +41,6 @@ export class BodyBudget {
 }
 
 function declaredLength({ headers }: IncomingMessage): number {
-  if (headers['transfer-encoding'] !== undefined) return MAX_BODY;
-  return Math.min(Number(headers['content-length'] ?? 0), MAX_BODY);
+  if (headers['transfer-encoding'] !== undefined) return MAX_BODY_BYTES;
+  return Math.min(Number(headers['content-length'] ?? 0), MAX_BODY_BYTES);
 }

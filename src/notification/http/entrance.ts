@@ -117,9 +117,12 @@ export class Entrance implements OnModuleInit {
       // Node emits no 'close' for responses that were waiting when their connection went.
       if (isGone(request)) return;
       this.count(response);
-      if (route !== undefined) await this.callers.identify(request);
-      if (!this.bodies.admits(request, response, this.addresses.of(request)))
-        throw new NotificationError('BUSY', 'too many bodies under way');
+      // What is no route of ours reads no body.
+      if (route !== undefined) {
+        await this.callers.identify(request);
+        if (!this.bodies.admits(request, response, this.addresses.of(request)))
+          throw new NotificationError('BUSY', 'too many bodies under way');
+      }
     } catch (error) {
       this.errors.answer(error, request, response, route);
       return;
