@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import 'reflect-metadata';
 import { readConfig, type AppConfig } from './app.config.js';
 import { startApp } from './app.js';
-import { ConfigurationError } from './notification/index.js';
+import { ConfigurationError, printable } from './notification/index.js';
 import { isFirst, runWorkers } from './workers.js';
 
 try {
@@ -32,6 +32,8 @@ async function serve(config: Readonly<AppConfig>): Promise<void> {
 
 /** What the person can mend is one line; anything else is a fault of ours, with its stack. */
 function fail(error: unknown): never {
-  process.stderr.write(`${error instanceof ConfigurationError ? error.message : String((error as Error).stack ?? error)}\n`);
+  process.stderr.write(
+    `${error instanceof ConfigurationError ? printable(error.message) : String((error as Error).stack ?? error)}\n`,
+  );
   process.exit(1);
 }

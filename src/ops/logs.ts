@@ -42,7 +42,7 @@ export class Logs {
     });
     if (auditFile === undefined) return;
     const trail = this.add('audit', new LogFile(auditFile), (count, reason) =>
-      line({ at: Date.now(), event: 'lost', by: 'service', means: 'service', what: `${count} entries: ${reason}` }),
+      line({ at: Date.now(), event: 'lost', by: null, means: 'service', what: `${count} entries: ${reason}` }),
     );
     this.audit = (entry) => {
       // An entry that its file does not take at once is in the log as well: memory alone is no trail.
