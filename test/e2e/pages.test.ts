@@ -10,6 +10,7 @@ import { portOf } from '../../src/app.js';
 import { NotificationModule, NotificationWsAdapter } from '../../src/notification/index.js';
 import { bareRequest, HANDSHAKE, type BareAnswer, type BareRequest } from '../support/bare-http.js';
 import { SECRET, tokenOf } from '../support/jwt.js';
+import { startProcess } from '../support/process.js';
 import { startService, type TestService } from '../support/service.js';
 
 const API_KEY = 'a-key-of-the-service';
@@ -253,6 +254,23 @@ describe('a page that may use the service', () => {
     expect(await from(LISTED)).toBe(101);
     expect(await from('https://evil.example')).toBe(403);
     expect(await from('https://evil.example', { authorization: 'Bearer nonsense' })).toBe(403);
+  });
+});
+
+describe('the log', () => {
+  it('names the setting that would let a refused page or host in, once however many there are', async () => {
+    const service = await startProcess();
+    let log = '';
+    service.child.stdout?.on('data', (chunk: Buffer) => (log += chunk.toString()));
+    const { port } = service;
+    for (let count = 0; count < 20; count += 1) {
+      await bareRequest({ port, path: '/ws/status', headers: { origin: 'https://evil.example' } });
+      await bareRequest({ port, path: '/ws', headers: { ...HANDSHAKE, host: 'rebound.example' } });
+    }
+    await service.stop();
+    const lines = (setting: string): string[] => log.split('\n').filter((line) => line.includes(setting));
+    expect(lines('WEBSOCKET_ALLOWED_ORIGINS')).toEqual([expect.stringContaining('https://evil.example')]);
+    expect(lines('WEBSOCKET_ALLOWED_HOSTS')).toEqual([expect.stringContaining('rebound.example')]);
   });
 });
 
