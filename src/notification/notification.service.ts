@@ -332,14 +332,14 @@ export class NotificationService
       return this.publishChecked(userChannel(userId), { ...checked, target_user_id: userId });
     }
     const messageId = randomUUID();
-    const expiresAt = Date.now() + Math.ceil(options.ttlMs ?? this.options.retentionMs);
+    const ttlMs = Math.ceil(options.ttlMs ?? this.options.retentionMs);
     const expected =
       options.ackTimeoutMs === undefined ? undefined : this.dispatcher.expectAcknowledgement(messageId, options.ackTimeoutMs);
     const stop = (): void => expected?.stop();
     options.signal?.addEventListener('abort', stop, { once: true });
     if (options.signal?.aborted) stop();
     try {
-      const { deliveredTo } = await this.engine.sendAcknowledged({ messageId, userId, message: checked, expiresAt });
+      const { deliveredTo } = await this.engine.sendAcknowledged({ messageId, userId, message: checked, ttlMs });
       await turnsTaken();
       return { deliveredTo, messageId, acknowledged: await expected?.acknowledged };
     } finally {

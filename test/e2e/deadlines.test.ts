@@ -101,6 +101,18 @@ describeEngines('a service whose event loop stands still over a deadline', (engi
     });
   });
 
+  it('keeps an acknowledged message for its time to live, however wrong the clock of the node is', async () => {
+    const { now } = Date;
+    Date.now = () => now() - 120_000;
+    try {
+      await service.notifications.sendToUser('reader', { type: 'mail' }, { requiresAck: true, ttlMs: 60_000 });
+    } finally {
+      Date.now = now;
+    }
+    const device = await service.connectAs('reader');
+    expect(await device.next('mail')).toMatchObject({ requires_ack: true });
+  });
+
   it("does not let a setting's proceed count while it does not serve", async () => {
     await service.notifications.stopServer();
     try {

@@ -100,7 +100,7 @@ requireBinary('redis-server')('slots of a Redis Cluster that are moved', () => {
       while (working) {
         asked.push((await untilAvailable(() => a.engine.open(question()))).confirmation.callbackId);
         const messageId = randomUUID();
-        const message = { messageId, userId: 'ann', message: { type: 'mail' }, expiresAt: Date.now() + 600_000 };
+        const message = { messageId, userId: 'ann', message: { type: 'mail' }, ttlMs: 600_000 };
         await untilAvailable(() => a.engine.sendAcknowledged(message));
         sent.push(messageId);
         await delay(2);

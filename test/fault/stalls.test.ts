@@ -4,6 +4,7 @@
  *
  * `STALL_ROUNDS` says how many rounds (default 24, full 200), `SEED` repeats a run.
  */
+import { READING_LEASE_MS } from '../../src/notification/engine/redis/scripts/deadlines.js';
 import { RedisServer } from '../support/redis.js';
 import { runRound, type Fault, type RoundReport, type World } from '../support/stall-rounds.js';
 import { StallableNode } from '../support/stallable-node.js';
@@ -13,7 +14,6 @@ import { Random, seedOf } from '../support/workload-random.js';
 const ROUNDS = Number(process.env['STALL_ROUNDS'] ?? 24);
 /** Worlds that live at once: a stalled node uses no processor. */
 const WORLDS = 4;
-const LEASE_MS = 5000;
 
 requireBinary('redis-server')('a node that stalls', () => {
   const closing: (() => Promise<void>)[] = [];
@@ -33,7 +33,7 @@ requireBinary('redis-server')('a node that stalls', () => {
       [0, 1, 2].map(() => StallableNode.start({ WEBSOCKET_ENGINE: 'redis', WEBSOCKET_REDIS_URL: server.url })),
     );
     for (const node of nodes) closing.push(() => node.end());
-    return { engine: 'redis', nodes, leaseMs: LEASE_MS };
+    return { engine: 'redis', nodes, leaseMs: READING_LEASE_MS };
   };
   const faultOf = (random: Random): Fault => {
     const kind = random.pick(['block', 'block', 'freeze', 'clock'] as const);

@@ -71,7 +71,7 @@ const mail = {
   messageId: 'm-1',
   userId: 'ann',
   message: { type: 'mail' },
-  expiresAt: Date.now() + 600_000,
+  ttlMs: 600_000,
 };
 const keep = ({ other }: Scene) => other.engine.sendAcknowledged(mail);
 const watchAnn = ({ other }: Scene) => other.engine.watch('user:ann');

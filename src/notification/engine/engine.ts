@@ -226,6 +226,12 @@ export interface AcknowledgedMessage {
   expiresAt: number;
 }
 
+/** An acknowledged message on its way into the engine. When it expires is computed by the engine's clock. */
+export interface SendAcknowledgedRequest extends Omit<AcknowledgedMessage, 'expiresAt'> {
+  /** How long it is kept, whole milliseconds. */
+  ttlMs: number;
+}
+
 export type AckResult = 'acknowledged' | 'repeated' | 'not_found';
 
 /** What is there for a user who comes. */
@@ -387,7 +393,7 @@ export interface Engine {
   position(channel: string): Promise<StreamPosition>;
   history(request: HistoryRequest): Promise<HistoryResult>;
 
-  sendAcknowledged(message: AcknowledgedMessage): Promise<PublishResult>;
+  sendAcknowledged(request: SendAcknowledgedRequest): Promise<PublishResult>;
   ack(messageId: string, scope: Scope): Promise<AckResult>;
   unacknowledged(userId: string, limit: number, cursor?: string): Promise<Page<AcknowledgedMessage>>;
 

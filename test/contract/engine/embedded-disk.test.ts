@@ -74,7 +74,7 @@ describe('a full disk', () => {
     if (disk === undefined) return;
     writeFileSync(join(disk, 'ballast'), Buffer.alloc(6 * MEBIBYTE, 1));
     await start();
-    await engine.sendAcknowledged({ messageId: 'm', userId: 'ann', message: { type: 'mail' }, expiresAt: Date.now() + 600_000 });
+    await engine.sendAcknowledged({ messageId: 'm', userId: 'ann', message: { type: 'mail' }, ttlMs: 600_000 });
     const ids = await openUntilFull();
     expect(ids.length).toBeGreaterThan(100);
     fillUp();

@@ -71,7 +71,7 @@ describe('faults of the store', () => {
           messageId: `m-${skip}`,
           userId: 'ann',
           message: { type: 'mail' },
-          expiresAt: Date.now() + 60_000,
+          ttlMs: 60_000,
         }),
       );
       await call(() => engine.ack(`m-${skip}`, 'all'));
@@ -124,7 +124,7 @@ describe('faults of the store', () => {
       messageId: 'm',
       userId: 'ann',
       message: { type: 'mail' },
-      expiresAt: Date.now() + 60_000,
+      ttlMs: 60_000,
     });
     await expect(failing).rejects.toThrow(EngineUnavailableError);
     expect((await Promise.all(opening)).every(({ created }) => created)).toBe(true);

@@ -150,7 +150,7 @@ requireBinary('redis-server')('the redis engine under faults', () => {
     expect((await again(() => answer(node, callbackId))).status).toMatch(/accepted|repeated/);
     await other.recorder.nth('decided');
     expect(other.recorder.decisionsOf(callbackId)).toHaveLength(1);
-    const message = { messageId: 'm', userId: 'ann', message: { type: 'mail' }, expiresAt: Date.now() + 60_000 };
+    const message = { messageId: 'm', userId: 'ann', message: { type: 'mail' }, ttlMs: 60_000 };
     await again(() => node.engine.sendAcknowledged(message));
     expect((await other.engine.unacknowledged('ann', 10)).items).toEqual([message]);
     expect(await again(() => node.engine.ack('m', 'all'))).toMatch(/acknowledged|repeated/);
@@ -183,7 +183,7 @@ requireBinary('redis-server')('the redis engine under faults', () => {
       messageId: 'm',
       userId: 'ann',
       message: { type: 'mail' },
-      expiresAt: Date.now() + 60_000,
+      ttlMs: 60_000,
     });
     for (const index of [1, 2, 3])
       await other.engine.publish({ channel: 'news', message: { type: 'x', index }, recoverable: true });

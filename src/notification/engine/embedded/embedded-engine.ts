@@ -266,10 +266,14 @@ export class EmbeddedEngine implements Api.Engine {
     return this.store.call('history', [{ ...request, limit: Math.max(1, request.limit) }]);
   }
 
-  sendAcknowledged({ message, ...envelope }: Api.AcknowledgedMessage): Promise<Api.PublishResult> {
-    return this.store.call('keep', [envelope, JSON.stringify(message)], ANSWER_WITHIN_MS, (isNew) => ({
-      deliveredTo: isNew ? (this.heard((handler) => handler.onAcknowledgedMessage({ ...envelope, message })) ?? 0) : 0,
-    }));
+  sendAcknowledged({ messageId, userId, message, ttlMs }: Api.SendAcknowledgedRequest): Promise<Api.PublishResult> {
+    const args = [messageId, userId, JSON.stringify(message), ttlMs] as [string, string, string, number];
+    return this.store.call('keep', args, ANSWER_WITHIN_MS, (expiresAt) => {
+      if (expiresAt === undefined) return { deliveredTo: 0 };
+      const emit = (handler: Api.EngineHandler): number =>
+        handler.onAcknowledgedMessage({ messageId, userId, message, expiresAt });
+      return { deliveredTo: this.heard(emit) ?? 0 };
+    });
   }
 
   ack(messageId: string, scope: Api.Scope): Promise<Api.AckResult> {

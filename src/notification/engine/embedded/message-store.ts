@@ -129,11 +129,13 @@ export class MessageStore {
   }
 
   /** @returns whether it is new */
-  keep({ messageId, userId, expiresAt }: Omit<AcknowledgedMessage, 'message'>, message: string): boolean {
-    if (this.byId.get(messageId)) return false;
+  /** @returns when it expires; nothing for a repetition */
+  keep(messageId: string, userId: string, message: string, ttlMs: number): number | undefined {
+    if (this.byId.get(messageId)) return undefined;
+    const expiresAt = this.ledger.now() + ttlMs;
     this.insert.run(messageId, userId, message, expiresAt);
     this.ledger.counters.unacknowledged += 1;
-    return true;
+    return expiresAt;
   }
 
   ack(messageId: string, scope: Scope): AckResult {

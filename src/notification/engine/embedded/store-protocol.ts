@@ -46,7 +46,7 @@ export interface Operations {
   publish: (channel: string, message: string) => StreamPosition;
   position: (channel: string) => StreamPosition;
   history: (request: HistoryRequest) => HistoryResult;
-  keep: (envelope: Omit<AcknowledgedMessage, 'message'>, message: string) => boolean;
+  keep: (messageId: string, userId: string, message: string, ttlMs: number) => number | undefined;
   ack: (messageId: string, scope: Scope) => AckResult;
   unacknowledged: (userId: string, limit: number, cursor?: string) => Page<AcknowledgedMessage>;
   waiting: (userId: string) => Waiting;

@@ -91,30 +91,21 @@ export class Messages {
     };
   }
 
-  async sendAcknowledged(message: Api.AcknowledgedMessage): Promise<Api.PublishResult> {
+  async sendAcknowledged({ messageId, userId, message, ttlMs }: Api.SendAcknowledgedRequest): Promise<Api.PublishResult> {
     const { deliveries, nodes, partitions } = this.context;
-    const { messageId, userId, expiresAt } = message;
     // Before the message itself: whoever sees it may acknowledge it by its id alone.
-    const lives = Math.max(1, expiresAt - Date.now() + 60_000);
+    const lives = Math.max(1, ttlMs + 60_000);
     await this.context.run(NAME_OWNER, partitions.of(messageId), messageId, userId, lives);
     const expected = deliveries.expect(messageId);
     try {
-      const [isNew, watchers] = list(
-        await this.context.run(
-          KEEP,
-          partitions.of(userId),
-          messageId,
-          userId,
-          JSON.stringify(message.message),
-          expiresAt,
-          nodes.id,
-        ),
+      const [isNew, watchers, expires] = list(
+        await this.context.run(KEEP, partitions.of(userId), messageId, userId, JSON.stringify(message), ttlMs, nodes.id),
       );
       if (isNew !== '1') return { deliveredTo: 0 };
       const local = deliveries.own(
         this.isWatched(userChannel(userId), true),
         expected.reached,
-        () => void deliveries.message(message),
+        () => void deliveries.message({ messageId, userId, message, expiresAt: Number(expires) }),
       );
       return { deliveredTo: (await local) + nodes.sumOf(watchers) + nodes.sum('anonymous') };
     } finally {

@@ -187,8 +187,8 @@ export class RedisEngine implements Api.Engine {
     return this.during(() => this.messages.history(request));
   }
 
-  sendAcknowledged(message: Api.AcknowledgedMessage): Promise<Api.PublishResult> {
-    return this.during(() => this.messages.sendAcknowledged(message));
+  sendAcknowledged(request: Api.SendAcknowledgedRequest): Promise<Api.PublishResult> {
+    return this.during(() => this.messages.sendAcknowledged(request));
   }
 
   ack(messageId: string, scope: Api.Scope): Promise<Api.AckResult> {

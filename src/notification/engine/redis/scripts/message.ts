@@ -128,8 +128,8 @@ return redis.call('GET', MESSAGE_OWNER(ARGV[1]))
 export const OWNER = script('owner', 'reads', `return redis.call('GET', MESSAGE_OWNER(ARGV[1]))`);
 
 /**
- * IN  message id, user, message (JSON), expires, sending node
- * OUT {'1' when it is new, watchers (node, count, …)}
+ * IN  message id, user, message (JSON), time to live, sending node
+ * OUT {'1' when it is new, watchers (node, count, …), expires}
  */
 export const KEEP = script(
   'keep',
@@ -137,15 +137,15 @@ export const KEEP = script(
   STEPS,
   `
 local id, user = ARGV[1], ARGV[2]
-if redis.call('EXISTS', MESSAGE(id)) == 1 then return { '', {} } end
-local at = order()
-redis.call('HSET', MESSAGE(id), 'user', user, 'message', ARGV[3], 'expires', ARGV[4], 'from', ARGV[5], 'order', at)
-redis.call('ZADD', KEPT, ARGV[4], id)
-redis.call('ZADD', WAITING, ARGV[4], id)
+if redis.call('EXISTS', MESSAGE(id)) == 1 then return { '', {}, '' } end
+local at, expires = order(), text(now + tonumber(ARGV[4]))
+redis.call('HSET', MESSAGE(id), 'user', user, 'message', ARGV[3], 'expires', expires, 'from', ARGV[5], 'order', at)
+redis.call('ZADD', KEPT, expires, id)
+redis.call('ZADD', WAITING, expires, id)
 redis.call('ZADD', WAITING_OF(user), at, id)
-local head = cjson.encode({ 'message', id, user, ARGV[4] })
+local head = cjson.encode({ 'message', id, user, expires })
 wake('user:' .. user, string.sub(head, 1, -2) .. ',' .. ARGV[3] .. ']', true)
-return { '1', redis.call('HGETALL', WATCHERS('user:' .. user)) }
+return { '1', redis.call('HGETALL', WATCHERS('user:' .. user)), expires }
 `,
 );
 
