@@ -32,7 +32,7 @@ export interface EngineReading {
 export interface Arrival {
   /** It reached the socket at this moment or later. */
   readonly earliest: number;
-  /** The engine has it: nothing waits for it any more. */
+  /** The engine has it, or nobody tries any more: no deadline waits for it. */
   handedOver(): void;
 }
 

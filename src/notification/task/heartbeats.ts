@@ -6,6 +6,7 @@ import { toSeconds } from '../confirmation/view.js';
 import type { Heartbeat } from '../../protocol/messages.js';
 import { ServiceClosedError } from '../notification.errors.js';
 import type { TimerWheel, WheelTimer } from '../connection/timer-wheel.js';
+import { monotonicMs } from '../pacing/monotonic.js';
 
 export interface HeartbeatHandle {
   stop(): void;
@@ -50,7 +51,7 @@ export class Heartbeats {
   lease(userId: string, taskId: string, intervalMs: number, ttlMs: number, onEnded: () => void): boolean {
     const name = leaseName(userId, taskId);
     const earlier = this.leases.get(name);
-    const until = Date.now() + ttlMs;
+    const until = monotonicMs() + ttlMs;
     if (earlier && earlier.intervalMs === intervalMs) {
       earlier.until = until;
       return false;
@@ -94,7 +95,7 @@ export class Heartbeats {
   }
 
   private tick(beating: Beating): void {
-    if (beating.until !== undefined && Date.now() >= beating.until) return this.end(beating);
+    if (beating.until !== undefined && monotonicMs() >= beating.until) return this.end(beating);
     beating.timer = this.wheel.schedule(beating.intervalMs, () => this.tick(beating));
     this.beat(beating.userId, beating.taskId);
   }

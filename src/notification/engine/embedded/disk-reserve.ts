@@ -8,6 +8,7 @@
  */
 import { closeSync, existsSync, fsyncSync, openSync, statfsSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { monotonicMs } from '../../pacing/monotonic.js';
 
 const RETRY_MS = 200;
 const SLICES = 8;
@@ -35,7 +36,7 @@ export class DiskReserve {
   /** Invariants 1 and 3. */
   takesNew(): boolean {
     if (this.bytes === 0) return true;
-    if (!this.isWhole && Date.now() - this.triedAt >= RETRY_MS) this.restore();
+    if (!this.isWhole && monotonicMs() - this.triedAt >= RETRY_MS) this.restore();
     const takes = this.isWhole && !this.isTight;
     if (takes !== this.taking) {
       this.warnings.push(`the disk of ${this.folder} ${takes ? 'has room again' : 'is full: nothing new is taken'}`);
@@ -53,7 +54,7 @@ export class DiskReserve {
     if (this.held === 0) return false;
     if (this.isWhole) this.warnings.push(`the disk of ${this.folder} is full: its reserve is in use`);
     this.held = Math.max(0, this.held - Math.ceil(this.bytes / SLICES));
-    this.triedAt = Date.now();
+    this.triedAt = monotonicMs();
     truncateSync(this.file, this.held);
     return true;
   }
@@ -76,7 +77,7 @@ export class DiskReserve {
   }
 
   private restore(): void {
-    this.triedAt = Date.now();
+    this.triedAt = monotonicMs();
     if (this.free() < this.bytes - this.held + this.headroom) return;
     const descriptor = openSync(this.file, 'a');
     try {

@@ -20,8 +20,10 @@ import { scriptKeys } from './keys.js';
 import type { Reply } from './records.js';
 import { slotOf } from './partitions.js';
 import { Replicas } from './replicas.js';
+import { READING_LEASE_MS } from './scripts/deadlines.js';
 import { MARK } from './scripts/node.js';
 import type { Script } from './scripts/script.js';
+import { monotonicMs } from '../../pacing/monotonic.js';
 
 export type RedisUrl = string | { cluster: string[] };
 
@@ -39,8 +41,11 @@ export interface LinkOptions {
   onReady(): void;
 }
 
-/** Nothing for so long on a connection that carries something every second: it is dead. */
-const SILENT_MS = 5000;
+/**
+ * Nothing for so long on a connection that carries something every second: it is dead. A node that stands still cannot tell
+ * its own silence from Redis': for as long as other nodes wait for it, it keeps its connections and what it has to say.
+ */
+const SILENT_MS = READING_LEASE_MS;
 /** Between looks whether a slot has been moved. */
 const MOVING_MS = 25;
 const SUBSCRIBE_AGAIN_MS = 50;
@@ -116,7 +121,7 @@ export class RedisLink {
 
   /** Runs a script on a partition (or the nodes' own root). */
   run(script: Script, root: string, ...args: (string | number)[]): Promise<Reply> {
-    const until = Date.now() + this.options.timeoutMs * 0.9;
+    const until = monotonicMs() + this.options.timeoutMs * 0.9;
     return this.call(() =>
       whenSettled(until, () => {
         if (script.counts && this.waits) return this.replicated(script, root, args);
@@ -140,13 +145,13 @@ export class RedisLink {
    * @throws EngineUnavailableError while subscribing does not succeed
    */
   async subscribe(channels: string[], listener: Listener): Promise<void> {
-    const until = Date.now() + this.options.timeoutMs - SUBSCRIBE_AGAIN_MS;
+    const until = monotonicMs() + this.options.timeoutMs - SUBSCRIBE_AGAIN_MS;
     await this.call(async () => {
       for (;;) {
         try {
           return await this.wires.subscribe(channels, listener);
         } catch (error) {
-          if (Date.now() >= until) throw error;
+          if (monotonicMs() >= until) throw error;
           await delay(SUBSCRIBE_AGAIN_MS);
         }
       }
@@ -199,7 +204,7 @@ export class RedisLink {
     if (this.closed) return;
     const reason = reasonOf(error);
     this.lastReason = reason;
-    const now = Date.now();
+    const now = monotonicMs();
     if (now - (this.complaints.get(reason) ?? -Infinity) < COMPLAIN_AGAIN_MS) return;
     if (this.complaints.size >= MAX_COMPLAINTS) this.complaints.clear();
     this.complaints.set(reason, now);
@@ -233,7 +238,7 @@ function evaluate({ sha, source }: Script, root: string, args: readonly (string 
 /** While the slot is being moved to another master no script of it runs; they come again until `until`. */
 function whenSettled(until: number, work: () => Promise<Reply>): Promise<Reply> {
   return work().catch(async (error: unknown) => {
-    if (!saysRedis(error, 'TRYAGAIN') || Date.now() >= until) throw error;
+    if (!saysRedis(error, 'TRYAGAIN') || monotonicMs() >= until) throw error;
     await delay(MOVING_MS);
     return whenSettled(until, work);
   });

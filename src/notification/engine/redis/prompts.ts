@@ -152,7 +152,8 @@ export class Prompts {
     const giveUpAt = monotonicMs() + READING_LEASE_MS + GRACE_MS;
     for (let waitMs = 10; ; waitMs = Math.min(waitMs * 2, 200)) {
       // Only a reply says that Redis has it: on another connection a tick might overtake it.
-      const reply = await this.context.run(script, partition, callbackId, ...args, arrived).finally(() => arrival?.handedOver());
+      const reply = await this.context.run(script, partition, callbackId, ...args, arrived);
+      arrival?.handedOver();
       const [status, record, fed] = list(reply);
       if (status === 'not_found') return { status };
       if (status !== 'waits') {

@@ -6,6 +6,7 @@
  *  2. A partition that is looked at on another server has moved there, and its subscriptions after it; what was published
  *     meanwhile has been missed. The first tick from there says that they are in place again.
  */
+import { monotonicMs } from '../../pacing/monotonic.js';
 const LATE_MS = 2000;
 
 interface Look {
@@ -56,10 +57,10 @@ export class Pulse {
     }
     if (!pace.awaited) {
       if (look.number === undefined) return undefined;
-      pace.awaited = { number: look.number, at: look.at, since: Date.now() };
+      pace.awaited = { number: look.number, at: look.at, since: monotonicMs() };
       return this.onTick(partition, pace.came);
     }
-    if (Date.now() - pace.awaited.since < LATE_MS) return undefined;
+    if (monotonicMs() - pace.awaited.since < LATE_MS) return undefined;
     pace.awaited = undefined;
     return pace.sound;
   }

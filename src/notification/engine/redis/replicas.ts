@@ -10,6 +10,7 @@
  *     promoted replica perhaps, says nothing of what was written on this.
  */
 import { EngineUnavailableError } from '../../notification.errors.js';
+import { monotonicMs } from '../../pacing/monotonic.js';
 
 const SLICE_MS = 100;
 
@@ -38,7 +39,7 @@ export class Replicas {
   /** Resolves when they have all that had answered before this call. @throws EngineUnavailableError */
   have(root: string): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.callers.push({ root, until: Date.now() + this.options.patienceMs, resolve, reject });
+      this.callers.push({ root, until: monotonicMs() + this.options.patienceMs, resolve, reject });
       if (!this.asking) void this.ask();
     });
   }
@@ -62,7 +63,7 @@ export class Replicas {
 
   private again(asked: Caller[], reached: number): void {
     const error = `only ${reached} of ${this.options.needed} replicas have it; repeating the call is safe`;
-    const now = Date.now();
+    const now = monotonicMs();
     for (const caller of asked) {
       if (caller.until <= now) caller.reject(new EngineUnavailableError(error));
       else this.callers.push(caller);
