@@ -8,6 +8,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { LONGEST_TIMEOUT_MS } from '../connection/timer-wheel.js';
+import { monotonicMs } from '../pacing/monotonic.js';
 import { readWhenAvailable } from '../connection/retry.js';
 import type { Arrival } from '../engine/deadlines.js';
 import type { Confirmation, ConfirmationQuery, Engine, Page, Scope } from '../engine/engine.js';
@@ -54,6 +55,10 @@ export interface AskListener {
 const LIST_BYTES = 1_048_576;
 /** Read before their size is known. */
 const FIRST_ROWS = 16;
+/** For how long an answer is tried while the engine is away, and how often. */
+const ANSWER_RETRY_MS = 1000;
+const ANSWER_AGAIN_MS = 50;
+
 /** Between attempts to withdraw while the engine is away. */
 const WITHDRAW_RETRY_MS = 500;
 
@@ -128,6 +133,23 @@ export class Confirmations {
    */
   async decide(callbackId: string, by: Answerer, answered: GivenAnswer): Promise<Settled> {
     const given = readAnswer(answered, this.defaults.maxPayload);
+    const giveUpAt = monotonicMs() + ANSWER_RETRY_MS;
+    try {
+      for (;;) {
+        try {
+          return await this.decideOnce(callbackId, by, given);
+        } catch (error) {
+          // An engine that is away for a moment must not cost an answer that came in time; this node's deadlines wait for it.
+          if (!(error instanceof EngineUnavailableError) || this.closed || !by.arrival || monotonicMs() > giveUpAt) throw error;
+          await delay(ANSWER_AGAIN_MS);
+        }
+      }
+    } finally {
+      by.arrival?.handedOver();
+    }
+  }
+
+  private async decideOnce(callbackId: string, by: Answerer, given: ReturnType<typeof readAnswer>): Promise<Settled> {
     const prompt = await this.get(callbackId, by.scope);
     const answer = isDecided(prompt) ? lenientAnswer(prompt, given) : checkAnswer(callbackId, prompt.prompt, given);
     const { scope, userId: answeredBy, via, arrival } = by;
