@@ -152,7 +152,9 @@ requireBinary('redis-server')('the redis engine under faults', () => {
     expect(other.recorder.decisionsOf(callbackId)).toHaveLength(1);
     const message = { messageId: 'm', userId: 'ann', message: { type: 'mail' }, ttlMs: 60_000 };
     await again(() => node.engine.sendAcknowledged(message));
-    expect((await other.engine.unacknowledged('ann', 10)).items).toMatchObject([{ messageId: 'm', userId: 'ann', message: { type: 'mail' } }]);
+    expect((await other.engine.unacknowledged('ann', 10)).items).toMatchObject([
+      { messageId: 'm', userId: 'ann', message: { type: 'mail' } },
+    ]);
     expect(await again(() => node.engine.ack('m', 'all'))).toMatch(/acknowledged|repeated/);
     const pending = await ask(other);
     const cancelled = await again(() =>
