@@ -10,7 +10,7 @@ RUN npm run build && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 FROM node:22-slim
 ENV NODE_ENV=production
 WORKDIR /app
-RUN mkdir data logs && chown node:node data logs
+RUN mkdir data logs && chown node:node data logs && chmod 700 data logs
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist

@@ -79,6 +79,7 @@ export class Dispatcher implements EngineHandler {
     const { callbackId, decision } = confirmation;
     this.metrics.confirmationsDecided.inc({ outcome: decision.outcome });
     if (decision.outcome === 'timed_out') {
+      this.logger.log(`confirmation ${callbackId} timed out`);
       const { userId, taskId } = confirmation;
       this.audit.record({
         event: 'decision',

@@ -124,7 +124,7 @@ export class NotificationService
     private readonly webhook: WebhookSender,
     private readonly audit: AuditTrail,
     private readonly listening: ListeningAddress,
-    metrics: NotificationMetrics,
+    private readonly metrics: NotificationMetrics,
   ) {
     metrics.observe({
       connections: () => hub.size,
@@ -455,6 +455,7 @@ export class NotificationService
   }
 
   private auditPrompt({ callbackId, userId, taskId }: Confirmation, origin: Origin): void {
+    this.metrics.confirmationsOpened.inc();
     this.audit.record({ event: 'prompt', ...origin, what: 'opened', callbackId, userId, taskId });
   }
 

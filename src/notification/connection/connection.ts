@@ -95,6 +95,9 @@ export class Connection {
       onOverflow(connection: Connection): void;
       onSourceError(connection: Connection, error: unknown): void;
       onCharge(frames: number): void;
+      /** Frames that the peer did not get, because it was too slow or is gone. */
+      onDropped?(frames: number): void;
+      onError?(connection: Connection, code: string): void;
     },
   ) {
     this.identity = handshake.identity;
@@ -103,7 +106,10 @@ export class Connection {
       limits.maxOutbox,
       handshake.compress,
       (bytes, written) => socket.write(bytes, written),
-      () => this.events.onOverflow(this),
+      (dropped) => {
+        this.events.onDropped?.(dropped);
+        this.events.onOverflow(this);
+      },
       (error) => this.events.onSourceError(this, error),
     );
   }
@@ -167,6 +173,7 @@ export class Connection {
   /** Queues the answer to a frame of this connection, or its JSON, then starts what was to follow it. */
   reply(message: object | string): void {
     this.replied += 1;
+    if (isErrorReply(message)) this.events.onError?.(this, message.code);
     if (this.phase !== 'closed') this.outbox.push(new OutboundFrame(message));
     this.startFollowing();
   }
@@ -258,7 +265,7 @@ export class Connection {
     if (this.phase === 'closed') return;
     this.phase = 'closing';
     this.inbox?.discard();
-    this.outbox.discard();
+    this.drop();
     this.socket.close(code, reason, deaf);
   }
 
@@ -282,9 +289,14 @@ export class Connection {
   closed(): void {
     this.phase = 'closed';
     this.inbox?.discard();
-    this.outbox.discard();
+    this.drop();
     for (const name of [...this.followUp.keys()]) this.unfollow(name);
     for (const callback of this.farewells.splice(0)) callback();
+  }
+
+  private drop(): void {
+    const dropped = this.outbox.discard();
+    if (dropped > 0) this.events.onDropped?.(dropped);
   }
 
   private async handle(handle: FrameHandler, text: string): Promise<void> {
@@ -307,6 +319,10 @@ export class Connection {
 const MAX_STRIKES = 3;
 /** How long closing waits for a frame in work and a slow reader. */
 const CLOSE_PATIENCE_MS = 2000;
+
+function isErrorReply(message: object | string): message is { code: string } {
+  return typeof message === 'object' && 'type' in message && message.type === 'error' && 'code' in message;
+}
 
 function ignoreAbort(error: unknown): void {
   if (!(error instanceof Error && error.name === 'AbortError')) throw error;

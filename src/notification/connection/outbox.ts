@@ -41,6 +41,7 @@ export class Outbox implements Writer {
   private writing = false;
   /** Of the write under way, what the socket has not taken. */
   private bytesInFlight = 0;
+  private framesInFlight = 0;
   /** Of these two, what came from sources. */
   private sourcedBytes = 0;
   private sourcedInFlight = 0;
@@ -52,7 +53,7 @@ export class Outbox implements Writer {
     private readonly limit: number,
     private readonly compress: boolean,
     private readonly write: Write,
-    private readonly onOverflow: () => void,
+    private readonly onOverflow: (dropped: number) => void,
     private readonly onSourceError: (error: unknown) => void,
   ) {}
 
@@ -82,8 +83,7 @@ export class Outbox implements Writer {
       this.enqueue({ bytes, key, sourced: false });
     }
     if (overflows) {
-      this.discard();
-      this.onOverflow();
+      this.onOverflow(this.discard());
     }
   }
 
@@ -113,8 +113,10 @@ export class Outbox implements Writer {
     return new Promise((resolve) => this.idle.push(resolve));
   }
 
-  /** Drops what waits and takes nothing more. */
-  discard(): void {
+  /** Drops what waits and takes nothing more. @returns the frames that are not known to have reached the socket */
+  discard(): number {
+    const dropped = this.queue.length + this.framesInFlight;
+    this.framesInFlight = 0;
     this.closed = true;
     this.queue = [];
     this.conflated.clear();
@@ -123,6 +125,7 @@ export class Outbox implements Writer {
     for (const name of [...this.sources.keys()]) this.unfollow(name);
     this.settleIdle();
     this.settleRoom();
+    return dropped;
   }
 
   takeTurn(): void {
@@ -150,6 +153,7 @@ export class Outbox implements Writer {
   private hand(bytes: Buffer): void {
     this.writing = true;
     if (!this.write(bytes, this.onWritten)) return;
+    this.framesInFlight = 0;
     this.bytesInFlight = 0;
     this.sourcedInFlight = 0;
   }
@@ -167,6 +171,7 @@ export class Outbox implements Writer {
   /** From what waits to what is in flight. */
   private leave({ bytes, sourced, key }: Entry): void {
     this.queuedBytes -= bytes.length;
+    this.framesInFlight += 1;
     this.bytesInFlight += bytes.length;
     if (sourced) {
       this.sourcedBytes -= bytes.length;
@@ -189,6 +194,7 @@ export class Outbox implements Writer {
   /** A failed write is followed by the socket's close, which discards the outbox. */
   private readonly onWritten = (): void => {
     this.writing = false;
+    this.framesInFlight = 0;
     this.bytesInFlight = 0;
     this.sourcedInFlight = 0;
     if (this.queue.length > 0) this.flush();

@@ -15,6 +15,7 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import { actorOf } from '../access/access.js';
 import type { Budgets } from '../access/budgets.js';
 import type { AuditTrail } from '../access/audit.js';
+import { Refusals } from '../access/refusals.js';
 import { CLOSE } from '../../protocol/codes.js';
 import { Connection, type ConnectionSocket, type Identity } from '../connection/connection.js';
 import type { Hub } from '../connection/hub.js';
@@ -47,10 +48,17 @@ export interface EndpointContext extends AdmissionContext {
   onMeasured: (connection: Connection) => void;
 }
 
+/** Errors of clients that an operator wants to know of. */
+const LOGGED_ERRORS: ReadonlySet<string> = new Set(['INVALID_JSON', 'NOT_FOUND']);
+
 type Listener = (connection: Connection, request: IncomingMessage) => void;
 
 export class Endpoint {
   private readonly logger = new Logger('Endpoint');
+  /** Repeated errors of clients are one line a minute. */
+  private readonly complaints = new Refusals(({ address, code, count }) =>
+    this.logger.warn(`${count ?? 1} frame${count === undefined ? '' : 's'} from ${address ?? 'a client'} answered with ${code}`),
+  );
   private server: WebSocketServer | undefined;
   private context: EndpointContext | undefined;
   private onConnection: Listener | undefined;
@@ -95,12 +103,16 @@ export class Endpoint {
       const identity = await admit(request, context);
       if (socket.destroyed) return;
       declineSmallWindow(request);
+      const upgraded: WebSocket[] = [];
       server.handleUpgrade(request, socket, head, (ws) => {
+        upgraded.push(ws);
         socket.off('error', ignoreReset);
         this.accept(ws, socket, request, identity);
       });
+      // `ws` itself answers a handshake that is not well-formed.
+      if (upgraded.length === 0) this.countRefused();
     } catch (error) {
-      this.context?.metrics.connectionsFailed.inc();
+      this.countRefused();
       if (!(error instanceof Refusal) && !(error instanceof NotificationError))
         this.logger.error(`handshake failed: ${String(error)}`);
       const refusal = refusalOf(error);
@@ -114,6 +126,11 @@ export class Endpoint {
       });
       refuse(socket, refusal);
     }
+  }
+
+  /** A handshake was refused. */
+  countRefused(): void {
+    this.context?.metrics.connectionsFailed.inc();
   }
 
   private ready(): { server: WebSocketServer; context: EndpointContext } {
@@ -139,7 +156,6 @@ export class Endpoint {
       options,
       {
         onOverflow: (slow) => {
-          metrics.messagesFailed.inc();
           slow.cut(CLOSE.SLOW);
         },
         onSourceError: (failed, error) => {
@@ -147,12 +163,19 @@ export class Endpoint {
           void failed.close(CLOSE.INTERNAL);
         },
         onCharge: (frames) => limiter.charge(frames),
+        onDropped: (frames) => metrics.messagesFailed.inc(frames),
+        onError: (refused, code) => {
+          metrics.errors.inc({ code });
+          if (LOGGED_ERRORS.has(code)) this.complaints.add({ event: 'refused', ...originOf(refused), what: 'a frame', code });
+        },
       },
     );
     followConnection(context.reading, ws, socket, connection);
     const liveness = new Liveness(connection, wheel, options, (dead) => dead.terminate());
-    const onRefused = (): void =>
+    const onRefused = (): void => {
+      metrics.errors.inc({ code: 'RATE_LIMITED' });
       audit.record({ event: 'refused', ...originOf(connection), what: 'ws.frame', code: 'RATE_LIMITED' });
+    };
     const limiter = new Limiter(connection, options, onRefused, budgets);
     ws.on('message', (data: Buffer) => {
       metrics.framesReceived.inc();
@@ -165,12 +188,14 @@ export class Endpoint {
     });
     ws.on('close', (code) => {
       liveness.stop();
+      this.logger.debug(`connection ${connection.id} from ${address} closed with ${code}`);
       addresses.leave(address);
       metrics.closes.inc({ code });
       hub.remove(connection);
       connection.closed();
     });
     metrics.connectionsTotal.inc();
+    this.logger.debug(`connection ${connection.id} from ${address} opened`);
     hub.add(connection);
     this.onConnection?.(connection, request);
   }

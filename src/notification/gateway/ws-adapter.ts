@@ -42,7 +42,10 @@ export class NotificationWsAdapter extends WsAdapter {
       if (!wantsWebSocket(request) && server.listenerCount('upgrade') === 1) serveAsPlain(server, request, socket, head);
       else if (endpoint.serves(request)) void endpoint.upgrade(request, socket, head);
       else if (this.stockListener) this.stockListener(request, socket, head);
-      else if (server.listenerCount('upgrade') === 1) refuse(socket, new Refusal('NOT_FOUND', 'not found'));
+      else if (server.listenerCount('upgrade') === 1) {
+        endpoint.countRefused();
+        refuse(socket, new Refusal('NOT_FOUND', 'not found'));
+      }
     };
     server.on('upgrade', onUpgrade);
     this.endpoints.set(endpoint, () => server.off('upgrade', onUpgrade));

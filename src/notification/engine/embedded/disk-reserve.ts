@@ -79,7 +79,7 @@ export class DiskReserve {
   private restore(): void {
     this.triedAt = monotonicMs();
     if (this.free() < this.bytes - this.held + this.headroom) return;
-    const descriptor = openSync(this.file, 'a');
+    const descriptor = openSync(this.file, 'a', 0o600);
     try {
       const chunk = Buffer.alloc(CHUNK, 'reserved for answers ');
       while (!this.isWhole) this.held += writeSync(descriptor, chunk, 0, Math.min(CHUNK, this.bytes - this.held));

@@ -132,17 +132,27 @@ export async function openStore(dataDir: string): Promise<Sqlite> {
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384');
     // The log is copied into the file at 8 MiB: later than by default, for pages that change often are then copied once.
     database.exec('PRAGMA wal_autocheckpoint = 2048; PRAGMA journal_size_limit = 8388608');
-    writeFileSync(join(dataDir, 'owner.pid'), `${process.pid}\n`);
+    writeFileSync(join(dataDir, 'owner.pid'), `${process.pid}\n`, { mode: 0o600 });
     return database;
   } catch (error) {
     throw refusal(error, dataDir, file);
   }
 }
 
+/** @returns a line for the folder and one for the database when other users of the machine can reach them */
+export function wideModes(dataDir: string): string[] {
+  if (dataDir === ':memory:') return [];
+  return [dataDir, join(dataDir, 'notifications.db')].flatMap((path) => {
+    const mode = statSync(path).mode & 0o777;
+    if ((mode & 0o077) === 0) return [];
+    return [`${path} has mode ${mode.toString(8)}: other users can reach it. chmod ${path === dataDir ? 700 : 600} closes it.`];
+  });
+}
+
 /** @returns the file's size */
 async function prepareFolder(dataDir: string, file: string): Promise<number> {
   try {
-    mkdirSync(dataDir, { recursive: true });
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
     if (!existsSync(file)) await createFile(file);
     accessSync(file, constants.R_OK | constants.W_OK);
@@ -159,6 +169,8 @@ async function createFile(file: string): Promise<void> {
     throw new ConfigurationError(`${file} is missing while ${file}-wal is there: restore it, or move that away to start anew`);
   const draft = `${file}.${randomUUID()}.new`;
   try {
+    // SQLite gives its other files the mode of this one.
+    writeFileSync(draft, '', { mode: 0o600 });
     const database = await openSqlite(draft);
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
     createTables(database);

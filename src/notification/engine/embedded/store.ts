@@ -17,7 +17,7 @@ import { FaultySqlite, type Fault } from './faulty-sqlite.js';
 import { Ledger, type Counters } from './ledger.js';
 import { MessageStore } from './message-store.js';
 import { NoticeStore } from './notice-store.js';
-import { openStore } from './schema.js';
+import { openStore, wideModes } from './schema.js';
 import { RESULT, SqliteError, type Sqlite, type Statement } from './sqlite.js';
 import type { Call, CallOutcome, Failure, Opened, Operations, OperationName, StoreOptions } from './store-protocol.js';
 import { TaskStore } from './task-store.js';
@@ -56,6 +56,7 @@ export class Store {
     this.ledger = new Ledger(readCounters(database));
     this.reserve = new DiskReserve(dataDir, dataDir === ':memory:' ? 0 : reserveBytes);
     this.retentionMs = settings.retentionMs;
+    this.warnings.push(...wideModes(dataDir));
     this.keepUntil = database.prepare(`INSERT OR REPLACE INTO meta VALUES ('keep_until', ?)`);
     this.moves = [
       `UPDATE confirmation SET expires_at = expires_at + ?1, expiring_at = expiring_at + ?1
