@@ -7,7 +7,6 @@ import { gzipSync } from 'node:zlib';
 import { ValidationPipe, type INestApplication } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import express from 'express';
 import { portOf } from '../../src/app.js';
 import { NotificationModule, NotificationService, NotificationWsAdapter } from '../../src/notification/index.js';
 import { startService, type TestService } from '../support/service.js';
@@ -222,10 +221,10 @@ describe('a host application', () => {
   it.each<[string, (app: NestExpressApplication) => void, boolean]>([
     ['has Nest’s own parsers', () => undefined, true],
     ['has no parsers', () => undefined, false],
-    ['reads every body as text', (host) => void host.use(express.text({ type: '*/*' })), false],
-    ['reads every body as bytes', (host) => void host.use(express.raw({ type: '*/*' })), false],
-    ['reads every body as JSON', (host) => void host.use(express.json({ type: '*/*', strict: false })), true],
-    ['reads every body as a form', (host) => void host.use(express.urlencoded({ type: '*/*', extended: true })), true],
+    ['reads every body as text', (host) => void host.useBodyParser('text', { type: '*/*' }), false],
+    ['reads every body as bytes', (host) => void host.useBodyParser('raw', { type: '*/*' }), false],
+    ['reads every body as JSON', (host) => void host.useBodyParser('json', { type: '*/*', strict: false }), true],
+    ['reads every body as a form', (host) => void host.useBodyParser('urlencoded', { type: '*/*', extended: true }), true],
     ['reads JSON of any type', (host) => void host.useBodyParser('json', { type: '*/*' }), true],
     [
       'has strict pipes',

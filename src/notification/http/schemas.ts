@@ -21,7 +21,7 @@ export const MESSAGE = {
   required: ['type'],
   properties: { type: { type: 'string', minLength: 1, description: 'The application’s word for it.' } },
   additionalProperties: true,
-  description: `Passed through as given. The product adds ${RESERVED_FIELDS.join(', ')}: a message that brings one is refused.`,
+  description: `Passed through as given. A type that only the product sends is refused. The product adds ${RESERVED_FIELDS.join(', ')}: a message that brings one is refused.`,
   example: { type: 'maintenance', message: 'Back in five minutes' },
 };
 
@@ -61,10 +61,12 @@ export const INPUT_SCHEMA = {
   type: 'object',
   required: ['type', 'properties'],
   properties: {
+    $schema: { type: 'string' },
     type: { type: 'string', enum: ['object'] },
     title: { type: 'string' },
     description: { type: 'string' },
     properties: { type: 'object', additionalProperties: FIELD },
     required: STRINGS,
+    additionalProperties: { type: 'boolean', enum: [false] },
   },
 } as unknown as ApiPropertyOptions;
