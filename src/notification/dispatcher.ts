@@ -7,6 +7,7 @@ import { Subject, type Observable } from 'rxjs';
 import { LEASE_CHANNEL_PREFIX, userChannel } from '../protocol/channels.js';
 import { CLOSE } from '../protocol/codes.js';
 import { CONFLATED_TYPES, type TaskCancelled } from '../protocol/messages.js';
+import type { Acknowledgements } from './acknowledgements.js';
 import type { AuditTrail } from './access/audit.js';
 import type { Rights } from './access/rights.js';
 import type { Confirmations } from './confirmation/confirmations.js';
@@ -23,7 +24,6 @@ import {
 import type { Connection, Deciding } from './connection/connection.js';
 import { OutboundFrame } from './connection/frame.js';
 import type { Hub } from './connection/hub.js';
-import { LONGEST_TIMEOUT_MS } from './connection/timer-wheel.js';
 import type { AcknowledgedMessage, Confirmation, EngineHandler, Publication, StreamPosition, Task } from './engine/engine.js';
 import type { NotificationMetrics } from './metrics.js';
 import type { Recoveries } from './subscription/recoveries.js';
@@ -44,8 +44,6 @@ export interface DecisionEvent extends ConfirmationResult {
 export class Dispatcher implements EngineHandler {
   private readonly logger = new Logger('Dispatcher');
   private readonly decisions = new Subject<DecisionEvent>();
-  /** Who on this node waits for which message's acknowledgement. */
-  private readonly acknowledgements = new Map<string, Set<(acknowledged: boolean) => void>>();
 
   constructor(
     private readonly hub: Hub,
@@ -58,6 +56,7 @@ export class Dispatcher implements EngineHandler {
     private readonly audit: AuditTrail,
     private readonly recoveries: Recoveries,
     private readonly rights: Rights,
+    private readonly acknowledgements: Acknowledgements,
   ) {}
 
   get decisions$(): Observable<DecisionEvent> {
@@ -154,23 +153,7 @@ export class Dispatcher implements EngineHandler {
 
   onAcknowledged(messageId: string, userId: string): void {
     for (const connection of this.hub.ofUser(userId)) connection.forget(messageId);
-    for (const finish of [...(this.acknowledgements.get(messageId) ?? [])]) finish(true);
-  }
-
-  /** Waits for a message's acknowledgement, at most `timeoutMs`. To be called before the message is sent. */
-  expectAcknowledgement(messageId: string, timeoutMs: number): { acknowledged: Promise<boolean>; stop(): void } {
-    let settle!: (acknowledged: boolean) => void;
-    const acknowledged = new Promise<boolean>((resolve) => (settle = resolve));
-    const waiting = this.acknowledgements.get(messageId) ?? new Set();
-    this.acknowledgements.set(messageId, waiting);
-    const finish = (result: boolean): void => {
-      clearTimeout(timer);
-      if (waiting.delete(finish) && waiting.size === 0) this.acknowledgements.delete(messageId);
-      settle(result);
-    };
-    const timer = setTimeout(() => finish(false), Math.min(timeoutMs, LONGEST_TIMEOUT_MS));
-    waiting.add(finish);
-    return { acknowledged, stop: () => finish(false) };
+    this.acknowledgements.onAcknowledged(messageId);
   }
 
   onEvicted(connectionId: string): void {
@@ -189,14 +172,11 @@ export class Dispatcher implements EngineHandler {
 
   onGap(): void {
     this.recoveries.onGap();
-    Promise.all([this.confirmations.reread(), this.cancellations.reread()]).catch((error: unknown) => {
-      this.logger.error(`re-reading after a gap failed: ${String(error)}`);
-    });
-  }
-
-  /** Who waits for an acknowledgement is told that there is none yet. */
-  stopWaiting(): void {
-    for (const waiting of [...this.acknowledgements.values()]) for (const finish of [...waiting]) finish(false);
+    Promise.all([this.confirmations.reread(), this.cancellations.reread(), this.acknowledgements.reread()]).catch(
+      (error: unknown) => {
+        this.logger.error(`re-reading after a gap failed: ${String(error)}`);
+      },
+    );
   }
 
   onNotices(): void {
@@ -209,7 +189,7 @@ export class Dispatcher implements EngineHandler {
 
   /** Nothing more will come. */
   close(): void {
-    this.stopWaiting();
+    this.acknowledgements.stop();
     this.decisions.complete();
   }
 }

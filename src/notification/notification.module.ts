@@ -4,6 +4,7 @@
  */
 import { ConfigurableModuleBuilder, Inject, Logger, Module, type Provider } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
+import { Acknowledgements } from './acknowledgements.js';
 import { Access } from './access/access.js';
 import { AuditTrail } from './access/audit.js';
 import { printable } from './access/printable.js';
@@ -101,6 +102,7 @@ const providers: Provider[] = [
       new WebhookSender(engine, options.webhook, metrics, new Logger('Webhook'), options.publicUrl),
     inject: [Engine, ResolvedOptions, NotificationMetrics],
   },
+  { provide: Acknowledgements, useFactory: (engine: Engine) => new Acknowledgements(engine), inject: [Engine] },
   {
     provide: Dispatcher,
     useFactory: (...parts: ConstructorParameters<typeof Dispatcher>) => new Dispatcher(...parts),
@@ -115,6 +117,7 @@ const providers: Provider[] = [
       AuditTrail,
       Recoveries,
       Rights,
+      Acknowledgements,
     ],
   },
   NotificationService,

@@ -34,6 +34,7 @@ import { AuditTrail } from './access/audit.js';
 import { printable } from './access/printable.js';
 import { ListeningAddress, type ListeningAt } from './access/listening-address.js';
 import type { GivenAnswer } from './confirmation/answer.js';
+import { Acknowledgements } from './acknowledgements.js';
 import { Confirmations, type Answerer } from './confirmation/confirmations.js';
 import { identifier, type AskRequest, type NotifyUserOptions } from './confirmation/request.js';
 import type { ConfirmationResult, Decided } from './confirmation/view.js';
@@ -80,7 +81,7 @@ export interface Delivery {
   deliveredTo: number;
   /** With `requiresAck`. */
   messageId?: string;
-  /** With `ackTimeoutMs`: whether one of the user's devices acknowledged in time. */
+  /** With `ackTimeoutMs`: whether one of the user's devices acknowledged in time. Absent while the engine cannot say. */
   acknowledged?: boolean;
 }
 
@@ -119,6 +120,7 @@ export class NotificationService
     private readonly heartbeats: Heartbeats,
     private readonly leases: HeartbeatLeases,
     private readonly dispatcher: Dispatcher,
+    private readonly acknowledgements: Acknowledgements,
     private readonly wheel: TimerWheel,
     private readonly reading: Reading,
     private readonly webhook: WebhookSender,
@@ -150,7 +152,7 @@ export class NotificationService
     await this.stopServer();
     // Nobody waits any more: what is under way over HTTP can end before its connections do.
     this.confirmations.close();
-    this.dispatcher.stopWaiting();
+    this.acknowledgements.stop();
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -334,7 +336,7 @@ export class NotificationService
     const messageId = randomUUID();
     const ttlMs = Math.ceil(options.ttlMs ?? this.options.retentionMs);
     const expected =
-      options.ackTimeoutMs === undefined ? undefined : this.dispatcher.expectAcknowledgement(messageId, options.ackTimeoutMs);
+      options.ackTimeoutMs === undefined ? undefined : this.acknowledgements.expect(messageId, userId, options.ackTimeoutMs);
     const stop = (): void => expected?.stop();
     options.signal?.addEventListener('abort', stop, { once: true });
     if (options.signal?.aborted) stop();

@@ -1,5 +1,5 @@
 /** A data folder of a test's own, and what can happen to it. */
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Engine, EngineHandler, EngineSettings } from '../../src/notification/engine/engine.js';
@@ -48,13 +48,27 @@ export class EngineFolder {
     return engine;
   }
 
-  /** What the disk holds at this moment becomes the folder; what the engine does when it closes goes to the old one. */
+  /** The database becomes again what the disk holds at this moment: what the engine does when it closes is undone. */
   async crash(): Promise<void> {
-    const snapshot = await newFolder();
-    await cp(this.path, snapshot, { recursive: true });
+    const snapshot = await this.copy();
     await this.engine?.close();
-    this.path = snapshot;
-    this.folders.push(snapshot);
+    for (const name of await readdir(this.path)) if (name.startsWith('notifications.db')) await rm(join(this.path, name));
+    for (const name of await readdir(snapshot))
+      if (name.startsWith('notifications.db')) await cp(join(snapshot, name), join(this.path, name));
+  }
+
+  /** A copy of the folder as it is now. */
+  async copy(): Promise<string> {
+    const copy = await newFolder();
+    this.folders.push(copy);
+    await cp(this.path, copy, { recursive: true, preserveTimestamps: true });
+    return copy;
+  }
+
+  /** Puts a copy in the folder's place, while no engine runs on it. */
+  async restore(copy: string): Promise<void> {
+    await rm(this.path, { recursive: true });
+    await cp(copy, this.path, { recursive: true, preserveTimestamps: true });
   }
 
   async close(): Promise<void> {

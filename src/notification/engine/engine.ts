@@ -395,6 +395,8 @@ export interface Engine {
 
   sendAcknowledged(request: SendAcknowledgedRequest): Promise<PublishResult>;
   ack(messageId: string, scope: Scope): Promise<AckResult>;
+  /** Whether the user's message has been acknowledged. Known until it expires. */
+  isAcknowledged(messageId: string, userId: string): Promise<boolean>;
   unacknowledged(userId: string, limit: number, cursor?: string): Promise<Page<AcknowledgedMessage>>;
 
   /** What a user's new connection is to be shown, in one reading: a crowd that comes back at once must not cost many. */

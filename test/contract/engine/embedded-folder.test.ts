@@ -2,10 +2,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { copyFile, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, cp, open, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { OpenRequest } from '../../../src/notification/engine/engine.js';
+import type { Engine, OpenRequest, StreamPosition } from '../../../src/notification/engine/engine.js';
 import { ConfigurationError } from '../../../src/notification/notification.errors.js';
 import { EngineFolder } from '../../support/engine-folder.js';
 import { EngineRecorder } from '../../support/engine-recorder.js';
@@ -167,6 +167,63 @@ describe('the data folder', () => {
     expect(await second.counts()).toEqual({ pendingConfirmations: 0, unacknowledgedMessages: 0 });
     expect((await second.position('news')).epoch).not.toBe(epoch);
     expect(existsSync(':memory:')).toBe(false);
+  });
+
+  describe('of which an older copy is put back', () => {
+    const publish = async (engine: Engine, count: number): Promise<void> => {
+      for (let message = 0; message < count; message += 1)
+        await engine.publish({ channel: 'news', message: { type: 'x' }, recoverable: true });
+    };
+    const isComplete = async (engine: Engine, since: StreamPosition): Promise<boolean> =>
+      (await engine.history({ channel: 'news', since, limit: 10 })).complete;
+
+    it.each(['in its place', 'over its files', 'over the database alone'])(
+      'begins a new epoch and says so in one line: %s',
+      async (where) => {
+        const first = await folder.start(new EngineRecorder());
+        await publish(first, 2);
+        await first.close();
+        const copy = await folder.copy();
+        const second = await folder.start(new EngineRecorder());
+        await publish(second, 3);
+        const lost = await second.position('news');
+        await second.close();
+        if (where === 'in its place') await rm(folder.path, { recursive: true });
+        await cp(copy, folder.path, {
+          recursive: true,
+          preserveTimestamps: true,
+          filter: (from) => where !== 'over the database alone' || !from.endsWith('witness'),
+        });
+        expect(folder.log).toEqual([]);
+        const restored = await folder.start(new EngineRecorder());
+        expect(folder.log).toEqual([expect.stringContaining('the data folder was copied or restored')]);
+        await publish(restored, 5);
+        expect(await isComplete(restored, lost)).toBe(false);
+        const known = await restored.position('news');
+        await restored.close();
+        expect(await isComplete(await folder.start(new EngineRecorder()), known)).toBe(true);
+        expect(folder.log).toHaveLength(1);
+      },
+    );
+
+    it('goes on with its epoch after a stop, a crash, a change of rights, a move, and a start that was killed', async () => {
+      const start = async (): Promise<Engine> => folder.start(new EngineRecorder());
+      const first = await start();
+      await publish(first, 1);
+      const known = await first.position('news');
+      await first.close();
+      const second = await start();
+      expect(await isComplete(second, known)).toBe(true);
+      await folder.crash();
+      await (await start()).close();
+      await chmod(join(folder.path, 'witness'), 0o640);
+      await rename(folder.path, `${folder.path}-moved`);
+      folder.path = `${folder.path}-moved`;
+      // A start was killed before its file was in place.
+      await writeFile(join(folder.path, 'witness.new'), '');
+      expect(await isComplete(await start(), known)).toBe(true);
+      expect(folder.log).toEqual([]);
+    });
   });
 });
 

@@ -555,7 +555,10 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
       it('are acknowledged once; a repetition gets its own reply and no event (E3)', async () => {
         await send('m1');
         expect(await engine.ack('m1', ['bob'])).toBe('not_found');
+        expect(await engine.isAcknowledged('m1', 'ann')).toBe(false);
         expect(await engine.ack('m1', ['ann'])).toBe('acknowledged');
+        expect(await engine.isAcknowledged('m1', 'ann')).toBe(true);
+        expect(await engine.isAcknowledged('unknown', 'ann')).toBe(false);
         expect(await engine.ack('m1', 'all')).toBe('repeated');
         expect(await engine.ack('unknown', 'all')).toBe('not_found');
         expect(recorder.of('acknowledged')).toEqual([{ kind: 'acknowledged', messageId: 'm1', userId: 'ann' }]);

@@ -280,6 +280,10 @@ export class EmbeddedEngine implements Api.Engine {
     return this.store.call('ack', [messageId, scope]);
   }
 
+  isAcknowledged(messageId: string): Promise<boolean> {
+    return this.store.call('isAcknowledged', [messageId], ANSWER_WITHIN_MS);
+  }
+
   unacknowledged(userId: string, limit: number, cursor?: string): Promise<Api.Page<Api.AcknowledgedMessage>> {
     checkCursor(cursor, CURSOR);
     return this.store.call('unacknowledged', [userId, limit, cursor]);

@@ -149,6 +149,10 @@ export class MessageStore {
     return 'acknowledged';
   }
 
+  isAcknowledged(messageId: string): boolean {
+    return (this.byId.get(messageId)?.acknowledged_at ?? null) !== null;
+  }
+
   unacknowledged(userId: string, limit: number, cursor?: string): Page<AcknowledgedMessage> {
     // Whoever comes is looked up, and mostly there is nothing for anybody.
     if (this.ledger.counters.unacknowledged === 0) return { items: [] };

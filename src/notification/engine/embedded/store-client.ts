@@ -229,6 +229,7 @@ export class StoreClient {
           // Closed while it was opening.
           if (this.phase.name === 'closed') return this.post(worker, { type: 'close' });
           this.phase = { name: 'running', worker, underWay: undefined, flush: undefined };
+          for (const warning of message.warnings) this.listener.warn(warning);
           return resolve(message);
         }
         for (const warning of message.warnings) this.listener.warn(warning);

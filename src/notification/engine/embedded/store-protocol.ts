@@ -48,6 +48,7 @@ export interface Operations {
   history: (request: HistoryRequest) => HistoryResult;
   keep: (messageId: string, userId: string, message: string, ttlMs: number) => number | undefined;
   ack: (messageId: string, scope: Scope) => AckResult;
+  isAcknowledged: (messageId: string) => boolean;
   unacknowledged: (userId: string, limit: number, cursor?: string) => Page<AcknowledgedMessage>;
   waiting: (userId: string) => Waiting;
   revokeUser: (userId: string) => number;
@@ -98,6 +99,7 @@ export type ToWorker = { type: 'batch'; calls: Call[] } | { type: 'inject'; faul
 
 export interface Opened {
   type: 'opened';
+  warnings: string[];
   /** Listeners heard of decisions up to this number. */
   told: number;
   /** The newest decision's number. */

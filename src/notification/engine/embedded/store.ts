@@ -13,6 +13,7 @@ import { ConfirmationConflictError } from '../../notification.errors.js';
 import { ConfirmationStore, CrowdedError } from './confirmation-store.js';
 import { DiskReserve } from './disk-reserve.js';
 import { RevocationStore } from './revocation-store.js';
+import { checkFolder } from './folder-witness.js';
 import { FaultySqlite, type Fault } from './faulty-sqlite.js';
 import { Ledger, type Counters } from './ledger.js';
 import { MessageStore } from './message-store.js';
@@ -24,6 +25,10 @@ import { TaskStore } from './task-store.js';
 
 /** What stores something new, and is refused while there is no room. */
 const NEW: ReadonlySet<OperationName> = new Set(['open', 'publish', 'keep', 'claimTask']);
+
+const COPIED =
+  'the data folder was copied or restored since the last start: what was stored after the copy was made is not in it; ' +
+  'every channel begins a new epoch, so that clients learn of it';
 
 /** How long the start may spend on deadlines that passed while nothing ran. */
 const START_BUDGET_MS = 1000;
@@ -46,7 +51,10 @@ export class Store {
 
   static async open(options: StoreOptions): Promise<Store> {
     const database = await openStore(options.dataDir);
-    return new Store(options.faults ? new FaultySqlite(database) : database, options);
+    const isCopy = options.dataDir !== ':memory:' && checkFolder(database, options.dataDir);
+    const store = new Store(options.faults ? new FaultySqlite(database) : database, options);
+    if (isCopy) store.warnings.push(COPIED);
+    return store;
   }
 
   private constructor(
@@ -77,7 +85,14 @@ export class Store {
       const [outcome] = this.run([{ name: 'due', args: [], read: { until: Infinity, servingSince: Infinity } }]);
       if (outcome && 'failure' in outcome) break;
     }
-    return { type: 'opened', told, decisions: this.ledger.counters.decisions, nextDue: this.nextDue, overdue: isOverdue() };
+    return {
+      type: 'opened',
+      told,
+      decisions: this.ledger.counters.decisions,
+      nextDue: this.nextDue,
+      overdue: isOverdue(),
+      warnings: this.takeWarnings(),
+    };
   }
 
   /** A monotonic moment. */
@@ -215,6 +230,7 @@ function operationsOf(database: Sqlite, ledger: Ledger, settings: StoreOptions['
     history: (request) => messages.history(request),
     keep: (...args) => messages.keep(...args),
     ack: (...args) => messages.ack(...args),
+    isAcknowledged: (messageId) => messages.isAcknowledged(messageId),
     unacknowledged: (...args) => messages.unacknowledged(...args),
     waiting: (userId) => ({
       position: messages.position(userChannel(userId)),

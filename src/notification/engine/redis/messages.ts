@@ -5,7 +5,18 @@ import { PAGE_BYTES } from '../engine.js';
 import type * as Api from '../engine.js';
 import type { Context } from './context.js';
 import { groups, list, maybe, text } from './records.js';
-import { ACK, COUNTS, HISTORY_AFTER, KEEP, NAME_OWNER, OWNER, POSITION, PUBLISH, UNACKNOWLEDGED } from './scripts/message.js';
+import {
+  ACK,
+  ACKNOWLEDGED,
+  COUNTS,
+  HISTORY_AFTER,
+  KEEP,
+  NAME_OWNER,
+  OWNER,
+  POSITION,
+  PUBLISH,
+  UNACKNOWLEDGED,
+} from './scripts/message.js';
 import { FORWARD } from './scripts/node.js';
 import { scopeText } from './scripts/script.js';
 import { EVERYTHING } from './watches.js';
@@ -124,6 +135,10 @@ export class Messages {
       return status === 'acknowledged' ? 'acknowledged' : 'repeated';
     }
     return 'not_found';
+  }
+
+  async isAcknowledged(messageId: string, userId: string): Promise<boolean> {
+    return maybe(await this.context.run(ACKNOWLEDGED, this.context.partitions.of(userId), messageId)) !== undefined;
   }
 
   async unacknowledged(userId: string, limit: number, cursor?: string): Promise<Api.Page<Api.AcknowledgedMessage>> {

@@ -195,6 +195,10 @@ export class RedisEngine implements Api.Engine {
     return this.during(() => this.messages.ack(messageId, scope));
   }
 
+  isAcknowledged(messageId: string, userId: string): Promise<boolean> {
+    return this.during(() => this.messages.isAcknowledged(messageId, userId));
+  }
+
   unacknowledged(userId: string, limit: number, cursor?: string): Promise<Api.Page<Api.AcknowledgedMessage>> {
     return this.during(async () => {
       checkCursor(cursor, CURSORS.unacknowledged);

@@ -170,6 +170,9 @@ return { 'acknowledged', user }
 `,
 );
 
+/** IN message id; OUT when it was acknowledged, or nil */
+export const ACKNOWLEDGED = script('acknowledged', 'reads', `return redis.call('HGET', MESSAGE(ARGV[1]), 'acknowledged')`);
+
 /**
  * IN  user, from (an interval's start), limit
  * OUT {messages (id, message, expires, …), from where to go on or nil}
