@@ -7,7 +7,7 @@ import { LONGEST_TIMEOUT_MS } from './connection/timer-wheel.js';
 
 interface Waiter {
   userId: string;
-  finish(acknowledged: boolean | undefined): void;
+  finish: (acknowledged: boolean | undefined) => void;
 }
 
 export class Acknowledgements {
