@@ -17,8 +17,8 @@ import { Backlog, type Intake } from './backlog.js';
 const PULSE_MS = 50;
 /** Between two passes while somebody waits for a moment. */
 const AGAIN_MS = 2;
-/** One poll accepts a connection, the next reads it, the third reads what was too much for one. */
-const POLLS = 3;
+/** The first may have begun before the pass; the others accept a connection, read it, and read what was too much for one. */
+const POLLS = 4;
 const PATIENCE_MS = 5000;
 
 interface Waiter {
@@ -36,6 +36,8 @@ export class Reading implements EngineReading {
   private waiters: Waiter[] = [];
   private timer: NodeJS.Timeout | undefined;
   private passing = false;
+  /** Before it the poll before the current one began; only known during a pass. */
+  private polledBefore = -Infinity;
   private stopped = false;
   /** Of the newest pass that has ended. */
   private last = { began: this.readUntil, idle: 0 };
@@ -73,7 +75,8 @@ export class Reading implements EngineReading {
   /** Something of a connection or a request is being read. */
   holds(backlog: Backlog): void {
     if (this.holders.has(backlog)) return;
-    backlog.earliest = Math.max(backlog.earliest, this.earliest);
+    // A connection that was clear has been read by every poll: what is read now came after the one before began.
+    backlog.earliest = Math.max(backlog.earliest, this.earliest, this.polledBefore);
     backlog.heldMs = 0;
     this.holders.add(backlog);
   }
@@ -92,7 +95,8 @@ export class Reading implements EngineReading {
   holdRequest(request: object, intake: Intake): Backlog {
     const backlog = this.newBacklog(intake);
     this.requests.set(request, backlog);
-    this.holds(backlog);
+    // Its connection may have been accepted a moment ago, and have waited before that.
+    this.holders.add(backlog);
     return backlog;
   }
 
@@ -129,8 +133,13 @@ export class Reading implements EngineReading {
     const began = monotonicMs();
     const { idle } = performance.eventLoopUtilization();
     for (const backlog of this.holders) backlog.pollBegins();
+    let pollBegins = -Infinity;
     const polled = (polls: number): void => {
+      // The first poll may be the one that is under way.
+      this.polledBefore = polls > 1 ? pollBegins : -Infinity;
+      pollBegins = monotonicMs();
       if (polls < POLLS) return void setImmediate(() => polled(polls + 1));
+      this.polledBefore = -Infinity;
       this.end(began, idle);
     };
     polled(0);
