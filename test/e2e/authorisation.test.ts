@@ -37,6 +37,7 @@ describeEngines('authorisation', (engine) => {
         WEBSOCKET_JWT_AUDIENCE: AUDIENCE,
         WEBSOCKET_API_KEYS: KEY,
         WEBSOCKET_AUTH_FAILURES: '100000',
+        WEBSOCKET_DOCS: 'on',
       },
       options: {
         authenticationTimeoutMs: 600_000,

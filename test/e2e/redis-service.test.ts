@@ -145,7 +145,7 @@ describeWithRedis('nodes on one Redis', () => {
     expect(await service.stop()).toEqual({ code: 0, signal: null });
     for (const client of clients) expect(await client.closed()).toMatchObject({ code: 1012 });
     const { code, stderr } = await runToEnd({ WEBSOCKET_WORKERS: '2' });
-    expect([code, stderr.trim()]).toEqual([1, 'WEBSOCKET_WORKERS is "2", but more than 1 need WEBSOCKET_ENGINE=redis']);
+    expect([code, stderr.trim()]).toEqual([1, 'WEBSOCKET_WORKERS is set, but it needs WEBSOCKET_ENGINE=redis']);
   });
 
   it('turn red and refuse within two seconds while Redis is away, and heal', async () => {

@@ -257,6 +257,14 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
       expect(await other.engine.counts()).toMatchObject({ unacknowledgedMessages: 0 });
     },
   },
+  acknowledged: {
+    given: async (scene) => {
+      await keep(scene);
+      await scene.other.engine.ack('m-1', 'all');
+    },
+    act: ({ node }) => node.engine.isAcknowledged('m-1', 'ann'),
+    same: (acknowledged: boolean) => acknowledged,
+  },
   unacknowledged: {
     given: keep,
     act: ({ node }) => node.engine.unacknowledged('ann', 10),

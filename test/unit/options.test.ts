@@ -72,7 +72,11 @@ describe('the module’s options', () => {
 
   it('of a webhook take one secret or several', () => {
     const url = 'https://user:pass@a.example/x?y';
-    expect(resolveOptions({ webhook: { url, secret: SECRET } }).webhook).toEqual({ url, secret: [SECRET], timeoutMs: 10_000 });
+    expect(resolveOptions({ webhook: { url, secret: SECRET } }).webhook).toMatchObject({
+      url,
+      secret: [SECRET],
+      timeoutMs: 10_000,
+    });
     expect(resolveOptions({ webhook: { url, secret: [SECRET, SECRET] } }).webhook?.secret).toHaveLength(2);
   });
 
