@@ -1,4 +1,5 @@
 /** Builds the service and listens: what `main.ts` boots, and tests start in their own process. */
+import cluster from 'node:cluster';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Logger, type INestApplication } from '@nestjs/common';
@@ -31,7 +32,8 @@ const ADDRESS_ERRORS: ReadonlySet<string | undefined> = new Set([
  */
 export async function startApp(config: Readonly<AppConfig>): Promise<INestApplication> {
   const logger = new Logger('App');
-  const logs = new Logs({ levels: config.logLevels, file: config.logFile, auditFile: config.auditFile });
+  const { logLevels: levels, logFile: file, auditFile } = config;
+  const logs = new Logs({ levels, file, auditFile, worker: cluster.worker?.id });
   const app = await create(config, logs);
   app.disable('x-powered-by');
   app.use(app.get(Entrance).admitAll);

@@ -1,11 +1,15 @@
 /** Several processes on one port, for machines with several cores: the first starts the others and passes signals on. */
 import cluster, { type Worker } from 'node:cluster';
+import { answerWorkers } from './ops/worker-metrics.js';
 
 /** A worker that ended by itself is started again, no faster than this. */
 const RESTART_PAUSE_MS = 1000;
 
 /** Starts `count` copies of this program; ends with them. */
 export function runWorkers(count: number): void {
+  // JSON has no NaN, which a gauge has while the engine is away.
+  cluster.setupPrimary({ serialization: 'advanced' });
+  answerWorkers();
   let stopping = false;
   const hasListened = new WeakSet<Worker>();
   const startOne = (): Worker => cluster.fork();

@@ -1,5 +1,6 @@
 /**
  * What is counted, under Prometheus names, in a registry of this module's own (so that a host app's stays clean).
+ * Every worker of a node hears every decision: what all of them count alike is the largest figure, no sum (`aggregator`).
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
@@ -41,12 +42,14 @@ export class NotificationMetrics {
     name: 'confirmations_decided_total',
     help: 'Decisions seen by this node, by outcome',
     labelNames: ['outcome'],
+    aggregator: 'max',
     registers: [this.registry],
   });
   readonly responseTime = new Histogram({
     name: 'confirmation_response_seconds',
     help: 'From a prompt to its answer',
     buckets: [0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 86_400],
+    aggregator: 'max',
     registers: [this.registry],
   });
 
@@ -56,7 +59,7 @@ export class NotificationMetrics {
 
   /** Registers the gauges whose values live elsewhere. */
   observe(readings: Readings): void {
-    this.gauge('websocket_connections', 'Live connections', () => readings.connections());
+    this.gauge('websocket_connections', 'Live connections', () => readings.connections(), 'sum');
     this.gauge('websocket_running', '1 while the service takes connections', () => (readings.running() ? 1 : 0));
     this.gauge('pending_callbacks', 'Prompts that wait for a decision', () => readings.pendingConfirmations());
   }
@@ -98,10 +101,11 @@ export class NotificationMetrics {
     return new Counter({ name, help, registers: [this.registry] });
   }
 
-  private gauge(name: string, help: string, read: () => number | Promise<number>): void {
+  private gauge(name: string, help: string, read: () => number | Promise<number>, aggregator: 'sum' | 'max' = 'max'): void {
     new Gauge({
       name,
       help,
+      aggregator,
       registers: [this.registry],
       async collect() {
         // Without the engine the other figures are wanted all the more.

@@ -142,6 +142,13 @@ describeWithRedis('nodes on one Redis', () => {
     for (const client of clients) await client.request({ action: 'subscribe', channel: 'all' });
     await node(0).notifications.publish('all', { type: 'hello' });
     for (const client of clients) await client.next('hello');
+    // Any worker reports the connections of both.
+    for (let scrape = 0; scrape < 4; scrape += 1) {
+      const metrics = await (await fetch(`${service.url}/metrics`, { headers: { connection: 'close' } })).text();
+      expect(metrics).toMatch(/^websocket_connections 6$/m);
+      expect(metrics).toMatch(/^websocket_connections_total 6$/m);
+      expect(metrics).toMatch(/^websocket_running 1$/m);
+    }
     expect(await service.stop()).toEqual({ code: 0, signal: null });
     for (const client of clients) expect(await client.closed()).toMatchObject({ code: 1012 });
     const { code, stderr } = await runToEnd({ WEBSOCKET_WORKERS: '2' });
