@@ -247,7 +247,7 @@ export class NotificationService
     return this.confirmations.wait(callbackId, scope, waitMs, signal);
   }
 
-  /** A page: at most `limit`, and fewer once they have about 1 MiB. Go on with `cursor` while there is one. */
+  /** A page: at most `limit`, and fewer once they have about 256 KiB. Go on with `cursor` while there is one. */
   listConfirmations(query: ConfirmationQuery): Promise<Page<Confirmation>> {
     return this.confirmations.list(query);
   }

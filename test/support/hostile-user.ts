@@ -180,7 +180,7 @@ class HostileUser {
       `/ws/confirmations/${id}`,
       '/ws/confirmations',
       '/ws/broadcast',
-      `/ws/users/${this.options.userId}/confirmations?limit=${encodeURIComponent(hostileJson(random).slice(0, 200))}`,
+      `/ws/users/${this.options.userId}/confirmations?limit=${encodeURIComponent(Buffer.from(hostileJson(random).slice(0, 200)).toString())}`,
       `/ws/users/${this.options.userId}`,
       '/ws/users/ann/messages',
       '/ws/tasks/mallory-task/cancel',

@@ -66,16 +66,17 @@ export function hostileJson(random: Random, depth = 0): string {
     case 5:
       return random.pick(['null', 'true', 'false']);
     case 6:
-      return `[${repeated(random, () => hostileJson(random, depth + 1))}]`;
+      return `[${repeated(random, depth, () => hostileJson(random, depth + 1))}]`;
     case 7:
-      return random.chance(0.02) ? '['.repeat(random.between(60, 5000)) : `[${repeated(random, () => '1')}]`;
+      return random.chance(0.02) ? '['.repeat(random.between(60, 5000)) : `[${repeated(random, 3, () => '1')}]`;
     default:
-      return `{${repeated(random, () => `${JSON.stringify(random.pick(NAMES))}:${hostileJson(random, depth + 1)}`)}}`;
+      return `{${repeated(random, depth, () => `${JSON.stringify(random.pick(NAMES))}:${hostileJson(random, depth + 1)}`)}}`;
   }
 }
 
-function repeated(random: Random, one: () => string): string {
-  const many = random.chance(0.05) ? random.between(50, 2000) : random.between(0, 4);
+/** Many only where the elements are plain: nested, they would multiply into gigabytes. */
+function repeated(random: Random, depth: number, one: () => string): string {
+  const many = depth === 3 && random.chance(0.2) ? random.between(50, 2000) : random.between(0, 4);
   return Array.from({ length: many }, one).join(',');
 }
 

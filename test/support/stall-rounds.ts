@@ -186,7 +186,9 @@ async function live(
   }
   if (plan.kind === 'late') {
     report.late += 1;
+    // Right after a standstill nobody can tell since when an answer has waited in the socket.
     await faulty;
+    await delay(1000);
     await delay(Math.max(0, openedBy + timeoutMs + 2500 - performance.now()));
     const reply = await client?.request({ action: 'confirm', callback_id: callbackId, proceed: true });
     if (reply?.['code'] !== 'ALREADY_RESOLVED') fail('a late answer was taken', { reply });

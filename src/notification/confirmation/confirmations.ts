@@ -52,7 +52,7 @@ export interface AskListener {
 }
 
 /** A page of confirmations takes no more once it has about this many bytes. */
-const LIST_BYTES = 1_048_576;
+const LIST_BYTES = 262_144;
 /** Read before their size is known. */
 const FIRST_ROWS = 16;
 /** For how long an answer is tried while the engine is away, and how often. */

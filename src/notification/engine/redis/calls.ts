@@ -1,6 +1,9 @@
 /**
- * Calls under way: each ends within the deadline, and whoever closes waits for them. All have the same deadline, so that they
- * end in the order in which they began, and one timer does for any number.
+ * Calls under way. Each ends within its time limit, and closing waits for all of them. All have the same limit, so they end in
+ * the order in which they began, and one timer serves any number.
+ *
+ * The event loop runs timers before it reads sockets. After a standstill the replies may lie unread in the socket, so a sweep
+ * lets the loop read first.
  */
 import { performance } from 'node:perf_hooks';
 
@@ -25,7 +28,7 @@ export class Calls {
     return new Promise((resolve, reject) => {
       const call: Call = { endsAt: performance.now() + this.timeoutMs, giveUp: () => reject(this.late()) };
       this.running.add(call);
-      this.timer ??= setTimeout(() => this.sweep(), this.timeoutMs);
+      this.timer ??= setTimeout(() => this.sweepAfterReading(), this.timeoutMs);
       work.then(
         (value) => {
           this.end(call);
@@ -54,13 +57,18 @@ export class Calls {
     if (this.running.delete(call) && this.running.size === 0) this.settle();
   }
 
-  /** Gives up on those that are late; looks again when the next one will be. */
+  /** Two turns of the event loop: the poll of the first one may have begun before the replies came. */
+  private sweepAfterReading(): void {
+    setImmediate(() => setImmediate(() => this.sweep()));
+  }
+
+  /** Rejects the calls that are late, and comes back when the next one will be. */
   private sweep(): void {
     this.timer = undefined;
     const now = performance.now();
     for (const call of this.running) {
       if (call.endsAt > now) {
-        this.timer = setTimeout(() => this.sweep(), call.endsAt - now);
+        this.timer = setTimeout(() => this.sweepAfterReading(), call.endsAt - now);
         return;
       }
       this.running.delete(call);
