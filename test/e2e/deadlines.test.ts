@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import type { ConfirmationResult, NotifyUserOptions } from '../../src/notification/index.js';
 import type { Frame, TestClient } from '../support/client.js';
 import { describeEngines } from '../support/engines.js';
@@ -11,6 +12,16 @@ import { startService, type TestService } from '../support/service.js';
 function blockUntil(moment: number): void {
   while (Date.now() < moment);
 }
+
+/** In a thread of its own, which does not stand still: a new connection for each request. */
+const SEND_EACH = `
+  const { connect } = require('node:net');
+  const { port, requests } = require('node:worker_threads').workerData;
+  for (const request of requests) {
+    const socket = connect(port, '127.0.0.1', () => socket.write(request));
+    socket.on('error', () => undefined).on('data', () => socket.destroy());
+  }`;
+const FRESH = Array.from({ length: 12 }, (_, index) => `fresh-${index}`);
 
 interface Asked {
   device: TestClient;
@@ -23,6 +34,7 @@ describeEngines('a service whose event loop stands still over a deadline', (engi
   let service: TestService;
   let reply: Promise<Frame>;
   let restReply: Promise<string>;
+  let senderEnded: Promise<unknown>;
   const asked: Record<string, Asked> = {};
 
   beforeAll(async () => {
@@ -44,16 +56,20 @@ describeEngines('a service whose event loop stands still over a deadline', (engi
       ask('rest'),
       ask('canceller'),
       ask('nobody'),
+      ...FRESH.map((userId) => ask(userId)),
     ]);
     const confirm = (userId: string) => ({ action: 'confirm', callback_id: of(userId).callbackId, proceed: false });
     const http = connect(service.port, '127.0.0.1');
     await once(http, 'connect');
     restReply = once(http, 'data').then(([chunk]) => String(chunk));
-    // The kernel has all of this before the event loop stops.
-    http.write(
-      `POST /ws/confirmations/${of('rest').callbackId}/answer HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n` +
-        'Content-Type: application/json\r\nContent-Length: 17\r\n\r\n{"proceed":false}',
-    );
+    const answerByRest = (userId: string) =>
+      `POST /ws/confirmations/${of(userId).callbackId}/answer HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n` +
+      'Content-Type: application/json\r\nContent-Length: 17\r\n\r\n{"proceed":false}';
+    // The kernel has all of this before the event loop stops, or, of new connections, while it stands still.
+    http.write(answerByRest('rest'));
+    const workerData = { port: service.port, requests: FRESH.map(answerByRest) };
+    const sender = new Worker(SEND_EACH, { eval: true, workerData });
+    senderEnded = once(sender, 'exit');
     reply = of('setting').device.request(confirm('setting'));
     of('caller').device.send(confirm('caller'));
     for (let frame = 0; frame < 200; frame += 1) of('many').device.send({ action: 'ping', frame });
@@ -62,6 +78,7 @@ describeEngines('a service whose event loop stands still over a deadline', (engi
     blockUntil(Math.max(...Object.values(asked).map(({ expiresAt }) => expiresAt)) + 50);
   });
   afterAll(async () => {
+    await senderEnded;
     await service.stop();
     await engine.stop();
   });
@@ -86,6 +103,10 @@ describeEngines('a service whose event loop stands still over a deadline', (engi
   it('reads an answer by REST that waits in a socket', async () => {
     expect(await of('rest').result).toMatchObject({ outcome: 'answered', proceed: false });
     expect(await restReply).toMatch('HTTP/1.1 200');
+  });
+
+  it('accepts the connections that wait, and reads their answers', async () => {
+    for (const userId of FRESH) expect(await of(userId).result).toMatchObject({ outcome: 'answered', proceed: false });
   });
 
   it('reads a cancellation that waits in a socket', async () => {

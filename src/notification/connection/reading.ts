@@ -19,6 +19,8 @@ const PULSE_MS = 50;
 const AGAIN_MS = 2;
 /** The first may have begun before the pass; the others accept a connection, read it, and read what was too much for one. */
 const POLLS = 4;
+/** The event loop accepts one connection a turn: a pass goes on while they come, but no longer than this. */
+const ACCEPTING_MS = 2000;
 const PATIENCE_MS = 5000;
 
 interface Waiter {
@@ -36,6 +38,8 @@ export class Reading implements EngineReading {
   private waiters: Waiter[] = [];
   private timer: NodeJS.Timeout | undefined;
   private passing = false;
+  /** Polls of the pass since the newest connection was accepted. */
+  private quietPolls = 0;
   /** Before it the poll before the current one began; only known during a pass. */
   private polledBefore = -Infinity;
   private stopped = false;
@@ -79,6 +83,11 @@ export class Reading implements EngineReading {
     backlog.earliest = Math.max(backlog.earliest, this.earliest, this.polledBefore);
     backlog.heldMs = 0;
     this.holders.add(backlog);
+  }
+
+  /** A connection was accepted. Others may wait behind it, and its first bytes are yet to be read. */
+  accepted(): void {
+    this.quietPolls = 0;
   }
 
   /** A new connection or request. */
@@ -133,12 +142,17 @@ export class Reading implements EngineReading {
     const began = monotonicMs();
     const { idle } = performance.eventLoopUtilization();
     for (const backlog of this.holders) backlog.pollBegins();
+    this.quietPolls = 0;
     let pollBegins = -Infinity;
     const polled = (polls: number): void => {
       // The first poll may be the one that is under way.
       this.polledBefore = polls > 1 ? pollBegins : -Infinity;
       pollBegins = monotonicMs();
-      if (polls < POLLS) return void setImmediate(() => polled(polls + 1));
+      const mayWait = polls < POLLS || pollBegins - began < ACCEPTING_MS;
+      if (this.quietPolls < POLLS && mayWait) {
+        this.quietPolls += 1;
+        return void setImmediate(() => polled(polls + 1));
+      }
       this.polledBefore = -Infinity;
       this.end(began, idle);
     };

@@ -54,6 +54,7 @@ function bytesInParser(ws: WebSocket): number {
 
 /** Follows the requests that decide something until the engine has them. */
 export function followRequests(reading: Reading, server: Server): void {
+  server.on('connection', () => reading.accepted());
   server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
     if (!decides(request)) return;
     let isHandedOver = false;
