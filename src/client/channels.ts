@@ -18,7 +18,7 @@ const RETRY_MS = 1000;
 export interface ChannelEvents {
   /** The channel is subscribed; `pending` are the ids of its open prompts. */
   onSubscribed(subscribed: Subscribed): void;
-  /** Messages were lost for good: what the channel is about has to be read anew. */
+  /** Messages were lost for good: reload what the channel is about. */
   onGap(channel: string): void;
   /** The server will not, or no longer, let this client have the channel. */
   onEnded(channel: string, error: Error): void;

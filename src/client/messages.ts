@@ -1,5 +1,5 @@
 /**
- * The application's messages, to whoever listens for their type or their channel. One that is to be acknowledged is
+ * Delivers the application's messages to the listeners of their type or channel. One that is to be acknowledged is
  * acknowledged after every listener has ended without an error, and handled once however often it is shown.
  */
 import { Listeners } from './listeners.js';

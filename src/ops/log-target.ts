@@ -54,7 +54,7 @@ export class StandardOutput implements LogTarget {
   }
 }
 
-/** A file to which lines are added. It is made anew when somebody moves or deletes it. */
+/** A file to which lines are added. It is created again when it is moved or deleted. */
 export class LogFile implements LogTarget {
   private descriptor: number | undefined;
   private checkedAt = 0;

@@ -19,7 +19,7 @@ import { Lanes } from './lanes.js';
 /** Of one address with too many failures. */
 const CHECKS_AT_ONCE = 8;
 const MAX_WAITING_CHECKS = 2000;
-/** The clock of whoever issues tokens may be ahead by this much. */
+/** The token issuer's clock may be ahead by this much. */
 const CLOCK_SKEW_MS = 5000;
 /** The end of the year 9999. A later moment is one in the wrong unit. */
 const LATEST_MS = 253_402_300_799_999;

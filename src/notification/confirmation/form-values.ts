@@ -5,7 +5,7 @@ import { fieldOf, findSchemaFault } from './form.js';
 import { FORMATS } from './formats.js';
 import { compile, translate } from './pattern.js';
 
-/** An answer is told its first faults. */
+/** An error names at most this many faulty fields. */
 const MAX_FAULTS = 20;
 /** Instructions × characters that the patterns of one answer may take: some 20 ms. */
 const MAX_PATTERN_STEPS = 500_000;

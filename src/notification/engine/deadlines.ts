@@ -1,5 +1,5 @@
 /**
- * The rule for deadlines, which both engines apply to every prompt whose time has passed, whoever notices it.
+ * The rule for deadlines, which both engines apply to every prompt whose time has passed.
  *
  *  1. A deadline is applied only when every node that is alive has handed the engine whatever reached its sockets before
  *     it. A node publishes how far it has read (`EngineReading.readUntil`). An answer carries the earliest moment at which

@@ -150,7 +150,7 @@ export class Sessions {
 
   /**
    * Subscribes to where `read` finds the channel; what is published meanwhile waits for that. A subscription that is there
-   * already goes on where it is, unless `since` begins it anew.
+   * already goes on where it is, unless `since` restarts it.
    * @returns up to where the connection has what there is, or will be given it after the reply
    */
   private async join(

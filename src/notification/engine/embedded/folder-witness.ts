@@ -1,7 +1,7 @@
 /**
  * Whether the data folder is the one that the last start left, or a copy that somebody put there: an older one, perhaps.
  *
- *  1. A small file beside the database is made anew at every start. The database notes its inode and the moment of its birth,
+ *  1. Every start makes a new small file beside the database. The database notes its inode and the moment of its birth,
  *     which no copy has and no tool can set. Changes of rights and owners keep them.
  *  2. While the new file takes the place of the old one both count, so that a start that is killed looks like no copy.
  *  3. A copy may lack what was stored after it was made. So it begins a new epoch: positions from before are recognised.

@@ -107,7 +107,7 @@ export class TaskStore {
       if (busy) this.touch.run(this.ledger.now(), task_id);
       else {
         this.remove.run(task_id);
-        // Whoever uses the name next is another user, perhaps, and must not be shown this task's messages.
+        // The next owner of the name must not be shown this task's messages.
         this.messages.forget(taskChannel(task_id));
       }
     }
