@@ -5,18 +5,23 @@
  */
 const LAYERS = [
   { name: 'protocol', path: '^src/protocol/' },
-  { name: 'options, errors, metrics', path: '^src/notification/(notification\\.(options|errors)|metrics|validation)\\.ts$' },
+  {
+    name: 'options, errors, metrics',
+    path: '^src/notification/(notification\\.(options|errors|metrics)|protocol-error|validation)\\.ts$',
+  },
   { name: 'pacing', path: '^src/notification/pacing/' },
   { name: 'engine', path: '^src/notification/engine/' },
+  { name: 'connection', path: '^src/notification/connection/' },
   {
-    name: 'connection, subscription, confirmation, task, access, webhook',
-    path: '^src/notification/(connection|subscription|confirmation|task|access|webhook)/',
+    name: 'subscription, confirmation, task, access, webhook',
+    path: '^src/notification/(subscription|confirmation|task|access|webhook)/',
   },
-  { name: 'dispatcher, service, gateway', path: '^src/notification/(dispatcher\\.ts$|notification\\.service\\.ts$|gateway/)' },
-  { name: 'http', path: '^src/notification/http/' },
+  { name: 'dispatcher', path: '^src/notification/dispatcher\\.ts$' },
+  { name: 'service', path: '^src/notification/notification\\.service\\.ts$' },
+  { name: 'gateway, http', path: '^src/notification/(gateway|http)/' },
   { name: 'module', path: '^src/notification/notification\\.module\\.ts$' },
   { name: 'index', path: '^src/notification/index\\.ts$' },
-  { name: 'app, ops', path: '^src/([^/]+\\.ts$|ops/)' },
+  { name: 'app', path: '^src/([^/]+\\.ts$|app/)' },
 ];
 
 const NEST = '(^|node_modules/)@nestjs/';
@@ -102,7 +107,7 @@ module.exports = {
     forbid(
       'only the adapter knows platform-ws',
       'it is the one file that knows Nest’s socket plumbing',
-      { path: '^src/', pathNot: '^src/notification/gateway/ws-adapter\\.ts$' },
+      { path: '^src/', pathNot: '^src/notification/gateway/notification-ws\\.adapter\\.ts$' },
       { path: '(^|node_modules/)@nestjs/platform-ws(/|$)' },
     ),
     forbid('what is imported exists', 'a typo, or a file that is gone', {}, { couldNotResolve: true }),

@@ -11,8 +11,8 @@ const now = () => Number(hrtime.bigint()) / 1e6;
 
 /** The service, on the Redis engine; a caller of `notifyUser` waits for the stored decision. */
 async function ours() {
-  const { startApp, portOf } = await import('../dist/app.js');
-  const { readConfig } = await import('../dist/app.config.js');
+  const { startApp, portOf } = await import('../dist/app/app.js');
+  const { readConfig } = await import('../dist/app/app.config.js');
   const { NotificationService } = await import('../dist/notification/index.js');
   const app = await startApp(readConfig(env));
   const service = app.get(NotificationService);

@@ -1,10 +1,10 @@
 /** The stand-alone API service: the notification module on the environment's settings, health, metrics. */
 import { Module, type DynamicModule } from '@nestjs/common';
-import type { AppConfig } from './app.config.js';
+import type { AppConfig } from './app/app.config.js';
 import { NotificationModule } from './notification/index.js';
-import { Logs } from './ops/logs.js';
-import { HealthController } from './ops/health.controller.js';
-import { MetricsController } from './ops/metrics.controller.js';
+import { Logs } from './app/logs.js';
+import { HealthController } from './app/health.controller.js';
+import { MetricsController } from './app/metrics.controller.js';
 
 @Module({})
 export class AppModule {

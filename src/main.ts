@@ -1,10 +1,10 @@
 /** Boot, nothing else: reads the settings (the environment, and `.env` for what it does not say), starts the service, stops it on SIGTERM and SIGINT. */
 import { existsSync } from 'node:fs';
 import 'reflect-metadata';
-import { readConfig, type AppConfig } from './app.config.js';
-import { startApp } from './app.js';
+import { readConfig, type AppConfig } from './app/app.config.js';
+import { startApp } from './app/app.js';
 import { ConfigurationError, printable } from './notification/index.js';
-import { isFirst, runWorkers } from './workers.js';
+import { isFirst, runWorkers } from './app/cluster.js';
 
 try {
   if (existsSync('.env')) process.loadEnvFile('.env');

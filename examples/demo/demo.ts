@@ -11,8 +11,8 @@ import { createInterface } from 'node:readline/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import 'reflect-metadata';
 import { WebSocket } from 'ws';
-import { portOf, startApp } from '../../src/app.js';
-import { readConfig } from '../../src/app.config.js';
+import { portOf, startApp } from '../../src/app/app.js';
+import { readConfig } from '../../src/app/app.config.js';
 import { NotificationService } from '../../src/notification/index.js';
 import type { Choice, TaskStepResult } from '../../src/protocol/index.js';
 

@@ -7,25 +7,25 @@ import { Subject, type Observable } from 'rxjs';
 import { LEASE_CHANNEL_PREFIX, userChannel } from '../protocol/channels.js';
 import { CLOSE } from '../protocol/codes.js';
 import { CONFLATED_TYPES, type TaskCancelled } from '../protocol/messages.js';
-import type { Acknowledgements } from './acknowledgements.js';
+import type { Acknowledgements } from './subscription/acknowledgements.js';
 import type { AuditTrail } from './access/audit.js';
 import type { Rights } from './access/rights.js';
 import type { Confirmations } from './confirmation/confirmations.js';
-import { acknowledgedFrame } from './confirmation/redelivery.js';
+import { acknowledgedFrame } from './subscription/redelivery.js';
 import {
   confirmationResult,
   expiringFrame,
   isDecided,
   promptFrame,
   resolvedFrame,
-  toSeconds,
   type ConfirmationResult,
-} from './confirmation/view.js';
+} from './confirmation/presentation.js';
+import { toSeconds } from '../protocol/time.js';
 import type { Connection, Deciding } from './connection/connection.js';
 import { OutboundFrame } from './connection/frame.js';
 import type { Hub } from './connection/hub.js';
 import type { AcknowledgedMessage, Confirmation, EngineHandler, Publication, StreamPosition, Task } from './engine/engine.js';
-import type { NotificationMetrics } from './metrics.js';
+import type { NotificationMetrics } from './notification.metrics.js';
 import type { Recoveries } from './subscription/recoveries.js';
 import type { Cancellations } from './task/cancellations.js';
 import type { HeartbeatLeases } from './task/heartbeat-leases.js';

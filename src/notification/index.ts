@@ -1,8 +1,8 @@
 /** The public names of the reusable module; nothing else leaves. */
 export type { GivenAnswer } from './confirmation/answer.js';
 export type { Answerer } from './confirmation/confirmations.js';
-export type { AskRequest, NotifyUserOptions } from './confirmation/request.js';
-export type { ConfirmationResult } from './confirmation/view.js';
+export type { AskRequest, NotifyUserOptions } from './confirmation/prepare-request.js';
+export type { ConfirmationResult } from './confirmation/presentation.js';
 export type { DecisionEvent } from './dispatcher.js';
 export type {
   CancelRequest,
@@ -16,7 +16,7 @@ export type {
   Scope,
   Task,
 } from './engine/engine.js';
-export { NotificationWsAdapter } from './gateway/ws-adapter.js';
+export { NotificationWsAdapter } from './gateway/notification-ws.adapter.js';
 export { AuditTrail } from './access/audit.js';
 export { printable } from './access/printable.js';
 export { JwtAuthenticator, type JwtSettings } from './access/jwt-authenticator.js';
@@ -26,7 +26,7 @@ export { Operation } from './http/caller.js';
 export { Entrance } from './http/entrance.js';
 export { answerInternal, HttpErrorFilter } from './http/http-error.filter.js';
 export { RestController } from './http/rest.js';
-export { NotificationMetrics } from './metrics.js';
+export { NotificationMetrics } from './notification.metrics.js';
 export * from './notification.errors.js';
 export { NotificationModule } from './notification.module.js';
 export {

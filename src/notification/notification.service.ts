@@ -34,14 +34,14 @@ import { AuditTrail } from './access/audit.js';
 import { printable } from './access/printable.js';
 import { ListeningAddress, type ListeningAt } from './access/listening-address.js';
 import type { GivenAnswer } from './confirmation/answer.js';
-import { Acknowledgements } from './acknowledgements.js';
+import { Acknowledgements } from './subscription/acknowledgements.js';
 import { Confirmations, type Answerer } from './confirmation/confirmations.js';
-import { identifier, type AskRequest, type NotifyUserOptions } from './confirmation/request.js';
-import type { ConfirmationResult, Decided } from './confirmation/view.js';
+import { identifier, type AskRequest, type NotifyUserOptions } from './confirmation/prepare-request.js';
+import type { ConfirmationResult, Decided } from './confirmation/presentation.js';
 import { Hub } from './connection/hub.js';
 import { Reading } from './connection/reading.js';
-import { TimerWheel } from './connection/timer-wheel.js';
-import { turnsTaken } from './connection/turns.js';
+import { TimerWheel } from './pacing/timer-wheel.js';
+import { turnsTaken } from './pacing/write-scheduler.js';
 import { Dispatcher, type DecisionEvent } from './dispatcher.js';
 import type { Arrival } from './engine/deadlines.js';
 import {
@@ -56,7 +56,7 @@ import {
   type Scope,
   type Task,
 } from './engine/engine.js';
-import { NotificationMetrics } from './metrics.js';
+import { NotificationMetrics } from './notification.metrics.js';
 import { InvalidMessageError, NotFoundError, ServiceClosedError } from './notification.errors.js';
 import { ResolvedOptions, type Origin } from './notification.options.js';
 import { Cancellations } from './task/cancellations.js';

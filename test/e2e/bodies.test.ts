@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { ValidationPipe, type INestApplication } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { portOf } from '../../src/app.js';
+import { portOf } from '../../src/app/app.js';
 import { NotificationModule, NotificationService, NotificationWsAdapter } from '../../src/notification/index.js';
 import { startService, type TestService } from '../support/service.js';
 

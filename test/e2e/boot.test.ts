@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { SETTINGS, readConfig } from '../../src/app.config.js';
+import { SETTINGS, readConfig } from '../../src/app/app.config.js';
 import { TestClient } from '../support/client.js';
 import { startService } from '../support/service.js';
 import { runToEnd, spawnService, startProcess } from '../support/process.js';

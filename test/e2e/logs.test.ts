@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { Logger } from '@nestjs/common';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import type { Request, Response as ExpressResponse } from 'express';
-import { lastErrorHandler } from '../../src/app.http.js';
+import { lastErrorHandler } from '../../src/app/graceful-express.adapter.js';
 import { HttpErrorFilter, NotificationError } from '../../src/notification/index.js';
 import { freePort } from '../support/raw-port.js';
 import { MAIN, startProcess } from '../support/process.js';

@@ -26,7 +26,7 @@ import {
   NotificationService,
   NotificationWsAdapter,
 } from '../../src/notification/index.js';
-import { portOf } from '../../src/app.js';
+import { portOf } from '../../src/app/app.js';
 import { TestClient } from '../support/client.js';
 
 let app: INestApplication;

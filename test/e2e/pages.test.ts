@@ -6,7 +6,7 @@ import 'reflect-metadata';
 import type { Server } from 'node:http';
 import { Controller, Get, Post, type INestApplication } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import { portOf } from '../../src/app.js';
+import { portOf } from '../../src/app/app.js';
 import { NotificationModule, NotificationWsAdapter } from '../../src/notification/index.js';
 import { bareRequest, HANDSHAKE, type BareAnswer, type BareRequest } from '../support/bare-http.js';
 import { SECRET, tokenOf } from '../support/jwt.js';

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Hub } from '../../src/notification/connection/hub.js';
-import { TimerWheel } from '../../src/notification/connection/timer-wheel.js';
+import { TimerWheel } from '../../src/notification/pacing/timer-wheel.js';
 import { RawClient } from '../support/raw-client.js';
 import { startService, type TestService } from '../support/service.js';
 

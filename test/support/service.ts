@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import 'reflect-metadata';
 import type { INestApplication } from '@nestjs/common';
-import { portOf, startApp } from '../../src/app.js';
-import { readConfig } from '../../src/app.config.js';
+import { portOf, startApp } from '../../src/app/app.js';
+import { readConfig } from '../../src/app/app.config.js';
 import { NotificationService, ServiceClosedError, type NotificationOptions } from '../../src/notification/index.js';
 import { TestClient } from './client.js';
 

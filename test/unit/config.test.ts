@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readConfig, SETTINGS, type SettingName } from '../../src/app.config.js';
+import { readConfig, SETTINGS, type SettingName } from '../../src/app/app.config.js';
 import { WEBHOOK_EVENTS } from '../../src/protocol/webhook-events.js';
 import { resolveOptions } from '../../src/notification/notification.options.js';
 

@@ -1,6 +1,6 @@
 import { CLOSE } from '../../src/protocol/codes.js';
 import { OutboundFrame } from '../../src/notification/connection/frame.js';
-import type { FrameSource } from '../../src/notification/connection/source.js';
+import type { FrameSource } from '../../src/notification/connection/frame-source.js';
 import { fakeConnection, nextTurn } from '../support/fake-connection.js';
 
 describe('a connection that closes', () => {

@@ -1,5 +1,5 @@
 import { Liveness } from '../../src/notification/connection/liveness.js';
-import { TimerWheel } from '../../src/notification/connection/timer-wheel.js';
+import { TimerWheel } from '../../src/notification/pacing/timer-wheel.js';
 import { fakeConnection } from '../support/fake-connection.js';
 
 const { jest } = import.meta;

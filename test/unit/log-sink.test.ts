@@ -4,8 +4,8 @@ import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, re
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { LogSink } from '../../src/ops/log-sink.js';
-import { LogFile } from '../../src/ops/log-target.js';
+import { LogSink } from '../../src/app/log-sink.js';
+import { LogFile } from '../../src/app/log-target.js';
 
 const lossLine = (count: number, reason: string): string => `lost ${count}: ${reason}\n`;
 let folder: string;

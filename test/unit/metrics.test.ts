@@ -1,4 +1,4 @@
-import { NotificationMetrics } from '../../src/notification/metrics.js';
+import { NotificationMetrics } from '../../src/notification/notification.metrics.js';
 
 const observed = (pendingConfirmations: () => Promise<number>): NotificationMetrics => {
   const metrics = new NotificationMetrics();

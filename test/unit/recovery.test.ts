@@ -1,6 +1,6 @@
 import { OutboundFrame } from '../../src/notification/connection/frame.js';
-import { recover } from '../../src/notification/connection/recovery.js';
-import { outcomeOf, resume, type FrameSource } from '../../src/notification/connection/source.js';
+import { recover } from '../../src/notification/subscription/recovery.js';
+import { outcomeOf, resume, type FrameSource } from '../../src/notification/connection/frame-source.js';
 import { Subscription } from '../../src/notification/connection/subscription.js';
 import type { HistoryResult, StreamPosition } from '../../src/notification/engine/engine.js';
 import { payloadsOf } from '../support/fake-connection.js';

@@ -1,4 +1,4 @@
-import { TimerWheel } from '../../src/notification/connection/timer-wheel.js';
+import { TimerWheel } from '../../src/notification/pacing/timer-wheel.js';
 
 const { jest } = import.meta;
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { TokenBucket } from '../../src/notification/connection/token-bucket.js';
+import { TokenBucket } from '../../src/notification/pacing/token-bucket.js';
 
 describe('a token bucket', () => {
   it('gives its burst at once and its rate after that', () => {

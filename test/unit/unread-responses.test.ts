@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
-import { UnreadResponses } from '../../src/ops/unread-responses.js';
+import { UnreadResponses } from '../../src/app/unread-responses.js';
 
 const MEBIBYTE = 1024 * 1024;
 

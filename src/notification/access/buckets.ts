@@ -1,5 +1,5 @@
 /** Token buckets by name, for as many names as are remembered; the one that was not used for longest is forgotten. */
-import { TokenBucket } from '../connection/token-bucket.js';
+import { TokenBucket } from '../pacing/token-bucket.js';
 
 const REMEMBERED = 50_000;
 

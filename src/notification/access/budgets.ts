@@ -10,7 +10,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ResolvedOptions } from '../notification.options.js';
 import type { Subject } from './access.js';
-import { networkOf } from './address.js';
+import { networkOf } from './address-limits.js';
 import { Buckets } from './buckets.js';
 
 const BUDGETS_PER_NETWORK = 10;

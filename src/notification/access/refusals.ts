@@ -6,7 +6,7 @@
  *  2. The kinds that are remembered are bounded. The oldest makes room, and its count is written then.
  */
 import type { AuditEntry } from '../notification.options.js';
-import { networkOf } from './address.js';
+import { networkOf } from './address-limits.js';
 
 /** What an entry's writer knows; the time is added. */
 export type AuditRecord = Omit<AuditEntry, 'at'>;

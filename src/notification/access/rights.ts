@@ -7,10 +7,10 @@
  */
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Subject, type Observable } from 'rxjs';
-import { TimerWheel } from '../connection/timer-wheel.js';
+import { TimerWheel } from '../pacing/timer-wheel.js';
 import { NotificationError } from '../notification.errors.js';
 import type { AuthenticatedUser } from '../notification.options.js';
-import { Tokens } from './tokens.js';
+import { Tokens } from './token-verifier.js';
 
 /** The token that a caller's rights rest on. */
 export type Proof = Pick<AuthenticatedUser, 'userId' | 'expiresAt' | 'issuedAt'>;

@@ -7,9 +7,9 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
-import { LONGEST_TIMEOUT_MS } from '../connection/timer-wheel.js';
+import { LONGEST_TIMEOUT_MS } from '../pacing/timer-wheel.js';
 import { monotonicMs } from '../pacing/monotonic.js';
-import { readWhenAvailable } from '../connection/retry.js';
+import { readWhenAvailable } from '../engine/retry-while-unavailable.js';
 import type { Arrival } from '../engine/deadlines.js';
 import type { Confirmation, ConfirmationQuery, Engine, Page, Scope } from '../engine/engine.js';
 import {
@@ -21,9 +21,9 @@ import {
   ServiceClosedError,
 } from '../notification.errors.js';
 import { checkAnswer, readAnswer, type GivenAnswer } from './answer.js';
-import { prepare, type AskDefaults, type AskRequest } from './request.js';
-import { confirmationResult, confirmationView, isDecided, type ConfirmationResult, type Decided } from './view.js';
-import { Waiters, type Waiter } from './waiters.js';
+import { prepare, type AskDefaults, type AskRequest } from './prepare-request.js';
+import { confirmationResult, confirmationView, isDecided, type ConfirmationResult, type Decided } from './presentation.js';
+import { Waiters, type Waiter } from './callback-registry.js';
 
 /** Who answers, and whose prompts they may touch. */
 export interface Answerer {

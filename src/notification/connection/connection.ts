@@ -11,9 +11,9 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CLOSE, type CloseReason } from '../../protocol/codes.js';
 import { OutboundFrame } from './frame.js';
-import { Inbox } from './inbox.js';
-import { Outbox, type Write } from './outbox.js';
-import type { FrameSource } from './source.js';
+import { Inbox } from './receive-queue.js';
+import { Outbox, type Write } from './send-queue.js';
+import type { FrameSource } from './frame-source.js';
 import type { Subscription } from './subscription.js';
 import type { Arrival } from '../engine/deadlines.js';
 

@@ -3,7 +3,7 @@
  * or the connection is terminated. The round-trip time is measured on the way.
  */
 import type { Connection } from './connection.js';
-import type { TimerWheel, WheelTimer } from './timer-wheel.js';
+import type { TimerWheel, WheelTimer } from '../pacing/timer-wheel.js';
 
 export interface LivenessSettings {
   pingIntervalMs: number;

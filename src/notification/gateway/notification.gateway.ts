@@ -15,22 +15,23 @@ import {
   type OnGatewayInit,
 } from '@nestjs/websockets';
 import { Access } from '../access/access.js';
-import { Addresses } from '../access/address.js';
+import { Addresses } from '../access/address-limits.js';
 import { AuditTrail } from '../access/audit.js';
 import { Budgets } from '../access/budgets.js';
 import { Pages } from '../access/pages.js';
-import { Tokens } from '../access/tokens.js';
+import { Tokens } from '../access/token-verifier.js';
 import { BROADCAST_CHANNEL, channelOf, type ParsedChannel } from '../../protocol/channels.js';
 import { CLOSE } from '../../protocol/codes.js';
 import type { ClientFrame, Reply, StreamPosition, Subscribed } from '../../protocol/messages.js';
-import { promptFrame, toSeconds } from '../confirmation/view.js';
+import { promptFrame } from '../confirmation/presentation.js';
+import { toSeconds } from '../../protocol/time.js';
 import { PAGE_BYTES, type Confirmation } from '../engine/engine.js';
 import type { Connection, Deciding, Identity } from '../connection/connection.js';
 import { Hub } from '../connection/hub.js';
 import { Reading } from '../connection/reading.js';
-import { TimerWheel, type WheelTimer } from '../connection/timer-wheel.js';
+import { TimerWheel, type WheelTimer } from '../pacing/timer-wheel.js';
 import { taskCancelledFrame } from '../dispatcher.js';
-import { NotificationMetrics } from '../metrics.js';
+import { NotificationMetrics } from '../notification.metrics.js';
 import {
   AlreadyResolvedError,
   ConfigurationError,
@@ -41,15 +42,15 @@ import {
 import { ResolvedOptions } from '../notification.options.js';
 import { NotificationService } from '../notification.service.js';
 import { ActionGuard } from './action.guard.js';
-import { identityOf } from './admission.js';
-import { originOf } from './origin.js';
-import { Endpoint } from './endpoint.js';
+import { identityOf } from './handshake.js';
+import { originOf } from './audit-actor.js';
+import { Endpoint } from './websocket-server.js';
 import { AckFrame, AuthenticateFrame, CancelFrame, ConfirmFrame, PendingFrame, SubscribeFrame } from './frames.js';
 import { FramePipe } from './frame.pipe.js';
 import { Reviewer } from './reviewer.js';
-import { Sessions } from './session.js';
-import { wantedBy, type Wanted } from './targets.js';
-import { NOTIFICATION_GATEWAY } from './ws-adapter.js';
+import { Sessions } from '../subscription/subscriptions.js';
+import { wantedBy, type Wanted } from './subscribe-targets.js';
+import { NOTIFICATION_GATEWAY } from './notification-ws.adapter.js';
 import { WsErrorFilter } from './ws-error.filter.js';
 
 /** On the frame alone: a pipe on the gateway would be run for the connection as well. */

@@ -13,15 +13,15 @@ import { CLOSE } from '../../protocol/codes.js';
 import type { SubscriptionEnded } from '../../protocol/messages.js';
 import { Access } from '../access/access.js';
 import { Rights } from '../access/rights.js';
-import { Tokens } from '../access/tokens.js';
+import { Tokens } from '../access/token-verifier.js';
 import type { Connection } from '../connection/connection.js';
 import { OutboundFrame } from '../connection/frame.js';
 import { Hub } from '../connection/hub.js';
-import { TimerWheel, type WheelTimer } from '../connection/timer-wheel.js';
+import { TimerWheel, type WheelTimer } from '../pacing/timer-wheel.js';
 import { Engine } from '../engine/engine.js';
 import { EngineUnavailableError, NotificationError } from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
-import { Sessions } from './session.js';
+import { Sessions } from '../subscription/subscriptions.js';
 
 /** Of one connection; an application's policy may ask a database. */
 const QUESTIONS_AT_ONCE = 16;

@@ -1,11 +1,13 @@
 /** Whatever a handler, pipe, guard or interceptor throws reaches the client as one of the protocol's errors. */
 import { Catch, Logger, type ArgumentsHost, type WsExceptionFilter } from '@nestjs/common';
+import { WsException } from '@nestjs/websockets';
 import type { ErrorCode } from '../../protocol/codes.js';
 import type { ClientFrame } from '../../protocol/messages.js';
 import { AuditTrail, isRefusal } from '../access/audit.js';
 import type { Connection } from '../connection/connection.js';
-import { originOf } from './origin.js';
-import { errorFrame, isFault } from './error-frame.js';
+import { originOf } from './audit-actor.js';
+import { NotificationError } from '../notification.errors.js';
+import { errorFrame, isFault } from '../protocol-error.js';
 
 @Catch()
 export class WsErrorFilter implements WsExceptionFilter {
@@ -13,7 +15,8 @@ export class WsErrorFilter implements WsExceptionFilter {
 
   constructor(private readonly audit: AuditTrail) {}
 
-  catch(error: unknown, host: ArgumentsHost): void {
+  catch(thrown: unknown, host: ArgumentsHost): void {
+    const error = thrown instanceof WsException ? fromWsException(thrown) : thrown;
     if (isFault(error)) this.logger.error(error);
     const ws = host.switchToWs();
     const connection = ws.getClient<Connection>();
@@ -31,6 +34,11 @@ export class WsErrorFilter implements WsExceptionFilter {
     connection.reply(reply);
     if (isStrike(connection, reply.code, frame.action)) connection.strike();
   }
+}
+
+/** What Nest's own guards and pipes throw on a gateway: a guard's refusal, or a message that a pipe did not accept. */
+function fromWsException({ message }: WsException): NotificationError {
+  return new NotificationError(message === 'Forbidden resource' ? 'FORBIDDEN' : 'INVALID_MESSAGE', message);
 }
 
 /** A refusal before authentication; a token that fails is limited in another way. */

@@ -3,7 +3,7 @@
  * with the largest that is taken, from when its request is admitted until it has arrived or its connection is gone.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { networkOf } from '../access/address.js';
+import { networkOf } from '../access/address-limits.js';
 import { MAX_BODY_BYTES } from './json-body.js';
 
 const MAX_TOTAL = 64 * MAX_BODY_BYTES;

@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import { Delete, Get, HttpCode, Param, Post, Req, Res } from '@nestjs/common';
 import type { ConfirmationView } from '../../protocol/messages.js';
 import { Access } from '../access/access.js';
-import { confirmationView, isDecided } from '../confirmation/view.js';
+import { confirmationView, isDecided } from '../confirmation/presentation.js';
 import type { Confirmation } from '../engine/engine.js';
 import type { Answerer } from '../confirmation/confirmations.js';
 import { InvalidMessageError, NotificationError } from '../notification.errors.js';

@@ -13,7 +13,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
-import { Addresses } from '../access/address.js';
+import { Addresses } from '../access/address-limits.js';
 import { Pages } from '../access/pages.js';
 import { NotificationError } from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
@@ -21,7 +21,7 @@ import { BodyBudget } from './body-budget.js';
 import { Callers, type CalledRequest } from './caller.js';
 import { HttpErrorFilter, sendError } from './http-error.filter.js';
 import { keepBody } from './json-body.js';
-import { isEndpoint, pathOf } from '../gateway/admission.js';
+import { isEndpoint, pathOf } from '../gateway/handshake.js';
 import { Routes } from './routes.js';
 
 /** Requests of this process that may be under way at once, long polls included. */

@@ -5,12 +5,12 @@
  */
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Catch, Injectable, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
-import { Addresses } from '../access/address.js';
+import { Addresses } from '../access/address-limits.js';
 import { AuditTrail, isRefusal } from '../access/audit.js';
 import { ERROR_STATUS } from '../../protocol/codes.js';
 import type { Origin } from '../notification.options.js';
 import type { CalledRequest } from './caller.js';
-import { asProtocolError } from '../gateway/error-frame.js';
+import { asProtocolError } from '../protocol-error.js';
 
 /** How long a refused body may go on arriving before its connection is cut: a client that still sends misses the answer. */
 const LINGER_MS = 500;

@@ -8,9 +8,9 @@ import type { StreamPosition } from '../../protocol/messages.js';
 import { Engine, type HistoryResult } from '../engine/engine.js';
 import type { Connection } from '../connection/connection.js';
 import { Hub, recoveryOf } from '../connection/hub.js';
-import { recover } from '../connection/recovery.js';
-import { readWhenAvailable } from '../connection/retry.js';
-import type { FrameSource } from '../connection/source.js';
+import { recover } from './recovery.js';
+import { readWhenAvailable } from '../engine/retry-while-unavailable.js';
+import type { FrameSource } from '../connection/frame-source.js';
 import type { Start, Subscription } from '../connection/subscription.js';
 
 const PAGE_SIZE = 100;

@@ -5,7 +5,7 @@
 import { Logger } from '@nestjs/common';
 import { Subject, type Observable } from 'rxjs';
 import type { Engine, Task } from '../engine/engine.js';
-import { readWhenAvailable } from '../connection/retry.js';
+import { readWhenAvailable } from '../engine/retry-while-unavailable.js';
 import { printable } from '../access/printable.js';
 
 interface Watched {

@@ -2,10 +2,10 @@
  * "Task is still executing...", again and again, for any number of running tasks on one timer wheel. A heartbeat ends
  * with its handle, its lease, its task's cancellation or the service.
  */
-import { toSeconds } from '../confirmation/view.js';
+import { toSeconds } from '../../protocol/time.js';
 import type { Heartbeat } from '../../protocol/messages.js';
 import { ServiceClosedError } from '../notification.errors.js';
-import type { TimerWheel, WheelTimer } from '../connection/timer-wheel.js';
+import type { TimerWheel, WheelTimer } from '../pacing/timer-wheel.js';
 import { monotonicMs } from '../pacing/monotonic.js';
 
 export interface HeartbeatHandle {

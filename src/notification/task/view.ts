@@ -1,5 +1,5 @@
 /** What others get to see of a task. */
-import { toSeconds } from '../confirmation/view.js';
+import { toSeconds } from '../../protocol/time.js';
 import type { Task } from '../engine/engine.js';
 
 export function taskView(task: Task): object {

@@ -1,5 +1,5 @@
 /** A webhook's body. It is the same at every attempt. */
-import { confirmationView, inboxEntry } from '../confirmation/view.js';
+import { confirmationView, inboxEntry } from '../confirmation/presentation.js';
 import type { Notice } from '../engine/engine.js';
 import { taskView } from '../task/view.js';
 

@@ -7,10 +7,10 @@
  *  3. The engine wakes; there is no timer here. What cannot be told to the engine comes again when its lease ends.
  */
 import type { Engine, Notice } from '../engine/engine.js';
-import type { NotificationMetrics } from '../metrics.js';
+import type { NotificationMetrics } from '../notification.metrics.js';
 import type { ResolvedWebhook } from '../notification.options.js';
 import { pauseMs } from './back-off.js';
-import { Complaints } from './complaints.js';
+import { Complaints } from './failure-log.js';
 import { webhookBody } from './payload.js';
 import { Receiver } from './receiver.js';
 

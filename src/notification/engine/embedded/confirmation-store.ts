@@ -10,8 +10,8 @@ import type { ConfirmationQuery, Scope } from '../engine.js';
 import { CLOCK_VIA } from '../via.js';
 import type { Outcome } from '../../../protocol/confirmation.js';
 import { DeadlineRule } from './deadline-rule.js';
-import type { Ledger } from './ledger.js';
-import type { NoticeStore } from './notice-store.js';
+import type { Ledger } from './unit-of-work.js';
+import type { NoticeStore } from './webhook-event-store.js';
 import {
   UNDECIDED,
   type AnswerRecord,
@@ -19,7 +19,7 @@ import {
   type DecideRecord,
   type OpenRecord,
   type TaskRecord,
-} from './records.js';
+} from './rows.js';
 import type { Sqlite, SqlValue, Statement } from './sqlite.js';
 import type { TaskStore } from './task-store.js';
 

@@ -1,7 +1,7 @@
 /** The rule of `engine/deadlines.ts` in the embedded engine: whether a deadline is applied now, and to what. */
 import { IN_TIME_MS } from '../deadlines.js';
-import type { Ledger } from './ledger.js';
-import type { ConfirmationRecord } from './records.js';
+import type { Ledger } from './unit-of-work.js';
+import type { ConfirmationRecord } from './rows.js';
 
 export class DeadlineRule {
   constructor(private readonly ledger: Ledger) {}

@@ -16,13 +16,13 @@ import { checkCursor } from '../cursor.js';
 import { OWN_CODE_VIA } from '../via.js';
 import { DeadlineTimer } from './deadline-timer.js';
 import type { Fault } from './faulty-sqlite.js';
-import type { StoreEvent } from './ledger.js';
+import type { StoreEvent } from './unit-of-work.js';
 import { RESERVE_BYTES, type EmbeddedEngineOptions } from './embedded-options.js';
 import { LocalPresence } from './local-presence.js';
-import { toConfirmation, toDecideResult, toNotice, toPage, toTask, type DecideRecord, type TaskRecord } from './records.js';
+import { toConfirmation, toDecideResult, toNotice, toPage, toTask, type DecideRecord, type TaskRecord } from './rows.js';
 import { StoreClient } from './store-client.js';
 import type { Opened } from './store-protocol.js';
-import { ToldDecisions } from './told-decisions.js';
+import { ToldDecisions } from './decision-cursor.js';
 
 /** The number of a row. */
 const CURSOR = /^\d{1,15}$/;

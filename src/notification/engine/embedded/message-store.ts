@@ -17,7 +17,7 @@ import {
   type StreamPosition,
 } from '../engine.js';
 import type { JsonObject } from '../../../protocol/confirmation.js';
-import type { Ledger } from './ledger.js';
+import type { Ledger } from './unit-of-work.js';
 import type { Sqlite, Statement } from './sqlite.js';
 
 const STEP_ROWS = 500;

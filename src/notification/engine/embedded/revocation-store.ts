@@ -2,7 +2,7 @@
  * Revocations, in the worker: since when which user's older tokens count for nothing. They are kept for ever: how long
  * a token would still be valid is not known here.
  */
-import type { Ledger } from './ledger.js';
+import type { Ledger } from './unit-of-work.js';
 import type { Sqlite, Statement } from './sqlite.js';
 
 export class RevocationStore {

@@ -19,7 +19,7 @@ import {
 } from '../../notification.errors.js';
 import type { EngineReading } from '../deadlines.js';
 import type { Fault } from './faulty-sqlite.js';
-import type { StoreEvent } from './ledger.js';
+import type { StoreEvent } from './unit-of-work.js';
 import type {
   Call,
   CallOutcome,

@@ -18,8 +18,8 @@ import type {
   Waiting,
 } from '../engine.js';
 import type { Fault } from './faulty-sqlite.js';
-import type { ReadStamp, StoreEvent } from './ledger.js';
-import type { AnswerRecord, ConfirmationRecord, DecideRecord, NoticeRecord, OpenRecord, TaskRecord } from './records.js';
+import type { ReadStamp, StoreEvent } from './unit-of-work.js';
+import type { AnswerRecord, ConfirmationRecord, DecideRecord, NoticeRecord, OpenRecord, TaskRecord } from './rows.js';
 
 /** Every step the store can be asked for. Messages travel as JSON text, answers' values as canonical JSON. */
 export interface Operations {

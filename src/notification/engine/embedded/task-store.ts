@@ -5,10 +5,10 @@
 import { taskChannel } from '../../../protocol/channels.js';
 import type { CancelRequest, Task } from '../engine.js';
 import { OWN_CODE_VIA } from '../via.js';
-import type { Ledger } from './ledger.js';
+import type { Ledger } from './unit-of-work.js';
 import type { MessageStore } from './message-store.js';
-import type { NoticeStore } from './notice-store.js';
-import { toTask, type TaskRecord } from './records.js';
+import type { NoticeStore } from './webhook-event-store.js';
+import { toTask, type TaskRecord } from './rows.js';
 import type { Sqlite, Statement } from './sqlite.js';
 
 const STEP_ROWS = 500;

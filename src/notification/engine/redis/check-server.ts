@@ -3,8 +3,8 @@
  * when memory runs short.
  */
 import { ConfigurationError } from '../../notification.errors.js';
-import type { Logger, RedisLink } from './link.js';
-import type { Reply } from './records.js';
+import type { Logger, RedisLink } from './redis-connections.js';
+import type { Reply } from './reply-decoder.js';
 
 const OLDEST_MAJOR = 7;
 

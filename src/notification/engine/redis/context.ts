@@ -2,13 +2,13 @@
 import type { Arrival, EngineReading } from '../deadlines.js';
 import type { EngineSettings } from '../engine.js';
 import type { Deliveries } from './deliveries.js';
-import type { Nodes } from './nodes.js';
+import type { Nodes } from './node-registry.js';
 import type { PartitionClock } from './partition-clock.js';
 import type { Partitions } from './partitions.js';
-import type { Reply } from './records.js';
+import type { Reply } from './reply-decoder.js';
 import type { Script } from './scripts/script.js';
 import type { Ticker } from './ticker.js';
-import type { Watches } from './watches.js';
+import type { Watches } from './channel-subscriptions.js';
 
 export interface Context {
   readonly settings: EngineSettings;

@@ -1,10 +1,10 @@
 /** What is known of a user's connections, over all nodes: each node writes about its own. */
 import type { Device } from '../engine.js';
 import type { Keys } from './keys.js';
-import type { RedisLink } from './link.js';
-import type { Nodes } from './nodes.js';
+import type { RedisLink } from './redis-connections.js';
+import type { Nodes } from './node-registry.js';
 import type { Partitions } from './partitions.js';
-import { groups, text } from './records.js';
+import { groups, text } from './reply-decoder.js';
 import { DESCRIBE, DEVICES_OF } from './scripts/device.js';
 
 /** Like the list of connections; each description renews it. */

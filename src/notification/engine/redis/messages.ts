@@ -4,7 +4,7 @@ import { parseChannel, userChannel } from '../../../protocol/channels.js';
 import { PAGE_BYTES } from '../engine.js';
 import type * as Api from '../engine.js';
 import type { Context } from './context.js';
-import { groups, list, maybe, text } from './records.js';
+import { groups, list, maybe, text } from './reply-decoder.js';
 import {
   ACK,
   ACKNOWLEDGED,
@@ -19,7 +19,7 @@ import {
 } from './scripts/message.js';
 import { FORWARD } from './scripts/node.js';
 import { scopeText } from './scripts/script.js';
-import { EVERYTHING } from './watches.js';
+import { EVERYTHING } from './channel-subscriptions.js';
 
 export class Messages {
   private published = 0;

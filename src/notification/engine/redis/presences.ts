@@ -4,10 +4,10 @@
  * to be, is said again with every beat: a phantom would push a living one over the limit.
  */
 import type { Keys } from './keys.js';
-import type { RedisLink } from './link.js';
-import type { Nodes } from './nodes.js';
+import type { RedisLink } from './redis-connections.js';
+import type { Nodes } from './node-registry.js';
 import type { Partitions } from './partitions.js';
-import { list, text } from './records.js';
+import { list, text } from './reply-decoder.js';
 import { CONNECT, CONNECTED, DISCONNECT } from './scripts/node.js';
 
 const REMEMBERED_MS = 2 * 86_400_000;

@@ -18,20 +18,20 @@ import type { Context } from './context.js';
 import { Deliveries } from './deliveries.js';
 import { Devices } from './devices.js';
 import { databaseOf, Keys } from './keys.js';
-import { Life } from './life.js';
-import { RedisLink, type Logger, type RedisUrl } from './link.js';
+import { Life } from './node-lifecycle.js';
+import { RedisLink, type Logger, type RedisUrl } from './redis-connections.js';
 import { Messages } from './messages.js';
-import { Nodes } from './nodes.js';
-import { Notices } from './notices.js';
+import { Nodes } from './node-registry.js';
+import { Notices } from './webhook-events.js';
 import { PartitionClock } from './partition-clock.js';
 import { Partitions } from './partitions.js';
 import { Presences } from './presences.js';
-import { Prompts } from './prompts.js';
+import { Prompts } from './confirmations.js';
 import { Revocations } from './revocations.js';
 import { Tasks } from './tasks.js';
-import { Teller } from './teller.js';
+import { Teller } from './safe-handler.js';
 import { Ticker } from './ticker.js';
-import { EVERYTHING, Watches } from './watches.js';
+import { EVERYTHING, Watches } from './channel-subscriptions.js';
 
 /** What cursors look like: an order and a partition; an interval's start. */
 const CURSORS = { list: /^\d{1,17}\.\d{1,5}$/, unacknowledged: /^\(\d{1,17}$/ };

@@ -8,7 +8,7 @@ import type * as Api from '../engine.js';
 import { OWN_CODE_VIA } from '../via.js';
 import { EngineUnavailableError } from '../../notification.errors.js';
 import type { Context } from './context.js';
-import { list, maybe, text, toTaskRecord, type TaskRecord } from './records.js';
+import { list, maybe, text, toTaskRecord, type TaskRecord } from './reply-decoder.js';
 import { CANCEL_PROMPTS } from './scripts/confirmation.js';
 import { optional, scopeText } from './scripts/script.js';
 import { CANCEL, CANCEL_DONE, CLAIM, FORGET_TASK, GET_TASK, IS_BUSY, RESUME, TASK_PARTITIONS } from './scripts/task.js';

@@ -1,0 +1,110 @@
+/** Builds the service and listens: what `main.ts` boots, and tests start in their own process. */
+import cluster from 'node:cluster';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Logger, type INestApplication } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { AppConfig } from './app.config.js';
+import { EndingGently, lastErrorHandler } from './graceful-express.adapter.js';
+import { AppModule } from '../app.module.js';
+import { ConfigurationError, Entrance, HttpErrorFilter, isLoopback, NotificationWsAdapter } from '../notification/index.js';
+import { serveDocs } from './docs.js';
+import { Logs } from './logs.js';
+
+/** Many clients come back at once after a restart. The kernel caps it at `net.core.somaxconn`. */
+const LISTEN_BACKLOG = 8192;
+/** A handshake or request that has not arrived whole by then is closed. */
+const HEADERS_TIMEOUT_MS = 3000;
+/** A request whose body has not arrived whole by then is closed. */
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Errors that are the address's fault, rather than the port's. */
+const ADDRESS_ERRORS: ReadonlySet<string | undefined> = new Set([
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EADDRNOTAVAIL',
+  'EINVAL',
+  'EAFNOSUPPORT',
+]);
+
+/**
+ * @throws ConfigurationError when the address or port cannot be listened on, or a setting or the data folder cannot be used
+ */
+export async function startApp(config: Readonly<AppConfig>): Promise<INestApplication> {
+  const logger = new Logger('App');
+  const { logLevels: levels, logFile: file, auditFile } = config;
+  const logs = new Logs({ levels, file, auditFile, worker: cluster.worker?.id });
+  const app = await create(config, logs);
+  app.disable('x-powered-by');
+  app.use(app.get(Entrance).admitAll);
+  app.useGlobalFilters(app.get(HttpErrorFilter));
+  app.useWebSocketAdapter(new NotificationWsAdapter(app));
+  if (config.docs) serveDocs(app);
+  const server = app.getHttpServer();
+  server.headersTimeout = HEADERS_TIMEOUT_MS;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.keepAliveTimeout = config.keepAliveMs;
+  // Node looks for late ones so often; the default, 30 s, would let them stay as long.
+  Object.assign(server, { connectionsCheckingInterval: 500 });
+  for (const warning of config.warnings) logger.warn(warning);
+  logs.warnOfWideFiles();
+  try {
+    await app.init();
+    app.use(lastErrorHandler(logger));
+    await listen(server, config);
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+  if (config.openMode)
+    logger.warn('open mode: whoever connects may say who they are, and answer. Set WEBSOCKET_AUTH to close it.');
+  logger.log(listeningLine(server, config));
+  return app;
+}
+
+/** The logs are the last to end. */
+async function create(config: Readonly<AppConfig>, logs: Logs): Promise<NestExpressApplication> {
+  try {
+    const app = await NestFactory.create<NestExpressApplication>(AppModule.forConfig(config, logs), new EndingGently(), {
+      logger: logs.logger,
+      abortOnError: false,
+      forceCloseConnections: true,
+      // REST routes read their bodies themselves, once they know who calls.
+      bodyParser: false,
+    });
+    const close = app.close.bind(app);
+    app.close = () => close().finally(() => logs.close());
+    return app;
+  } catch (error) {
+    logs.close();
+    throw error;
+  }
+}
+
+export function portOf(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new TypeError('the server listens on no port');
+  return address.port;
+}
+
+function listeningLine(server: Server, { openByDefault }: Readonly<AppConfig>): string {
+  const { address, family } = server.address() as AddressInfo;
+  const where = `listening on ${family === 'IPv6' ? `[${address}]` : address}:${portOf(server)}`;
+  if (!openByDefault || !isLoopback(address)) return where;
+  return `${where}, for this machine only. WEBSOCKET_AUTH=jwt opens it to others in secure mode, WEBSOCKET_AUTH=none to everybody`;
+}
+
+function listen(server: Server, { host, port }: Readonly<AppConfig>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const code = error.code ?? error.message;
+      if (ADDRESS_ERRORS.has(error.code)) {
+        reject(new ConfigurationError(`WEBSOCKET_HOST is "${host}", which cannot be listened on (${code})`));
+        return;
+      }
+      const reason = code === 'EADDRINUSE' ? 'is taken by another process' : `cannot be listened on (${code})`;
+      reject(new ConfigurationError(`WEBSOCKET_PORT: ${host}:${port} ${reason}`));
+    });
+    server.listen({ host, port, backlog: LISTEN_BACKLOG }, resolve);
+  });
+}

@@ -1,0 +1,115 @@
+/**
+ * The HTTP server of the stand-alone service, which ends without breaking off what it has begun, so that a load balancer
+ * sees no request fail:
+ *
+ *  1. While the node drains every response closes its connection: at the end no balancer holds one to send the next on.
+ *  2. Then it takes no more connections, and waits a while for the requests of those it has. What is left is cut.
+ */
+import { STATUS_CODES, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LoggerService, NestApplicationOptions } from '@nestjs/common';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import type { ErrorRequestHandler } from 'express';
+import { answerInternal } from '../notification/index.js';
+import { UnreadResponses } from './unread-responses.js';
+
+/** How long a request that is under way may take to end. */
+const GRACE_MS = 5000;
+/** So many turns of the event loop without a new connection: none waits. */
+const QUIET_TURNS = 3;
+/** For so long at most: somebody may never cease to come. */
+const ACCEPT_MS = 1000;
+
+export class EndingGently extends ExpressAdapter {
+  private readonly underWay = new Set<ServerResponse>();
+  private readonly unread = new UnreadResponses();
+  private leaving = false;
+
+  override initHttpServer(options: NestApplicationOptions): void {
+    super.initHttpServer(options);
+    this.server.prependListener('request', (_request, response) => {
+      if (this.leaving) closesWith(response);
+      this.unread.watch(response);
+      this.underWay.add(response);
+      response.once('close', () => this.underWay.delete(response));
+    });
+    this.server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+      const isAnswered = [...this.underWay].some((response) => response.socket === socket && response.headersSent);
+      if (!socket.writable || isAnswered) socket.destroy();
+      else socket.end(refusalOf(error), () => socket.destroy());
+    });
+  }
+
+  /** The drain is about to begin. */
+  override beforeClose(): void {
+    super.beforeClose();
+    this.leaving = true;
+    this.underWay.forEach(closesWith);
+  }
+
+  override async close(): Promise<void> {
+    const { server } = this;
+    if (server.listening) {
+      await this.acceptAll();
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const over = new AbortController();
+      await Promise.race([closed, delay(GRACE_MS, undefined, { signal: over.signal }).catch(() => undefined)]);
+      over.abort();
+    }
+    this.unread.close();
+    await super.close();
+  }
+
+  /** A connection that waits to be accepted would be reset. A turn of the event loop accepts one, if it looks at all. */
+  private async acceptAll(): Promise<void> {
+    let quietTurns = 0;
+    const note = (): void => void (quietTurns = 0);
+    this.server.on('connection', note);
+    const until = Date.now() + ACCEPT_MS;
+    while (quietTurns < QUIET_TURNS && Date.now() < until) {
+      quietTurns += 1;
+      await new Promise(setImmediate);
+    }
+    this.server.off('connection', note);
+  }
+
+  private get server(): Server {
+    return this.httpServer;
+  }
+}
+
+/** Express's last error handler: what every filter has failed to answer is answered in the shape of all errors. */
+export function lastErrorHandler(logger: LoggerService): ErrorRequestHandler {
+  // Express knows an error handler by its four parameters.
+  return (error, _request, response, _next) => {
+    logger.error(error);
+    answerInternal(response);
+  };
+}
+
+function closesWith(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader('Connection', 'close');
+}
+
+/** What Node's parser refused before there was a request, by the error's code. */
+const PARSER_STATUS: Readonly<Record<string, number>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  HPE_HEADER_OVERFLOW: 431,
+};
+
+/** A whole HTTP response, in the shape of every other error. */
+function refusalOf({ code = '' }: NodeJS.ErrnoException): string {
+  const status = PARSER_STATUS[code] ?? 400;
+  const body = JSON.stringify({ code: 'INVALID_MESSAGE', message: STATUS_CODES[status]?.toLowerCase() });
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'Connection: close',
+    'Content-Type: application/json; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Cache-Control: no-store',
+    'X-Content-Type-Options: nosniff',
+  ];
+  return `${lines.join('\r\n')}\r\n\r\n${body}`;
+}

@@ -1,0 +1,89 @@
+/**
+ * Checks tokens: from a handshake, an `authenticate` frame or a REST call.
+ *
+ *  1. The authenticator says whose a token is; `isPlausible` refuses an identity with a wrong name or times, whichever
+ *     authenticator made it, and revocations are looked up here.
+ *  2. A valid token is never refused because others fail from the same address. After too many failures a token that
+ *     fails gets RATE_LIMITED, and the address has at most `CHECKS_AT_ONCE` checks under way; the others wait in line.
+ *  3. A check that cannot be made (UNAVAILABLE) is not a token that fails.
+ */
+import type { IncomingMessage } from 'node:http';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { isIdentifier } from '../../protocol/identifier.js';
+import { Engine } from '../engine/engine.js';
+import { NotificationError } from '../notification.errors.js';
+import { ResolvedOptions, type AuthenticatedUser } from '../notification.options.js';
+import { Addresses } from './address-limits.js';
+import { Lanes } from './lanes.js';
+
+/** Of one address with too many failures. */
+const CHECKS_AT_ONCE = 8;
+const MAX_WAITING_CHECKS = 2000;
+/** The token issuer's clock may be ahead by this much. */
+const CLOCK_SKEW_MS = 5000;
+/** The end of the year 9999. A later moment is one in the wrong unit. */
+const LATEST_MS = 253_402_300_799_999;
+
+@Injectable()
+export class Tokens {
+  private readonly logger = new Logger(Tokens.name);
+  /** Checks from addresses with too many failures. */
+  private readonly suspicious = new Lanes(CHECKS_AT_ONCE, MAX_WAITING_CHECKS);
+
+  constructor(
+    @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
+    @Inject(Engine) private readonly engine: Engine,
+    private readonly addresses: Addresses,
+  ) {}
+
+  /**
+   * @returns `undefined` when the token is not valid
+   * @throws NotificationError RATE_LIMITED when it is not valid and too many from its address were not, BUSY when too
+   *   many checks wait, UNAVAILABLE when the check itself fails
+   */
+  async check(token: string, request: IncomingMessage): Promise<AuthenticatedUser | undefined> {
+    const address = this.addresses.of(request);
+    const isSuspicious = this.addresses.isSuspicious(address);
+    const check = (): Promise<AuthenticatedUser | undefined> => this.authenticate(token, request);
+    const user = isSuspicious ? await this.suspicious.run(address, check) : await check();
+    if (user) return user;
+    if (this.addresses.isSuspicious(address)) throw new NotificationError('RATE_LIMITED', 'too many failed authentications');
+    this.addresses.failed(address);
+    return undefined;
+  }
+
+  /** Whether the token was issued before its user was revoked, or does not say when it was. */
+  async isRevoked({ userId, issuedAt = 0 }: Pick<AuthenticatedUser, 'userId' | 'issuedAt'>): Promise<boolean> {
+    const revokedAt = await this.engine.revokedAt(userId);
+    return revokedAt !== undefined && issuedAt <= revokedAt;
+  }
+
+  private async authenticate(token: string, request: IncomingMessage): Promise<AuthenticatedUser | undefined> {
+    try {
+      const user = await this.options.authenticator?.authenticate(token, request);
+      if (!user || !isPlausible(user, Date.now())) return undefined;
+      return (await this.isRevoked(user)) ? undefined : user;
+    } catch (error) {
+      // The message only: an error's fields may hold the token.
+      this.logger.error(`checking a token failed: ${error instanceof Error ? error.message : 'unknown error'}`);
+      throw new NotificationError('UNAVAILABLE', 'tokens cannot be checked');
+    }
+  }
+}
+
+/**
+ * Whether an authenticator's result names a user and has times that can be compared. A token from the future would
+ * survive a revocation, one whose end is not a moment would never end.
+ */
+export function isPlausible({ userId, expiresAt, issuedAt }: AuthenticatedUser, now: number): boolean {
+  return (
+    isIdentifier(userId) &&
+    (expiresAt === undefined || (isMoment(expiresAt) && expiresAt > now)) &&
+    (issuedAt === undefined || (isMoment(issuedAt) && issuedAt <= now + CLOCK_SKEW_MS))
+  );
+}
+
+/** Typed as a number; an authenticator of the application may pass on whatever a token held. */
+function isMoment(value: unknown): boolean {
+  return typeof value === 'number' && value >= 0 && value <= LATEST_MS;
+}

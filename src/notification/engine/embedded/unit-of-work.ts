@@ -1,0 +1,102 @@
+/**
+ * What the worker knows besides the tables: its clock, its counters, and the events of the step in progress.
+ * All of it goes back with a transaction that is rolled back (`mark`, `restore`).
+ */
+import { monotonicMs } from '../../pacing/monotonic.js';
+import type { Task } from '../engine.js';
+import type { ConfirmationRecord } from './rows.js';
+import { StoreClock } from './store-clock.js';
+
+export type StoreEvent =
+  | { kind: 'opened' | 'decided' | 'expiring'; record: ConfirmationRecord }
+  | { kind: 'task'; task: Task }
+  | { kind: 'acknowledged'; messageId: string; userId: string }
+  | { kind: 'revoked'; userId: string }
+  /** Notices that were given up. */
+  | { kind: 'dropped'; count: number };
+
+/** How far the node had read its sockets when a call was made, and since when it had been serving; monotonic milliseconds. */
+export interface ReadStamp {
+  until: number;
+  servingSince: number;
+}
+
+export interface Counters {
+  pending: number;
+  unacknowledged: number;
+  /** The number of the newest decision. */
+  decisions: number;
+  /** No deadline is earlier than this; `null`: there is none. */
+  nextDue: number | null;
+}
+
+export class Ledger {
+  private latest = 0;
+  private events: StoreEvent[] = [];
+  private marked: Counters;
+  private read: ReadStamp = { until: 0, servingSince: Infinity };
+  /** Deadlines up to this monotonic moment passed while nothing ran. */
+  private readonly startedAt = monotonicMs();
+
+  constructor(
+    readonly counters: Counters,
+    readonly clock = new StoreClock(),
+  ) {
+    this.marked = { ...counters };
+    this.tick(this.read);
+  }
+
+  /** The moment of the call in progress: it stands still, so that what a call checked is still so when it writes. */
+  now(): number {
+    return this.latest;
+  }
+
+  /** A call begins. The clock goes back only with the wall clock. */
+  tick(read: ReadStamp): void {
+    this.read = read;
+    this.latest = Math.max(this.latest, this.clock.now());
+  }
+
+  /** Whatever reached the node before this time had been handed to the store when the call was made. */
+  readUntil(): number {
+    return Math.min(this.latest, this.clock.at(this.read.until));
+  }
+
+  /** The monotonic moment since which the service has been serving without a break, as the call knows it. */
+  get servingSince(): number {
+    return Math.max(this.startedAt, this.read.servingSince);
+  }
+
+  /** The wall clock has jumped, and the stored deadlines with it. */
+  jump(by: number): void {
+    this.clock.adopt(by);
+    this.latest += by;
+    if (this.counters.nextDue !== null) this.counters.nextDue += by;
+  }
+
+  tell(event: StoreEvent): void {
+    this.events.push(event);
+  }
+
+  takeEvents(): StoreEvent[] {
+    const events = this.events;
+    this.events = [];
+    return events;
+  }
+
+  /** A deadline that the clock has to come back for. */
+  expect(moment: number | null): void {
+    if (moment === null) return;
+    this.counters.nextDue = Math.min(this.counters.nextDue ?? moment, moment);
+  }
+
+  mark(): void {
+    this.marked = { ...this.counters };
+    this.events = [];
+  }
+
+  restore(): void {
+    Object.assign(this.counters, this.marked);
+    this.events = [];
+  }
+}

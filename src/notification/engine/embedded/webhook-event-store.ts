@@ -1,0 +1,120 @@
+/**
+ * Notices (E7), in the worker. The transaction that makes a change writes its notice too: it calls `note…`, which writes
+ * nothing for an event that nobody asked for.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Outcome } from '../../../protocol/confirmation.js';
+import type { WebhookEventName } from '../../../protocol/webhook-events.js';
+import type { NoticeCounts, Task } from '../engine.js';
+import { eventOfTask } from '../webhook-event.js';
+import type { Ledger } from './unit-of-work.js';
+import type { ConfirmationRecord, NoticeRecord } from './rows.js';
+import type { Sqlite, Statement } from './sqlite.js';
+
+const STEP_ROWS = 500;
+
+interface Row {
+  seq: number;
+  id: string;
+  confirmation_id: string | null;
+  task: string | null;
+  event: WebhookEventName | null;
+  created_at: number;
+  attempts: number;
+}
+
+export class NoticeStore {
+  private readonly insert: Statement<never>;
+  private readonly visible: Statement<Row>;
+  private readonly lease: Statement<never>;
+  private readonly remove: Statement<never>;
+  private readonly postponed: Statement<never>;
+  private readonly oldest: Statement<{ id: string; created_at: number }>;
+  private readonly counted: Statement<{ waiting: number }>;
+
+  constructor(
+    database: Sqlite,
+    private readonly ledger: Ledger,
+    private readonly asked: ReadonlySet<WebhookEventName>,
+  ) {
+    this.insert = database.prepare(
+      'INSERT INTO notice (id, confirmation_id, task, event, created_at, visible_at) VALUES (?, ?, ?, ?, ?, ?)',
+    );
+    this.visible = database.prepare(`SELECT seq, id, confirmation_id, task, event, created_at, attempts
+      FROM notice INDEXED BY notice_visible WHERE visible_at <= ? ORDER BY visible_at LIMIT ?`);
+    this.lease = database.prepare('UPDATE notice SET visible_at = ?, attempts = attempts + 1 WHERE seq = ?');
+    this.remove = database.prepare('DELETE FROM notice WHERE id = ?');
+    this.postponed = database.prepare('UPDATE notice SET visible_at = ? WHERE id = ? AND attempts = ?');
+    this.oldest = database.prepare('SELECT id, created_at FROM notice ORDER BY seq LIMIT ?');
+    this.counted = database.prepare('SELECT count(*) AS waiting FROM notice');
+  }
+
+  noteOpening({ callback_id }: ConfirmationRecord): void {
+    this.note(idOf('opened', callback_id), 'confirmation.opened', callback_id, null);
+  }
+
+  noteWarning({ callback_id }: ConfirmationRecord): void {
+    this.note(idOf('expiring', callback_id), 'confirmation.expiring', callback_id, null);
+  }
+
+  noteDecision({ callback_id }: ConfirmationRecord, outcome: Outcome): void {
+    this.note(idOf('decision', callback_id), `confirmation.${outcome}`, callback_id, null);
+  }
+
+  noteTask(task: Task): void {
+    this.note(`task-${randomUUID()}`, eventOfTask(task), null, JSON.stringify(task));
+  }
+
+  /** @param find the prompt of a callback id */
+  claim(limit: number, leaseMs: number, find: (callbackId: string) => ConfirmationRecord | undefined): NoticeRecord[] {
+    const now = this.ledger.now();
+    return this.visible.all(now, limit).flatMap(({ seq, id, confirmation_id, task, event, created_at, attempts }) => {
+      const confirmation = confirmation_id === null ? null : find(confirmation_id);
+      if (confirmation === undefined) {
+        this.drop([id]);
+        return [];
+      }
+      this.lease.run(now + leaseMs, seq);
+      return { id, at: created_at, attempt: attempts + 1, event, confirmation, task };
+    });
+  }
+
+  complete(id: string): boolean {
+    return this.remove.run(id) > 0;
+  }
+
+  postpone(id: string, attempt: number, delayMs: number): boolean {
+    return this.postponed.run(this.ledger.now() + delayMs, id, attempt) > 0;
+  }
+
+  /** Whether something waits to be claimed. */
+  isDue(): boolean {
+    return this.visible.get(this.ledger.now(), 1) !== undefined;
+  }
+
+  counts(): NoticeCounts {
+    const first = this.oldest.get(1);
+    return { waiting: this.counted.get()?.waiting ?? 0, ...(first && { oldestAt: first.created_at }) };
+  }
+
+  /** Gives up what happened before `cutoff`. @returns whether there may be more */
+  purge(cutoff: number): boolean {
+    const outdated = this.oldest.all(STEP_ROWS).filter(({ created_at }) => created_at <= cutoff);
+    this.drop(outdated.map(({ id }) => id));
+    return outdated.length === STEP_ROWS;
+  }
+
+  private note(id: string, event: WebhookEventName, confirmationId: string | null, task: string | null): void {
+    const now = this.ledger.now();
+    if (this.asked.has(event)) this.insert.run(id, confirmationId, task, event, now, now);
+  }
+
+  private drop(ids: string[]): void {
+    for (const id of ids) this.remove.run(id);
+    if (ids.length > 0) this.ledger.tell({ kind: 'dropped', count: ids.length });
+  }
+}
+
+function idOf(kind: 'opened' | 'expiring' | 'decision', callbackId: string): string {
+  return `${kind}-${callbackId.replaceAll(/[^A-Za-z0-9]/g, '-')}`;
+}

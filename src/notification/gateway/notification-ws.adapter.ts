@@ -1,0 +1,160 @@
+/**
+ * Our WebSocket adapter: the only file that knows Nest's socket plumbing.
+ *
+ * Install it in `main.ts`: `app.useWebSocketAdapter(new NotificationWsAdapter(app))`. It serves the notification gateway
+ * through an `Endpoint`; other gateways of the app are served by Nest's stock adapter as before.
+ *  1. Frames of one connection are handled one after the other; every frame is answered.
+ *  2. What a handler returns is the reply; it carries the frame's `request_id`.
+ */
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { Logger } from '@nestjs/common';
+import { WsAdapter } from '@nestjs/platform-ws';
+import type { WsMessageHandler } from '@nestjs/common';
+import { isObservable, type Observable } from 'rxjs';
+import { mustBeAllowed } from '../access/access.js';
+import { DecodeError, decodeFrame, isObject } from '../../protocol/decode.js';
+import type { ClientFrame, RequestId } from '../../protocol/messages.js';
+import { Connection } from '../connection/connection.js';
+import { NotificationError } from '../notification.errors.js';
+import { Refusal, refuse } from './handshake.js';
+import { Endpoint } from './websocket-server.js';
+import { errorFrame, isFault } from '../protocol-error.js';
+import { isStrike } from './ws-error.filter.js';
+
+/** Marks a gateway's options as the notification gateway's. */
+export const NOTIFICATION_GATEWAY = 'notificationGateway';
+
+type StockServer = Parameters<WsAdapter['close']>[0];
+type StockClient = Parameters<WsAdapter['bindClientDisconnect']>[0];
+type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+export class NotificationWsAdapter extends WsAdapter {
+  private readonly log = new Logger(NotificationWsAdapter.name);
+  private readonly endpoints = new Map<Endpoint, () => void>();
+  private stockListener: UpgradeListener | undefined;
+
+  override create(port: number, options: Record<string, unknown> = {}): ReturnType<WsAdapter['create']> {
+    if (!options[NOTIFICATION_GATEWAY]) return super.create(port, options);
+    const server = this.httpServer as Server;
+    const endpoint = new Endpoint(server);
+    const onUpgrade: UpgradeListener = (request, socket, head) => {
+      if (!wantsWebSocket(request) && server.listenerCount('upgrade') === 1) serveAsPlain(server, request, socket, head);
+      else if (endpoint.serves(request)) void endpoint.upgrade(request, socket, head);
+      else if (this.stockListener) this.stockListener(request, socket, head);
+      else if (server.listenerCount('upgrade') === 1) {
+        endpoint.countRefused();
+        refuse(socket, new Refusal('NOT_FOUND', 'not found'));
+      }
+    };
+    server.on('upgrade', onUpgrade);
+    this.endpoints.set(endpoint, () => server.off('upgrade', onUpgrade));
+    return endpoint;
+  }
+
+  override bindClientConnect(server: Endpoint | StockServer, callback: (...args: unknown[]) => void): void {
+    if (server instanceof Endpoint) server.listen(callback);
+    else super.bindClientConnect(server, callback);
+  }
+
+  override bindClientDisconnect(client: Connection | StockClient, callback: () => void): void {
+    if (client instanceof Connection) client.onClosed(callback);
+    else super.bindClientDisconnect(client, callback);
+  }
+
+  override bindMessageHandlers(
+    client: Connection | StockClient,
+    handlers: WsMessageHandler[],
+    transform: (data: unknown) => Observable<unknown>,
+  ): void {
+    if (!(client instanceof Connection)) return super.bindMessageHandlers(client, handlers as never, transform);
+    const byAction = new Map(handlers.map((handler) => [handler.message, handler]));
+    client.handleWith((text) => this.handle(client, byAction, text));
+  }
+
+  override async close(server: Endpoint | StockServer): Promise<void> {
+    if (!(server instanceof Endpoint)) return super.close(server);
+    const remove = this.endpoints.get(server);
+    this.endpoints.delete(server);
+    // Until the HTTP server is closed a late upgrade is refused by name; without a listener it would be answered 404.
+    if (remove) (this.httpServer as Server).once('close', remove);
+  }
+
+  /** The stock adapter cuts every upgrade that is none of its own; here it is asked only for what is not ours. */
+  protected override ensureHttpServerExists(port: number, httpServer?: Server): Server | undefined {
+    const earlier = httpServer?.listeners('upgrade') ?? [];
+    const server = super.ensureHttpServerExists(port, httpServer);
+    const added = httpServer?.listeners('upgrade').find((listener) => !earlier.includes(listener)) as UpgradeListener | undefined;
+    if (httpServer && added && httpServer === this.httpServer) {
+      httpServer.off('upgrade', added);
+      this.stockListener = added;
+    }
+    return server;
+  }
+
+  private async handle(connection: Connection, handlers: ReadonlyMap<string, WsMessageHandler>, text: string): Promise<void> {
+    const repliesBefore = connection.replies;
+    let frame: ClientFrame | undefined;
+    try {
+      frame = decodeFrame(text);
+      const { action, request_id: requestId } = frame;
+      const handler = handlers.get(action);
+      // Whoever may do nothing is not even told what there is to do.
+      if (!handler) mustBeAllowed(connection.identity, 'ws.ping');
+      if (!handler) throw new NotificationError('UNKNOWN_ACTION', `Unknown action: ${action}`);
+      const result: unknown = await handler.callback(frame, action);
+      const original = { frame, text };
+      if (isObservable(result)) await result.forEach((reply) => send(connection, reply, requestId, original));
+      else send(connection, result, requestId, original);
+      if (connection.replies === repliesBefore) throw new Error(`the handler of ${action} answered nothing`);
+    } catch (error) {
+      if (isFault(error)) this.log.error(error);
+      const reply = errorFrame(error, frame?.request_id ?? (error instanceof DecodeError ? error.requestId : undefined));
+      connection.reply(reply);
+      if (isStrike(connection, reply.code)) connection.strike();
+    }
+  }
+}
+
+/** A reply that repeats the frame repeats its text: a number in it may have more digits than a double holds. */
+function send(
+  connection: Connection,
+  reply: unknown,
+  requestId: RequestId | undefined,
+  original: { frame: ClientFrame; text: string },
+): void {
+  if (!isObject(reply)) return;
+  const { original_data: repeated, ...rest }: Record<string, unknown> = { ...reply, request_id: requestId };
+  if (repeated === undefined) connection.reply(rest);
+  else if (repeated !== original.frame) connection.reply({ ...rest, original_data: repeated });
+  else connection.reply(`${JSON.stringify(rest).slice(0, -1)},"original_data":${original.text}}`);
+}
+
+function wantsWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.trim().toLowerCase() === 'websocket';
+}
+
+/** Headers that only ask for another protocol. */
+const UPGRADE_HEADERS = ['upgrade', 'http2-settings'];
+
+/**
+ * Gives a request that asks for another protocol (h2c, as some HTTP clients do with any request) back to the HTTP server
+ * without that wish, which a server may ignore: it is read again as a plain request.
+ */
+function serveAsPlain(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  const { method = 'GET', url = '/', httpVersion, rawHeaders } = request;
+  const lines = [`${method} ${url} HTTP/${httpVersion}`];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const [name = '', value = ''] = rawHeaders.slice(index);
+    const lower = name.toLowerCase();
+    if (UPGRADE_HEADERS.includes(lower)) continue;
+    lines.push(`${name}: ${lower === 'connection' ? withoutUpgrade(value) : value}`);
+  }
+  socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
+  server.emit('connection', socket);
+}
+
+function withoutUpgrade(connection: string): string {
+  const kept = connection.split(',').filter((token) => !UPGRADE_HEADERS.includes(token.trim().toLowerCase()));
+  return kept.length === 0 ? 'keep-alive' : kept.join(',');
+}

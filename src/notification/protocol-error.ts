@@ -1,0 +1,54 @@
+/**
+ * An error of any kind as the client gets it: never a stack, an internal message or the input.
+ */
+import { STATUS_CODES } from 'node:http';
+import { HttpException } from '@nestjs/common';
+import { ERROR_STATUS, type ErrorCode } from '../protocol/codes.js';
+import { DecodeError } from '../protocol/decode.js';
+import type { ErrorFrame, RequestId } from '../protocol/messages.js';
+import { toSeconds } from '../protocol/time.js';
+import { NotificationError } from './notification.errors.js';
+
+export function errorFrame(error: unknown, requestId?: RequestId): ErrorFrame {
+  const { code, message, fields, callbackId, confirmation } = asProtocolError(error);
+  return {
+    type: 'error',
+    code,
+    message,
+    timestamp: toSeconds(Date.now()),
+    request_id: requestId,
+    callback_id: callbackId,
+    fields,
+    confirmation,
+  };
+}
+
+/** Whether an error is a fault of ours, to be logged, rather than the client's. */
+export function isFault(error: unknown): boolean {
+  return asProtocolError(error).code === 'INTERNAL';
+}
+
+/** What guards, pipes and filters of a host app throw counts with its HTTP status. */
+export function asProtocolError(
+  error: unknown,
+): Pick<NotificationError, 'code' | 'message' | 'fields' | 'callbackId' | 'confirmation'> & { status?: number } {
+  if (error instanceof NotificationError) return error;
+  if (error instanceof DecodeError) return { code: error.code, message: error.message, fields: error.fields };
+  if (error instanceof HttpException) {
+    if (error.cause instanceof Error && error.cause.name === 'SyntaxError')
+      return { code: 'INVALID_JSON', message: 'Invalid JSON format' };
+    const code = codeOfStatus(error.getStatus());
+    // What Express found fault with may quote the input.
+    if (error.cause !== undefined) return { code, message: STATUS_CODES[error.getStatus()]?.toLowerCase() ?? INTERNAL_MESSAGE };
+    return { code, message: code === 'INTERNAL' ? INTERNAL_MESSAGE : error.message };
+  }
+  return { code: 'INTERNAL', message: INTERNAL_MESSAGE };
+}
+
+const INTERNAL_MESSAGE = 'internal error';
+
+function codeOfStatus(status: number): ErrorCode {
+  if (status === 400) return 'INVALID_MESSAGE';
+  const [code] = (Object.keys(ERROR_STATUS) as ErrorCode[]).filter((name) => ERROR_STATUS[name] === status);
+  return code ?? (status < 500 ? 'INVALID_MESSAGE' : 'INTERNAL');
+}

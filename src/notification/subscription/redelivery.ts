@@ -1,0 +1,76 @@
+/**
+ * What a connection that becomes a user's is shown first: all pending prompts, then the messages nobody has acknowledged
+ * yet. They are read page by page, as the socket drains. What came live, was decided or acknowledged meanwhile is left out.
+ */
+import {
+  PAGE_BYTES,
+  type AcknowledgedMessage,
+  type Confirmation,
+  type Engine,
+  type Page,
+  type Waiting,
+} from '../engine/engine.js';
+import type { Connection } from '../connection/connection.js';
+import { OutboundFrame } from '../connection/frame.js';
+import { readWhenAvailable } from '../engine/retry-while-unavailable.js';
+import { until, type FrameSource } from '../connection/frame-source.js';
+import { promptFrame } from '../confirmation/presentation.js';
+
+/** How many prompts or messages are read at first, and at most. Between, as many as have about `PAGE_BYTES`. */
+const PAGE_SIZE = { first: 5, longest: 100 };
+/** The name of the source: a connection has one redelivery, and a newer one replaces it. */
+export const REDELIVERY = 'redelivery';
+
+/** @param settled what came live or was settled since `waiting` was asked for (`Connection.beginRedelivery`) */
+export function* redeliver(
+  engine: Engine,
+  connection: Connection,
+  userId: string,
+  waiting: Pick<Waiting, 'pendingIds' | 'hasMessages'>,
+  settled: Set<string>,
+): FrameSource {
+  const wanted = (): boolean => connection.isOpen && connection.userId === userId;
+  function* show<T>(
+    read: (limit: number, cursor?: string) => Promise<Page<T>>,
+    idOf: (item: T) => string,
+    frameOf: (item: T) => OutboundFrame,
+  ): FrameSource {
+    let cursor: string | undefined;
+    let limit = PAGE_SIZE.first;
+    let [frames, bytes] = [0, 0];
+    do {
+      const page: Page<T> | undefined = yield* until(readWhenAvailable(wanted, () => read(limit, cursor)));
+      for (const item of page?.items ?? []) {
+        if (!wanted()) return;
+        if (settled.has(idOf(item))) continue;
+        settled.add(idOf(item));
+        const frame = frameOf(item);
+        frames += 1;
+        bytes += frame.wire(false).length;
+        yield frame;
+      }
+      cursor = page?.cursor;
+      if (frames > 0) limit = Math.min(Math.max(1, Math.floor((PAGE_BYTES * frames) / bytes)), PAGE_SIZE.longest);
+    } while (cursor !== undefined);
+  }
+  const prompts = (limit: number, cursor?: string): Promise<Page<Confirmation>> =>
+    engine.list({ scope: [userId], state: 'pending', limit, cursor });
+  const messages = (limit: number, cursor?: string): Promise<Page<AcknowledgedMessage>> =>
+    engine.unacknowledged(userId, limit, cursor);
+  try {
+    if (waiting.pendingIds.length > 0)
+      yield* show(
+        prompts,
+        ({ callbackId }) => callbackId,
+        (confirmation) => new OutboundFrame(promptFrame(confirmation, true)),
+      );
+    if (waiting.hasMessages) yield* show(messages, ({ messageId }) => messageId, acknowledgedFrame);
+  } finally {
+    connection.endRedelivery(settled);
+  }
+}
+
+/** A message that is to be acknowledged. */
+export function acknowledgedFrame({ message, messageId, userId }: AcknowledgedMessage): OutboundFrame {
+  return new OutboundFrame({ ...message, target_user_id: userId, message_id: messageId, requires_ack: true });
+}

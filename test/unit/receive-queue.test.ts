@@ -1,0 +1,86 @@
+import { Inbox } from '../../src/notification/connection/receive-queue.js';
+
+/** An inbox whose frames are done when the test says so. */
+function makeInbox(bound: number): { inbox: Inbox<number>; begun: number[]; socket: string[]; finish(): Promise<void> } {
+  const begun: number[] = [];
+  const socket: string[] = [];
+  const open: (() => void)[] = [];
+  const inbox = new Inbox<number>(
+    bound,
+    (frame) => {
+      begun.push(frame);
+      return new Promise((resolve) => open.push(resolve));
+    },
+    { pause: () => socket.push('pause'), resume: () => socket.push('resume') },
+  );
+  const finish = async (): Promise<void> => {
+    open.shift()?.();
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  return { inbox, begun, socket, finish };
+}
+
+describe('an inbox', () => {
+  it('handles one frame after the other, in order', async () => {
+    const { inbox, begun, finish } = makeInbox(10);
+    for (const frame of [1, 2, 3]) inbox.push(frame);
+    expect(begun).toEqual([1]);
+    await finish();
+    expect(begun).toEqual([1, 2]);
+    await finish();
+    await finish();
+    inbox.push(4);
+    expect(begun).toEqual([1, 2, 3, 4]);
+  });
+
+  it('stops reading when the bound is reached, and reads on when half of it is done', async () => {
+    const { inbox, begun, socket, finish } = makeInbox(4);
+    for (let frame = 1; frame <= 6; frame += 1) inbox.push(frame);
+    expect(socket).toEqual(['pause']);
+    for (let frame = 1; frame <= 6; frame += 1) await finish();
+    expect(begun).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(socket).toEqual(['pause', 'resume']);
+  });
+
+  it('is idle when the frames that came are answered', async () => {
+    const { inbox, finish } = makeInbox(4);
+    await inbox.idle();
+    inbox.push(1);
+    let idle = false;
+    const waiting = inbox.idle().then(() => (idle = true));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(idle).toBe(false);
+    await finish();
+    await waiting;
+  });
+
+  it('drops what nobody has begun, and takes nothing more, when it is discarded', async () => {
+    const { inbox, begun, finish } = makeInbox(4);
+    for (const frame of [1, 2, 3]) inbox.push(frame);
+    inbox.discard();
+    const idle = inbox.idle();
+    await finish();
+    await idle;
+    inbox.push(4);
+    expect(begun).toEqual([1]);
+  });
+
+  it('lets the event loop have its turn, however many frames need nothing but the thread', async () => {
+    let handled = 0;
+    const inbox = new Inbox<number>(
+      100_000,
+      async () => {
+        handled += 1;
+        const end = performance.now() + 0.05;
+        while (performance.now() < end) continue;
+      },
+      { pause: () => undefined, resume: () => undefined },
+    );
+    for (let frame = 0; frame < 2000; frame += 1) inbox.push(frame);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(handled).toBeLessThan(2000);
+    await inbox.idle();
+    expect(handled).toBe(2000);
+  });
+});

@@ -1,0 +1,262 @@
+import fc from 'fast-check';
+import { OutboundFrame } from '../../src/notification/connection/frame.js';
+import { Outbox } from '../../src/notification/connection/send-queue.js';
+import { until, type FrameSource } from '../../src/notification/connection/frame-source.js';
+import { nextTurn, payloadsOf } from '../support/fake-connection.js';
+
+const frame = (value: unknown): OutboundFrame => new OutboundFrame({ value });
+const sized = (size: number): OutboundFrame => new OutboundFrame({ x: 'x'.repeat(size - 10) });
+
+/** The values of plain frames written back to back. */
+const valuesOf = (bytes: Buffer): unknown[] => payloadsOf(bytes).map(({ value }) => value);
+
+/** A socket that takes a write when it is told to. */
+function makeOutbox(limit = 1_000_000): {
+  outbox: Outbox;
+  writes: Buffer[];
+  overflows: number[];
+  sourceErrors: unknown[];
+  /** The socket takes what was written last. */
+  accept(): void;
+} {
+  const writes: Buffer[] = [];
+  const overflows: number[] = [];
+  const sourceErrors: unknown[] = [];
+  let written: (() => void) | undefined;
+  const outbox = new Outbox(
+    limit,
+    false,
+    (bytes, done) => {
+      writes.push(bytes);
+      written = done;
+      return false;
+    },
+    () => overflows.push(writes.length),
+    (error) => sourceErrors.push(error),
+  );
+  return {
+    outbox,
+    writes,
+    overflows,
+    sourceErrors,
+    accept: () => {
+      const done = written;
+      written = undefined;
+      done?.();
+    },
+  };
+}
+
+function* sourceOf(...frames: OutboundFrame[]): FrameSource {
+  yield* frames;
+}
+
+describe('an outbox', () => {
+  it('joins the frames of one turn into one write, in order', async () => {
+    const { outbox, writes } = makeOutbox();
+    for (const value of [1, 2, 3]) outbox.push(frame(value));
+    expect(writes).toHaveLength(0);
+    await nextTurn();
+    expect(writes.map(valuesOf)).toEqual([[1, 2, 3]]);
+  });
+
+  it('has one write in flight, and joins what gathers meanwhile', async () => {
+    const { outbox, writes, accept } = makeOutbox();
+    outbox.push(frame(1));
+    await nextTurn();
+    for (const value of [2, 3]) outbox.push(frame(value));
+    await nextTurn();
+    expect(writes).toHaveLength(1);
+    accept();
+    expect(writes.map(valuesOf)).toEqual([[1], [2, 3]]);
+  });
+
+  it('replaces a waiting frame of the same key in its place, but not one that is on its way', async () => {
+    const { outbox, writes, accept } = makeOutbox();
+    outbox.push(frame('old'), 'progress');
+    await nextTurn();
+    outbox.push(frame('newer'), 'progress');
+    outbox.push(frame('between'));
+    outbox.push(frame('newest'), 'progress');
+    accept();
+    expect(writes.map(valuesOf)).toEqual([['old'], ['newest', 'between']]);
+    expect(outbox.waitingBytes).toBe(writes[1]?.length);
+    accept();
+    expect(outbox.waitingBytes).toBe(0);
+  });
+
+  it('overflows once when the backlog passes the limit, and takes nothing more', async () => {
+    const { outbox, overflows, writes, accept } = makeOutbox(1000);
+    for (let count = 0; count < 30; count += 1) outbox.push(sized(100));
+    expect(overflows).toHaveLength(1);
+    await nextTurn();
+    accept();
+    expect(writes.map((bytes) => bytes.length)).toEqual([1000]);
+    expect(outbox.waitingBytes).toBe(0);
+  });
+
+  it('is not behind where the socket takes at once what only waits for its turn', async () => {
+    const writes: Buffer[] = [];
+    const overflows: string[] = [];
+    const outbox = new Outbox(
+      1000,
+      false,
+      (bytes, written) => {
+        writes.push(bytes);
+        process.nextTick(written);
+        return true;
+      },
+      () => overflows.push('overflow'),
+      (error) => overflows.push(String(error)),
+    );
+    outbox.push(sized(900));
+    outbox.push(sized(900));
+    expect([writes.length, overflows]).toEqual([1, []]);
+    await nextTurn();
+    expect([writes.length, overflows]).toEqual([2, []]);
+  });
+
+  it('takes a frame over the limit when nothing waits', async () => {
+    const { outbox, overflows, writes } = makeOutbox(1000);
+    outbox.push(sized(5000));
+    await nextTurn();
+    expect([overflows.length, writes.length]).toEqual([0, 1]);
+  });
+
+  it('overflows when a conflated frame grows beyond the limit', async () => {
+    const { outbox, overflows } = makeOutbox(1000);
+    outbox.push(sized(600));
+    outbox.push(sized(100), 'progress');
+    outbox.push(sized(900), 'progress');
+    expect(overflows).toHaveLength(1);
+  });
+
+  it('reads a source as the socket drains, and never overflows by it', async () => {
+    const { outbox, overflows, writes, accept } = makeOutbox(1000);
+    outbox.follow('source', sourceOf(...Array.from({ length: 50 }, () => sized(10_000))));
+    await nextTurn();
+    await nextTurn();
+    expect(outbox.waitingBytes).toBeLessThan(65_536 + 10_100);
+    for (let count = 0; count < 50; count += 1) {
+      accept();
+      await nextTurn();
+      await nextTurn();
+    }
+    expect(Buffer.concat(writes).length).toBeGreaterThan(500_000);
+    expect(overflows).toEqual([]);
+  });
+
+  it('does not count what a source has brought towards the limit on live frames', async () => {
+    const { outbox, overflows } = makeOutbox(1000);
+    outbox.follow('source', sourceOf(...Array.from({ length: 5 }, () => sized(10_000))));
+    await nextTurn();
+    await nextTurn();
+    expect(outbox.waitingBytes).toBeGreaterThan(1000);
+    outbox.push(sized(900));
+    expect(overflows).toEqual([]);
+    outbox.push(sized(900));
+    expect(overflows).toHaveLength(1);
+  });
+
+  it('reads one source after the other', async () => {
+    const { outbox, writes, accept } = makeOutbox();
+    outbox.follow('first', sourceOf(frame(1), frame(2)));
+    outbox.follow('second', sourceOf(frame(3)));
+    for (let count = 0; count < 5; count += 1) {
+      await nextTurn();
+      accept();
+    }
+    expect(writes.flatMap(valuesOf)).toEqual([1, 2, 3]);
+  });
+
+  it('tells of a source that fails, and ends every source it is done with', async () => {
+    const { outbox, sourceErrors } = makeOutbox();
+    const fault = new Error('unreadable');
+    const ended: string[] = [];
+    const waitingFor = function* (promise: Promise<unknown>): FrameSource {
+      try {
+        yield* until(promise);
+      } finally {
+        ended.push('ended');
+      }
+    };
+    outbox.follow('source', waitingFor(Promise.reject(fault)));
+    await nextTurn();
+    expect([sourceErrors, ended]).toEqual([[fault], ['ended']]);
+    const other = makeOutbox();
+    let fail = (_: Error): void => undefined;
+    other.outbox.follow('source', waitingFor(new Promise((_, reject) => (fail = reject))));
+    other.outbox.discard();
+    expect(ended).toEqual(['ended', 'ended']);
+    fail(fault);
+    await nextTurn();
+    expect(other.sourceErrors).toEqual([]);
+  });
+
+  it('gives a source what it waited for, and sends what is at hand in the same turn', async () => {
+    const { outbox, writes } = makeOutbox();
+    outbox.push(frame(1));
+    outbox.follow(
+      'source',
+      (function* () {
+        yield frame(2);
+        yield frame(yield* until(Promise.resolve(3)));
+      })(),
+    );
+    expect(outbox.waitingBytes).toBe(frame(1).wire(false).length + frame(2).wire(false).length);
+    await nextTurn();
+    expect(writes.map(valuesOf)).toEqual([[1, 2, 3]]);
+  });
+
+  it('is drained when the socket has taken everything, and at once when it is closed', async () => {
+    const { outbox, accept } = makeOutbox();
+    await outbox.drained();
+    outbox.push(frame(1));
+    const order: string[] = [];
+    const drained = outbox.drained().then(() => order.push('drained'));
+    await nextTurn();
+    order.push('accepted');
+    accept();
+    await drained;
+    expect(order).toEqual(['accepted', 'drained']);
+    outbox.push(frame(2));
+    const discarded = outbox.drained();
+    outbox.discard();
+    await discarded;
+  });
+
+  it('never loses or reorders frames without a key, and shows the newest of each key last', async () => {
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant('plain' as const) }),
+      fc.record({ kind: fc.constant('conflated' as const), key: fc.constantFrom('a', 'b') }),
+      fc.record({ kind: fc.constant('turn' as const) }),
+      fc.record({ kind: fc.constant('accept' as const) }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+        const { outbox, writes, accept } = makeOutbox();
+        const plain: string[] = [];
+        const newest = new Map<string, string>();
+        for (const [index, action] of steps.entries()) {
+          if (action.kind === 'turn') await nextTurn();
+          else if (action.kind === 'accept') accept();
+          else if (action.kind === 'plain') {
+            plain.push(`plain ${index}`);
+            outbox.push(frame(`plain ${index}`));
+          } else {
+            newest.set(action.key, `${action.key} ${index}`);
+            outbox.push(frame(`${action.key} ${index}`), action.key);
+          }
+        }
+        while (outbox.waitingBytes > 0) {
+          await nextTurn();
+          accept();
+        }
+        const values = writes.flatMap(valuesOf) as string[];
+        expect(values.filter((value) => value.startsWith('plain'))).toEqual(plain);
+        for (const [key, last] of newest) expect(values.findLast((value) => value.startsWith(`${key} `))).toBe(last);
+      }),
+      { seed: 20261124, numRuns: 150 },
+    );
+  });
+});

@@ -1,0 +1,45 @@
+import { countForTurn, queueForTurn, turnsTaken, type Writer } from '../../src/notification/pacing/write-scheduler.js';
+import { nextTurn } from '../support/fake-connection.js';
+
+const written: string[] = [];
+beforeEach(() => written.splice(0));
+
+function queue(name: string, queuedBytes: number): void {
+  const writer: Writer = { queuedBytes, takeTurn: () => written.push(name) };
+  countForTurn(queuedBytes);
+  queueForTurn(writer);
+}
+
+describe('turns', () => {
+  it('are bounded: what is too much for one is written in the next, in order', async () => {
+    for (const name of ['a', 'b', 'c']) queue(name, 200_000);
+    await nextTurn();
+    expect(written).toEqual(['a', 'b']);
+    queue('d', 200_000);
+    await nextTurn();
+    expect(written).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it('are not denied to anybody with little to write', async () => {
+    for (const name of ['a', 'b', 'c']) queue(name, 300_000);
+    queue('reply', 200);
+    await nextTurn();
+    expect(written).toEqual(['a', 'reply']);
+    await nextTurn();
+    await nextTurn();
+    expect(written).toEqual(['a', 'reply', 'b', 'c']);
+  });
+
+  it('are waited for by whoever sends more than fits into one', async () => {
+    queue('a', 200_000);
+    await turnsTaken();
+    expect(written).toEqual([]);
+    for (const name of ['b', 'c']) queue(name, 200_000);
+    const taken = turnsTaken().then(() => written.push('taken'));
+    for (const name of ['d', 'e']) queue(name, 200_000);
+    await taken;
+    expect(written).toEqual(['a', 'b', 'c', 'd', 'taken']);
+    await nextTurn();
+    expect(written).toEqual(['a', 'b', 'c', 'd', 'taken', 'e']);
+  });
+});
