@@ -29,17 +29,10 @@ export { RestController } from './http/rest.js';
 export { NotificationMetrics } from './notification.metrics.js';
 export * from './notification.errors.js';
 export { NotificationModule } from './notification.module.js';
-export {
-  REDIS_PREFIX,
-  PUBLIC_URL,
-  WEBHOOK_SECRET,
-  type AccessPolicy,
-  type Actor,
-  type AuditEntry,
-  type AuthenticatedUser,
-  type Authenticator,
-  type NotificationOptions,
-  type WebhookOptions,
-} from './notification.options.js';
+export { REDIS_PREFIX, PUBLIC_URL, type NotificationOptions } from './notification.options.js';
+export { WEBHOOK_SECRET, type WebhookOptions } from './webhook/webhook-options.js';
+export type { AccessPolicy } from './access/access-policy.js';
+export type { Actor, AuditEntry } from './access/audit-entry.js';
+export type { AuthenticatedUser, Authenticator } from './access/authenticator.js';
 export { NotificationService, type Delivery, type SendOptions, type Status } from './notification.service.js';
 export type { HeartbeatHandle } from './task/heartbeats.js';

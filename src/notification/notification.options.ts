@@ -2,92 +2,14 @@
  * The module's options: optional and documented outside, resolved and complete inside.
  * A wrong one stops the start with one line that names it (`ConfigurationError`).
  */
-import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import type { OnTimeout } from '../protocol/confirmation.js';
-import { WEBHOOK_EVENTS, type WebhookEventName } from '../protocol/webhook-events.js';
+import { WEBHOOK_EVENTS } from '../protocol/webhook-events.js';
+import type { AccessPolicy } from './access/access-policy.js';
+import type { AuditEntry } from './access/audit-entry.js';
+import type { Authenticator } from './access/authenticator.js';
 import { ConfigurationError } from './notification.errors.js';
-
-/** Who a connection or a caller is. */
-export interface AuthenticatedUser {
-  userId: string;
-  /** Unix milliseconds; the connection is closed then unless it authenticates anew. Absent: never. */
-  expiresAt?: number;
-  /** Unix milliseconds; tokens from before the user's revocation are refused. Absent: revocation refuses it for as long as it is remembered. */
-  issuedAt?: number;
-  /** The token is a back-end service's: it may do what an API key may. @default false */
-  isService?: boolean;
-}
-
-/**
- * Checks tokens: the hook of secure mode. Give one and nothing is served before it has said yes.
- * Returning `undefined` means "this token is not valid"; throwing means the check itself failed, and refuses as well.
- */
-export interface Authenticator {
-  authenticate(token: string, request: IncomingMessage): Promise<AuthenticatedUser | undefined>;
-}
-
-/**
- * The application's own rules on top of "everybody has what is theirs", in secure mode.
- */
-export interface AccessPolicy {
-  /** Other users whose prompts and tasks this user may see, answer and cancel: groups, roles, stand-ins. @default none */
-  actsFor?(userId: string): Promise<readonly string[]>;
-  /** Whether the user may subscribe to a channel of the application's own. @default no */
-  maySubscribe?(userId: string, channel: string): Promise<boolean>;
-}
-
-/**
- * Who did something: a user; a service (`id` is the subject of its token, absent for code in the same process and in open
- * mode); or the holder of an API key, named by the first 8 hexadecimal digits of the key's SHA-256.
- */
-export type Actor = { kind: 'user'; id: string } | { kind: 'service'; id?: string } | { kind: 'key'; hash: string };
-
-/** One line of the audit trail: who did what, when, from where, by which means. Never a token, never a message's contents. */
-export interface AuditEntry {
-  /** Unix milliseconds. */
-  at: number;
-  event: 'prompt' | 'decision' | 'cancel' | 'resume' | 'refused' | 'revoked' | 'reviewed';
-  /** `null`: an anonymous connection, the clock, or somebody who did not say who they are. */
-  by: Actor | null;
-  means: 'websocket' | 'rest' | 'service' | 'clock' | 'handshake';
-  address?: string;
-  /** Of a decision and a cancellation: the door by which it came. */
-  via?: string;
-  /** Of a decision: the user who answered or cancelled, also when a service passed the answer on. */
-  answeredBy?: string;
-  /** What was tried or done: an action, a route, an outcome. */
-  what: string;
-  userId?: string;
-  taskId?: string;
-  callbackId?: string;
-  /** Of a refusal. */
-  code?: string;
-  /** Of refusals like one that has an entry of its own: how many there were since then. */
-  count?: number;
-}
-
-/** Of an audit entry: who did it, by which means, from where. */
-export type Origin = Pick<AuditEntry, 'by' | 'means' | 'address'>;
-
-/** Where events are sent by HTTP, signed as Standard Webhooks has it. */
-export interface WebhookOptions {
-  /** `http://` or `https://`; credentials in it become Basic authentication. */
-  url: string;
-  /** `whsec_` and base64 of 24 bytes or more; several while it changes, and each signs. */
-  secret: string | string[];
-  /** How long the receiver may take. @default 10 000 */
-  timeoutMs?: number;
-  /** What is sent; other events are not stored. @default all */
-  events?: readonly WebhookEventName[];
-}
-
-export interface ResolvedWebhook extends Required<WebhookOptions> {
-  secret: string[];
-}
-
-/** A webhook's secret: at least 24 bytes. */
-export const WEBHOOK_SECRET = /^whsec_(?:[A-Za-z0-9+/]{4}){8,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+import { WEBHOOK_SECRET, type ResolvedWebhook, type WebhookOptions } from './webhook/webhook-options.js';
 
 /** Without braces, which mark the part of a key that Redis Cluster hashes. */
 export const REDIS_PREFIX = /^[\w.:/@-]{1,64}$/;

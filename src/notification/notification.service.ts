@@ -58,7 +58,8 @@ import {
 } from './engine/engine.js';
 import { NotificationMetrics } from './notification.metrics.js';
 import { InvalidMessageError, NotFoundError, ServiceClosedError } from './notification.errors.js';
-import { ResolvedOptions, type Origin } from './notification.options.js';
+import { ResolvedOptions } from './notification.options.js';
+import type { Origin } from './access/audit-entry.js';
 import { Cancellations } from './task/cancellations.js';
 import { HeartbeatLeases } from './task/heartbeat-leases.js';
 import { Heartbeats, type HeartbeatHandle } from './task/heartbeats.js';

@@ -11,7 +11,8 @@ import { isIdentifier } from '../../protocol/identifier.js';
 import type { Identity } from '../connection/connection.js';
 import type { Scope } from '../engine/engine.js';
 import { NotFoundError, NotificationError } from '../notification.errors.js';
-import { ResolvedOptions, type Actor } from '../notification.options.js';
+import { ResolvedOptions } from '../notification.options.js';
+import type { Actor } from './audit-entry.js';
 
 /** Who asks: a connection's identity, or a service by REST. */
 export type Subject = Identity | Service;

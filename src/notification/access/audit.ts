@@ -4,7 +4,8 @@
  */
 import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import type { ErrorCode } from '../../protocol/codes.js';
-import { ResolvedOptions, type AuditEntry } from '../notification.options.js';
+import { ResolvedOptions } from '../notification.options.js';
+import type { AuditEntry } from './audit-entry.js';
 import { Refusals, type AuditRecord } from './refusals.js';
 
 /** Errors that say: this was not yours to do. */

@@ -7,7 +7,7 @@
 import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
 import { createRemoteJWKSet, errors, jwtVerify, type JWTVerifyGetKey, type JWTVerifyOptions } from 'jose';
 import { ConfigurationError } from '../notification.errors.js';
-import type { AuthenticatedUser, Authenticator } from '../notification.options.js';
+import type { AuthenticatedUser, Authenticator } from './authenticator.js';
 
 export interface JwtSettings {
   /** HS256, HS384, HS512; at least 32 bytes. */

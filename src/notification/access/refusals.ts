@@ -5,7 +5,7 @@
  *  1. Every refusal is in an entry of its own or in a count.
  *  2. The kinds that are remembered are bounded. The oldest makes room, and its count is written then.
  */
-import type { AuditEntry } from '../notification.options.js';
+import type { AuditEntry } from './audit-entry.js';
 import { networkOf } from './address-limits.js';
 
 /** What an entry's writer knows; the time is added. */

@@ -9,7 +9,7 @@ import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Subject, type Observable } from 'rxjs';
 import { TimerWheel } from '../pacing/timer-wheel.js';
 import { NotificationError } from '../notification.errors.js';
-import type { AuthenticatedUser } from '../notification.options.js';
+import type { AuthenticatedUser } from './authenticator.js';
 import { Tokens } from './token-verifier.js';
 
 /** The token that a caller's rights rest on. */

@@ -12,7 +12,8 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { isIdentifier } from '../../protocol/identifier.js';
 import { Engine } from '../engine/engine.js';
 import { NotificationError } from '../notification.errors.js';
-import { ResolvedOptions, type AuthenticatedUser } from '../notification.options.js';
+import { ResolvedOptions } from '../notification.options.js';
+import type { AuthenticatedUser } from './authenticator.js';
 import { Addresses } from './address-limits.js';
 import { Lanes } from './lanes.js';
 

@@ -9,7 +9,8 @@ import type { Tokens } from '../access/token-verifier.js';
 import type { Identity } from '../connection/connection.js';
 import { ERROR_STATUS, type ErrorCode } from '../../protocol/codes.js';
 import { NotificationError } from '../notification.errors.js';
-import type { AuthenticatedUser, ResolvedOptions } from '../notification.options.js';
+import type { ResolvedOptions } from '../notification.options.js';
+import type { AuthenticatedUser } from '../access/authenticator.js';
 
 const TOKEN_PROTOCOL_PREFIX = 'bearer.';
 

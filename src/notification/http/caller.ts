@@ -15,7 +15,8 @@ import { Tokens } from '../access/token-verifier.js';
 import { Reading } from '../connection/reading.js';
 import type { Arrival } from '../engine/deadlines.js';
 import { NotificationError } from '../notification.errors.js';
-import { ResolvedOptions, type Origin } from '../notification.options.js';
+import { ResolvedOptions } from '../notification.options.js';
+import type { Origin } from '../access/audit-entry.js';
 import { headerText } from './header-text.js';
 
 export interface Caller {

@@ -8,7 +8,7 @@ import { Catch, Injectable, Logger, type ArgumentsHost, type ExceptionFilter } f
 import { Addresses } from '../access/address-limits.js';
 import { AuditTrail, isRefusal } from '../access/audit.js';
 import { ERROR_STATUS } from '../../protocol/codes.js';
-import type { Origin } from '../notification.options.js';
+import type { Origin } from '../access/audit-entry.js';
 import type { CalledRequest } from './caller.js';
 import { asProtocolError } from '../protocol-error.js';
 

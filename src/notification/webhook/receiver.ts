@@ -4,7 +4,7 @@
  *  1. Only 2xx is success. Redirects are not followed: the address is the operator's to change.
  *  2. What comes back is not read, and nothing of the address, the secrets or the body appears in what is reported.
  */
-import type { ResolvedWebhook } from '../notification.options.js';
+import type { ResolvedWebhook } from './webhook-options.js';
 import { retryAfterMs } from './back-off.js';
 import { keyOf, signatures } from './signature.js';
 

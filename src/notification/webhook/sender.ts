@@ -8,7 +8,7 @@
  */
 import type { Engine, Notice } from '../engine/engine.js';
 import type { NotificationMetrics } from '../notification.metrics.js';
-import type { ResolvedWebhook } from '../notification.options.js';
+import type { ResolvedWebhook } from './webhook-options.js';
 import { pauseMs } from './back-off.js';
 import { Complaints } from './failure-log.js';
 import { webhookBody } from './payload.js';
