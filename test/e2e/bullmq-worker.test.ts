@@ -4,10 +4,10 @@ import { createClient } from 'redis';
 import { QUEUE, type DeployData, type DeployResult } from '../../examples/bullmq/queue.js';
 import { TestClient } from '../support/client.js';
 import { startProcess, type ServiceProcess } from '../support/process.js';
-import type { Program } from '../support/program.js';
+import type { Program } from '../support/child-program.js';
 import { RedisServer } from '../support/redis.js';
 import { requireBinary } from '../support/system.js';
-import { BullmqWorkers } from '../support/workers.js';
+import { BullmqWorkers } from '../support/example-workers.js';
 
 /** Each test starts processes; that takes a second, or twenty on a machine that is busy with something else. */
 const PATIENCE_MS = 60_000;

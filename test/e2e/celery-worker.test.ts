@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TestClient, type Frame } from '../support/client.js';
 import { startProcess, type ServiceProcess } from '../support/process.js';
-import type { Program } from '../support/program.js';
+import type { Program } from '../support/child-program.js';
 import { RedisServer } from '../support/redis.js';
 import { requireBinary } from '../support/system.js';
-import { CeleryWorkers, VISIBILITY_SECONDS } from '../support/workers.js';
+import { CeleryWorkers, VISIBILITY_SECONDS } from '../support/example-workers.js';
 
 const API_KEY = 'a key of sixteen or more';
 

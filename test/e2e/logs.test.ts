@@ -12,7 +12,7 @@ import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-hos
 import type { Request, Response as ExpressResponse } from 'express';
 import { lastErrorHandler } from '../../src/app/graceful-express.adapter.js';
 import { HttpErrorFilter, NotificationError } from '../../src/notification/index.js';
-import { freePort } from '../support/raw-port.js';
+import { freePort } from '../support/free-port.js';
 import { MAIN, startProcess } from '../support/process.js';
 import { startService } from '../support/service.js';
 

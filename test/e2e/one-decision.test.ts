@@ -2,15 +2,15 @@
  * Contract §4.1 to §4.6 under everything at once: `test/support/workload*.ts` do it, `test/support/checker.ts` judges.
  * The long runs are in `test/soak` and `test/fault`. `SEED=…` repeats a run's random choices.
  */
-import { check } from '../support/checker.js';
-import { Recorder } from '../support/recorder.js';
+import { check } from '../history/checker.js';
+import { Recorder } from '../history/recorder.js';
 import { startService, type TestService } from '../support/service.js';
-import { Workload } from '../support/workload.js';
-import { aimAtDeadlines } from '../support/workload-deadline.js';
-import { FaultySite, IOERR, REFUSALS_OF_A_FAULTY_STORE } from '../support/workload-faults.js';
-import { KillWorkload } from '../support/workload-kill.js';
-import { seedOf } from '../support/workload-random.js';
-import { InProcessSite, ProcessSite } from '../support/workload-site.js';
+import { Workload } from '../history/workloads/random-mix.js';
+import { aimAtDeadlines } from '../history/workloads/answers-at-deadline.js';
+import { FaultySite, IOERR, REFUSALS_OF_A_FAULTY_STORE } from '../history/workloads/store-faults.js';
+import { KillWorkload } from '../history/workloads/kill-mid-stream.js';
+import { seedOf } from '../support/random.js';
+import { InProcessSite, ProcessSite } from '../history/sites/single-node.js';
 
 const LIMIT_MS = 120_000;
 

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestClient, Frame } from '../support/client.js';
-import { FlakyClient } from '../support/flaky-client.js';
+import { FlakyClient } from '../support/bad-network-client.js';
 import { startProcess } from '../support/process.js';
 import { RawClient } from '../support/raw-client.js';
 import { startService, type ServiceSettings, type TestService } from '../support/service.js';

@@ -3,8 +3,8 @@
  * is lost, nothing comes twice, everything comes in order (contract §5, issue 5).
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { ClusterSite } from '../support/cluster-site.js';
-import { runFlaky } from '../support/flaky-workload.js';
+import { ClusterSite } from '../support/deployed-cluster.js';
+import { runFlaky } from '../support/bad-network-workload.js';
 import { findBinary, requireBinary } from '../support/system.js';
 
 const CLIENTS = Number(process.env['FLAKY_CLIENTS'] ?? 200);

@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { runFlaky, type FlakyPlan, type FlakyResult } from '../support/flaky-workload.js';
+import { runFlaky, type FlakyPlan, type FlakyResult } from '../support/bad-network-workload.js';
 import { startProcess, type ServiceProcess } from '../support/process.js';
-import { freePort } from '../support/raw-port.js';
+import { freePort } from '../support/free-port.js';
 
 const CLIENTS = Number(process.env['FLAKY_CLIENTS'] ?? 200);
 const MESSAGES = Number(process.env['FLAKY_MESSAGES'] ?? 120);

@@ -1,8 +1,8 @@
 /** A million frames of garbage from many connections: nothing crashes, nobody else notices, the log stays short. */
-import { percentile } from '../support/flaky-workload.js';
+import { percentile } from '../support/bad-network-workload.js';
 import { startProcess, type ServiceProcess } from '../support/process.js';
 import { maskedFrame, OPCODE, RawClient } from '../support/raw-client.js';
-import { HealthyClients } from '../support/raw-healthy.js';
+import { HealthyClients } from '../support/healthy-clients.js';
 
 const TOTAL = Number(process.env['GARBAGE_FRAMES'] ?? 1_000_000);
 const CONNECTIONS = 50;

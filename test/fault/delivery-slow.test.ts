@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TestClient } from '../support/client.js';
-import { percentile } from '../support/flaky-workload.js';
+import { percentile } from '../support/bad-network-workload.js';
 import { startProcess, type ServiceProcess } from '../support/process.js';
 import { maskedFrame, OPCODE, RawClient } from '../support/raw-client.js';
-import { HealthyClients } from '../support/raw-healthy.js';
+import { HealthyClients } from '../support/healthy-clients.js';
 
 const DEAF = Number(process.env['DEAF_CLIENTS'] ?? 200);
 const HEALTHY = 10;

@@ -7,12 +7,12 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { percentile } from '../support/flaky-workload.js';
+import { percentile } from '../support/bad-network-workload.js';
 import type { HostileOptions, HostileReport } from '../support/hostile-user.js';
 import { AUDIENCE, SECRET, tokenOf } from '../support/jwt.js';
 import { startProcess, type ServiceProcess } from '../support/process.js';
-import { HealthyClients } from '../support/raw-healthy.js';
-import { seedOf } from '../support/workload-random.js';
+import { HealthyClients } from '../support/healthy-clients.js';
+import { seedOf } from '../support/random.js';
 
 const SECONDS = Number(process.env['HOSTILE_SECONDS'] ?? 20);
 const HEAP_MIB = 512;

@@ -1,9 +1,9 @@
 /** `kill -9` of the real program with 10 000 prompts pending, 20 times on the same data. */
-import { check } from '../support/checker.js';
-import { Recorder } from '../support/recorder.js';
-import { KillWorkload } from '../support/workload-kill.js';
-import { seedOf } from '../support/workload-random.js';
-import { ProcessSite } from '../support/workload-site.js';
+import { check } from '../history/checker.js';
+import { Recorder } from '../history/recorder.js';
+import { KillWorkload } from '../history/workloads/kill-mid-stream.js';
+import { seedOf } from '../support/random.js';
+import { ProcessSite } from '../history/sites/single-node.js';
 
 it('kill -9 in a stream of creates and answers loses nothing acknowledged, and the service is ready again within 3 s', async () => {
   const recorder = new Recorder();

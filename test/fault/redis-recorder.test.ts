@@ -3,23 +3,23 @@
  * each fault work has to go on, on every node. `REDIS_KILLS`, `REDIS_PENDING`, `REDIS_CALLERS` say how much; `SEED` repeats.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { check } from '../support/checker.js';
-import { checkTelling } from '../support/checker-telling.js';
-import { decidedPrompts, Recorder } from '../support/recorder.js';
-import { RedisSite } from '../support/redis-site.js';
+import { check } from '../history/checker.js';
+import { checkTimeliness } from '../history/timeliness-checker.js';
+import { decidedPrompts, Recorder } from '../history/recorder.js';
+import { RedisSite } from '../history/sites/nodes-on-redis.js';
 import { requireBinary } from '../support/system.js';
-import { KillWorkload } from '../support/workload-kill.js';
-import { Liveness } from '../support/workload-liveness.js';
-import { Outage } from '../support/workload-outage.js';
-import { seedOf } from '../support/workload-random.js';
-import { Workload } from '../support/workload.js';
+import { KillWorkload } from '../history/workloads/kill-mid-stream.js';
+import { Liveness } from '../history/workloads/liveness.js';
+import { Outage } from '../history/workloads/redis-outage.js';
+import { seedOf } from '../support/random.js';
+import { Workload } from '../history/workloads/random-mix.js';
 
 const LIMIT_MS = 900_000;
 const KILLS = Number(process.env['REDIS_KILLS'] ?? 20);
 const PENDING = Number(process.env['REDIS_PENDING'] ?? 10_000);
 const CALLERS = Number(process.env['REDIS_CALLERS'] ?? 500);
 /** A caller by REST asks again after 30 s, and would find what nobody told it. */
-const TELLING = { withinMs: 20_000 };
+const TIMELINESS = { withinMs: 20_000 };
 const GOES_ON = { questions: 20, withinMs: 15_000 };
 
 requireBinary('redis-server')('three nodes on one Redis, under load', () => {
@@ -53,7 +53,7 @@ requireBinary('redis-server')('three nodes on one Redis, under load', () => {
   };
 
   const judge = (what: string, figures: object = {}, { newcomersMayBeRefused = false } = {}): void => {
-    const telling = checkTelling(recorder, { ...TELLING, newcomersMayBeRefused });
+    const timeliness = checkTimeliness(recorder, { ...TIMELINESS, newcomersMayBeRefused });
     const { entries, times } = recorder;
     const count = (kind: string): number => entries.filter((entry) => entry.kind === kind).length;
     console.log(
@@ -61,12 +61,12 @@ requireBinary('redis-server')('three nodes on one Redis, under load', () => {
         asked: count('ask'),
         accepted: count('accepted'),
         decisions: decidedPrompts(entries),
-        slowestTellingMs: telling.slowestMs,
+        slowestDeliveryMs: timeliness.slowestMs,
         ...(liveness.tookMs.length > 0 && { goesOnAfterMs: Math.max(...liveness.tookMs) }),
         ...figures,
       })}`,
     );
-    expect([...check(entries, { times, newcomersMayBeRefused }), ...telling.violations]).toEqual([]);
+    expect([...check(entries, { times, newcomersMayBeRefused }), ...timeliness.violations]).toEqual([]);
   };
 
   it(

@@ -7,8 +7,8 @@
  * Without it the first node's clients have only nodes that are yet to be restarted to go to, and change over twice.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { ClusterSite } from '../support/cluster-site.js';
-import { RollingWorkload, type RollingAccount } from '../support/rolling-workload.js';
+import { ClusterSite } from '../support/deployed-cluster.js';
+import { RollingWorkload, type RollingAccount } from '../support/rolling-restart-workload.js';
 import { findBinary, requireBinary } from '../support/system.js';
 
 const CLIENTS = Number(process.env['ROLLING_CLIENTS'] ?? 2000);

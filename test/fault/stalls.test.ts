@@ -9,7 +9,7 @@ import { RedisServer } from '../support/redis.js';
 import { runRound, type Fault, type RoundReport, type World } from '../support/stall-rounds.js';
 import { StallableNode } from '../support/stallable-node.js';
 import { requireBinary } from '../support/system.js';
-import { Random, seedOf } from '../support/workload-random.js';
+import { Random, seedOf } from '../support/random.js';
 
 const ROUNDS = Number(process.env['STALL_ROUNDS'] ?? 24);
 /** Worlds that live at once: a stalled node uses no processor. */

@@ -1,7 +1,7 @@
 /** Every step of the store fails in its turn, under the whole service: nobody is told what was not decided. */
-import { check } from '../support/checker.js';
-import { Recorder } from '../support/recorder.js';
-import { ERROR, FaultySite, IOERR, REFUSALS_OF_A_FAULTY_STORE } from '../support/workload-faults.js';
+import { check } from '../history/checker.js';
+import { Recorder } from '../history/recorder.js';
+import { ERROR, FaultySite, IOERR, REFUSALS_OF_A_FAULTY_STORE } from '../history/workloads/store-faults.js';
 import type { Fault } from '../../src/notification/engine/embedded/faulty-sqlite.js';
 
 describe('a store of which a step fails', () => {

@@ -7,8 +7,8 @@ import { TestClient, type Frame } from '../support/client.js';
 import { startProcess, type ServiceProcess } from '../support/process.js';
 import { RedisServer } from '../support/redis.js';
 import { requireBinary } from '../support/system.js';
-import { Random, seedOf } from '../support/workload-random.js';
-import { BullmqWorkers, CeleryWorkers, VISIBILITY_SECONDS } from '../support/workers.js';
+import { Random, seedOf } from '../support/random.js';
+import { BullmqWorkers, CeleryWorkers, VISIBILITY_SECONDS } from '../support/example-workers.js';
 
 const JOBS = Number(process.env['WORKER_JOBS'] ?? 100);
 const ROUNDS = Number(process.env['WORKER_ROUNDS'] ?? 5);

@@ -2,12 +2,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { check } from '../support/checker.js';
-import { Recorder } from '../support/recorder.js';
-import { Workload } from '../support/workload.js';
-import { aimAtDeadlines } from '../support/workload-deadline.js';
-import { seedOf } from '../support/workload-random.js';
-import { InProcessSite, ProcessSite } from '../support/workload-site.js';
+import { check } from '../history/checker.js';
+import { Recorder } from '../history/recorder.js';
+import { Workload } from '../history/workloads/random-mix.js';
+import { aimAtDeadlines } from '../history/workloads/answers-at-deadline.js';
+import { seedOf } from '../support/random.js';
+import { InProcessSite, ProcessSite } from '../history/sites/single-node.js';
 
 const LIMIT_MS = 3_600_000;
 /** A record is judged before the next one begins, so that memory does not grow with the run. */

@@ -2,12 +2,12 @@
  * One winner, whoever answers where: devices of one user on the nodes of one Redis answer in opposite ways at once.
  * `OPPOSITES` and `OPPOSITES_OF_FIVE` say how many questions.
  */
-import { check } from '../support/checker.js';
-import { checkTelling } from '../support/checker-telling.js';
-import { Recorder } from '../support/recorder.js';
-import { RedisSite } from '../support/redis-site.js';
+import { check } from '../history/checker.js';
+import { checkTimeliness } from '../history/timeliness-checker.js';
+import { Recorder } from '../history/recorder.js';
+import { RedisSite } from '../history/sites/nodes-on-redis.js';
 import { requireBinary } from '../support/system.js';
-import { answerOppositeWays } from '../support/workload-opposite.js';
+import { answerOppositeWays } from '../history/workloads/opposite-answers.js';
 
 const LIMIT_MS = 1_800_000;
 /** A record is judged before the next one begins, so that memory does not grow with the run. */
@@ -33,7 +33,7 @@ requireBinary('redis-server')('opposite answers at once over three nodes', () =>
         } finally {
           await site.close();
           // Judged even when the count is wrong: it says what happened.
-          const { violations } = checkTelling(recorder, { withinMs: 20_000 });
+          const { violations } = checkTimeliness(recorder, { withinMs: 20_000 });
           expect([...check(recorder.entries, { times: recorder.times }), ...violations]).toEqual([]);
         }
       }

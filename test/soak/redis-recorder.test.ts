@@ -2,28 +2,28 @@
  * Contract §4.1 to §4.6 over three nodes on one Redis: answers, deadlines, cancellations, withdrawals and `kill -9` of
  * nodes while the others live, in random order. `RECORDED` says how many questions, `SEED` repeats the random choices.
  */
-import { check } from '../support/checker.js';
-import { checkTelling } from '../support/checker-telling.js';
-import { decidedPrompts, Recorder } from '../support/recorder.js';
-import { RedisSite } from '../support/redis-site.js';
+import { check } from '../history/checker.js';
+import { checkTimeliness } from '../history/timeliness-checker.js';
+import { decidedPrompts, Recorder } from '../history/recorder.js';
+import { RedisSite } from '../history/sites/nodes-on-redis.js';
 import { requireBinary } from '../support/system.js';
-import { Workload } from '../support/workload.js';
-import { aimAtDeadlines } from '../support/workload-deadline.js';
-import { seedOf } from '../support/workload-random.js';
+import { Workload } from '../history/workloads/random-mix.js';
+import { aimAtDeadlines } from '../history/workloads/answers-at-deadline.js';
+import { seedOf } from '../support/random.js';
 
 const LIMIT_MS = 1_800_000;
 const ROUND = 1500;
 const TOTAL = Number(process.env['RECORDED'] ?? 6000);
 const KILLS = 6;
 /** A caller by REST asks again after 30 s, and would find what nobody told it. */
-const TELLING = { withinMs: 20_000 };
+const TIMELINESS = { withinMs: 20_000 };
 
 requireBinary('redis-server')('three nodes on one Redis', () => {
   it(
     `bring ${TOTAL} questions each to one decision that everybody is told, with a node killed ${KILLS} times in each round`,
     async () => {
       const seed = seedOf('redis soak');
-      const sum = { questions: 0, decisions: 0, kills: 0, slowestStartMs: 0, slowestTellingMs: 0 };
+      const sum = { questions: 0, decisions: 0, kills: 0, slowestStartMs: 0, slowestDeliveryMs: 0 };
       const began = Date.now();
       for (let done = 0, round = 1; done < TOTAL; done += ROUND, round += 1) {
         const timeoutDecision = round % 2 === 0 ? 'proceed' : 'abort';
@@ -35,14 +35,14 @@ requireBinary('redis-server')('three nodes on one Redis', () => {
         } finally {
           await site.close();
         }
-        const telling = checkTelling(recorder, TELLING);
-        const violations = [...check(recorder.entries, { times: recorder.times }), ...telling.violations];
+        const timeliness = checkTimeliness(recorder, TIMELINESS);
+        const violations = [...check(recorder.entries, { times: recorder.times }), ...timeliness.violations];
         expect({ round, violations }).toEqual({ round, violations: [] });
         sum.questions += prompts;
         sum.decisions += decidedPrompts(recorder.entries);
         sum.kills += site.startMs.length - 3;
         sum.slowestStartMs = Math.max(sum.slowestStartMs, ...site.startMs);
-        sum.slowestTellingMs = Math.max(sum.slowestTellingMs, telling.slowestMs);
+        sum.slowestDeliveryMs = Math.max(sum.slowestDeliveryMs, timeliness.slowestMs);
       }
       console.log(JSON.stringify({ ...sum, tookMs: Date.now() - began }));
     },
@@ -63,7 +63,7 @@ requireBinary('redis-server')('three nodes on one Redis', () => {
       } finally {
         await site.close();
       }
-      const { violations } = checkTelling(recorder, TELLING);
+      const { violations } = checkTimeliness(recorder, TIMELINESS);
       expect([...check(recorder.entries, { times: recorder.times }), ...violations]).toEqual([]);
     },
     LIMIT_MS,

@@ -13,7 +13,7 @@ import { WebSocket } from 'ws';
 import { ERROR_STATUS } from '../../src/protocol/codes.js';
 import { hostileFrame, hostileJson } from './hostile-values.js';
 import { maskedFrame, OPCODE } from './raw-client.js';
-import { Random } from './workload-random.js';
+import { Random } from './random.js';
 
 export interface HostileOptions {
   port: number;

@@ -1,5 +1,5 @@
 /** Values that a hostile user would try in any field: made from a seed, small and large, of every kind JSON has and some it lacks. */
-import type { Random } from './workload-random.js';
+import type { Random } from './random.js';
 
 const NAMES = [
   'a',

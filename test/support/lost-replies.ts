@@ -8,7 +8,7 @@ import type { Script } from '../../src/notification/engine/redis/scripts/script.
 import { ConfigurationError, EngineUnavailableError } from '../../src/notification/notification.errors.js';
 import { RedisNodes, untilAvailable } from './redis-nodes.js';
 import { RedisServer, type RedisMonitor } from './redis.js';
-import { SCRIPT_CASES, type Scene, type ScriptCase } from './script-cases.js';
+import { SCRIPT_CASES, type Scene, type ScriptCase } from './redis-script-cases.js';
 import { TcpProxy } from './tcp-proxy.js';
 
 const FOLDER = new URL('../../src/notification/engine/redis/scripts/', import.meta.url);

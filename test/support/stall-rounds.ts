@@ -11,7 +11,7 @@ import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TestClient } from './client.js';
-import type { Random } from './workload-random.js';
+import type { Random } from './random.js';
 import type { StallableNode } from './stallable-node.js';
 
 /** An answer that was sent this long before a deadline has reached the socket in time. */

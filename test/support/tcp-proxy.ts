@@ -10,7 +10,7 @@
  */
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { HEALTHY, Lane, type Faults, type Limit, type Random } from './tcp-lane.js';
+import { HEALTHY, Lane, type Faults, type Limit, type Random } from './tcp-proxy-direction.js';
 
 /** `up`: from the client to the target. */
 export type Direction = 'up' | 'down';

@@ -4,7 +4,7 @@ import { ConfigurationError, EngineUnavailableError } from '../../../src/notific
 import { everyScript } from '../../support/lost-replies.js';
 import { RedisNodes, type Node, untilAvailable } from '../../support/redis-nodes.js';
 import { RedisServer } from '../../support/redis.js';
-import { SCRIPT_CASES } from '../../support/script-cases.js';
+import { SCRIPT_CASES } from '../../support/redis-script-cases.js';
 import { requireBinary } from '../../support/system.js';
 import { AFTER_DECISIONS } from '../../support/webhook-events.js';
 import { question } from './engine-suite.js';

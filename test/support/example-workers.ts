@@ -1,7 +1,7 @@
 /** The workers of `examples/`, in processes of their own. */
 import { delimiter, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Program } from './program.js';
+import { Program } from './child-program.js';
 import { findBinary } from './system.js';
 
 const BULLMQ = fileURLToPath(new URL('../../examples/bullmq/', import.meta.url));

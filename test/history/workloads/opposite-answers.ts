@@ -2,9 +2,9 @@
  * Devices of one user on different nodes that answer in opposite ways at once, while two callers on two nodes wait, a
  * device on a third looks on and somebody reads by REST. Who wins is counted; that all agree is the checker's to say.
  */
-import type { Recorder } from './recorder.js';
-import { askByRest, Device, effective, look, type Asked, type PromptFrame } from './workload-client.js';
-import type { RedisSite } from './redis-site.js';
+import type { Recorder } from '../recorder.js';
+import { askByRest, Device, effective, readByRest, type Asked, type PromptFrame } from '../recorded-client.js';
+import type { RedisSite } from '../sites/nodes-on-redis.js';
 
 export interface Opposite {
   count: number;
@@ -21,7 +21,7 @@ export interface OppositeScore {
   wins: number[];
   /** Questions of which not exactly one answer was accepted. */
   notOne: number;
-  /** Questions of which somebody was not told in time, after which the lane ended. */
+  /** Questions of which somebody was not delivered in time, after which the lane ended. */
   unheard: number;
 }
 
@@ -70,7 +70,7 @@ export async function answerOppositeWays(
         await Promise.all(answering.map((_, place) => answer((place + question) % devices)));
         if (accepted.filter(Boolean).length !== 1) score.notOne += 1;
         score.wins[accepted.indexOf(true)]! += 1;
-        await Promise.all([...callers, resolved, look(recorder, at(question + 2), callbackId)]);
+        await Promise.all([...callers, resolved, readByRest(recorder, at(question + 2), callbackId)]);
       };
       if (!(await isDoneInTime(round()))) {
         score.unheard += 1;

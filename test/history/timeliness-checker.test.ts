@@ -1,5 +1,5 @@
-/** What is judged by the clock is seen to find each kind of violation, in records made by hand, and nothing in one that is well. */
-import { checkTelling } from './checker-telling.js';
+/** The timeliness checker finds each kind of violation in a record made by hand, and nothing in a sound one. */
+import { checkTimeliness } from './timeliness-checker.js';
 import type { Rule } from './checker.js';
 import type { Entry, Verdict } from './recorder.js';
 
@@ -26,48 +26,48 @@ const answered: Timed[] = [
 ];
 const ended = (moment: number): Timed => at(moment, { kind: 'ended', call: 1, callbackId: 'c', verdict });
 const told = (moment: number): Timed =>
-  at(moment, { kind: 'told', observer: 'connection', connection: 1, callbackId: 'c', verdict });
+  at(moment, { kind: 'observed', observer: 'connection', connection: 1, callbackId: 'c', verdict });
 const closed = (moment: number, code: number): Timed => at(moment, { kind: 'closed', connection: 1, code });
 const left = (moment: number): Timed[] => [at(moment, { kind: 'leave', connection: 1 }), closed(moment, 1005)];
 const away = (moment: number): Timed => at(moment, { kind: 'away', at: moment });
 const back = (moment: number): Timed => at(moment, { kind: 'back', at: moment, missed: false });
 
 const judge = (...record: Timed[]) =>
-  checkTelling({ entries: record.map(([, entry]) => entry), times: record.map(([moment]) => moment) }, { withinMs: 1000 });
+  checkTimeliness({ entries: record.map(([, entry]) => entry), times: record.map(([moment]) => moment) }, { withinMs: 1000 });
 const BEGUN = [started, connected, asked, shown, ...answered];
 
-describe('the checker of telling', () => {
-  it('finds nothing where everybody is told soon, and says how soon', () => {
+describe('the checker of timeliness', () => {
+  it('finds nothing if every decision arrives soon, and reports the slowest', () => {
     expect(judge(...BEGUN, ended(500), told(700), ...left(3000))).toEqual({ violations: [], slowestMs: 670 });
   });
 
-  it('lets the clock stand still while the store is away', () => {
+  it('stops the clock while the store is away', () => {
     expect(judge(...BEGUN, away(100), back(9000), ended(9500), told(9500), ...left(20_000)).violations).toEqual([]);
   });
 
-  it('lets nobody be told who has left, or whose node has stopped', () => {
+  it('expects no decision on a connection that left or whose node stopped', () => {
     expect(judge(...BEGUN, ended(500), ...left(600)).violations).toEqual([]);
     const stopping = at(100, { kind: 'stopping', node: 'n' });
     expect(judge(...BEGUN, stopping, closed(110, 1006), ended(500)).violations).toEqual([]);
   });
 
-  it('lets those be sent away who come while the store is away', () => {
+  it('allows a node to close connections that open while the store is away', () => {
     expect(judge(started, away(0), connected, closed(100, 1011), back(200)).violations).toEqual([]);
   });
 
   const cases: [Rule, string, Timed[]][] = [
-    ['told in time', 'a caller who hears of a decision late', [...BEGUN, told(40), ended(1500)]],
-    ['told in time', 'a device that hears of it late', [...BEGUN, ended(40), told(1500)]],
-    ['told in time', 'a device that never hears of it', [...BEGUN, ended(40), ...left(3000)]],
+    ['delivered in time', 'a caller who hears of a decision late', [...BEGUN, told(40), ended(1500)]],
+    ['delivered in time', 'a device that gets it late', [...BEGUN, ended(40), told(1500)]],
+    ['delivered in time', 'a device that never gets it', [...BEGUN, ended(40), ...left(3000)]],
     [
-      'told in time',
-      'a caller who hears late though the store is long back',
+      'delivered in time',
+      'a caller that gets it late although the store has been back for long',
       [...BEGUN, away(40), back(50), told(60), ended(5000)],
     ],
     ['connections stay', 'a connection that is closed for no reason', [...BEGUN, ended(40), told(40), closed(50, 1006)]],
     ['connections stay', 'one that is closed because the store is away', [...BEGUN, away(40), closed(50, 1011), back(60)]],
   ];
-  it.each(cases)('sees under "%s" %s', (rule, _what, record) => {
+  it.each(cases)('reports "%s" for %s', (rule, _what, record) => {
     expect(judge(...record).violations.map((violation) => violation.rule)).toContain(rule);
   });
 });

@@ -3,21 +3,21 @@
  * After each start everything that was acknowledged is looked for, and what was under way is taken up by its key.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Recorder } from './recorder.js';
+import type { Recorder } from '../recorder.js';
 import {
   answerByRest,
   askByRest,
   Device,
   effective,
   listByRest,
-  look,
+  readByRest,
   LostCall,
   type Answer,
   type Asked,
-} from './workload-client.js';
-import { Random } from './workload-random.js';
-import type { Site } from './workload-site.js';
-import { eachOf } from './workload.js';
+} from '../recorded-client.js';
+import { Random } from '../../support/random.js';
+import type { Site } from '../sites/single-node.js';
+import { eachOf } from './random-mix.js';
 
 export interface KillOptions {
   seed: number;
@@ -70,7 +70,7 @@ export class KillWorkload {
     }
     await this.answerEverything();
     await Promise.all(this.callers);
-    await this.lookAtAll();
+    await this.readAll();
   }
 
   /** As many pending as there are to be. */
@@ -187,7 +187,7 @@ export class KillWorkload {
     const answers = this.answersInDoubt.splice(0);
     const node = await this.site.node();
     await eachOf(answers, 32, async (callbackId) => {
-      if ((await look(this.recorder, node, callbackId))?.state === 'pending') this.open.add(callbackId);
+      if ((await readByRest(this.recorder, node, callbackId))?.state === 'pending') this.open.add(callbackId);
     });
     await eachOf(this.asksInDoubt.splice(0), 32, (asked) => this.create(asked));
     const expected = [...this.open]; // the inbox may hold more: what was stored and not acknowledged
@@ -214,10 +214,10 @@ export class KillWorkload {
     }
   }
 
-  private async lookAtAll(): Promise<void> {
+  private async readAll(): Promise<void> {
     const known = new Set<string>();
     for (const entry of this.recorder.entries) if ('callbackId' in entry) known.add(entry.callbackId);
     const node = await this.site.node();
-    await eachOf([...known], 32, (callbackId) => look(this.recorder, node, callbackId));
+    await eachOf([...known], 32, (callbackId) => readByRest(this.recorder, node, callbackId));
   }
 }

@@ -2,7 +2,7 @@
  * A cluster as deploy/ describes it: places for nodes, each a process on a port of its own, one Redis, and nginx on
  * deploy/nginx.conf in front of all places, whether something runs there or not.
  */
-import { freePort } from './raw-port.js';
+import { freePort } from './free-port.js';
 import { startNginx, type Nginx } from './nginx.js';
 import { startProcess, type ServiceProcess } from './process.js';
 import { RedisServer } from './redis.js';

@@ -1,33 +1,33 @@
 /**
- * The contract's §4 over a record: a pure function, the same for every engine, any number of nodes and any transport.
+ * Checks a record of confirmations: a pure function, the same for every engine, any number of nodes and any transport.
  *
- * What cannot be judged is not judged: a frame that was on its way when the decision fell is no fault. What was told on
- * a connection, or begun after somebody had been told, is.
+ * It does not judge what it cannot know: a frame that was under way when the decision fell is no violation. A frame on a
+ * connection that already knew the decision, or in a call that began after the decision was known, is one.
  */
 import type { Entry, GivenAnswer, Question, Verdict } from './recorder.js';
 
 export type Rule =
-  /** Everybody who is told a decision of a prompt is told the same. */
+  /** All observers of a prompt's decision see the same decision. */
   | 'one decision'
   /** What was acknowledged to an answerer, a withdrawer or a canceller is the decision. */
   | 'acknowledged is decided'
-  /** What was acknowledged is there afterwards. */
+  /** What was acknowledged can be read afterwards. */
   | 'nothing is lost'
-  /** Who knows that a prompt is decided is not shown it as pending. */
+  /** An observer that knows the decision of a prompt is not shown it as pending. */
   | 'not pending again'
-  /** Proceed has a person, or the caller's own word, behind it. */
-  | 'proceed is said'
+  /** `proceed` has a person's answer, or the caller's own default, behind it. */
+  | 'proceed was chosen'
   /** Every other decision has its cause as well, and its time. */
   | 'a decision has a cause'
   /** A key is one prompt; a call without one is a prompt of its own. */
   | 'a key is one prompt'
   /** Every call ends, in a way that was promised. */
   | 'every call ends'
-  /** `decisions$` tells every decision. */
-  | 'decisions are told'
-  /** Who waits, and who was shown a prompt, hears of its decision soon (`checker-telling.ts`). */
-  | 'told in time'
-  /** A connection stays until its client or its node goes (`checker-telling.ts`). */
+  /** `decisions$` emits every decision. */
+  | 'decisions are emitted'
+  /** Waiting callers, and connections that were shown the prompt, get its decision soon (`timeliness-checker.ts`). */
+  | 'delivered in time'
+  /** A connection stays until its client or its node goes (`timeliness-checker.ts`). */
   | 'connections stay';
 
 export interface Violation {
@@ -38,16 +38,16 @@ export interface Violation {
 export interface CheckOptions {
   /** Codes and errors' names that a call may end with besides what the contract promises when nothing is broken. */
   tolerated?: readonly string[];
-  /** When the entries were noted: with it, a call that was refused only after this product's 2 s has met a machine too slow to be judged. */
+  /** When the entries were recorded. With it, a refusal that took longer than 2 s is excused: the machine was too slow to judge. */
   times?: readonly number[];
-  /** Whether who comes may be sent away, and who subscribes refused, to come again: what the nodes listen with is being broken. */
+  /** Whether new connections may be closed and new subscriptions refused, because the nodes' pub/sub connections are being broken. */
   newcomersMayBeRefused?: boolean;
   /** Whether `decisions$` was recorded from before each start to the end. */
   decisionsRecorded?: boolean;
 }
 
 type EntryOf<Kind extends Entry['kind']> = Extract<Entry, { kind: Kind }>;
-type Begun = EntryOf<'ask' | 'answer' | 'withdraw' | 'cancel' | 'list' | 'look'>;
+type Begun = EntryOf<'ask' | 'answer' | 'withdraw' | 'cancel' | 'list' | 'read'>;
 
 interface At<E> {
   at: number;
@@ -58,22 +58,22 @@ interface Prompt {
   callbackId: string;
   question?: Question;
   expiresAt?: number | null;
-  /** The union of what is known of the decision; `undefined` until somebody is told. */
+  /** The union of what is known of the decision; `undefined` until an observer knows it. */
   verdict?: Verdict;
-  /** Where in the record somebody was told first. */
+  /** Where in the record the decision was first known. */
   knownAt: number;
-  /** Connections that were told, and where. */
-  toldConnections: Map<number, number>;
+  /** Connections that know the decision, and since where in the record. */
+  informedConnections: Map<number, number>;
   /** A promise to have stored it, and where it was given. */
   storedAt?: number;
   answers: EntryOf<'answer'>[];
   withdrawn: boolean;
   event: boolean;
-  lastLook?: EntryOf<'looked'>;
-  lastLookBegan: number;
+  lastRead?: EntryOf<'found'>;
+  lastReadBegan: number;
 }
 
-/** How long the engine may take before it is held to be away (contract §4.6), less what a clock may be off. */
+/** How long the engine may take before a node considers it away: 2 s, less what a clock may be off. */
 export const PATIENCE_OF_NODES_MS = 1900;
 /** A close code. */
 export const SERVER_FAULT = 1011;
@@ -178,7 +178,7 @@ class Check {
         return this.begin(entry, at);
       }
       case 'list':
-      case 'look':
+      case 'read':
         return this.begin(entry, at);
       case 'created': {
         const call = this.calls.get(entry.call);
@@ -194,7 +194,10 @@ class Check {
         const prompt = this.prompt(entry.callbackId, call.entry.question);
         prompt.storedAt ??= at;
         if (call.created !== undefined && call.created !== entry.callbackId)
-          this.report('a key is one prompt', `call ${entry.call} created ${call.created} and was told of ${entry.callbackId}`);
+          this.report(
+            'a key is one prompt',
+            `call ${entry.call} created ${call.created} and got the decision of ${entry.callbackId}`,
+          );
         this.learn(prompt, entry.verdict, at, `the caller of call ${entry.call}`);
         const throws = entry.verdict.outcome === 'timed_out' && call.entry.onTimeout === 'error';
         if (entry.thrown !== undefined && entry.thrown !== throws)
@@ -247,18 +250,17 @@ class Check {
         }
         return;
       }
-      case 'looked': {
+      case 'found': {
         const call = this.finish(entry, entry.call);
-        if (call?.entry.kind !== 'look') return;
+        if (call?.entry.kind !== 'read') return;
         const prompt = this.prompt(call.entry.callbackId, entry.question, entry.expiresAt);
-        prompt.lastLook = entry;
-        prompt.lastLookBegan = call.at;
-        if (entry.verdict) this.learn(prompt, entry.verdict, at, `who looked in call ${entry.call}`);
-        if (entry.state === 'pending')
-          this.pendingSeen.push({ prompt, at, since: call.at, how: `looked at in call ${entry.call}` });
+        prompt.lastRead = entry;
+        prompt.lastReadBegan = call.at;
+        if (entry.verdict) this.learn(prompt, entry.verdict, at, `the reader of call ${entry.call}`);
+        if (entry.state === 'pending') this.pendingSeen.push({ prompt, at, since: call.at, how: `read in call ${entry.call}` });
         return;
       }
-      case 'told': {
+      case 'observed': {
         const prompt = this.prompt(entry.callbackId, entry.question);
         if (entry.observer === 'decisions$') prompt.event = true;
         this.learn(prompt, entry.verdict, at, entry.observer, entry.connection);
@@ -319,11 +321,11 @@ class Check {
       prompt = {
         callbackId,
         knownAt: Infinity,
-        toldConnections: new Map(),
+        informedConnections: new Map(),
         answers: [],
         withdrawn: false,
         event: false,
-        lastLookBegan: -1,
+        lastReadBegan: -1,
       };
       this.prompts.set(callbackId, prompt);
     }
@@ -345,7 +347,7 @@ class Check {
     rule: Rule = 'one decision',
   ): void {
     prompt.knownAt = Math.min(prompt.knownAt, at);
-    if (connection !== undefined && !prompt.toldConnections.has(connection)) prompt.toldConnections.set(connection, at);
+    if (connection !== undefined && !prompt.informedConnections.has(connection)) prompt.informedConnections.set(connection, at);
     const known = prompt.verdict;
     if (known && !agree(known, verdict)) {
       this.report(rule, `${prompt.callbackId}: ${who} has ${show(verdict)}, others ${show(known)}`);
@@ -358,9 +360,9 @@ class Check {
 
   private checkPendingSeen(): void {
     for (const { prompt, at, connection, since, how } of this.pendingSeen) {
-      const told = connection === undefined ? undefined : prompt.toldConnections.get(connection);
-      if (told !== undefined && told < at)
-        this.report('not pending again', `${prompt.callbackId}: ${how} after that connection was told the decision`);
+      const knownSince = connection === undefined ? undefined : prompt.informedConnections.get(connection);
+      if (knownSince !== undefined && knownSince < at)
+        this.report('not pending again', `${prompt.callbackId}: ${how} after that connection knew the decision`);
       else if (prompt.knownAt < since)
         this.report('not pending again', `${prompt.callbackId}: ${how}, which began after the decision was known`);
       else if (this.cancelKnown(prompt) < since)
@@ -389,15 +391,15 @@ class Check {
   }
 
   private checkPrompt(prompt: Prompt): void {
-    const { callbackId, verdict, lastLook } = prompt;
+    const { callbackId, verdict, lastRead } = prompt;
     const promised = prompt.storedAt !== undefined || verdict !== undefined;
-    if (promised && !lastLook) this.report('nothing is lost', `${callbackId}: nobody looked whether it is there`);
-    if (promised && lastLook?.state === 'missing') this.report('nothing is lost', `${callbackId}: it is not there any more`);
-    if (lastLook?.state === 'pending' && prompt.knownAt < prompt.lastLookBegan)
-      this.report('nothing is lost', `${callbackId}: the decision ${show(verdict)} was told and is not there any more`);
+    if (promised && !lastRead) this.report('nothing is lost', `${callbackId}: nobody read it at the end`);
+    if (promised && lastRead?.state === 'missing') this.report('nothing is lost', `${callbackId}: it is gone`);
+    if (lastRead?.state === 'pending' && prompt.knownAt < prompt.lastReadBegan)
+      this.report('nothing is lost', `${callbackId}: the decision ${show(verdict)} was known and is gone`);
     if (!verdict) return;
     if (this.decisionsRecorded && !prompt.event)
-      this.report('decisions are told', `${callbackId}: decisions$ did not tell ${show(verdict)}`);
+      this.report('decisions are emitted', `${callbackId}: decisions$ did not emit ${show(verdict)}`);
     this.checkCause(prompt, verdict);
   }
 
@@ -405,7 +407,10 @@ class Check {
     const { callbackId, expiresAt } = prompt;
     const ask = this.askOf(prompt);
     const wrong = (what: string): void =>
-      this.report(verdict.proceed ? 'proceed is said' : 'a decision has a cause', `${callbackId}: ${show(verdict)}, but ${what}`);
+      this.report(
+        verdict.proceed ? 'proceed was chosen' : 'a decision has a cause',
+        `${callbackId}: ${show(verdict)}, but ${what}`,
+      );
     switch (verdict.outcome) {
       case 'answered':
         if (
@@ -450,7 +455,7 @@ class Check {
       const what = `${entry.kind} (call ${number})`;
       if (!outcome) {
         if (entry.kind === 'ask' && entry.waits === false && created !== undefined) continue;
-        this.report('every call ends', `${what} was never told anything`);
+        this.report('every call ends', `${what} never ended`);
       } else if (outcome.kind === 'failed') {
         const code = 'connection' in entry && entry.connection !== undefined ? this.closedWith.get(entry.connection) : undefined;
         const closed = code === undefined ? '' : `, its connection closed with ${code}`;
@@ -499,7 +504,7 @@ class Check {
     if (begun.kind === 'answer' && begun.answer === null && code === 'INVALID_ANSWER') return;
     if ((begun.kind !== 'answer' && begun.kind !== 'withdraw') || code !== 'ALREADY_RESOLVED')
       return this.report('every call ends', `${what} was refused with ${code}`);
-    if (!verdict) return this.report('every call ends', `${what} came too late and was not told the decision`);
+    if (!verdict) return this.report('every call ends', `${what} came too late and did not get the decision`);
     const repeats =
       begun.kind === 'withdraw'
         ? verdict.outcome === 'withdrawn'

@@ -5,10 +5,10 @@
  * again and again, so that somebody comes before any node has looked what is due; what it is told is the checker's to judge.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Recorder } from './recorder.js';
-import { isReady, type RedisSite } from './redis-site.js';
-import { askByRest, Device, effective, look, LostCall, type Asked, type PromptFrame } from './workload-client.js';
-import type { Node } from './workload-site.js';
+import type { Recorder } from '../recorder.js';
+import { isReady, type RedisSite } from '../sites/nodes-on-redis.js';
+import { askByRest, Device, effective, readByRest, LostCall, type Asked, type PromptFrame } from '../recorded-client.js';
+import type { Node } from '../sites/single-node.js';
 
 /** The contract's 2 s, and what a busy machine adds. */
 const REFUSED_WITHIN_MS = 4000;
@@ -99,7 +99,7 @@ export class Outage {
     const [prompt] = await Promise.all([shown, created]);
     // It is about to ask with `wait`; once a request that comes later is answered, the node has read for it and waits.
     await new Promise((resolve) => setImmediate(resolve));
-    await look(this.recorder, asking, prompt.callback_id);
+    await readByRest(this.recorder, asking, prompt.callback_id);
     const patient: Patient = { device, node, prompt, told, isTold: false };
     const end = (): void => void (patient.isTold = true);
     told.then(end, end);

@@ -1,4 +1,4 @@
-/** The checker is seen to find each kind of violation, in records made by hand, and nothing in one that is well. */
+/** The checker finds each kind of violation in a record made by hand, and nothing in a sound one. */
 import { check, type CheckOptions, type Rule } from './checker.js';
 import type { Entry, GivenAnswer, Verdict } from './recorder.js';
 
@@ -52,8 +52,8 @@ const shown = (more: Of<'shown'> = {}): Entry => ({
   expiresAt: 5000,
   ...more,
 });
-const told = (verdict: Verdict, more: Of<'told'> = {}): Entry => ({
-  kind: 'told',
+const told = (verdict: Verdict, more: Of<'observed'> = {}): Entry => ({
+  kind: 'observed',
   observer: 'connection',
   connection: 1,
   callbackId: 'c',
@@ -63,12 +63,12 @@ const told = (verdict: Verdict, more: Of<'told'> = {}): Entry => ({
 const starting = (at: number): Entry => ({ kind: 'starting', node: 'n', at });
 const stopping: Entry = { kind: 'stopping', node: 'n' };
 const stopped = (at: number): Entry => ({ kind: 'stopped', node: 'n', at });
-const looked = (verdict?: Verdict, more: Of<'looked'> = {}): Entry[] => [
-  { kind: 'look', call: 99, node: 'n', callbackId: 'c' },
-  { kind: 'looked', call: 99, state: verdict ? 'decided' : 'pending', verdict, ...more },
+const looked = (verdict?: Verdict, more: Of<'found'> = {}): Entry[] => [
+  { kind: 'read', call: 99, node: 'n', callbackId: 'c' },
+  { kind: 'found', call: 99, state: verdict ? 'decided' : 'pending', verdict, ...more },
 ];
 
-/** Asked, shown, answered with yes, told to everybody, looked at. */
+/** Asked, shown, answered with yes, seen by everybody, read at the end. */
 const WELL: Entry[] = [
   starting(0),
   connect(),
@@ -86,15 +86,15 @@ const WELL: Entry[] = [
 ];
 
 describe('the checker', () => {
-  it('finds nothing in a record that is well', () => {
+  it('finds nothing in a sound record', () => {
     expect(check(WELL, { decisionsRecorded: true })).toEqual([]);
   });
 
-  it('leaves alone a frame that was on its way when the decision fell', () => {
+  it('accepts a frame that was under way when the decision fell', () => {
     expect(check([...WELL.slice(0, 2), connect(2), ...WELL.slice(2, 8), shown({ connection: 2 }), ...WELL.slice(8)])).toEqual([]);
   });
 
-  it('lets a caller be lost with the node, and come back with its key', () => {
+  it('accepts a caller that loses its node and returns with its key', () => {
     const key = 'k';
     const record = [
       starting(0),
@@ -121,7 +121,7 @@ describe('the checker', () => {
   const away: Entry = { kind: 'away', at: 1000 };
   const back = (missed = true): Entry => ({ kind: 'back', at: 9000, missed });
 
-  it('lets a call be refused while the store is away, or where the machine was too slow to tell', () => {
+  it('accepts a refusal while the store is away, or on a machine that was too slow', () => {
     expect(check(refusedOnceMore(away, back()))).toEqual([]);
     expect(check([...refusedOnceMore(away), back()])).toEqual([]);
     expect(check(refusedOnceMore(), { times: [0, 0, 2000] })).toEqual([]);
@@ -163,11 +163,11 @@ describe('the checker', () => {
       [ask({ waits: false }), created(), ...looked(undefined, { state: 'missing' })],
     ],
     ['nothing is lost', 'an acknowledged answer that is gone', [...WELL.slice(0, 9), ...looked()]],
-    ['nothing is lost', 'a prompt that nobody looked for', [ask({ waits: false }), created()]],
+    ['nothing is lost', 'a prompt that nobody read at the end', [ask({ waits: false }), created()]],
     ['nothing is lost', 'a deadline that moves', [...WELL.slice(0, 5), shown({ expiresAt: 6000 }), ...WELL.slice(5)]],
     [
       'not pending again',
-      'a prompt shown on a connection that was told its decision',
+      'a prompt shown on a connection that knew its decision',
       [...WELL.slice(0, 9), shown(), ...WELL.slice(9)],
     ],
     [
@@ -191,7 +191,7 @@ describe('the checker', () => {
       [ask({ waits: false }), created(), { kind: 'cancel', call: 4, node: 'n', taskId: 't' }, accepted(4), ...looked()],
     ],
     [
-      'proceed is said',
+      'proceed was chosen',
       'a yes that nobody gave',
       [
         ask(),
@@ -202,12 +202,12 @@ describe('the checker', () => {
       ],
     ],
     [
-      'proceed is said',
+      'proceed was chosen',
       'a time-out that proceeds where the caller said abort',
       [ask(), ended(timedOut(true)), ...looked(timedOut(true))],
     ],
     [
-      'proceed is said',
+      'proceed was chosen',
       'a deadline missed while nothing ran that proceeds by setting',
       [
         starting(0),
@@ -223,7 +223,7 @@ describe('the checker', () => {
       ],
     ],
     [
-      'proceed is said',
+      'proceed was chosen',
       'a cancellation that proceeds',
       [
         ask(),
@@ -265,8 +265,8 @@ describe('the checker', () => {
         ...WELL.map((entry) => (entry.kind === 'ask' ? ask({ key: 'k' }) : entry)),
         ask({ key: 'k', call: 5, waits: false }),
         created({ call: 5, callbackId: 'other' }),
-        { kind: 'look', call: 98, node: 'n', callbackId: 'other' },
-        { kind: 'looked', call: 98, state: 'pending' },
+        { kind: 'read', call: 98, node: 'n', callbackId: 'other' },
+        { kind: 'found', call: 98, state: 'pending' },
       ],
     ],
     [
@@ -274,12 +274,8 @@ describe('the checker', () => {
       'two calls without a key that share a prompt',
       [...WELL.slice(0, 8), ask({ call: 5 }), ended(answered('ann', YES), { call: 5 }), ...WELL.slice(8)],
     ],
-    ['every call ends', 'a caller who is never told anything', [ask(), answer(YES), accepted(), ...looked(answered('ann', YES))]],
-    [
-      'every call ends',
-      'an answerer who is never told anything',
-      [...WELL.slice(0, 9), answer(NO, { call: 7 }), ...WELL.slice(9)],
-    ],
+    ['every call ends', 'a caller who never gets an end', [ask(), answer(YES), accepted(), ...looked(answered('ann', YES))]],
+    ['every call ends', 'an answerer who never gets an end', [...WELL.slice(0, 9), answer(NO, { call: 7 }), ...WELL.slice(9)]],
     [
       'every call ends',
       'a caller who is refused while the service runs',
@@ -307,14 +303,14 @@ describe('the checker', () => {
     ],
     [
       'every call ends',
-      'a late answerer who is not told the decision',
+      'a late answerer who does not get the decision',
       [...WELL.slice(0, 9), answer(NO, { call: 7 }), refused('ALREADY_RESOLVED', undefined, 7), ...WELL.slice(9)],
     ],
     ['every call ends', 'a caller who is refused before the store was away', [...refusedOnceMore(), away, back()]],
     ['every call ends', 'a caller who is refused when it is back', [away, back(), ...refusedOnceMore()]],
     ['every call ends', 'a caller who is refused at once', refusedOnceMore(), { times: [0, 0, 100] }],
     [
-      'proceed is said',
+      'proceed was chosen',
       'a setting that proceeds for a deadline that passed while the store was away',
       [
         away,
@@ -326,14 +322,14 @@ describe('the checker', () => {
       ],
     ],
     [
-      'decisions are told',
-      'a decision that decisions$ did not tell',
+      'decisions are emitted',
+      'a decision that decisions$ did not emit',
       [...WELL.slice(0, 8), ...WELL.slice(9)],
       { decisionsRecorded: true },
     ],
   ];
   // Jest takes a fourth parameter that a row does not fill for a callback.
-  it.each(cases)('sees under "%s" %s', (...[rule, , record, options]) => {
+  it.each(cases)('reports "%s" for %s', (...[rule, , record, options]) => {
     expect(check(record, options).map((violation) => violation.rule)).toContain(rule);
   });
 });

@@ -1,9 +1,18 @@
 /** Work goes on: after whatever happened, questions are asked, shown, answered and settled on every node. */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Recorder } from './recorder.js';
-import { answerByRest, askByRest, Device, effective, look, LostCall, type Asked, type PromptFrame } from './workload-client.js';
-import type { RedisSite } from './redis-site.js';
-import type { Node } from './workload-site.js';
+import type { Recorder } from '../recorder.js';
+import {
+  answerByRest,
+  askByRest,
+  Device,
+  effective,
+  readByRest,
+  LostCall,
+  type Asked,
+  type PromptFrame,
+} from '../recorded-client.js';
+import type { RedisSite } from '../sites/nodes-on-redis.js';
+import type { Node } from '../sites/single-node.js';
 
 export interface LivenessOptions {
   /** Asked on each node. */
@@ -65,7 +74,7 @@ export class Liveness {
       if (index % 3 === 0) await answerByRest(this.recorder, third, ...given);
       else await device.answer(...given);
       await told;
-      await look(this.recorder, third, callbackId);
+      await readByRest(this.recorder, third, callbackId);
       onSettled();
     };
     await Promise.all(Array.from({ length: this.options.questions }, (_, index) => one(index)));

@@ -7,8 +7,8 @@
  * neither "accepted" nor the same for its repetition, or when the back-end is told another decision.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { percentile } from './flaky-workload.js';
-import { answerTo, RollingUser } from './rolling-user.js';
+import { percentile } from './bad-network-workload.js';
+import { answerTo, RollingUser } from './reconnecting-user.js';
 
 export interface RollingAccount {
   calls: number;

@@ -1,7 +1,7 @@
 /** Users on bad networks, a publisher that knows what it has published, and the account of what arrived. */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { FlakyClient } from './flaky-client.js';
+import { FlakyClient } from './bad-network-client.js';
 import { TcpProxy } from './tcp-proxy.js';
 
 export interface FlakyPlan {

@@ -4,11 +4,11 @@
  * another one.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { startProcess, type ServiceProcess } from './process.js';
-import type { Recorder } from './recorder.js';
-import { RedisServer } from './redis.js';
-import { TestClient } from './client.js';
-import type { Node, Site } from './workload-site.js';
+import { startProcess, type ServiceProcess } from '../../support/process.js';
+import type { Recorder } from '../recorder.js';
+import { RedisServer } from '../../support/redis.js';
+import { TestClient } from '../../support/client.js';
+import type { Node, Site } from './single-node.js';
 
 /** After so long without Redis deadlines that passed meanwhile are missed ones, on the slowest machine. */
 const MISSED_MS = 4000;
@@ -83,7 +83,7 @@ export class RedisSite implements Site {
   /** Takes Redis away, and gives it back when `meanwhile` has ended and everything is as before. */
   async withoutRedis(how: 'killed' | 'frozen', meanwhile: () => Promise<unknown>): Promise<void> {
     const since = Date.now();
-    this.recorder.note({ kind: 'away', at: since });
+    this.recorder.record({ kind: 'away', at: since });
     if (how === 'frozen') this.redis.pause();
     else await this.redis.kill9();
     try {
@@ -97,7 +97,7 @@ export class RedisSite implements Site {
     this.readyMs.push(Date.now() - at);
     await Promise.all(this.nodes.map(untilSubscribed));
     this.healedMs.push(Date.now() - at);
-    this.recorder.note({ kind: 'back', at, missed: at - since > MISSED_MS });
+    this.recorder.record({ kind: 'back', at, missed: at - since > MISSED_MS });
   }
 
   async killPubSub(): Promise<void> {
@@ -111,16 +111,16 @@ export class RedisSite implements Site {
 
   private async kill(slot: Slot): Promise<void> {
     if (!slot.process) return;
-    this.recorder.note({ kind: 'stopping', node: slot.name });
+    this.recorder.record({ kind: 'stopping', node: slot.name });
     slot.node = undefined;
     await slot.process.stop('SIGKILL');
     slot.process = undefined;
-    this.recorder.note({ kind: 'stopped', node: slot.name, at: Date.now() });
+    this.recorder.record({ kind: 'stopped', node: slot.name, at: Date.now() });
   }
 
   private async start(slot: Slot): Promise<void> {
     const began = Date.now();
-    this.recorder.note({ kind: 'starting', node: slot.name, at: began });
+    this.recorder.record({ kind: 'starting', node: slot.name, at: began });
     slot.process = await startProcess({
       WEBSOCKET_ENGINE: 'redis',
       WEBSOCKET_REDIS_URL: this.redis.url,

@@ -2,7 +2,7 @@
  * A user's device that comes back by itself, recovers, answers every question and acknowledges every message. An answer
  * whose reply did not come is given again with the same contents, by the next connection.
  */
-import { FlakyClient } from './flaky-client.js';
+import { FlakyClient } from './bad-network-client.js';
 import type { Frame } from './client.js';
 
 /** Replies after which the same answer is given again. */

@@ -1,26 +1,26 @@
 /**
- * Who waits is told, and soon. `checker.ts` cannot see it: a caller that polls finds any decision in the end. It is judged
- * by the moments of the entries, and generously, for the machine that runs the test may be slow.
+ * Checks that decisions arrive soon. `checker.ts` cannot: a caller that polls finds any decision in the end. This checker
+ * uses the times of the entries, with a generous bound, because the machine may be slow.
  *
- *  1. A caller that waits has the decision within a time of the moment when it was first known to anybody.
- *  2. So has every connection that was shown the prompt, for as long as it stays.
- *  3. A connection stays until its client leaves or its node stops; the store's being away closes none, but for those who
- *     come meanwhile.
+ *  1. A waiting caller gets the decision within `withinMs` of the moment at which any observer first knew it.
+ *  2. So does every connection that was shown the prompt, as long as it is open.
+ *  3. A connection stays open until its client leaves or its node stops. An absent store closes no connection that had
+ *     already been served.
  *
- * While the store is away the clock of 1 and 2 stands still, and starts again when it is back.
+ * The clock of 1 and 2 stops while the store is away.
  */
 import { PATIENCE_OF_NODES_MS, SERVER_FAULT, type Violation } from './checker.js';
 import type { Entry, Recorder } from './recorder.js';
 
-export interface TellingOptions {
+export interface TimelinessOptions {
   withinMs: number;
   /** As of `checker.ts`. */
   newcomersMayBeRefused?: boolean;
 }
 
-export interface Telling {
+export interface Timeliness {
   violations: Violation[];
-  /** The longest that anybody waited for a decision that was known. */
+  /** The longest wait for a decision that was already known. */
   slowestMs: number;
 }
 
@@ -37,14 +37,14 @@ interface Connection {
   told: Map<string, number>;
 }
 
-export function checkTelling(
+export function checkTimeliness(
   { entries, times }: Pick<Recorder, 'entries' | 'times'>,
-  { withinMs, newcomersMayBeRefused = false }: TellingOptions,
-): Telling {
+  { withinMs, newcomersMayBeRefused = false }: TimelinessOptions,
+): Timeliness {
   const violations: Violation[] = [];
   const begun = new Map<number, { at: number; callbackId?: string; connection?: number }>();
   const ended: { call: number; asked: number; at: number; callbackId: string }[] = [];
-  /** When somebody was first told. */
+  /** When each decision was first known. */
   const known = new Map<string, number>();
   const owners = new Map<string, string>();
   const questions = new Map<number, string>();
@@ -57,7 +57,7 @@ export function checkTelling(
     const told = connection === undefined ? undefined : connections.get(connection)?.told;
     if (told && !told.has(callbackId)) told.set(callbackId, at);
   };
-  /** It came while the store was away, or its node had to think so, and was sent away before it had any reply. */
+  /** It was opened while the store was away, or seemed away to its node, and was closed before its first reply. */
   const isExcused = ({ since, served }: Connection, to: number): boolean =>
     !served &&
     (newcomersMayBeRefused ||
@@ -78,7 +78,7 @@ export function checkTelling(
         return void begun.set(entry.call, { at });
       case 'answer':
       case 'withdraw':
-      case 'look':
+      case 'read':
       case 'list':
         return void begun.set(entry.call, { at, ...entry });
       case 'ended': {
@@ -88,7 +88,7 @@ export function checkTelling(
       }
       case 'accepted':
       case 'refused':
-      case 'looked': {
+      case 'found': {
         const call = begun.get(entry.call);
         if (call?.callbackId === undefined || (entry.kind !== 'accepted' && !entry.verdict)) return;
         return learn(call.callbackId, at, call.connection);
@@ -98,7 +98,7 @@ export function checkTelling(
         if (connection) connection.served = true;
         return;
       }
-      case 'told':
+      case 'observed':
         return learn(entry.callbackId, at, entry.connection);
       case 'connect': {
         const { userId, node } = entry;
@@ -150,11 +150,11 @@ export function checkTelling(
   let slowestMs = 0;
   const judge = (tookMs: number, message: string): void => {
     slowestMs = Math.max(slowestMs, tookMs);
-    if (tookMs > withinMs) violations.push({ rule: 'told in time', message: `${message} ${tookMs} ms` });
+    if (tookMs > withinMs) violations.push({ rule: 'delivered in time', message: `${message} ${tookMs} ms` });
   };
   for (const { call, asked, at, callbackId } of ended) {
     const tookMs = taken(Math.max(asked, known.get(callbackId) ?? at), at);
-    judge(tookMs, `${callbackId}: the caller of call ${call} heard of it after`);
+    judge(tookMs, `${callbackId}: the caller of call ${call} got the decision after`);
   }
   const last = times.at(-1) ?? 0;
   for (const [number, { userId, shown, told, end = last }] of connections) {
@@ -165,8 +165,8 @@ export function checkTelling(
       if (knownAt === undefined) continue;
       const toldAt = told.get(callbackId);
       const tookMs = taken(Math.max(shownAt, knownAt), toldAt ?? end);
-      if (toldAt !== undefined) judge(tookMs, `${callbackId}: connection ${number} heard of it after`);
-      else if (tookMs > withinMs) judge(tookMs, `${callbackId}: connection ${number} was not told in`);
+      if (toldAt !== undefined) judge(tookMs, `${callbackId}: connection ${number} got the decision after`);
+      else if (tookMs > withinMs) judge(tookMs, `${callbackId}: connection ${number} did not get the decision in`);
     }
   }
   return { violations, slowestMs };

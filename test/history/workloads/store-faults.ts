@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Test } from '@nestjs/testing';
-import { EmbeddedEngine } from '../../src/notification/engine/embedded/embedded-engine.js';
-import type { Fault } from '../../src/notification/engine/embedded/faulty-sqlite.js';
-import { Engine } from '../../src/notification/engine/engine.js';
-import { SETTINGS } from './engine-folder.js';
-import type { Recorder } from './recorder.js';
+import { EmbeddedEngine } from '../../../src/notification/engine/embedded/embedded-engine.js';
+import type { Fault } from '../../../src/notification/engine/embedded/faulty-sqlite.js';
+import { Engine } from '../../../src/notification/engine/engine.js';
+import { SETTINGS } from '../../support/engine-folder.js';
+import type { Recorder } from '../recorder.js';
 import {
   answerByRest,
   askByRest,
@@ -16,12 +16,12 @@ import {
   cancelByRest,
   Device,
   effective,
-  look,
+  readByRest,
   LostCall,
   withdrawByRest,
   type Asked,
-} from './workload-client.js';
-import { InProcessSite, type Node } from './workload-site.js';
+} from '../recorded-client.js';
+import { InProcessSite, type Node } from '../sites/single-node.js';
 
 /** SQLite's result codes: any error, and one that may mean a full disk. */
 export const ERROR = 1;
@@ -126,7 +126,7 @@ export class FaultySite {
     ]);
     this.engine.inject({ ...fault, times: 0 });
     await device.leave();
-    await this.lookAtAll();
+    await this.readAll();
     return this.log.slice(logged).some((line) => /injected fault|thread ended/.test(line));
   }
 
@@ -150,11 +150,11 @@ export class FaultySite {
     }
   }
 
-  private async lookAtAll(): Promise<void> {
+  private async readAll(): Promise<void> {
     const known = new Set<string>();
     for (const entry of this.recorder.entries) if (entry.kind === 'ended') known.add(entry.callbackId);
     for (const callbackId of [...known].slice(-4)) {
-      for (let tries = 0; tries < 100 && !(await look(this.recorder, this.node, callbackId)); tries += 1) await pause(2);
+      for (let tries = 0; tries < 100 && !(await readByRest(this.recorder, this.node, callbackId)); tries += 1) await pause(2);
     }
   }
 }

@@ -16,7 +16,7 @@ import {
   type Question,
   type Recorder,
 } from './recorder.js';
-import type { Node } from './workload-site.js';
+import type { Node } from './sites/single-node.js';
 
 export interface Asked {
   question: Question;
@@ -63,7 +63,7 @@ export function effective(answer: Answer, choices: readonly Choice[] = []): Give
 function beginAsk(recorder: Recorder, node: Node, asked: Asked, waits = true): number {
   const { question, userId, taskId, key, onTimeout, onTimeoutBySetting } = asked;
   const call = recorder.nextCall();
-  recorder.note({
+  recorder.record({
     kind: 'ask',
     call,
     node: node.name,
@@ -86,14 +86,14 @@ export async function askInProcess(recorder: Recorder, node: Node, asked: Asked,
   try {
     const options = { key, timeoutMs, onTimeout, choices, inputSchema, signal };
     const result = await node.notifications.notifyUser(STEP, userId, taskId, question, options);
-    recorder.note({ kind: 'ended', call, callbackId: result.callbackId, verdict: verdictOf(result), thrown: false });
+    recorder.record({ kind: 'ended', call, callbackId: result.callbackId, verdict: verdictOf(result), thrown: false });
   } catch (error) {
     if (error instanceof ConfirmationTimeoutError) {
       const { callbackId, outcome, proceed } = error;
-      recorder.note({ kind: 'ended', call, callbackId, verdict: { outcome, proceed }, thrown: true });
+      recorder.record({ kind: 'ended', call, callbackId, verdict: { outcome, proceed }, thrown: true });
       return;
     }
-    recorder.note({ kind: 'failed', call, error: errorName(error) });
+    recorder.record({ kind: 'failed', call, error: errorName(error) });
     throw new LostCall(errorName(error));
   }
 }
@@ -125,16 +125,16 @@ export async function askByRest(
   try {
     let { status, view } = await rest(node, 'POST', '/ws/confirmations', body, headers);
     if (status !== 201 && status !== 200) throw new RefusedCall(status, view);
-    recorder.note({ kind: 'created', call, callbackId: view.callback_id });
+    recorder.record({ kind: 'created', call, callbackId: view.callback_id });
     onCreated(view.callback_id, status === 201);
     while (wait > 0 && view.state === 'pending') {
       ({ status, view } = await rest(node, 'GET', `/ws/confirmations/${view.callback_id}?wait=${wait}`));
       if (status !== 200) throw new RefusedCall(status, view);
     }
     const verdict = verdictOfView(view);
-    if (verdict && wait > 0) recorder.note({ kind: 'ended', call, callbackId: view.callback_id, verdict });
+    if (verdict && wait > 0) recorder.record({ kind: 'ended', call, callbackId: view.callback_id, verdict });
   } catch (error) {
-    recorder.note({ kind: 'failed', call, error: errorName(error) });
+    recorder.record({ kind: 'failed', call, error: errorName(error) });
     throw new LostCall(errorName(error));
   }
 }
@@ -149,19 +149,19 @@ export async function answerByRest(
   counts: GivenAnswer | null,
 ): Promise<boolean> {
   const call = recorder.nextCall();
-  recorder.note({ kind: 'answer', call, node: node.name, callbackId, by: null, answer: counts });
+  recorder.record({ kind: 'answer', call, node: node.name, callbackId, by: null, answer: counts });
   return settleByRest(recorder, call, () => rest(node, 'POST', `/ws/confirmations/${callbackId}/answer`, answer));
 }
 
 export async function withdrawByRest(recorder: Recorder, node: Node, callbackId: string): Promise<boolean> {
   const call = recorder.nextCall();
-  recorder.note({ kind: 'withdraw', call, node: node.name, callbackId });
+  recorder.record({ kind: 'withdraw', call, node: node.name, callbackId });
   return settleByRest(recorder, call, () => rest(node, 'DELETE', `/ws/confirmations/${callbackId}`));
 }
 
 export async function cancelByRest(recorder: Recorder, node: Node, taskId: string, userId: string): Promise<boolean> {
   const call = recorder.nextCall();
-  recorder.note({ kind: 'cancel', call, node: node.name, taskId });
+  recorder.record({ kind: 'cancel', call, node: node.name, taskId });
   return settleByRest(recorder, call, () => rest(node, 'POST', `/ws/tasks/${taskId}/cancel`, { user_id: userId }));
 }
 
@@ -173,36 +173,36 @@ async function settleByRest(
   try {
     const { status, view } = await send();
     if (status < 300) {
-      recorder.note({ kind: 'accepted', call });
+      recorder.record({ kind: 'accepted', call });
       return true;
     }
     const { code, confirmation } = view as unknown as { code: string; confirmation?: ConfirmationView };
-    if (code === 'UNAVAILABLE') recorder.note({ kind: 'failed', call, error: 'ServiceClosedError' });
-    else recorder.note({ kind: 'refused', call, code, verdict: confirmation && verdictOfView(confirmation) });
+    if (code === 'UNAVAILABLE') recorder.record({ kind: 'failed', call, error: 'ServiceClosedError' });
+    else recorder.record({ kind: 'refused', call, code, verdict: confirmation && verdictOfView(confirmation) });
   } catch (error) {
-    recorder.note({ kind: 'failed', call, error: errorName(error) });
+    recorder.record({ kind: 'failed', call, error: errorName(error) });
   }
   return false;
 }
 
 /* ---- looking ---- */
 
-export async function look(recorder: Recorder, node: Node, callbackId: string): Promise<ConfirmationView | undefined> {
+export async function readByRest(recorder: Recorder, node: Node, callbackId: string): Promise<ConfirmationView | undefined> {
   const call = recorder.nextCall();
-  recorder.note({ kind: 'look', call, node: node.name, callbackId });
+  recorder.record({ kind: 'read', call, node: node.name, callbackId });
   try {
     const { status, view } = await rest(node, 'GET', `/ws/confirmations/${callbackId}`);
     if (status === 404) {
-      recorder.note({ kind: 'looked', call, state: 'missing' });
+      recorder.record({ kind: 'found', call, state: 'missing' });
       return undefined;
     }
     if (status !== 200) throw new RefusedCall(status, view);
     const verdict = verdictOfView(view);
     const expiresAt = view.expires_at === null ? null : toMs(view.expires_at);
-    recorder.note({ kind: 'looked', call, state: verdict ? 'decided' : 'pending', question: view.step, expiresAt, verdict });
+    recorder.record({ kind: 'found', call, state: verdict ? 'decided' : 'pending', question: view.step, expiresAt, verdict });
     return view;
   } catch (error) {
-    recorder.note({ kind: 'failed', call, error: errorName(error) });
+    recorder.record({ kind: 'failed', call, error: errorName(error) });
     return undefined;
   }
 }
@@ -213,11 +213,11 @@ export async function listByRest(recorder: Recorder, node: Node, userId: string)
   let cursor: string | undefined;
   do {
     const call = recorder.nextCall();
-    recorder.note({ kind: 'list', call, node: node.name });
+    recorder.record({ kind: 'list', call, node: node.name });
     const query = `state=pending&limit=1000${cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`}`;
     const { view } = await rest(node, 'GET', `/ws/users/${userId}/confirmations?${query}`);
     const page = view as unknown as { confirmations: ConfirmationView[]; cursor?: string };
-    recorder.note({ kind: 'listed', call, callbackIds: page.confirmations.map(({ callback_id }) => callback_id) });
+    recorder.record({ kind: 'listed', call, callbackIds: page.confirmations.map(({ callback_id }) => callback_id) });
     found.push(...page.confirmations);
     cursor = page.cursor;
   } while (cursor !== undefined);
@@ -305,7 +305,7 @@ export class Device {
     socket.on('error', () => undefined); // a reset ends in 'close'
     this.closed = new Promise((resolve) =>
       socket.once('close', (code) => {
-        recorder.note({ kind: 'closed', connection, code });
+        recorder.record({ kind: 'closed', connection, code });
         for (const [number, { note, resolve: settle }] of this.replies) {
           this.replies.delete(number);
           note(undefined);
@@ -324,7 +324,7 @@ export class Device {
     onPrompt: (prompt: PromptFrame, device: Device) => void = () => undefined,
   ): Promise<Device> {
     const connection = recorder.nextConnection();
-    recorder.note({ kind: 'connect', connection, node: node.name, userId });
+    recorder.record({ kind: 'connect', connection, node: node.name, userId });
     const socket = new WebSocket(`${node.wsUrl}/ws`);
     const device = new Device(recorder, node, socket, connection, userId);
     device.onPrompt = (prompt) => onPrompt(prompt, device);
@@ -343,7 +343,7 @@ export class Device {
   /** Says who it is; what is pending is named in the reply, and follows. */
   async subscribe(): Promise<boolean> {
     const call = this.recorder.nextCall();
-    this.recorder.note({ kind: 'list', call, node: this.node.name, connection: this.connection });
+    this.recorder.record({ kind: 'list', call, node: this.node.name, connection: this.connection });
     const reply = await this.request({ action: 'subscribe', user_id: this.userId }, (frame) =>
       this.listed(call, frame, (frame?.['pending'] as string[] | undefined) ?? []),
     );
@@ -353,7 +353,7 @@ export class Device {
   /** Asks what is pending: a page of it. */
   async listPending(): Promise<void> {
     const call = this.recorder.nextCall();
-    this.recorder.note({ kind: 'list', call, node: this.node.name, connection: this.connection });
+    this.recorder.record({ kind: 'list', call, node: this.node.name, connection: this.connection });
     await this.request({ action: 'pending', limit: 1000 }, (frame) => {
       const prompts = (frame?.['confirmations'] as PromptFrame[] | undefined) ?? [];
       this.listed(
@@ -369,7 +369,7 @@ export class Device {
   async answer(callbackId: string, answer: Answer, counts: GivenAnswer | null): Promise<boolean> {
     const call = this.recorder.nextCall();
     const { node, connection, userId } = this;
-    this.recorder.note({ kind: 'answer', call, node: node.name, connection, callbackId, by: userId, answer: counts });
+    this.recorder.record({ kind: 'answer', call, node: node.name, connection, callbackId, by: userId, answer: counts });
     const reply = await this.request({ action: 'confirm', callback_id: callbackId, ...answer }, (frame) =>
       this.settled(call, frame),
     );
@@ -378,7 +378,7 @@ export class Device {
 
   async cancel(taskId: string, userId: string): Promise<void> {
     const call = this.recorder.nextCall();
-    this.recorder.note({ kind: 'cancel', call, node: this.node.name, connection: this.connection, taskId });
+    this.recorder.record({ kind: 'cancel', call, node: this.node.name, connection: this.connection, taskId });
     await this.request({ action: 'cancel', user_id: userId, task_id: taskId }, (frame) => this.settled(call, frame));
   }
 
@@ -388,31 +388,31 @@ export class Device {
 
   /** Goes away. */
   async leave(): Promise<void> {
-    this.recorder.note({ kind: 'leave', connection: this.connection });
+    this.recorder.record({ kind: 'leave', connection: this.connection });
     this.socket.close();
     await this.closed;
   }
 
   /** The end of the test. */
   cut(): void {
-    this.recorder.note({ kind: 'leave', connection: this.connection });
+    this.recorder.record({ kind: 'leave', connection: this.connection });
     this.socket.terminate();
   }
 
   private settled(call: number, frame: Frame | undefined): void {
-    if (!frame) return this.recorder.note({ kind: 'failed', call, error: 'connection lost' });
-    if (frame.type !== 'error') return this.recorder.note({ kind: 'accepted', call });
+    if (!frame) return this.recorder.record({ kind: 'failed', call, error: 'connection lost' });
+    if (frame.type !== 'error') return this.recorder.record({ kind: 'accepted', call });
     const { code, confirmation } = frame as unknown as { code: string; confirmation?: ConfirmationView };
-    if (code === 'UNAVAILABLE') return this.recorder.note({ kind: 'failed', call, error: 'ServiceClosedError' });
-    this.recorder.note({ kind: 'refused', call, code, verdict: confirmation && verdictOfView(confirmation) });
+    if (code === 'UNAVAILABLE') return this.recorder.record({ kind: 'failed', call, error: 'ServiceClosedError' });
+    this.recorder.record({ kind: 'refused', call, code, verdict: confirmation && verdictOfView(confirmation) });
   }
 
   private listed(call: number, frame: Frame | undefined, callbackIds: string[]): void {
-    if (!frame) this.recorder.note({ kind: 'failed', call, error: 'connection lost' });
+    if (!frame) this.recorder.record({ kind: 'failed', call, error: 'connection lost' });
     else if (frame.type === 'error') {
       const closing = frame['code'] === 'UNAVAILABLE';
-      this.recorder.note({ kind: 'failed', call, error: closing ? 'ServiceClosedError' : String(frame['code']) });
-    } else this.recorder.note({ kind: 'listed', call, callbackIds });
+      this.recorder.record({ kind: 'failed', call, error: closing ? 'ServiceClosedError' : String(frame['code']) });
+    } else this.recorder.record({ kind: 'listed', call, callbackIds });
   }
 
   private request(frame: object, note: (reply: Frame | undefined) => void): Promise<Frame | undefined> {
@@ -442,13 +442,13 @@ export class Device {
       const prompt = frame as unknown as PromptFrame;
       const expiresAt = prompt.expires_at === null ? null : toMs(prompt.expires_at);
       const { connection } = this;
-      this.recorder.note({ kind: 'shown', connection, callbackId: prompt.callback_id, question: prompt.step, expiresAt });
+      this.recorder.record({ kind: 'shown', connection, callbackId: prompt.callback_id, question: prompt.step, expiresAt });
       if (this.early) this.early.push(prompt);
       else this.onPrompt(prompt);
     } else if (frame.type === 'confirmation_resolved') {
       const { connection } = this;
       const callbackId = String(frame['callback_id']);
-      this.recorder.note({ kind: 'told', observer: 'connection', connection, callbackId, verdict: verdictOfFrame(frame) });
+      this.recorder.record({ kind: 'observed', observer: 'connection', connection, callbackId, verdict: verdictOfFrame(frame) });
       this.onResolved(callbackId);
     }
   }

@@ -8,7 +8,7 @@
 import type { ConfirmationView } from '../../src/protocol/messages.js';
 import type { JsonObject, OnTimeout, Outcome } from '../../src/protocol/confirmation.js';
 
-/** What an observer knows of a decision: a field is absent where it is not told, `null` where there is none. */
+/** What an observer knows of a decision. A field is absent if the observer does not learn it, `null` if it has no value. */
 export interface Verdict {
   outcome: Outcome;
   proceed: boolean;
@@ -17,7 +17,7 @@ export interface Verdict {
   feedback?: string | null;
   /** As JSON, names sorted. */
   values?: string | null;
-  /** Unix milliseconds; of answers only where the observer is told no more. */
+  /** Unix milliseconds. Some observers learn it of answers only. */
   decidedAt?: number;
   /** The door by which it came. */
   via?: string;
@@ -87,18 +87,18 @@ export type Entry =
   | { kind: 'shown'; connection: number; callbackId: string; question: Question; expiresAt: number | null }
   | { kind: 'list'; call: number; node: string; connection?: number }
   | { kind: 'listed'; call: number; callbackIds: string[] }
-  | { kind: 'look'; call: number; node: string; callbackId: string }
+  | { kind: 'read'; call: number; node: string; callbackId: string }
   | {
-      kind: 'looked';
+      kind: 'found';
       call: number;
       state: 'pending' | 'decided' | 'missing';
       question?: Question;
       expiresAt?: number | null;
       verdict?: Verdict;
     }
-  /** A decision is told without having been asked for. */
+  /** A decision arrives unasked. */
   | {
-      kind: 'told';
+      kind: 'observed';
       observer: 'decisions$' | 'connection';
       connection?: number;
       callbackId: string;
@@ -108,12 +108,12 @@ export type Entry =
 
 export class Recorder {
   readonly entries: Entry[] = [];
-  /** When each entry was noted, Unix milliseconds. */
+  /** When each entry was recorded, Unix milliseconds. */
   readonly times: number[] = [];
   private calls = 0;
   private connections = 0;
 
-  note(entry: Entry): void {
+  record(entry: Entry): void {
     this.entries.push(entry);
     this.times.push(Date.now());
   }
@@ -127,20 +127,20 @@ export class Recorder {
   }
 }
 
-/** How many prompts were found decided by somebody who looked. */
+/** How many confirmations a later read found decided. */
 export function decidedPrompts(entries: readonly Entry[]): number {
   const looks = new Map<number, string>();
   const decided = new Set<string>();
   for (const entry of entries) {
-    if (entry.kind === 'look') looks.set(entry.call, entry.callbackId);
-    const callbackId = entry.kind === 'looked' && entry.verdict ? looks.get(entry.call) : undefined;
+    if (entry.kind === 'read') looks.set(entry.call, entry.callbackId);
+    const callbackId = entry.kind === 'found' && entry.verdict ? looks.get(entry.call) : undefined;
     if (callbackId !== undefined) decided.add(callbackId);
   }
   return decided.size;
 }
 
-/** The fields in which every kind of observation tells a decision, in TypeScript's spelling. */
-export interface ToldDecision {
+/** The fields of a decision in every kind of observation, in TypeScript's spelling. */
+export interface ObservedDecision {
   outcome: Outcome;
   proceed: boolean;
   answeredBy?: string;
@@ -152,10 +152,10 @@ export interface ToldDecision {
   via?: string;
 }
 
-/** Of a result or an event: everything is told. */
-export function verdictOf(told: ToldDecision): Verdict {
-  const { outcome, proceed, answeredBy = null, choice = null, feedback = null, values, via } = told;
-  const decidedAt = told.decidedAt ?? told.answeredAt;
+/** Of a result or an event, which carry every field. */
+export function verdictOf(decision: ObservedDecision): Verdict {
+  const { outcome, proceed, answeredBy = null, choice = null, feedback = null, values, via } = decision;
+  const decidedAt = decision.decidedAt ?? decision.answeredAt;
   return {
     outcome,
     proceed,
@@ -184,7 +184,7 @@ export function verdictOfView(view: ConfirmationView): Verdict | undefined {
   });
 }
 
-/** Of a `confirmation_resolved` frame, which tells less. */
+/** Of a `confirmation_resolved` message, which carries fewer fields. */
 export function verdictOfFrame(frame: Record<string, unknown>): Verdict {
   const { outcome, proceed, answered_by = null, choice = null, via } = frame;
   return {

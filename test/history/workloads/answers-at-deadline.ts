@@ -1,19 +1,19 @@
 /** Answers aimed at the deadline: as many as possible arrive within a few milliseconds of it, on both sides. */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Recorder } from './recorder.js';
+import type { Recorder } from '../recorder.js';
 import {
   answerByRest,
   askByRest,
   askInProcess,
   Device,
   effective,
-  look,
+  readByRest,
   type Asked,
   type PromptFrame,
-} from './workload-client.js';
-import { Random } from './workload-random.js';
-import type { Site } from './workload-site.js';
-import { eachOf } from './workload.js';
+} from '../recorded-client.js';
+import { Random } from '../../support/random.js';
+import type { Site } from '../sites/single-node.js';
+import { eachOf } from './random-mix.js';
 
 export interface Aimed {
   seed: number;
@@ -75,6 +75,6 @@ export async function aimAtDeadlines(
   await Promise.all(Array.from({ length: lanes }, (_, number) => lane(number)));
   const node = await site.node();
   const callbackIds = new Set(recorder.entries.flatMap((entry) => (entry.kind === 'ended' ? entry.callbackId : [])));
-  await eachOf([...callbackIds], 32, (callbackId) => look(recorder, node, callbackId));
+  await eachOf([...callbackIds], 32, (callbackId) => readByRest(recorder, node, callbackId));
   return score;
 }

@@ -7,8 +7,8 @@
  * machine's. At the end everything that is still pending is answered, and every prompt is looked at.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Choice, InputSchema, OnTimeout } from '../../src/protocol/confirmation.js';
-import type { Recorder } from './recorder.js';
+import type { Choice, InputSchema, OnTimeout } from '../../../src/protocol/confirmation.js';
+import type { Recorder } from '../recorder.js';
 import {
   answerByRest,
   askByRest,
@@ -17,15 +17,15 @@ import {
   Device,
   effective,
   listByRest,
-  look,
+  readByRest,
   LostCall,
   withdrawByRest,
   type Answer,
   type Asked,
   type PromptFrame,
-} from './workload-client.js';
-import { Random } from './workload-random.js';
-import type { Site } from './workload-site.js';
+} from '../recorded-client.js';
+import { Random } from '../../support/random.js';
+import type { Site } from '../sites/single-node.js';
 
 export interface WorkloadOptions {
   seed: number;
@@ -196,7 +196,7 @@ export class Workload {
       const afterMs = this.randomOf(plan.question, 2).between(0, 60);
       this.inBackground(
         pause(afterMs).then(() => {
-          this.recorder.note({ kind: 'abort', question: plan.question });
+          this.recorder.record({ kind: 'abort', question: plan.question });
           withdrawing.abort();
         }),
       );
@@ -330,7 +330,7 @@ export class Workload {
     for (const device of this.devices) await device.leave();
     await supervised;
     await this.quiet();
-    await this.lookAtAll();
+    await this.readAll();
     this.mustBeWell();
   }
 
@@ -351,11 +351,11 @@ export class Workload {
     );
   }
 
-  private async lookAtAll(): Promise<void> {
+  private async readAll(): Promise<void> {
     const known = new Set<string>();
     for (const entry of this.recorder.entries) if ('callbackId' in entry) known.add(entry.callbackId);
     const node = await this.site.node();
-    await eachOf([...known], 32, (callbackId) => look(this.recorder, node, callbackId));
+    await eachOf([...known], 32, (callbackId) => readByRest(this.recorder, node, callbackId));
   }
 
   private inBackground(work: Promise<unknown>): void {

@@ -14,9 +14,9 @@ import {
   NotificationService,
   NotificationWsAdapter,
   type NotificationOptions,
-} from '../../src/notification/index.js';
-import { startProcess, type ServiceProcess } from './process.js';
-import { verdictOf, type Recorder } from './recorder.js';
+} from '../../../src/notification/index.js';
+import { startProcess, type ServiceProcess } from '../../support/process.js';
+import { verdictOf, type Recorder } from '../recorder.js';
 
 export interface Node {
   readonly name: string;
@@ -70,15 +70,15 @@ abstract class OneNode implements Site {
   }
 
   private async up(): Promise<void> {
-    this.recorder.note({ kind: 'starting', node: 'node-1', at: Date.now() });
+    this.recorder.record({ kind: 'starting', node: 'node-1', at: Date.now() });
     this.arrive(this.startNode());
     await this.current;
   }
 
   private async down(): Promise<void> {
-    this.recorder.note({ kind: 'stopping', node: 'node-1' });
+    this.recorder.record({ kind: 'stopping', node: 'node-1' });
     await this.stopNode();
-    this.recorder.note({ kind: 'stopped', node: 'node-1', at: Date.now() });
+    this.recorder.record({ kind: 'stopped', node: 'node-1', at: Date.now() });
   }
 
   protected abstract startNode(): Promise<Node>;
@@ -95,7 +95,7 @@ class Listening {
       useFactory: (notifications: NotificationService) =>
         notifications.decisions$.subscribe((event) => {
           const { callbackId, step } = event;
-          recorder.note({ kind: 'told', observer: 'decisions$', callbackId, question: step, verdict: verdictOf(event) });
+          recorder.record({ kind: 'observed', observer: 'decisions$', callbackId, question: step, verdict: verdictOf(event) });
         }),
     };
     return { module: Listening, imports: [NotificationModule.forRoot(options)], providers: [listener] };
