@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Engine, EngineHandler, EngineSettings } from '../../src/notification/engine/engine.js';
 import { RedisEngine, type RedisEngineOptions } from '../../src/notification/engine/redis/redis-engine.js';
-import type { RedisLink } from '../../src/notification/engine/redis/redis-connections.js';
+import type { RedisLink } from '../../src/notification/engine/redis/connection/redis-link.js';
 import { EngineUnavailableError } from '../../src/notification/notification.errors.js';
 import { EngineRecorder } from './engine-recorder.js';
 import { SETTINGS } from './engine-folder.js';

@@ -1,9 +1,9 @@
 /** Small parts of the Redis engine, each alone: calls with a deadline, what was lately told, what a script carries. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HistoryResult } from '../../src/notification/engine/engine.js';
-import { Calls } from '../../src/notification/engine/redis/call-deadline.js';
-import { Deliveries } from '../../src/notification/engine/redis/deliveries.js';
-import { Recent, RecentOfNodes } from '../../src/notification/engine/redis/dedup-window.js';
+import { Calls } from '../../src/notification/engine/redis/connection/call-deadline.js';
+import { Deliveries } from '../../src/notification/engine/redis/cluster/deliveries.js';
+import { Recent, RecentOfNodes } from '../../src/notification/engine/redis/cluster/dedup-window.js';
 import { GET, OPEN } from '../../src/notification/engine/redis/scripts/confirmation.js';
 import { OWNER, PUBLISH } from '../../src/notification/engine/redis/scripts/message.js';
 import { TICK } from '../../src/notification/engine/redis/scripts/node.js';

@@ -1,14 +1,14 @@
 /** What the parts of the engine share. */
 import type { Arrival, EngineReading } from '../deadlines.js';
 import type { EngineSettings } from '../engine.js';
-import type { Deliveries } from './deliveries.js';
-import type { Nodes } from './node-registry.js';
-import type { PartitionClock } from './partition-clock.js';
+import type { Deliveries } from './cluster/deliveries.js';
+import type { Nodes } from './cluster/node-registry.js';
+import type { PartitionClock } from './cluster/partition-clock.js';
 import type { Partitions } from './partitions.js';
 import type { Reply } from './reply-decoder.js';
 import type { Script } from './scripts/script.js';
-import type { Ticker } from './ticker.js';
-import type { Watches } from './channel-subscriptions.js';
+import type { Ticker } from './cluster/sweep-timer.js';
+import type { Watches } from './cluster/channel-subscriptions.js';
 
 export interface Context {
   readonly settings: EngineSettings;

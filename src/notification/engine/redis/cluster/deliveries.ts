@@ -8,11 +8,18 @@
  *  3. A prompt whose decision was told is not shown any more.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseChannel } from '../../../protocol/channels.js';
-import type { JsonObject } from '../../../protocol/confirmation.js';
-import type { AcknowledgedMessage, Confirmation, EngineHandler, HistoryResult, Publication, StreamPosition } from '../engine.js';
+import { parseChannel } from '../../../../protocol/channels.js';
+import type { JsonObject } from '../../../../protocol/confirmation.js';
+import type {
+  AcknowledgedMessage,
+  Confirmation,
+  EngineHandler,
+  HistoryResult,
+  Publication,
+  StreamPosition,
+} from '../../engine.js';
 import { Recent, RecentOfNodes } from './dedup-window.js';
-import { list, maybe, text, toConfirmation, type Reply } from './reply-decoder.js';
+import { list, maybe, text, toConfirmation, type Reply } from '../reply-decoder.js';
 
 const REMEMBERED = 50_000;
 /** Many times as many as publish within the time in which something may come twice. */

@@ -9,8 +9,8 @@
  *  3. When the connection breaks, everybody who waits is rejected, before there can be another one: a WAIT on that, to a
  *     promoted replica perhaps, says nothing of what was written on this.
  */
-import { EngineUnavailableError } from '../../notification.errors.js';
-import { monotonicMs } from '../../pacing/monotonic.js';
+import { EngineUnavailableError } from '../../../notification.errors.js';
+import { monotonicMs } from '../../../pacing/monotonic.js';
 
 const SLICE_MS = 100;
 

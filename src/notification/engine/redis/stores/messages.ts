@@ -1,10 +1,10 @@
 /** Publications, positions and history, and acknowledged messages. */
-import type { JsonObject } from '../../../protocol/confirmation.js';
-import { parseChannel, userChannel } from '../../../protocol/channels.js';
-import { PAGE_BYTES } from '../engine.js';
-import type * as Api from '../engine.js';
-import type { Context } from './context.js';
-import { groups, list, maybe, text } from './reply-decoder.js';
+import type { JsonObject } from '../../../../protocol/confirmation.js';
+import { parseChannel, userChannel } from '../../../../protocol/channels.js';
+import { PAGE_BYTES } from '../../engine.js';
+import type * as Api from '../../engine.js';
+import type { Context } from '../context.js';
+import { groups, list, maybe, text } from '../reply-decoder.js';
 import {
   ACK,
   ACKNOWLEDGED,
@@ -16,10 +16,10 @@ import {
   POSITION,
   PUBLISH,
   UNACKNOWLEDGED,
-} from './scripts/message.js';
-import { FORWARD } from './scripts/node.js';
-import { scopeText } from './scripts/script.js';
-import { EVERYTHING } from './channel-subscriptions.js';
+} from '../scripts/message.js';
+import { FORWARD } from '../scripts/node.js';
+import { scopeText } from '../scripts/script.js';
+import { EVERYTHING } from '../cluster/channel-subscriptions.js';
 
 export class Messages {
   private published = 0;

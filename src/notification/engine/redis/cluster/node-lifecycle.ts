@@ -10,22 +10,22 @@
  *     finds Redis there. It is tried until it succeeds.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { monotonicMs } from '../../pacing/monotonic.js';
-import { BROADCAST_CHANNEL, parseChannel } from '../../../protocol/channels.js';
-import { ConfigurationError, EngineUnavailableError } from '../../notification.errors.js';
-import type { Context } from './context.js';
-import { Feed, eventOf, type FeedEvent } from './decision-stream.js';
-import { PUBSUB, type Keys } from './keys.js';
-import type { RedisLink } from './redis-connections.js';
-import type { Messages } from './messages.js';
-import type { Notices } from './webhook-events.js';
-import type { Presences } from './presences.js';
+import { monotonicMs } from '../../../pacing/monotonic.js';
+import { BROADCAST_CHANNEL, parseChannel } from '../../../../protocol/channels.js';
+import { ConfigurationError, EngineUnavailableError } from '../../../notification.errors.js';
+import type { Context } from '../context.js';
+import { Feed, eventOf, type FeedEvent } from './event-stream.js';
+import { PUBSUB, type Keys } from '../keys.js';
+import type { RedisLink } from '../connection/redis-link.js';
+import type { Messages } from '../stores/messages.js';
+import type { Notices } from '../stores/webhook-events.js';
+import type { Presences } from '../stores/presences.js';
 import type { PartitionClock } from './partition-clock.js';
 import { Pulse } from './pubsub-probe.js';
-import type { Prompts } from './confirmations.js';
-import { groups, list, maybe, text, toConfirmation } from './reply-decoder.js';
-import { EVENTS_AFTER, LAYOUT, TICK } from './scripts/node.js';
-import type { Tasks } from './tasks.js';
+import type { Prompts } from '../stores/confirmations.js';
+import { groups, list, maybe, text, toConfirmation } from '../reply-decoder.js';
+import { EVENTS_AFTER, LAYOUT, TICK } from '../scripts/node.js';
+import type { Tasks } from '../stores/tasks.js';
 import type { Teller } from './safe-handler.js';
 import { EVERYTHING } from './channel-subscriptions.js';
 

@@ -1,7 +1,7 @@
 /** Users whose tokens count for nothing from a moment on. */
-import type { Context } from './context.js';
-import { list, maybe, text } from './reply-decoder.js';
-import { REVIEW, REVOKE, REVOKED_AT } from './scripts/revocation.js';
+import type { Context } from '../context.js';
+import { list, maybe, text } from '../reply-decoder.js';
+import { REVIEW, REVOKE, REVOKED_AT } from '../scripts/revocation.js';
 
 export class Revocations {
   constructor(private readonly context: Context) {}

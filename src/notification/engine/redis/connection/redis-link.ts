@@ -14,16 +14,16 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { createClient, createCluster } from 'redis';
-import { EngineUnavailableError, StoreFullError } from '../../notification.errors.js';
+import { EngineUnavailableError, StoreFullError } from '../../../notification.errors.js';
 import { Calls } from './call-deadline.js';
-import { scriptKeys } from './keys.js';
-import type { Reply } from './reply-decoder.js';
-import { slotOf } from './partitions.js';
+import { scriptKeys } from '../keys.js';
+import type { Reply } from '../reply-decoder.js';
+import { slotOf } from '../partitions.js';
 import { Replicas } from './replica-wait.js';
-import { READING_LEASE_MS } from './scripts/deadlines.js';
-import { MARK } from './scripts/node.js';
-import type { Script } from './scripts/script.js';
-import { monotonicMs } from '../../pacing/monotonic.js';
+import { READING_LEASE_MS } from '../scripts/deadlines.js';
+import { MARK } from '../scripts/node.js';
+import type { Script } from '../scripts/script.js';
+import { monotonicMs } from '../../../pacing/monotonic.js';
 
 export type RedisUrl = string | { cluster: string[] };
 

@@ -4,10 +4,10 @@
  * A node's name starts with its birth, so that one which has not been heard of yet is told from one that is long gone.
  */
 import { randomBytes } from 'node:crypto';
-import type { Keys } from './keys.js';
-import type { RedisLink } from './redis-connections.js';
-import { groups, list, text } from './reply-decoder.js';
-import { HEARTBEAT } from './scripts/node.js';
+import type { Keys } from '../keys.js';
+import type { RedisLink } from '../connection/redis-link.js';
+import { groups, list, text } from '../reply-decoder.js';
+import { HEARTBEAT } from '../scripts/node.js';
 
 export const LEASE_MS = 5000;
 /** Of two nodes' ideas of the time when one of them was born. */

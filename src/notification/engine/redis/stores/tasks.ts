@@ -3,15 +3,15 @@
  * step repeatable. A step that fails on the way leaves the task in the list of those that are not done. The next cancellation
  * or resumption of the task, or a node's tick, finishes it first.
  */
-import type { Arrival } from '../deadlines.js';
-import type * as Api from '../engine.js';
-import { OWN_CODE_VIA } from '../via.js';
-import { EngineUnavailableError } from '../../notification.errors.js';
-import type { Context } from './context.js';
-import { list, maybe, text, toTaskRecord, type TaskRecord } from './reply-decoder.js';
-import { CANCEL_PROMPTS } from './scripts/confirmation.js';
-import { optional, scopeText } from './scripts/script.js';
-import { CANCEL, CANCEL_DONE, CLAIM, FORGET_TASK, GET_TASK, IS_BUSY, RESUME, TASK_PARTITIONS } from './scripts/task.js';
+import type { Arrival } from '../../deadlines.js';
+import type * as Api from '../../engine.js';
+import { OWN_CODE_VIA } from '../../via.js';
+import { EngineUnavailableError } from '../../../notification.errors.js';
+import type { Context } from '../context.js';
+import { list, maybe, text, toTaskRecord, type TaskRecord } from '../reply-decoder.js';
+import { CANCEL_PROMPTS } from '../scripts/confirmation.js';
+import { optional, scopeText } from '../scripts/script.js';
+import { CANCEL, CANCEL_DONE, CLAIM, FORGET_TASK, GET_TASK, IS_BUSY, RESUME, TASK_PARTITIONS } from '../scripts/task.js';
 
 /** How long, at least, a prompt under way can be late: its node may have been frozen. */
 const MARK_MS = 600_000;

@@ -1,16 +1,16 @@
 /** Prompts and decisions: each call one script in the user's partition, told here before it resolves. */
 import canonicalize from 'canonicalize';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ConfirmationConflictError, EngineUnavailableError, TooManyPendingError } from '../../notification.errors.js';
-import { monotonicMs } from '../../pacing/monotonic.js';
-import type { Arrival } from '../deadlines.js';
-import type * as Api from '../engine.js';
-import { OWN_CODE_VIA } from '../via.js';
-import type { Context } from './context.js';
-import { isDecided, list, maybe, orderOf, text, toConfirmation, type Reply } from './reply-decoder.js';
-import { DECIDE, GET, LIST, OPEN, PENDING_IDS, WITHDRAW } from './scripts/confirmation.js';
-import { READING_LEASE_MS } from './scripts/deadlines.js';
-import { optional, scopeText } from './scripts/script.js';
+import { ConfirmationConflictError, EngineUnavailableError, TooManyPendingError } from '../../../notification.errors.js';
+import { monotonicMs } from '../../../pacing/monotonic.js';
+import type { Arrival } from '../../deadlines.js';
+import type * as Api from '../../engine.js';
+import { OWN_CODE_VIA } from '../../via.js';
+import type { Context } from '../context.js';
+import { isDecided, list, maybe, orderOf, text, toConfirmation, type Reply } from '../reply-decoder.js';
+import { DECIDE, GET, LIST, OPEN, PENDING_IDS, WITHDRAW } from '../scripts/confirmation.js';
+import { READING_LEASE_MS } from '../scripts/deadlines.js';
+import { optional, scopeText } from '../scripts/script.js';
 import type { Tasks } from './tasks.js';
 
 /** Beyond the lease, for the last look. */

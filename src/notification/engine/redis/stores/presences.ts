@@ -3,12 +3,12 @@
  * whoever connects clears away what dead nodes left. What Redis may not have heard of a connection that went, or never came
  * to be, is said again with every beat: a phantom would push a living one over the limit.
  */
-import type { Keys } from './keys.js';
-import type { RedisLink } from './redis-connections.js';
-import type { Nodes } from './node-registry.js';
-import type { Partitions } from './partitions.js';
-import { list, text } from './reply-decoder.js';
-import { CONNECT, CONNECTED, DISCONNECT } from './scripts/node.js';
+import type { Keys } from '../keys.js';
+import type { RedisLink } from '../connection/redis-link.js';
+import type { Nodes } from '../cluster/node-registry.js';
+import type { Partitions } from '../partitions.js';
+import { list, text } from '../reply-decoder.js';
+import { CONNECT, CONNECTED, DISCONNECT } from '../scripts/node.js';
 
 const REMEMBERED_MS = 2 * 86_400_000;
 

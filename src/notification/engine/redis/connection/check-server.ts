@@ -2,9 +2,9 @@
  * Whether a Redis may be trusted with prompts: it keeps what it acknowledged over a restart, and throws nothing away
  * when memory runs short.
  */
-import { ConfigurationError } from '../../notification.errors.js';
-import type { Logger, RedisLink } from './redis-connections.js';
-import type { Reply } from './reply-decoder.js';
+import { ConfigurationError } from '../../../notification.errors.js';
+import type { Logger, RedisLink } from './redis-link.js';
+import type { Reply } from '../reply-decoder.js';
 
 const OLDEST_MAJOR = 7;
 

@@ -8,8 +8,8 @@
  *  3. A stream that ends before what was told here has lost its end (a fail-over): it is followed from its new end, and
  *     `onLost` says so.
  */
-import { toConfirmation, toTaskRecord, groups, list, text, type Reply } from './reply-decoder.js';
-import type { Confirmation, Task } from '../engine.js';
+import { toConfirmation, toTaskRecord, groups, list, text, type Reply } from '../reply-decoder.js';
+import type { Confirmation, Task } from '../../engine.js';
 
 export type FeedEvent =
   { kind: 'decided'; confirmation: Confirmation } | { kind: 'task'; task: Task } | { kind: 'revoked' | 'review'; userId: string };

@@ -5,13 +5,13 @@
  *     partition there on one node, each node's tick those where something has been waiting.
  *  2. A partition leaves `ripe` before it is asked, so that what happens meanwhile puts it back.
  */
-import type { WebhookEventName } from '../../../protocol/webhook-events.js';
-import type * as Api from '../engine.js';
-import { noticeOfConfirmation, noticeOfTask } from '../webhook-event.js';
-import type { Context } from './context.js';
-import { groups, list, maybe, text, toConfirmation, toTaskRecord, type Reply } from './reply-decoder.js';
-import { CLAIM_NOTICES, COMPLETE_NOTICE, COUNT_NOTICES, POSTPONE_NOTICE } from './scripts/notice.js';
-import type { Teller } from './safe-handler.js';
+import type { WebhookEventName } from '../../../../protocol/webhook-events.js';
+import type * as Api from '../../engine.js';
+import { noticeOfConfirmation, noticeOfTask } from '../../webhook-event.js';
+import type { Context } from '../context.js';
+import { groups, list, maybe, text, toConfirmation, toTaskRecord, type Reply } from '../reply-decoder.js';
+import { CLAIM_NOTICES, COMPLETE_NOTICE, COUNT_NOTICES, POSTPONE_NOTICE } from '../scripts/notice.js';
+import type { Teller } from '../cluster/safe-handler.js';
 
 export class Notices {
   private readonly ripe = new Set<number>();

@@ -1,11 +1,11 @@
 /** What is known of a user's connections, over all nodes: each node writes about its own. */
-import type { Device } from '../engine.js';
-import type { Keys } from './keys.js';
-import type { RedisLink } from './redis-connections.js';
-import type { Nodes } from './node-registry.js';
-import type { Partitions } from './partitions.js';
-import { groups, text } from './reply-decoder.js';
-import { DESCRIBE, DEVICES_OF } from './scripts/device.js';
+import type { Device } from '../../engine.js';
+import type { Keys } from '../keys.js';
+import type { RedisLink } from '../connection/redis-link.js';
+import type { Nodes } from '../cluster/node-registry.js';
+import type { Partitions } from '../partitions.js';
+import { groups, text } from '../reply-decoder.js';
+import { DESCRIBE, DEVICES_OF } from '../scripts/device.js';
 
 /** Like the list of connections; each description renews it. */
 const REMEMBERED_MS = 2 * 86_400_000;

@@ -4,12 +4,12 @@
  *
  * A subscription that fails stays wanted and is tried again by `refresh`.
  */
-import type { Keys } from './keys.js';
-import { PUBSUB } from './keys.js';
-import type { RedisLink } from './redis-connections.js';
-import type { Partitions } from './partitions.js';
-import { WATCH } from './scripts/node.js';
-import { BROADCAST_CHANNEL } from '../../../protocol/channels.js';
+import type { Keys } from '../keys.js';
+import { PUBSUB } from '../keys.js';
+import type { RedisLink } from '../connection/redis-link.js';
+import type { Partitions } from '../partitions.js';
+import { WATCH } from '../scripts/node.js';
+import { BROADCAST_CHANNEL } from '../../../../protocol/channels.js';
 
 /** What an anonymous connection watches. */
 export const EVERYTHING = '*';
