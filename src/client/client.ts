@@ -6,7 +6,7 @@
  *
  * The order is the server's: it handles the frames of one connection one after the other.
  */
-import type { ErrorFrame, TaskStepResult } from '../protocol/messages.js';
+import type { ErrorMessage, TaskStepResult } from '../protocol/messages.js';
 import { Channels } from './channels.js';
 import { Confirmations, type ConfirmationHandler } from './confirmations.js';
 import { ClientClosedError } from './errors.js';
@@ -209,7 +209,7 @@ export class NotificationClient {
         break;
     }
     if (this.requests.onFrame(frame)) return;
-    if (frame.type === 'error') this.report(new Error(`${(frame as unknown as ErrorFrame).code}: ${String(frame['message'])}`));
+    if (frame.type === 'error') this.report(new Error(`${(frame as unknown as ErrorMessage).code}: ${String(frame['message'])}`));
     else if (!CONTROL.has(frame.type) && !this.channels.willRepeat(frame)) void this.messages.onFrame(frame);
   }
 }

@@ -1,6 +1,6 @@
 /** What a promise of the client can reject with. */
 import type { ErrorCode } from '../protocol/codes.js';
-import type { ConfirmationView, ErrorFrame, FieldErrors } from '../protocol/messages.js';
+import type { ConfirmationView, ErrorMessage, FieldErrors } from '../protocol/messages.js';
 
 /** An error that the server answered; `code` says which. */
 export class ServerError extends Error {
@@ -9,7 +9,7 @@ export class ServerError extends Error {
   /** Field name -> what is wrong with it. */
   readonly fields: FieldErrors | undefined;
 
-  constructor({ code, message, fields }: Pick<ErrorFrame, 'code' | 'message' | 'fields'>) {
+  constructor({ code, message, fields }: Pick<ErrorMessage, 'code' | 'message' | 'fields'>) {
     super(message);
     this.code = code;
     this.fields = fields;
@@ -21,7 +21,7 @@ export class AlreadyResolvedError extends ServerError {
   override name = 'AlreadyResolvedError';
 
   constructor(
-    frame: ErrorFrame,
+    frame: ErrorMessage,
     readonly decision: ConfirmationView,
   ) {
     super(frame);
@@ -33,7 +33,7 @@ export class ClientClosedError extends Error {
   override name = 'ClientClosedError';
 }
 
-export function errorOf(frame: ErrorFrame): ServerError {
+export function errorOf(frame: ErrorMessage): ServerError {
   return frame.code === 'ALREADY_RESOLVED' && frame.confirmation
     ? new AlreadyResolvedError(frame, frame.confirmation)
     : new ServerError(frame);

@@ -6,7 +6,7 @@
  * same reply. A *passing* request ends with its connection.
  */
 import type { ErrorCode } from '../protocol/codes.js';
-import type { ErrorFrame } from '../protocol/messages.js';
+import type { ErrorMessage } from '../protocol/messages.js';
 import { errorOf } from './errors.js';
 
 export interface ServerReply {
@@ -73,7 +73,7 @@ export class Requests {
     if (!entry || typeof id !== 'number') return false;
     if (frame.type !== 'error') this.finish(id)?.resolve(frame);
     else {
-      const error = frame as unknown as ErrorFrame;
+      const error = frame as unknown as ErrorMessage;
       if (entry.lasting && AGAIN.has(error.code)) this.sendLater(entry);
       else this.finish(id)?.reject(errorOf(error));
     }

@@ -14,10 +14,10 @@ import type { Confirmations } from './confirmation/confirmations.js';
 import { acknowledgedFrame } from './subscription/redelivery.js';
 import {
   confirmationResult,
-  expiringFrame,
+  expiringMessage,
   isDecided,
-  promptFrame,
-  resolvedFrame,
+  promptMessage,
+  resolvedMessage,
   type ConfirmationResult,
 } from './confirmation/presentation.js';
 import { toSeconds } from '../protocol/time.js';
@@ -64,7 +64,7 @@ export class Dispatcher implements EngineHandler {
   }
 
   onOpened(confirmation: Confirmation): void {
-    const frame = new OutboundFrame(promptFrame(confirmation, false));
+    const frame = new OutboundFrame(promptMessage(confirmation, false));
     let reached = 0;
     for (const connection of this.hub.watching(confirmation.userId)) {
       connection.showOnce(confirmation.callbackId, frame);
@@ -95,7 +95,7 @@ export class Dispatcher implements EngineHandler {
       this.metrics.responseTime.observe(toSeconds(decision.decidedAt - confirmation.createdAt));
     this.confirmations.settle(confirmation);
     this.hub.noteDecided(callbackId);
-    const frame = new OutboundFrame(resolvedFrame(confirmation));
+    const frame = new OutboundFrame(resolvedMessage(confirmation));
     for (const connection of this.hub.watching(confirmation.userId)) {
       connection.forget(callbackId);
       notify(connection, connection.answering, callbackId, frame);
@@ -110,7 +110,7 @@ export class Dispatcher implements EngineHandler {
   }
 
   onExpiring(confirmation: Confirmation): void {
-    const frame = new OutboundFrame(expiringFrame(confirmation));
+    const frame = new OutboundFrame(expiringMessage(confirmation));
     for (const connection of this.hub.watching(confirmation.userId)) connection.send(frame);
   }
 
@@ -118,7 +118,7 @@ export class Dispatcher implements EngineHandler {
     this.cancellations.onTask(task);
     if (!task.cancelled) return;
     this.heartbeats.stopTask(task.taskId);
-    const frame = new OutboundFrame(taskCancelledFrame(task));
+    const frame = new OutboundFrame(taskCancelledMessage(task));
     for (const connection of this.hub.audience(`task:${task.taskId}`, task.userId ?? task.namedUserId)) {
       notify(connection, connection.cancelling, task.taskId, frame);
     }
@@ -199,7 +199,7 @@ function notify(connection: Connection, deciding: Deciding | undefined, id: stri
   else connection.send(notice);
 }
 
-export function taskCancelledFrame(task: Task): TaskCancelled {
+export function taskCancelledMessage(task: Task): TaskCancelled {
   return {
     type: 'task_cancelled',
     user_id: task.userId ?? task.namedUserId ?? null,

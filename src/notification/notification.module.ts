@@ -22,7 +22,7 @@ import { Dispatcher } from './dispatcher.js';
 import { Engine } from './engine/engine.js';
 import { NotificationGateway } from './gateway/notification.gateway.js';
 import { Reviewer } from './gateway/reviewer.js';
-import { Sessions } from './subscription/subscriptions.js';
+import { Subscriptions } from './subscription/subscriptions.js';
 import { Callers, RestGuard } from './http/caller.js';
 import { ConfirmationsController } from './http/confirmations.controller.js';
 import { Entrance } from './http/entrance.js';
@@ -121,7 +121,7 @@ const providers: Provider[] = [
     ],
   },
   NotificationService,
-  Sessions,
+  Subscriptions,
   Reviewer,
   LongPolls,
   NotificationGateway,

@@ -59,7 +59,7 @@ import {
 import { NotificationMetrics } from './notification.metrics.js';
 import { InvalidMessageError, NotFoundError, ServiceClosedError } from './notification.errors.js';
 import { ResolvedOptions } from './notification.options.js';
-import type { Origin } from './access/audit-entry.js';
+import type { AuditActor } from './access/audit-entry.js';
 import { Cancellations } from './task/cancellations.js';
 import { HeartbeatLeases } from './task/heartbeat-leases.js';
 import { Heartbeats, type HeartbeatHandle } from './task/heartbeats.js';
@@ -97,7 +97,7 @@ export interface Status {
 }
 
 /** Back-end code that injects the service. */
-const OWN_CODE: Origin = { by: { kind: 'service' }, means: 'service' };
+const BACKEND_CODE: AuditActor = { by: { kind: 'service' }, means: 'service' };
 
 /** Some 31 years. */
 const MAX_TTL_MS = 1_000_000_000_000;
@@ -228,18 +228,18 @@ export class NotificationService
   ): Promise<ConfirmationResult> {
     const request = { ...options, stepResult, userId, taskId, step };
     return this.confirmations.ask(request, {
-      onCreated: (opened) => this.auditPrompt(opened, OWN_CODE),
-      onWithdrawn: (withdrawn) => this.auditDecision(withdrawn, OWN_CODE),
+      onCreated: (opened) => this.auditPrompt(opened, BACKEND_CODE),
+      onWithdrawn: (withdrawn) => this.auditDecision(withdrawn, BACKEND_CODE),
     });
   }
 
   /** Asks without waiting: the prompt's state, and whether this call created it (`false`: `key` found an earlier one). */
   async openConfirmation(
     request: AskRequest,
-    origin: Origin = OWN_CODE,
+    actor: AuditActor = BACKEND_CODE,
   ): Promise<{ created: boolean; confirmation: Confirmation }> {
     const opened = await this.confirmations.open(request);
-    if (opened.created) this.auditPrompt(opened.confirmation, origin);
+    if (opened.created) this.auditPrompt(opened.confirmation, actor);
     return opened;
   }
 
@@ -254,18 +254,23 @@ export class NotificationService
   }
 
   /** Answers for a user. @throws InvalidMessageError (`via`), NotFoundError, InvalidAnswerError, StalePromptError, AlreadyResolvedError */
-  async answer(callbackId: string, by: Answerer, given: GivenAnswer, origin: Origin = OWN_CODE): Promise<Confirmation> {
-    const { via = origin.means } = by;
+  async answer(callbackId: string, by: Answerer, given: GivenAnswer, actor: AuditActor = BACKEND_CODE): Promise<Confirmation> {
+    const { via = actor.means } = by;
     if (!VIA_TEXT.test(via)) throw new InvalidMessageError({ via: 'must have 1 to 64 of A-Z a-z 0-9 . _ : -' });
     const { confirmation, isNew } = await this.confirmations.decide(callbackId, { ...by, via }, given);
-    if (isNew) this.auditDecision(confirmation, origin);
+    if (isNew) this.auditDecision(confirmation, actor);
     return confirmation;
   }
 
   /** Takes a prompt back. @throws NotFoundError, AlreadyResolvedError */
-  async withdraw(callbackId: string, scope: Scope = 'all', origin: Origin = OWN_CODE, arrival?: Arrival): Promise<Confirmation> {
-    const { confirmation, isNew } = await this.confirmations.withdraw(callbackId, scope, origin.means, arrival);
-    if (isNew) this.auditDecision(confirmation, origin);
+  async withdraw(
+    callbackId: string,
+    scope: Scope = 'all',
+    actor: AuditActor = BACKEND_CODE,
+    arrival?: Arrival,
+  ): Promise<Confirmation> {
+    const { confirmation, isNew } = await this.confirmations.withdraw(callbackId, scope, actor.means, arrival);
+    if (isNew) this.auditDecision(confirmation, actor);
     return confirmation;
   }
 
@@ -282,25 +287,25 @@ export class NotificationService
   }
 
   /** Cancels a task for whoever `request` says. @throws NotFoundError */
-  async cancel(request: CancelRequest, origin: Origin = OWN_CODE): Promise<Task> {
+  async cancel(request: CancelRequest, actor: AuditActor = BACKEND_CODE): Promise<Task> {
     checkIdentifier('taskId', request.taskId);
     checkReason(request.reason);
-    const { via = origin.means } = request;
+    const { via = actor.means } = request;
     const result = await this.engine.cancelTask({ ...request, via });
     if (result.status === 'not_found') throw new NotFoundError('task');
     const { taskId, userId } = result.task;
     if (result.status === 'cancelled')
-      this.audit.record({ event: 'cancel', ...origin, via, what: 'cancelled', taskId, userId: userId ?? undefined });
+      this.audit.record({ event: 'cancel', ...actor, via, what: 'cancelled', taskId, userId: userId ?? undefined });
     return { ...result.task, namedUserId: result.task.userId ?? request.namedUserId };
   }
 
   /** Forgets a cancellation: later prompts of the task are asked again. */
-  async resumeTask(taskId: string, origin: Origin = OWN_CODE): Promise<Task | undefined> {
+  async resumeTask(taskId: string, actor: AuditActor = BACKEND_CODE): Promise<Task | undefined> {
     const result = await this.engine.resumeTask(taskId);
     if (result.status === 'not_found') return undefined;
     const { userId } = result.task;
     if (result.status === 'resumed')
-      this.audit.record({ event: 'resume', ...origin, what: 'resumed', taskId, userId: userId ?? undefined });
+      this.audit.record({ event: 'resume', ...actor, what: 'resumed', taskId, userId: userId ?? undefined });
     return result.task;
   }
 
@@ -425,10 +430,10 @@ export class NotificationService
   }
 
   /** Closes all the user's connections on all nodes, and refuses tokens that were issued until now. @returns the moment, Unix milliseconds */
-  async revokeUser(userId: string, origin: Origin = OWN_CODE): Promise<number> {
+  async revokeUser(userId: string, actor: AuditActor = BACKEND_CODE): Promise<number> {
     checkIdentifier('userId', userId);
     const revokedAt = await this.engine.revokeUser(userId);
-    this.audit.record({ event: 'revoked', ...origin, what: 'revoked', userId });
+    this.audit.record({ event: 'revoked', ...actor, what: 'revoked', userId });
     return revokedAt;
   }
 
@@ -436,10 +441,10 @@ export class NotificationService
    * Asks again, on every node, what the user may do: subscriptions and long polls that the access policy does not allow any
    * more end. Call it when what `accessPolicy` answers for the user has changed.
    */
-  async reviewAccess(userId: string, origin: Origin = OWN_CODE): Promise<void> {
+  async reviewAccess(userId: string, actor: AuditActor = BACKEND_CODE): Promise<void> {
     checkIdentifier('userId', userId);
     await this.engine.reviewAccess(userId);
-    this.audit.record({ event: 'reviewed', ...origin, what: 'reviewed', userId });
+    this.audit.record({ event: 'reviewed', ...actor, what: 'reviewed', userId });
   }
 
   /** The user's connections, on all nodes, oldest first. */
@@ -457,14 +462,14 @@ export class NotificationService
     await this.engine.ping();
   }
 
-  private auditPrompt({ callbackId, userId, taskId }: Confirmation, origin: Origin): void {
+  private auditPrompt({ callbackId, userId, taskId }: Confirmation, actor: AuditActor): void {
     this.metrics.confirmationsOpened.inc();
-    this.audit.record({ event: 'prompt', ...origin, what: 'opened', callbackId, userId, taskId });
+    this.audit.record({ event: 'prompt', ...actor, what: 'opened', callbackId, userId, taskId });
   }
 
-  private auditDecision({ callbackId, userId, taskId, decision }: Decided, origin: Origin): void {
+  private auditDecision({ callbackId, userId, taskId, decision }: Decided, actor: AuditActor): void {
     const { outcome, answeredBy, via } = decision;
-    this.audit.record({ event: 'decision', ...origin, via, answeredBy, what: outcome, callbackId, userId, taskId });
+    this.audit.record({ event: 'decision', ...actor, via, answeredBy, what: outcome, callbackId, userId, taskId });
   }
 
   /** A task that beats is the user's; one that was cancelled does not beat. */

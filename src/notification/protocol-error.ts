@@ -5,11 +5,11 @@ import { STATUS_CODES } from 'node:http';
 import { HttpException } from '@nestjs/common';
 import { ERROR_STATUS, type ErrorCode } from '../protocol/codes.js';
 import { DecodeError } from '../protocol/decode.js';
-import type { ErrorFrame, RequestId } from '../protocol/messages.js';
+import type { ErrorMessage, RequestId } from '../protocol/messages.js';
 import { toSeconds } from '../protocol/time.js';
 import { NotificationError } from './notification.errors.js';
 
-export function errorFrame(error: unknown, requestId?: RequestId): ErrorFrame {
+export function errorMessage(error: unknown, requestId?: RequestId): ErrorMessage {
   const { code, message, fields, callbackId, confirmation } = asProtocolError(error);
   return {
     type: 'error',

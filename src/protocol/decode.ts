@@ -8,7 +8,7 @@
 import type { ErrorCode } from './codes.js';
 import { findLoss } from './exact.js';
 import { asFields, findFault, NOT_EXACT, type JsonFault } from './json.js';
-import type { ClientFrame, FieldErrors, RequestId } from './messages.js';
+import type { ClientMessage, FieldErrors, RequestId } from './messages.js';
 
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';
@@ -23,7 +23,7 @@ export class DecodeError extends Error {
 }
 
 /** @throws DecodeError */
-export function decodeFrame(text: string): ClientFrame {
+export function decodeFrame(text: string): ClientMessage {
   const value = parse(text);
   if (!isObject(value)) throw new DecodeError('INVALID_MESSAGE', 'a frame must be a JSON object');
   const requestId = value['request_id'];
@@ -40,7 +40,7 @@ export function decodeFrame(text: string): ClientFrame {
     const problem = action === undefined ? 'is required' : 'must be a string';
     throw new DecodeError('INVALID_MESSAGE', `action: ${problem}`, { action: problem }, requestId);
   }
-  return value as ClientFrame;
+  return value as ClientMessage;
 }
 
 /** The value of a REST body. @throws DecodeError */

@@ -21,7 +21,7 @@ export type Action = (typeof ACTIONS)[number];
 export type RequestId = string | number;
 
 /** A frame after the border: an object with a known-to-be-string action. Its fields are checked by the handler's DTO. */
-export interface ClientFrame {
+export interface ClientMessage {
   action: string;
   request_id?: RequestId;
   [field: string]: unknown;
@@ -117,7 +117,7 @@ export interface Recovered {
   offset: number;
 }
 
-export interface ErrorFrame {
+export interface ErrorMessage {
   type: 'error';
   code: ErrorCode;
   message: string;
@@ -139,7 +139,7 @@ export interface Subscribed extends StreamPosition {
 }
 
 export type Reply =
-  | { type: 'pong'; timestamp: number; original_data: ClientFrame }
+  | { type: 'pong'; timestamp: number; original_data: ClientMessage }
   | ({ type: 'subscription_confirmed'; user_id?: string; task_id?: string } & Subscribed)
   | ({ type: 'subscription_confirmed'; user_id?: string; task_id?: string; subscriptions: Subscribed[] } & Partial<Subscribed>)
   | { type: 'unsubscribed'; user_id?: string; task_id?: string; channel: string }

@@ -1,11 +1,11 @@
-import { Waiters } from '../../src/notification/confirmation/callback-registry.js';
+import { CallbackRegistry } from '../../src/notification/confirmation/callback-registry.js';
 import type { Decided } from '../../src/notification/confirmation/presentation.js';
 
 const decided = (callbackId: string): Decided => ({ callbackId }) as Decided;
 
 describe('the callback registry', () => {
   it('gives everybody who waits the same decision, once', async () => {
-    const waiters = new Waiters();
+    const waiters = new CallbackRegistry();
     const [one, two, other] = [waiters.wait('a'), waiters.wait('a'), waiters.wait('b')];
     const decision = decided('a');
     waiters.settle(decision);
@@ -18,7 +18,7 @@ describe('the callback registry', () => {
   });
 
   it('moves a waiter to another prompt', async () => {
-    const waiters = new Waiters();
+    const waiters = new CallbackRegistry();
     const waiter = waiters.wait('proposed');
     waiter.found('earlier');
     expect(waiters.callbackIds).toEqual(['earlier']);
@@ -28,7 +28,7 @@ describe('the callback registry', () => {
   });
 
   it('rejects those who had seen a prompt that is gone, and nobody who waits for it to be stored', async () => {
-    const waiters = new Waiters();
+    const waiters = new CallbackRegistry();
     const [seen, early, late] = [waiters.wait('a'), waiters.wait('a'), waiters.wait('a')];
     seen.found('a');
     const lose = waiters.loser('a');
@@ -42,7 +42,7 @@ describe('the callback registry', () => {
   });
 
   it('keeps a decision from being undone by leaving, or leaving by a decision', async () => {
-    const waiters = new Waiters();
+    const waiters = new CallbackRegistry();
     const [first, second] = [waiters.wait('a'), waiters.wait('b')];
     waiters.settle(decided('a'));
     first.leave();
@@ -52,7 +52,7 @@ describe('the callback registry', () => {
   });
 
   it('rejects everybody when it closes, and nobody of that is left unhandled', async () => {
-    const waiters = new Waiters();
+    const waiters = new CallbackRegistry();
     const waiter = waiters.wait('a');
     waiters.wait('unheard');
     const closed = new Error('closed');

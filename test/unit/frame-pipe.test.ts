@@ -2,7 +2,7 @@
 import { IsOptional, IsString, validateSync, type ValidationError } from 'class-validator';
 import fc from 'fast-check';
 import { FramePipe } from '../../src/notification/gateway/frame.pipe.js';
-import * as frames from '../../src/notification/gateway/frames.js';
+import * as frames from '../../src/notification/gateway/frames.dto.js';
 import { InvalidMessageError } from '../../src/notification/notification.errors.js';
 
 type FrameClass = new () => object;
@@ -94,9 +94,9 @@ describe('the frame pipe', () => {
   });
 
   it('makes an instance with the known fields only', () => {
-    const frame = take(frames.SubscribeFrame, { user_id: 'u', recover: { epoch: 'e', offset: 3, more: 1 }, action: 'subscribe' });
-    expect(frame).toBeInstanceOf(frames.SubscribeFrame);
-    expect((frame as frames.SubscribeFrame).recover).toBeInstanceOf(frames.PositionFields);
+    const frame = take(frames.SubscribeDto, { user_id: 'u', recover: { epoch: 'e', offset: 3, more: 1 }, action: 'subscribe' });
+    expect(frame).toBeInstanceOf(frames.SubscribeDto);
+    expect((frame as frames.SubscribeDto).recover).toBeInstanceOf(frames.PositionFields);
     expect(JSON.stringify(frame)).toBe('{"user_id":"u","recover":{"epoch":"e","offset":3}}');
   });
 

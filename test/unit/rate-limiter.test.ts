@@ -1,4 +1,4 @@
-import { Limiter } from '../../src/notification/gateway/rate-limiter.js';
+import { RateLimiter } from '../../src/notification/gateway/rate-limiter.js';
 import { fakeConnection } from '../support/fake-connection.js';
 
 const { jest } = import.meta;
@@ -13,7 +13,7 @@ describe('the limit on a connection’s frames', () => {
 
   it('says so for as many frames as it allows in a second, then closes', async () => {
     const { connection, calls, messages } = fakeConnection();
-    const limiter = new Limiter(connection, { rateLimit: 5, rateBurst: 2 });
+    const limiter = new RateLimiter(connection, { rateLimit: 5, rateBurst: 2 });
     const admitted = Array.from({ length: 8 }, () => limiter.admits());
     expect(admitted).toEqual([true, true, false, false, false, false, false, false]);
     await new Promise((resolve) => setImmediate(resolve));
@@ -26,7 +26,7 @@ describe('the limit on a connection’s frames', () => {
 
   it('is not forgotten because a token trickles in, only after a second without a refusal', () => {
     const { connection } = fakeConnection();
-    const limiter = new Limiter(connection, { rateLimit: 10, rateBurst: 1 });
+    const limiter = new RateLimiter(connection, { rateLimit: 10, rateBurst: 1 });
     for (let frame = 0; frame < 21; frame += 1) {
       limiter.admits();
       jest.advanceTimersByTime(50);

@@ -1,11 +1,16 @@
-import { Inbox } from '../../src/notification/connection/receive-queue.js';
+import { ReceiveQueue } from '../../src/notification/connection/receive-queue.js';
 
-/** An inbox whose frames are done when the test says so. */
-function makeInbox(bound: number): { inbox: Inbox<number>; begun: number[]; socket: string[]; finish(): Promise<void> } {
+/** A receive queue whose frames are done when the test says so. */
+function makeReceiveQueue(bound: number): {
+  receiveQueue: ReceiveQueue<number>;
+  begun: number[];
+  socket: string[];
+  finish(): Promise<void>;
+} {
   const begun: number[] = [];
   const socket: string[] = [];
   const open: (() => void)[] = [];
-  const inbox = new Inbox<number>(
+  const receiveQueue = new ReceiveQueue<number>(
     bound,
     (frame) => {
       begun.push(frame);
@@ -18,25 +23,25 @@ function makeInbox(bound: number): { inbox: Inbox<number>; begun: number[]; sock
     await new Promise((resolve) => setImmediate(resolve));
     await new Promise((resolve) => setImmediate(resolve));
   };
-  return { inbox, begun, socket, finish };
+  return { receiveQueue, begun, socket, finish };
 }
 
-describe('an inbox', () => {
+describe('a receive queue', () => {
   it('handles one frame after the other, in order', async () => {
-    const { inbox, begun, finish } = makeInbox(10);
-    for (const frame of [1, 2, 3]) inbox.push(frame);
+    const { receiveQueue, begun, finish } = makeReceiveQueue(10);
+    for (const frame of [1, 2, 3]) receiveQueue.push(frame);
     expect(begun).toEqual([1]);
     await finish();
     expect(begun).toEqual([1, 2]);
     await finish();
     await finish();
-    inbox.push(4);
+    receiveQueue.push(4);
     expect(begun).toEqual([1, 2, 3, 4]);
   });
 
   it('stops reading when the bound is reached, and reads on when half of it is done', async () => {
-    const { inbox, begun, socket, finish } = makeInbox(4);
-    for (let frame = 1; frame <= 6; frame += 1) inbox.push(frame);
+    const { receiveQueue, begun, socket, finish } = makeReceiveQueue(4);
+    for (let frame = 1; frame <= 6; frame += 1) receiveQueue.push(frame);
     expect(socket).toEqual(['pause']);
     for (let frame = 1; frame <= 6; frame += 1) await finish();
     expect(begun).toEqual([1, 2, 3, 4, 5, 6]);
@@ -44,11 +49,11 @@ describe('an inbox', () => {
   });
 
   it('is idle when the frames that came are answered', async () => {
-    const { inbox, finish } = makeInbox(4);
-    await inbox.idle();
-    inbox.push(1);
+    const { receiveQueue, finish } = makeReceiveQueue(4);
+    await receiveQueue.idle();
+    receiveQueue.push(1);
     let idle = false;
-    const waiting = inbox.idle().then(() => (idle = true));
+    const waiting = receiveQueue.idle().then(() => (idle = true));
     await new Promise((resolve) => setImmediate(resolve));
     expect(idle).toBe(false);
     await finish();
@@ -56,19 +61,19 @@ describe('an inbox', () => {
   });
 
   it('drops what nobody has begun, and takes nothing more, when it is discarded', async () => {
-    const { inbox, begun, finish } = makeInbox(4);
-    for (const frame of [1, 2, 3]) inbox.push(frame);
-    inbox.discard();
-    const idle = inbox.idle();
+    const { receiveQueue, begun, finish } = makeReceiveQueue(4);
+    for (const frame of [1, 2, 3]) receiveQueue.push(frame);
+    receiveQueue.discard();
+    const idle = receiveQueue.idle();
     await finish();
     await idle;
-    inbox.push(4);
+    receiveQueue.push(4);
     expect(begun).toEqual([1]);
   });
 
   it('lets the event loop have its turn, however many frames need nothing but the thread', async () => {
     let handled = 0;
-    const inbox = new Inbox<number>(
+    const receiveQueue = new ReceiveQueue<number>(
       100_000,
       async () => {
         handled += 1;
@@ -77,10 +82,10 @@ describe('an inbox', () => {
       },
       { pause: () => undefined, resume: () => undefined },
     );
-    for (let frame = 0; frame < 2000; frame += 1) inbox.push(frame);
+    for (let frame = 0; frame < 2000; frame += 1) receiveQueue.push(frame);
     await new Promise((resolve) => setTimeout(resolve, 1));
     expect(handled).toBeLessThan(2000);
-    await inbox.idle();
+    await receiveQueue.idle();
     expect(handled).toBe(2000);
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { OutboundFrame } from '../../src/notification/connection/frame.js';
-import { Outbox } from '../../src/notification/connection/send-queue.js';
+import { SendQueue } from '../../src/notification/connection/send-queue.js';
 import { until, type FrameSource } from '../../src/notification/connection/frame-source.js';
 import { nextTurn, payloadsOf } from '../support/fake-connection.js';
 
@@ -11,8 +11,8 @@ const sized = (size: number): OutboundFrame => new OutboundFrame({ x: 'x'.repeat
 const valuesOf = (bytes: Buffer): unknown[] => payloadsOf(bytes).map(({ value }) => value);
 
 /** A socket that takes a write when it is told to. */
-function makeOutbox(limit = 1_000_000): {
-  outbox: Outbox;
+function makeSendQueue(limit = 1_000_000): {
+  sendQueue: SendQueue;
   writes: Buffer[];
   overflows: number[];
   sourceErrors: unknown[];
@@ -23,7 +23,7 @@ function makeOutbox(limit = 1_000_000): {
   const overflows: number[] = [];
   const sourceErrors: unknown[] = [];
   let written: (() => void) | undefined;
-  const outbox = new Outbox(
+  const sendQueue = new SendQueue(
     limit,
     false,
     (bytes, done) => {
@@ -35,7 +35,7 @@ function makeOutbox(limit = 1_000_000): {
     (error) => sourceErrors.push(error),
   );
   return {
-    outbox,
+    sendQueue,
     writes,
     overflows,
     sourceErrors,
@@ -51,20 +51,20 @@ function* sourceOf(...frames: OutboundFrame[]): FrameSource {
   yield* frames;
 }
 
-describe('an outbox', () => {
+describe('a send queue', () => {
   it('joins the frames of one turn into one write, in order', async () => {
-    const { outbox, writes } = makeOutbox();
-    for (const value of [1, 2, 3]) outbox.push(frame(value));
+    const { sendQueue, writes } = makeSendQueue();
+    for (const value of [1, 2, 3]) sendQueue.push(frame(value));
     expect(writes).toHaveLength(0);
     await nextTurn();
     expect(writes.map(valuesOf)).toEqual([[1, 2, 3]]);
   });
 
   it('has one write in flight, and joins what gathers meanwhile', async () => {
-    const { outbox, writes, accept } = makeOutbox();
-    outbox.push(frame(1));
+    const { sendQueue, writes, accept } = makeSendQueue();
+    sendQueue.push(frame(1));
     await nextTurn();
-    for (const value of [2, 3]) outbox.push(frame(value));
+    for (const value of [2, 3]) sendQueue.push(frame(value));
     await nextTurn();
     expect(writes).toHaveLength(1);
     accept();
@@ -72,33 +72,33 @@ describe('an outbox', () => {
   });
 
   it('replaces a waiting frame of the same key in its place, but not one that is on its way', async () => {
-    const { outbox, writes, accept } = makeOutbox();
-    outbox.push(frame('old'), 'progress');
+    const { sendQueue, writes, accept } = makeSendQueue();
+    sendQueue.push(frame('old'), 'progress');
     await nextTurn();
-    outbox.push(frame('newer'), 'progress');
-    outbox.push(frame('between'));
-    outbox.push(frame('newest'), 'progress');
+    sendQueue.push(frame('newer'), 'progress');
+    sendQueue.push(frame('between'));
+    sendQueue.push(frame('newest'), 'progress');
     accept();
     expect(writes.map(valuesOf)).toEqual([['old'], ['newest', 'between']]);
-    expect(outbox.waitingBytes).toBe(writes[1]?.length);
+    expect(sendQueue.waitingBytes).toBe(writes[1]?.length);
     accept();
-    expect(outbox.waitingBytes).toBe(0);
+    expect(sendQueue.waitingBytes).toBe(0);
   });
 
   it('overflows once when the backlog passes the limit, and takes nothing more', async () => {
-    const { outbox, overflows, writes, accept } = makeOutbox(1000);
-    for (let count = 0; count < 30; count += 1) outbox.push(sized(100));
+    const { sendQueue, overflows, writes, accept } = makeSendQueue(1000);
+    for (let count = 0; count < 30; count += 1) sendQueue.push(sized(100));
     expect(overflows).toHaveLength(1);
     await nextTurn();
     accept();
     expect(writes.map((bytes) => bytes.length)).toEqual([1000]);
-    expect(outbox.waitingBytes).toBe(0);
+    expect(sendQueue.waitingBytes).toBe(0);
   });
 
   it('is not behind where the socket takes at once what only waits for its turn', async () => {
     const writes: Buffer[] = [];
     const overflows: string[] = [];
-    const outbox = new Outbox(
+    const sendQueue = new SendQueue(
       1000,
       false,
       (bytes, written) => {
@@ -109,34 +109,34 @@ describe('an outbox', () => {
       () => overflows.push('overflow'),
       (error) => overflows.push(String(error)),
     );
-    outbox.push(sized(900));
-    outbox.push(sized(900));
+    sendQueue.push(sized(900));
+    sendQueue.push(sized(900));
     expect([writes.length, overflows]).toEqual([1, []]);
     await nextTurn();
     expect([writes.length, overflows]).toEqual([2, []]);
   });
 
   it('takes a frame over the limit when nothing waits', async () => {
-    const { outbox, overflows, writes } = makeOutbox(1000);
-    outbox.push(sized(5000));
+    const { sendQueue, overflows, writes } = makeSendQueue(1000);
+    sendQueue.push(sized(5000));
     await nextTurn();
     expect([overflows.length, writes.length]).toEqual([0, 1]);
   });
 
   it('overflows when a conflated frame grows beyond the limit', async () => {
-    const { outbox, overflows } = makeOutbox(1000);
-    outbox.push(sized(600));
-    outbox.push(sized(100), 'progress');
-    outbox.push(sized(900), 'progress');
+    const { sendQueue, overflows } = makeSendQueue(1000);
+    sendQueue.push(sized(600));
+    sendQueue.push(sized(100), 'progress');
+    sendQueue.push(sized(900), 'progress');
     expect(overflows).toHaveLength(1);
   });
 
   it('reads a source as the socket drains, and never overflows by it', async () => {
-    const { outbox, overflows, writes, accept } = makeOutbox(1000);
-    outbox.follow('source', sourceOf(...Array.from({ length: 50 }, () => sized(10_000))));
+    const { sendQueue, overflows, writes, accept } = makeSendQueue(1000);
+    sendQueue.follow('source', sourceOf(...Array.from({ length: 50 }, () => sized(10_000))));
     await nextTurn();
     await nextTurn();
-    expect(outbox.waitingBytes).toBeLessThan(65_536 + 10_100);
+    expect(sendQueue.waitingBytes).toBeLessThan(65_536 + 10_100);
     for (let count = 0; count < 50; count += 1) {
       accept();
       await nextTurn();
@@ -147,21 +147,21 @@ describe('an outbox', () => {
   });
 
   it('does not count what a source has brought towards the limit on live frames', async () => {
-    const { outbox, overflows } = makeOutbox(1000);
-    outbox.follow('source', sourceOf(...Array.from({ length: 5 }, () => sized(10_000))));
+    const { sendQueue, overflows } = makeSendQueue(1000);
+    sendQueue.follow('source', sourceOf(...Array.from({ length: 5 }, () => sized(10_000))));
     await nextTurn();
     await nextTurn();
-    expect(outbox.waitingBytes).toBeGreaterThan(1000);
-    outbox.push(sized(900));
+    expect(sendQueue.waitingBytes).toBeGreaterThan(1000);
+    sendQueue.push(sized(900));
     expect(overflows).toEqual([]);
-    outbox.push(sized(900));
+    sendQueue.push(sized(900));
     expect(overflows).toHaveLength(1);
   });
 
   it('reads one source after the other', async () => {
-    const { outbox, writes, accept } = makeOutbox();
-    outbox.follow('first', sourceOf(frame(1), frame(2)));
-    outbox.follow('second', sourceOf(frame(3)));
+    const { sendQueue, writes, accept } = makeSendQueue();
+    sendQueue.follow('first', sourceOf(frame(1), frame(2)));
+    sendQueue.follow('second', sourceOf(frame(3)));
     for (let count = 0; count < 5; count += 1) {
       await nextTurn();
       accept();
@@ -170,7 +170,7 @@ describe('an outbox', () => {
   });
 
   it('tells of a source that fails, and ends every source it is done with', async () => {
-    const { outbox, sourceErrors } = makeOutbox();
+    const { sendQueue, sourceErrors } = makeSendQueue();
     const fault = new Error('unreadable');
     const ended: string[] = [];
     const waitingFor = function* (promise: Promise<unknown>): FrameSource {
@@ -180,13 +180,13 @@ describe('an outbox', () => {
         ended.push('ended');
       }
     };
-    outbox.follow('source', waitingFor(Promise.reject(fault)));
+    sendQueue.follow('source', waitingFor(Promise.reject(fault)));
     await nextTurn();
     expect([sourceErrors, ended]).toEqual([[fault], ['ended']]);
-    const other = makeOutbox();
+    const other = makeSendQueue();
     let fail = (_: Error): void => undefined;
-    other.outbox.follow('source', waitingFor(new Promise((_, reject) => (fail = reject))));
-    other.outbox.discard();
+    other.sendQueue.follow('source', waitingFor(new Promise((_, reject) => (fail = reject))));
+    other.sendQueue.discard();
     expect(ended).toEqual(['ended', 'ended']);
     fail(fault);
     await nextTurn();
@@ -194,34 +194,34 @@ describe('an outbox', () => {
   });
 
   it('gives a source what it waited for, and sends what is at hand in the same turn', async () => {
-    const { outbox, writes } = makeOutbox();
-    outbox.push(frame(1));
-    outbox.follow(
+    const { sendQueue, writes } = makeSendQueue();
+    sendQueue.push(frame(1));
+    sendQueue.follow(
       'source',
       (function* () {
         yield frame(2);
         yield frame(yield* until(Promise.resolve(3)));
       })(),
     );
-    expect(outbox.waitingBytes).toBe(frame(1).wire(false).length + frame(2).wire(false).length);
+    expect(sendQueue.waitingBytes).toBe(frame(1).wire(false).length + frame(2).wire(false).length);
     await nextTurn();
     expect(writes.map(valuesOf)).toEqual([[1, 2, 3]]);
   });
 
   it('is drained when the socket has taken everything, and at once when it is closed', async () => {
-    const { outbox, accept } = makeOutbox();
-    await outbox.drained();
-    outbox.push(frame(1));
+    const { sendQueue, accept } = makeSendQueue();
+    await sendQueue.drained();
+    sendQueue.push(frame(1));
     const order: string[] = [];
-    const drained = outbox.drained().then(() => order.push('drained'));
+    const drained = sendQueue.drained().then(() => order.push('drained'));
     await nextTurn();
     order.push('accepted');
     accept();
     await drained;
     expect(order).toEqual(['accepted', 'drained']);
-    outbox.push(frame(2));
-    const discarded = outbox.drained();
-    outbox.discard();
+    sendQueue.push(frame(2));
+    const discarded = sendQueue.drained();
+    sendQueue.discard();
     await discarded;
   });
 
@@ -234,7 +234,7 @@ describe('an outbox', () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
-        const { outbox, writes, accept } = makeOutbox();
+        const { sendQueue, writes, accept } = makeSendQueue();
         const plain: string[] = [];
         const newest = new Map<string, string>();
         for (const [index, action] of steps.entries()) {
@@ -242,13 +242,13 @@ describe('an outbox', () => {
           else if (action.kind === 'accept') accept();
           else if (action.kind === 'plain') {
             plain.push(`plain ${index}`);
-            outbox.push(frame(`plain ${index}`));
+            sendQueue.push(frame(`plain ${index}`));
           } else {
             newest.set(action.key, `${action.key} ${index}`);
-            outbox.push(frame(`${action.key} ${index}`), action.key);
+            sendQueue.push(frame(`${action.key} ${index}`), action.key);
           }
         }
-        while (outbox.waitingBytes > 0) {
+        while (sendQueue.waitingBytes > 0) {
           await nextTurn();
           accept();
         }

@@ -2,7 +2,7 @@
 import type { Access } from '../../src/notification/access/access.js';
 import { Hub } from '../../src/notification/connection/hub.js';
 import type { Engine } from '../../src/notification/engine/engine.js';
-import { Sessions } from '../../src/notification/subscription/subscriptions.js';
+import { Subscriptions } from '../../src/notification/subscription/subscriptions.js';
 import { EngineUnavailableError } from '../../src/notification/notification.errors.js';
 import type { ResolvedOptions } from '../../src/notification/notification.options.js';
 import { Recoveries } from '../../src/notification/subscription/recoveries.js';
@@ -22,7 +22,7 @@ it('a subscription whose reading fails is neither watched nor counted', async ()
   const hub = new Hub();
   const { connection } = fakeConnection({ kind: 'user', userId: 'ann' });
   hub.add(connection);
-  const sessions = new Sessions(engine, hub, {} as Access, new Recoveries(engine, hub), {
+  const sessions = new Subscriptions(engine, hub, {} as Access, new Recoveries(engine, hub), {
     maxSubscriptions: 1,
   } as ResolvedOptions);
   for (const channel of ['a', 'b']) {

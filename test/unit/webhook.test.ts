@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { pauseMs, retryAfterMs } from '../../src/notification/webhook/back-off.js';
-import { Complaints } from '../../src/notification/webhook/failure-log.js';
+import { FailureLog } from '../../src/notification/webhook/failure-log.js';
 import { Receiver } from '../../src/notification/webhook/receiver.js';
 import { keyOf, signatures } from '../../src/notification/webhook/signature.js';
 import { SECRET } from '../support/webhook-receiver.js';
@@ -39,10 +39,10 @@ describe('the pause after a failure', () => {
 describe('the log', () => {
   let now: number;
   let lines: string[];
-  let complaints: Complaints;
+  let complaints: FailureLog;
   beforeEach(() => {
     [now, lines] = [0, []];
-    complaints = new Complaints(
+    complaints = new FailureLog(
       (line) => lines.push(line),
       () => now,
     );

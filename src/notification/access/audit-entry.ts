@@ -29,4 +29,4 @@ export interface AuditEntry {
 }
 
 /** Of an audit entry: who did it, by which means, from where. */
-export type Origin = Pick<AuditEntry, 'by' | 'means' | 'address'>;
+export type AuditActor = Pick<AuditEntry, 'by' | 'means' | 'address'>;

@@ -19,7 +19,7 @@ interface Entry {
   reject(error: Error): void;
 }
 
-export class Waiters {
+export class CallbackRegistry {
   private readonly byPrompt = new Map<string, Set<Entry>>();
 
   /** Prompts that somebody on this node waits for. */

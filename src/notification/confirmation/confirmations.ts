@@ -23,7 +23,7 @@ import {
 import { checkAnswer, readAnswer, type GivenAnswer } from './answer.js';
 import { prepare, type AskDefaults, type AskRequest } from './prepare-request.js';
 import { confirmationResult, confirmationView, isDecided, type ConfirmationResult, type Decided } from './presentation.js';
-import { Waiters, type Waiter } from './callback-registry.js';
+import { CallbackRegistry, type Waiter } from './callback-registry.js';
 
 /** Who answers, and whose prompts they may touch. */
 export interface Answerer {
@@ -63,7 +63,7 @@ const ANSWER_AGAIN_MS = 50;
 const WITHDRAW_RETRY_MS = 500;
 
 export class Confirmations {
-  private readonly waiters = new Waiters();
+  private readonly callbacks = new CallbackRegistry();
   /** Those of `wait`: they are told the state when nothing more is to be expected here. */
   private readonly polls = new Set<Waiter>();
   private readonly logger = new Logger('Confirmations');
@@ -109,7 +109,7 @@ export class Confirmations {
    * @throws NotFoundError
    */
   async wait(callbackId: string, scope: Scope, waitMs: number, signal?: AbortSignal): Promise<Confirmation> {
-    const waiter = this.waiters.wait(callbackId);
+    const waiter = this.callbacks.wait(callbackId);
     this.polls.add(waiter);
     const timer = setTimeout(() => waiter.leave(), Math.min(waitMs, LONGEST_TIMEOUT_MS));
     const leave = (): void => waiter.leave();
@@ -189,12 +189,12 @@ export class Confirmations {
 
   /** A decision has come: whoever waits for it on this node gets it. */
   settle(confirmation: Decided): void {
-    this.waiters.settle(confirmation);
+    this.callbacks.settle(confirmation);
   }
 
   /** Events may have been lost: reads what is waited for. Rejects when that cannot be read. */
   async reread(): Promise<void> {
-    for (const callbackId of this.waiters.callbackIds) await this.look(callbackId);
+    for (const callbackId of this.callbacks.callbackIds) await this.look(callbackId);
   }
 
   /**
@@ -204,11 +204,11 @@ export class Confirmations {
   close(): void {
     this.closed = true;
     for (const poll of this.polls) poll.leave();
-    this.waiters.rejectAll(new ServiceClosedError());
+    this.callbacks.rejectAll(new ServiceClosedError());
   }
 
   private async look(callbackId: string): Promise<void> {
-    const lose = this.waiters.loser(callbackId);
+    const lose = this.callbacks.loser(callbackId);
     const confirmation = await this.engine.get(callbackId);
     if (!confirmation) lose(new ConfirmationLostError(callbackId));
     else if (isDecided(confirmation)) this.settle(confirmation);
@@ -216,7 +216,7 @@ export class Confirmations {
 
   private async begin(request: AskRequest): Promise<{ created: boolean; confirmation: Confirmation; waiter: Waiter }> {
     const opening = prepare(request, this.defaults);
-    const waiter = this.waiters.wait(opening.callbackId);
+    const waiter = this.callbacks.wait(opening.callbackId);
     try {
       const { created, confirmation } = await this.engine.open(opening);
       const asProposed = confirmation.callbackId === opening.callbackId;
@@ -238,7 +238,7 @@ export class Confirmations {
    * repeated, and is no reason to tell the caller that nothing was asked.
    */
   private async lookAgain(callbackId: string): Promise<void> {
-    const isWaitedFor = (): boolean => !this.closed && this.waiters.has(callbackId);
+    const isWaitedFor = (): boolean => !this.closed && this.callbacks.has(callbackId);
     try {
       await readWhenAvailable(isWaitedFor, () => this.look(callbackId));
     } catch (error) {

@@ -52,7 +52,7 @@ export function shownFields({
   };
 }
 
-export function promptFrame(confirmation: Confirmation, redelivered: boolean): TaskStepResult {
+export function promptMessage(confirmation: Confirmation, redelivered: boolean): TaskStepResult {
   return {
     type: 'task_step_result',
     callback_id: confirmation.callbackId,
@@ -70,7 +70,7 @@ type ShownFields = Omit<
   'type' | 'callback_id' | 'timestamp' | 'expires_at' | 'default' | 'redelivered' | 'digest'
 >;
 
-export function resolvedFrame({ callbackId, decision }: Decided): ConfirmationResolved {
+export function resolvedMessage({ callbackId, decision }: Decided): ConfirmationResolved {
   return {
     type: 'confirmation_resolved',
     callback_id: callbackId,
@@ -82,7 +82,7 @@ export function resolvedFrame({ callbackId, decision }: Decided): ConfirmationRe
   };
 }
 
-export function expiringFrame(confirmation: Confirmation): ConfirmationExpiring {
+export function expiringMessage(confirmation: Confirmation): ConfirmationExpiring {
   return {
     type: 'confirmation_expiring',
     callback_id: confirmation.callbackId,
@@ -113,7 +113,7 @@ export function confirmationView(confirmation: Confirmation): ConfirmationView {
 
 /** An entry of the inbox: the state, and what the prompt shows. */
 export function inboxEntry(confirmation: Confirmation): ConfirmationView & Omit<TaskStepResult, 'type' | 'redelivered'> {
-  const { type: _type, redelivered: _redelivered, ...shown } = promptFrame(confirmation, true);
+  const { type: _type, redelivered: _redelivered, ...shown } = promptMessage(confirmation, true);
   return { ...shown, ...confirmationView(confirmation) };
 }
 

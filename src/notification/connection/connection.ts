@@ -11,8 +11,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CLOSE, type CloseReason } from '../../protocol/codes.js';
 import { OutboundFrame } from './frame.js';
-import { Inbox } from './receive-queue.js';
-import { Outbox, type Write } from './send-queue.js';
+import { ReceiveQueue } from './receive-queue.js';
+import { SendQueue, type Write } from './send-queue.js';
 import type { FrameSource } from './frame-source.js';
 import type { Subscription } from './subscription.js';
 import type { Arrival } from '../engine/deadlines.js';
@@ -75,8 +75,8 @@ export class Connection {
   roundTripMs: number | undefined;
   private strikes = 0;
   private phase: 'open' | 'closing' | 'closed' = 'open';
-  private readonly outbox: Outbox;
-  private inbox: Inbox<string> | undefined;
+  private readonly sendQueue: SendQueue;
+  private receiveQueue: ReceiveQueue<string> | undefined;
   private beginning: Promise<void> | undefined;
   private replied = 0;
   private readonly followUp = new Map<string, FrameSource>();
@@ -102,7 +102,7 @@ export class Connection {
   ) {
     this.identity = handshake.identity;
     this.address = handshake.address;
-    this.outbox = new Outbox(
+    this.sendQueue = new SendQueue(
       limits.maxOutbox,
       handshake.compress,
       (bytes, written) => socket.write(bytes, written),
@@ -129,17 +129,17 @@ export class Connection {
   }
 
   get waitingBytes(): number {
-    return this.outbox.waitingBytes;
+    return this.sendQueue.waitingBytes;
   }
 
   /** How many redeliveries and recoveries wait for the socket to drain, or for a reply. */
   get waitingSources(): number {
-    return this.outbox.waitingSources + this.followUp.size;
+    return this.sendQueue.waitingSources + this.followUp.size;
   }
 
   /** Queues a frame shared with other receivers. `conflationKey`: it replaces a waiting one of the same key. */
   send(frame: OutboundFrame, conflationKey?: string): void {
-    if (this.phase === 'open') this.outbox.push(frame, conflationKey);
+    if (this.phase === 'open') this.sendQueue.push(frame, conflationKey);
   }
 
   /** Shows a prompt that was just opened, or a message to be acknowledged, unless redelivery has shown it. */
@@ -174,7 +174,7 @@ export class Connection {
   reply(message: object | string): void {
     this.replied += 1;
     if (isErrorReply(message)) this.events.onError?.(this, message.code);
-    if (this.phase !== 'closed') this.outbox.push(new OutboundFrame(message));
+    if (this.phase !== 'closed') this.sendQueue.push(new OutboundFrame(message));
     this.startFollowing();
   }
 
@@ -193,14 +193,14 @@ export class Connection {
 
   /** Lets `source` be read as the socket drains, from now on. It replaces an earlier one of this name. */
   follow(name: string, source: FrameSource): void {
-    this.outbox.follow(name, source);
+    this.sendQueue.follow(name, source);
   }
 
   /** Drops a source, and what it still had to bring. */
   unfollow(name: string): void {
     this.followUp.get(name)?.return();
     this.followUp.delete(name);
-    this.outbox.unfollow(name);
+    this.sendQueue.unfollow(name);
   }
 
   /** The frame in work asks for as much as so many others: they count towards the rate limit. */
@@ -214,22 +214,22 @@ export class Connection {
 
   /** Frames taken in, and those of them that nobody waits for any more. */
   get framesTaken(): number {
-    return this.inbox?.taken ?? 0;
+    return this.receiveQueue?.taken ?? 0;
   }
 
   get framesHandedOver(): number {
-    return this.inbox?.handedOver ?? 0;
+    return this.receiveQueue?.handedOver ?? 0;
   }
 
   /** The frame in work has reached the engine. */
   handOverFrame(): void {
-    this.inbox?.handOver();
+    this.receiveQueue?.handOver();
   }
 
   /** Names who handles this connection's frames, one at a time. */
   handleWith(handle: FrameHandler): void {
-    const room = (): Promise<void> | undefined => this.outbox.room();
-    this.inbox = new Inbox(this.limits.maxFramesInWork, (text) => this.handle(handle, text), this.socket, room);
+    const room = (): Promise<void> | undefined => this.sendQueue.room();
+    this.receiveQueue = new ReceiveQueue(this.limits.maxFramesInWork, (text) => this.handle(handle, text), this.socket, room);
   }
 
   /** Does what has to be done before the first frame is handled; when that fails none ever is. */
@@ -242,14 +242,14 @@ export class Connection {
 
   /** Takes a frame in. */
   receive(text: string): void {
-    if (this.phase === 'open') this.inbox?.push(text);
+    if (this.phase === 'open') this.receiveQueue?.push(text);
   }
 
   /** Answers the frame in work, sends what waits, then closes with a code. `deaf`: what else the peer sends is not even read. */
   async close(reason: CloseReason, deaf = false): Promise<void> {
     if (this.phase !== 'open') return;
     this.phase = 'closing';
-    this.inbox?.discard();
+    this.receiveQueue?.discard();
     if (deaf) this.socket.pause();
     const patience = new AbortController();
     await Promise.race([
@@ -264,7 +264,7 @@ export class Connection {
   cut({ code, reason }: CloseReason, deaf = false): void {
     if (this.phase === 'closed') return;
     this.phase = 'closing';
-    this.inbox?.discard();
+    this.receiveQueue?.discard();
     this.drop();
     this.socket.close(code, reason, deaf);
   }
@@ -288,14 +288,14 @@ export class Connection {
   /** The socket is gone. */
   closed(): void {
     this.phase = 'closed';
-    this.inbox?.discard();
+    this.receiveQueue?.discard();
     this.drop();
     for (const name of [...this.followUp.keys()]) this.unfollow(name);
     for (const callback of this.farewells.splice(0)) callback();
   }
 
   private drop(): void {
-    const dropped = this.outbox.discard();
+    const dropped = this.sendQueue.discard();
     if (dropped > 0) this.events.onDropped?.(dropped);
   }
 
@@ -309,9 +309,9 @@ export class Connection {
   }
 
   private async finish(): Promise<void> {
-    await this.inbox?.idle();
-    this.outbox.flush();
-    await this.outbox.drained();
+    await this.receiveQueue?.idle();
+    this.sendQueue.flush();
+    await this.sendQueue.drained();
   }
 }
 

@@ -4,9 +4,9 @@
  * while the connection's replies wait to be sent (`room`): a client that does not read cannot make them pile up.
  *
  * Many frames need nothing but this thread, and their handlers would go on from one to the next without the event loop
- * having its turn. So all inboxes together have slices of time; after each, everybody else is served.
+ * having its turn. So all receive queues together have slices of time; after each, everybody else is served.
  */
-export class Inbox<Frame> {
+export class ReceiveQueue<Frame> {
   private readonly waiting: Frame[] = [];
   /** Frames that came, and those that need not be waited for. */
   taken = 0;

@@ -5,8 +5,8 @@
  *     turn of the event loop leave in one write.
  *  2. A conflated frame replaces the queued one of the same key, in its place: a slow reader gets the newest.
  *  3. When what waits passes the limit all the same, `onOverflow` is called, once, and nothing more is taken.
- *     A frame that meets an empty outbox is taken whatever its size: the limit is on the backlog.
- *  4. What all outboxes write in one turn is bounded too (`turns.ts`). Who only waits for a turn is not behind: before
+ *     A frame that meets an empty send queue is taken whatever its size: the limit is on the backlog.
+ *  4. What all send queues write in one turn is bounded too (`turns.ts`). Who only waits for a turn is not behind: before
  *     it would overflow it is written out of turn.
  *  5. Sources (redelivery, recovery) are pulled one frame at a time while little waits; they never overflow, nor does
  *     what they have brought count towards the limit on the rest. There is one source of each name: a newer one replaces it.
@@ -31,7 +31,7 @@ interface Entry {
 /** As much is joined into one write, and sources are pulled while less than this waits. */
 const WRITE_SIZE = 65_536;
 
-export class Outbox implements Writer {
+export class SendQueue implements Writer {
   queuedBytes = 0;
   private awaitsTurn = false;
   private queue: Entry[] = [];
@@ -191,7 +191,7 @@ export class Outbox implements Writer {
     return queue;
   }
 
-  /** A failed write is followed by the socket's close, which discards the outbox. */
+  /** A failed write is followed by the socket's close, which discards the send queue. */
   private readonly onWritten = (): void => {
     this.writing = false;
     this.framesInFlight = 0;

@@ -14,7 +14,7 @@ import type { AuthenticatedUser } from '../access/authenticator.js';
 
 const TOKEN_PROTOCOL_PREFIX = 'bearer.';
 
-export interface AdmissionContext {
+export interface HandshakeContext {
   options: ResolvedOptions;
   addresses: Addresses;
   pages: Pages;
@@ -41,9 +41,9 @@ export class Refusal extends Error {
  * @returns who the new connection is
  * @throws Refusal, or whatever went wrong on our side
  */
-export async function admit(
+export async function checkHandshake(
   request: IncomingMessage,
-  { accepting, addresses, options, pages, tokens }: AdmissionContext,
+  { accepting, addresses, options, pages, tokens }: HandshakeContext,
 ): Promise<Identity> {
   pages.check(request);
   if (!accepting()) throw new Refusal('UNAVAILABLE', 'draining');
@@ -100,7 +100,7 @@ export function pathOf(request: IncomingMessage): string {
 }
 
 /** Whether a request's path is the WebSocket endpoint's. */
-export function isEndpoint(request: IncomingMessage, { paths }: Pick<ResolvedOptions, 'paths'>): boolean {
+export function isWebSocketPath(request: IncomingMessage, { paths }: Pick<ResolvedOptions, 'paths'>): boolean {
   const path = pathOf(request);
   return paths.some((own) => path === own || path === `${own === '/' ? '' : own}/`);
 }

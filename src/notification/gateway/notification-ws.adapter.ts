@@ -2,7 +2,7 @@
  * Our WebSocket adapter: the only file that knows Nest's socket plumbing.
  *
  * Install it in `main.ts`: `app.useWebSocketAdapter(new NotificationWsAdapter(app))`. It serves the notification gateway
- * through an `Endpoint`; other gateways of the app are served by Nest's stock adapter as before.
+ * through an `NotificationWebSocketServer`; other gateways of the app are served by Nest's stock adapter as before.
  *  1. Frames of one connection are handled one after the other; every frame is answered.
  *  2. What a handler returns is the reply; it carries the frame's `request_id`.
  */
@@ -14,12 +14,12 @@ import type { WsMessageHandler } from '@nestjs/common';
 import { isObservable, type Observable } from 'rxjs';
 import { mustBeAllowed } from '../access/access.js';
 import { DecodeError, decodeFrame, isObject } from '../../protocol/decode.js';
-import type { ClientFrame, RequestId } from '../../protocol/messages.js';
+import type { ClientMessage, RequestId } from '../../protocol/messages.js';
 import { Connection } from '../connection/connection.js';
 import { NotificationError } from '../notification.errors.js';
 import { Refusal, refuse } from './handshake.js';
-import { Endpoint } from './websocket-server.js';
-import { errorFrame, isFault } from '../protocol-error.js';
+import { NotificationWebSocketServer } from './websocket-server.js';
+import { errorMessage, isFault } from '../protocol-error.js';
 import { isStrike } from './ws-error.filter.js';
 
 /** Marks a gateway's options as the notification gateway's. */
@@ -31,13 +31,13 @@ type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) 
 
 export class NotificationWsAdapter extends WsAdapter {
   private readonly log = new Logger(NotificationWsAdapter.name);
-  private readonly endpoints = new Map<Endpoint, () => void>();
+  private readonly endpoints = new Map<NotificationWebSocketServer, () => void>();
   private stockListener: UpgradeListener | undefined;
 
   override create(port: number, options: Record<string, unknown> = {}): ReturnType<WsAdapter['create']> {
     if (!options[NOTIFICATION_GATEWAY]) return super.create(port, options);
     const server = this.httpServer as Server;
-    const endpoint = new Endpoint(server);
+    const endpoint = new NotificationWebSocketServer(server);
     const onUpgrade: UpgradeListener = (request, socket, head) => {
       if (!wantsWebSocket(request) && server.listenerCount('upgrade') === 1) serveAsPlain(server, request, socket, head);
       else if (endpoint.serves(request)) void endpoint.upgrade(request, socket, head);
@@ -52,8 +52,8 @@ export class NotificationWsAdapter extends WsAdapter {
     return endpoint;
   }
 
-  override bindClientConnect(server: Endpoint | StockServer, callback: (...args: unknown[]) => void): void {
-    if (server instanceof Endpoint) server.listen(callback);
+  override bindClientConnect(server: NotificationWebSocketServer | StockServer, callback: (...args: unknown[]) => void): void {
+    if (server instanceof NotificationWebSocketServer) server.listen(callback);
     else super.bindClientConnect(server, callback);
   }
 
@@ -72,8 +72,8 @@ export class NotificationWsAdapter extends WsAdapter {
     client.handleWith((text) => this.handle(client, byAction, text));
   }
 
-  override async close(server: Endpoint | StockServer): Promise<void> {
-    if (!(server instanceof Endpoint)) return super.close(server);
+  override async close(server: NotificationWebSocketServer | StockServer): Promise<void> {
+    if (!(server instanceof NotificationWebSocketServer)) return super.close(server);
     const remove = this.endpoints.get(server);
     this.endpoints.delete(server);
     // Until the HTTP server is closed a late upgrade is refused by name; without a listener it would be answered 404.
@@ -94,7 +94,7 @@ export class NotificationWsAdapter extends WsAdapter {
 
   private async handle(connection: Connection, handlers: ReadonlyMap<string, WsMessageHandler>, text: string): Promise<void> {
     const repliesBefore = connection.replies;
-    let frame: ClientFrame | undefined;
+    let frame: ClientMessage | undefined;
     try {
       frame = decodeFrame(text);
       const { action, request_id: requestId } = frame;
@@ -109,7 +109,7 @@ export class NotificationWsAdapter extends WsAdapter {
       if (connection.replies === repliesBefore) throw new Error(`the handler of ${action} answered nothing`);
     } catch (error) {
       if (isFault(error)) this.log.error(error);
-      const reply = errorFrame(error, frame?.request_id ?? (error instanceof DecodeError ? error.requestId : undefined));
+      const reply = errorMessage(error, frame?.request_id ?? (error instanceof DecodeError ? error.requestId : undefined));
       connection.reply(reply);
       if (isStrike(connection, reply.code)) connection.strike();
     }
@@ -121,7 +121,7 @@ function send(
   connection: Connection,
   reply: unknown,
   requestId: RequestId | undefined,
-  original: { frame: ClientFrame; text: string },
+  original: { frame: ClientMessage; text: string },
 ): void {
   if (!isObject(reply)) return;
   const { original_data: repeated, ...rest }: Record<string, unknown> = { ...reply, request_id: requestId };

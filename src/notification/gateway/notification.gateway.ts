@@ -22,15 +22,15 @@ import { Pages } from '../access/pages.js';
 import { Tokens } from '../access/token-verifier.js';
 import { BROADCAST_CHANNEL, channelOf, type ParsedChannel } from '../../protocol/channels.js';
 import { CLOSE } from '../../protocol/codes.js';
-import type { ClientFrame, Reply, StreamPosition, Subscribed } from '../../protocol/messages.js';
-import { promptFrame } from '../confirmation/presentation.js';
+import type { ClientMessage, Reply, StreamPosition, Subscribed } from '../../protocol/messages.js';
+import { promptMessage } from '../confirmation/presentation.js';
 import { toSeconds } from '../../protocol/time.js';
 import { PAGE_BYTES, type Confirmation } from '../engine/engine.js';
 import type { Connection, Deciding, Identity } from '../connection/connection.js';
 import { Hub } from '../connection/hub.js';
 import { Reading } from '../connection/reading.js';
 import { TimerWheel, type WheelTimer } from '../pacing/timer-wheel.js';
-import { taskCancelledFrame } from '../dispatcher.js';
+import { taskCancelledMessage } from '../dispatcher.js';
 import { NotificationMetrics } from '../notification.metrics.js';
 import {
   AlreadyResolvedError,
@@ -43,24 +43,24 @@ import { ResolvedOptions } from '../notification.options.js';
 import { NotificationService } from '../notification.service.js';
 import { ActionGuard } from './action.guard.js';
 import { identityOf } from './handshake.js';
-import { originOf } from './audit-actor.js';
-import { Endpoint } from './websocket-server.js';
-import { AckFrame, AuthenticateFrame, CancelFrame, ConfirmFrame, PendingFrame, SubscribeFrame } from './frames.js';
+import { auditActorOf } from './audit-actor.js';
+import { NotificationWebSocketServer } from './websocket-server.js';
+import { AckDto, AuthenticateDto, CancelDto, ConfirmDto, PendingDto, SubscribeDto } from './frames.dto.js';
 import { FramePipe } from './frame.pipe.js';
 import { Reviewer } from './reviewer.js';
-import { Sessions } from '../subscription/subscriptions.js';
+import { Subscriptions } from '../subscription/subscriptions.js';
 import { wantedBy, type Wanted } from './subscribe-targets.js';
 import { NOTIFICATION_GATEWAY } from './notification-ws.adapter.js';
 import { WsErrorFilter } from './ws-error.filter.js';
 
 /** On the frame alone: a pipe on the gateway would be run for the connection as well. */
 const checked = {
-  subscribe: new FramePipe(SubscribeFrame),
-  confirm: new FramePipe(ConfirmFrame),
-  cancel: new FramePipe(CancelFrame),
-  ack: new FramePipe(AckFrame),
-  authenticate: new FramePipe(AuthenticateFrame),
-  pending: new FramePipe(PendingFrame),
+  subscribe: new FramePipe(SubscribeDto),
+  confirm: new FramePipe(ConfirmDto),
+  cancel: new FramePipe(CancelDto),
+  ack: new FramePipe(AckDto),
+  authenticate: new FramePipe(AuthenticateDto),
+  pending: new FramePipe(PendingDto),
 };
 const DEFAULT_PAGE = 100;
 /** How many prompts of a page are read at once: the page takes no more once it has its bytes. */
@@ -72,7 +72,11 @@ const WELCOME_AGAIN_MS = 50;
 @UseGuards(ActionGuard)
 @UseFilters(WsErrorFilter)
 export class NotificationGateway
-  implements OnModuleInit, OnGatewayInit<Endpoint>, OnGatewayConnection<Connection>, OnGatewayDisconnect<Connection>
+  implements
+    OnModuleInit,
+    OnGatewayInit<NotificationWebSocketServer>,
+    OnGatewayConnection<Connection>,
+    OnGatewayDisconnect<Connection>
 {
   private readonly logger = new Logger(NotificationGateway.name);
   /** Secure mode: what closes a connection that does not authenticate in time, or whose token expires. */
@@ -89,7 +93,7 @@ export class NotificationGateway
     private readonly pages: Pages,
     private readonly tokens: Tokens,
     private readonly audit: AuditTrail,
-    private readonly sessions: Sessions,
+    private readonly subscriptions: Subscriptions,
     private readonly reviewer: Reviewer,
     private readonly hub: Hub,
     private readonly wheel: TimerWheel,
@@ -99,11 +103,11 @@ export class NotificationGateway
 
   /** Nest swallows what is thrown here, so `onModuleInit` throws it. */
   afterInit(endpoint: unknown): void {
-    this.isForeignServer = !(endpoint instanceof Endpoint);
-    if (!(endpoint instanceof Endpoint)) return;
+    this.isForeignServer = !(endpoint instanceof NotificationWebSocketServer);
+    if (!(endpoint instanceof NotificationWebSocketServer)) return;
     const { addresses, audit, budgets, hub, metrics, options, pages, reading, tokens, wheel } = this;
     const accepting = (): boolean => this.service.accepting;
-    const onMeasured = (connection: Connection): void => this.sessions.describe(connection);
+    const onMeasured = (connection: Connection): void => this.subscriptions.describe(connection);
     endpoint.open({ addresses, audit, budgets, hub, metrics, options, pages, reading, tokens, wheel, accepting, onMeasured });
     reading.serveWhile(() => accepting() && endpoint.isListening);
   }
@@ -118,7 +122,7 @@ export class NotificationGateway
 
   handleConnection(connection: Connection, request: IncomingMessage): void {
     if (!this.options.authenticator) {
-      void this.welcome(connection, () => this.sessions.begin(connection));
+      void this.welcome(connection, () => this.subscriptions.begin(connection));
       return;
     }
     this.requests.set(connection, request);
@@ -130,7 +134,7 @@ export class NotificationGateway
     if (identity.kind !== 'user') return;
     // A token in the handshake: the connection is the user's, without a reply, as nobody asked.
     void this.welcome(connection, async () => {
-      await this.sessions.becomeUser(connection, identity);
+      await this.subscriptions.becomeUser(connection, identity);
       connection.startFollowing();
       await this.watchToken(connection, identity);
     });
@@ -140,7 +144,7 @@ export class NotificationGateway
     this.tokenDeadlines.get(connection)?.cancel();
     this.reviewer.stop(connection);
     try {
-      await this.sessions.end(connection);
+      await this.subscriptions.end(connection);
     } catch (error) {
       // The engine counts connections by lease; a farewell it did not hear costs a late number, nothing else.
       this.logger.warn(`telling the engine of a closed connection failed: ${String(error)}`);
@@ -149,13 +153,13 @@ export class NotificationGateway
 
   @SubscribeMessage('ping')
   ping(@MessageBody() frame: object): Reply {
-    return { type: 'pong', timestamp: toSeconds(Date.now()), original_data: frame as ClientFrame };
+    return { type: 'pong', timestamp: toSeconds(Date.now()), original_data: frame as ClientMessage };
   }
 
   @SubscribeMessage('subscribe')
   async subscribe(
     @ConnectedSocket() connection: Connection,
-    @MessageBody(checked.subscribe) frame: Readonly<SubscribeFrame>,
+    @MessageBody(checked.subscribe) frame: Readonly<SubscribeDto>,
   ): Promise<Reply> {
     const wanted = wantedBy(frame);
     const [only] = wanted;
@@ -171,13 +175,13 @@ export class NotificationGateway
   @SubscribeMessage('unsubscribe')
   async unsubscribe(
     @ConnectedSocket() connection: Connection,
-    @MessageBody(checked.subscribe) frame: Readonly<SubscribeFrame>,
+    @MessageBody(checked.subscribe) frame: Readonly<SubscribeDto>,
   ): Promise<Reply> {
     const targets = wantedBy(frame).map(({ target }) => target);
     for (const target of targets) this.mustBeLeavable(target);
     for (const target of targets) {
-      if (target.kind !== 'user') await this.sessions.unsubscribe(connection, channelOf(target));
-      else if (target.userId === connection.userId) await this.sessions.becomeAnonymous(connection);
+      if (target.kind !== 'user') await this.subscriptions.unsubscribe(connection, channelOf(target));
+      else if (target.userId === connection.userId) await this.subscriptions.becomeAnonymous(connection);
     }
     const channels = targets.map(channelOf);
     const [channel = ''] = channels;
@@ -187,12 +191,12 @@ export class NotificationGateway
   @SubscribeMessage('confirm')
   async confirm(
     @ConnectedSocket() connection: Connection,
-    @MessageBody(checked.confirm) frame: Readonly<ConfirmFrame>,
+    @MessageBody(checked.confirm) frame: Readonly<ConfirmDto>,
   ): Promise<Reply> {
     const { arrival } = connection;
     const by = { userId: connection.userId ?? null, scope: await this.access.scopeOf(connection.identity), arrival };
     await deciding(connection, 'answering', frame.callback_id, () =>
-      this.service.answer(frame.callback_id, by, frame, originOf(connection)),
+      this.service.answer(frame.callback_id, by, frame, auditActorOf(connection)),
     );
     return { type: 'confirmation_accepted', callback_id: frame.callback_id };
   }
@@ -200,7 +204,7 @@ export class NotificationGateway
   @SubscribeMessage('cancel')
   async cancel(
     @ConnectedSocket() connection: Connection,
-    @MessageBody(checked.cancel) frame: Readonly<CancelFrame>,
+    @MessageBody(checked.cancel) frame: Readonly<CancelDto>,
   ): Promise<Reply> {
     const { identity } = connection;
     await this.access.mustReach(identity, frame.user_id, 'task');
@@ -214,12 +218,12 @@ export class NotificationGateway
       arrival: connection.arrival,
     };
     return deciding(connection, 'cancelling', frame.task_id, async () =>
-      taskCancelledFrame(await this.service.cancel(request, originOf(connection))),
+      taskCancelledMessage(await this.service.cancel(request, auditActorOf(connection))),
     );
   }
 
   @SubscribeMessage('ack')
-  async ack(@ConnectedSocket() connection: Connection, @MessageBody(checked.ack) frame: Readonly<AckFrame>): Promise<Reply> {
+  async ack(@ConnectedSocket() connection: Connection, @MessageBody(checked.ack) frame: Readonly<AckDto>): Promise<Reply> {
     await this.service.acknowledge(frame.message_id, await this.access.scopeOf(connection.identity));
     return { type: 'acknowledged', message_id: frame.message_id };
   }
@@ -227,7 +231,7 @@ export class NotificationGateway
   @SubscribeMessage('authenticate')
   async authenticate(
     @ConnectedSocket() connection: Connection,
-    @MessageBody(checked.authenticate) frame: Readonly<AuthenticateFrame>,
+    @MessageBody(checked.authenticate) frame: Readonly<AuthenticateDto>,
   ): Promise<Reply> {
     const request = this.requests.get(connection);
     if (!request)
@@ -238,7 +242,7 @@ export class NotificationGateway
     const identity = identityOf(user);
     if (connection.userId === undefined) {
       this.mustHavePlace(connection);
-      await this.sessions.becomeUser(connection, identity);
+      await this.subscriptions.becomeUser(connection, identity);
     } else await this.renew(connection, identity);
     await this.watchToken(connection, identity);
     return {
@@ -251,7 +255,7 @@ export class NotificationGateway
   @SubscribeMessage('pending')
   async pending(
     @ConnectedSocket() connection: Connection,
-    @MessageBody(checked.pending) frame: Readonly<PendingFrame>,
+    @MessageBody(checked.pending) frame: Readonly<PendingDto>,
   ): Promise<Reply> {
     const scope = await this.access.scopeOf(connection.identity);
     const limit = frame.limit ?? DEFAULT_PAGE;
@@ -271,7 +275,7 @@ export class NotificationGateway
         cursor = page.cursor;
       } while (cursor !== undefined && found.length < limit && bytes < PAGE_BYTES);
       const open = found.filter(({ callbackId }) => !decided.has(callbackId));
-      return { type: 'pending', confirmations: open.map((confirmation) => promptFrame(confirmation, true)), cursor };
+      return { type: 'pending', confirmations: open.map((confirmation) => promptMessage(confirmation, true)), cursor };
     });
   }
 
@@ -293,11 +297,11 @@ export class NotificationGateway
       case 'user':
         return this.subscribeUser(connection, target.userId, since);
       case 'task':
-        return this.sessions.subscribeTask(connection, target.taskId, since, ownerId);
+        return this.subscriptions.subscribeTask(connection, target.taskId, since, ownerId);
       case 'named':
-        return this.sessions.subscribeChannel(connection, target.name, since);
+        return this.subscriptions.subscribeChannel(connection, target.name, since);
       case 'broadcast':
-        return this.sessions.subscribeChannel(connection, BROADCAST_CHANNEL, since);
+        return this.subscriptions.subscribeChannel(connection, BROADCAST_CHANNEL, since);
       default:
         return target satisfies never;
     }
@@ -334,7 +338,7 @@ export class NotificationGateway
       return this.join(connection, one);
     });
     const results = await Promise.allSettled(joining);
-    if (results.some(({ status }) => status === 'rejected')) await this.sessions.abandon(connection, begun);
+    if (results.some(({ status }) => status === 'rejected')) await this.subscriptions.abandon(connection, begun);
     return Promise.all(joining);
   }
 
@@ -346,7 +350,7 @@ export class NotificationGateway
   private async subscribeUser(connection: Connection, userId: string, since?: StreamPosition): Promise<Subscribed> {
     // In secure mode this is the identity it has, with the token's end.
     const { identity } = connection;
-    return this.sessions.subscribeUser(
+    return this.subscriptions.subscribeUser(
       connection,
       identity.kind === 'user' && identity.userId === userId ? identity : { kind: 'user', userId },
       since,
@@ -410,6 +414,6 @@ async function began(begin: () => Promise<void>, connection: Connection): Promis
 }
 
 /** A target that was not given as a channel is named in the reply as it was given. */
-function named({ user_id, task_id }: SubscribeFrame): { user_id?: string; task_id?: string } {
+function named({ user_id, task_id }: SubscribeDto): { user_id?: string; task_id?: string } {
   return { ...(user_id != null && { user_id }), ...(task_id != null && { task_id }) };
 }

@@ -14,7 +14,7 @@ import type { Connection } from '../connection/connection.js';
 import { OutboundFrame } from '../connection/frame.js';
 import { TokenBucket } from '../pacing/token-bucket.js';
 import { NotificationError } from '../notification.errors.js';
-import { errorFrame } from '../protocol-error.js';
+import { errorMessage } from '../protocol-error.js';
 
 const FORGIVEN_AFTER_MS = 1000;
 const UNAUTHENTICATED_FRAMES = 10;
@@ -27,7 +27,7 @@ export interface RateSettings {
   rateBurst: number;
 }
 
-export class Limiter {
+export class RateLimiter {
   private readonly unauthenticated = new TokenBucket(0, UNAUTHENTICATED_FRAMES);
   private readonly reserve: TokenBucket;
   private refused = 0;
@@ -60,7 +60,7 @@ export class Limiter {
     this.onRefused();
     // Not a reply: the frame in work still has its own to come.
     if (this.refused <= this.settings.rateLimit)
-      this.connection.send(new OutboundFrame(errorFrame(new NotificationError('RATE_LIMITED', 'too many frames'))));
+      this.connection.send(new OutboundFrame(errorMessage(new NotificationError('RATE_LIMITED', 'too many frames'))));
     else void this.connection.close(CLOSE.RATE_LIMITED, true);
     if (identity.kind === 'unauthenticated') this.connection.strike(true);
     return false;

@@ -21,7 +21,7 @@ import { TimerWheel, type WheelTimer } from '../pacing/timer-wheel.js';
 import { Engine } from '../engine/engine.js';
 import { EngineUnavailableError, NotificationError } from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
-import { Sessions } from '../subscription/subscriptions.js';
+import { Subscriptions } from '../subscription/subscriptions.js';
 
 /** Of one connection; an application's policy may ask a database. */
 const QUESTIONS_AT_ONCE = 16;
@@ -40,7 +40,7 @@ export class Reviewer implements OnModuleInit {
     private readonly rights: Rights,
     private readonly tokens: Tokens,
     private readonly hub: Hub,
-    private readonly sessions: Sessions,
+    private readonly subscriptions: Subscriptions,
     private readonly wheel: TimerWheel,
   ) {}
 
@@ -99,7 +99,7 @@ export class Reviewer implements OnModuleInit {
     if (!connection.subscriptions.has(channel)) return;
     const code = refusal instanceof NotificationError ? refusal.code : 'UNAVAILABLE';
     const reason = code === 'FORBIDDEN' || code === 'NOT_FOUND' ? 'forbidden' : 'unavailable';
-    const ending = this.sessions.unsubscribe(connection, channel);
+    const ending = this.subscriptions.unsubscribe(connection, channel);
     connection.send(new OutboundFrame({ type: 'unsubscribed', channel, reason } satisfies SubscriptionEnded));
     try {
       await ending;

@@ -2,7 +2,7 @@
 import { LEASE_CHANNEL_PREFIX, parseChannel, RESERVED_CHANNEL, type ParsedChannel } from '../../protocol/channels.js';
 import type { FieldErrors, StreamPosition } from '../../protocol/messages.js';
 import { InvalidMessageError } from '../notification.errors.js';
-import type { SubscribeFrame } from './frames.js';
+import type { SubscribeDto } from './frames.dto.js';
 
 export interface Wanted {
   target: ParsedChannel;
@@ -15,7 +15,7 @@ const ONE_OF = ['user_id', 'task_id', 'channel', 'channels'] as const;
  * In the frame's order; no channel twice, and one user at most.
  * @throws InvalidMessageError
  */
-export function wantedBy(frame: SubscribeFrame): Wanted[] {
+export function wantedBy(frame: SubscribeDto): Wanted[] {
   const given = ONE_OF.filter((name) => frame[name] != null);
   const since = frame.recover ?? undefined;
   if (frame.user_id != null && frame.task_id != null && given.length === 2) {

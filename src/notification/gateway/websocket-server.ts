@@ -1,7 +1,7 @@
 /**
  * Where WebSockets come in: from an HTTP upgrade to a `Connection` in the hub.
  *
- *  1. Whether it comes in is decided before the 101 (`admission.ts`). No frame is read before: what the client sends
+ *  1. Whether it comes in is decided before the 101 (`handshake.ts`). No frame is read before: what the client sends
  *     early waits in the socket.
  *  2. The subprotocol that carries a token is never echoed.
  *  3. A connection over a limit is accepted and closed with 1013, so that old clients understand.
@@ -24,10 +24,10 @@ import type { Reading } from '../connection/reading.js';
 import type { TimerWheel } from '../pacing/timer-wheel.js';
 import type { NotificationMetrics } from '../notification.metrics.js';
 import { NotificationError } from '../notification.errors.js';
-import { admit, ignoreReset, isEndpoint, Refusal, refusalOf, refuse, type AdmissionContext } from './handshake.js';
+import { checkHandshake, ignoreReset, isWebSocketPath, Refusal, refusalOf, refuse, type HandshakeContext } from './handshake.js';
 import { followConnection, followRequests } from './intake.js';
-import { Limiter } from './rate-limiter.js';
-import { originOf } from './audit-actor.js';
+import { RateLimiter } from './rate-limiter.js';
+import { auditActorOf } from './audit-actor.js';
 
 export const SUBPROTOCOL = 'notification.v1';
 /** How long a peer has to answer a close frame. */
@@ -37,7 +37,7 @@ const CLOSE_TIMEOUT_MS = 2000;
 const SHARED_DEFLATE = { serverNoContextTakeover: true, clientNoContextTakeover: true };
 
 /** What the endpoint needs of the module. */
-export interface EndpointContext extends AdmissionContext {
+export interface ServerContext extends HandshakeContext {
   hub: Hub;
   wheel: TimerWheel;
   metrics: NotificationMetrics;
@@ -53,14 +53,14 @@ const LOGGED_ERRORS: ReadonlySet<string> = new Set(['INVALID_JSON', 'NOT_FOUND']
 
 type Listener = (connection: Connection, request: IncomingMessage) => void;
 
-export class Endpoint {
-  private readonly logger = new Logger('Endpoint');
+export class NotificationWebSocketServer {
+  private readonly logger = new Logger('WebSocketServer');
   /** Repeated errors of clients are one line a minute. */
   private readonly complaints = new Refusals(({ address, code, count }) =>
     this.logger.warn(`${count ?? 1} frame${count === undefined ? '' : 's'} from ${address ?? 'a client'} answered with ${code}`),
   );
   private server: WebSocketServer | undefined;
-  private context: EndpointContext | undefined;
+  private context: ServerContext | undefined;
   private onConnection: Listener | undefined;
 
   constructor(private readonly httpServer: Server) {}
@@ -71,7 +71,7 @@ export class Endpoint {
   }
 
   /** Called by the gateway once the module stands. */
-  open(context: EndpointContext): void {
+  open(context: ServerContext): void {
     const { maxPayload, compression, subprotocols } = context.options;
     this.context = context;
     followRequests(context.reading, this.httpServer);
@@ -93,14 +93,14 @@ export class Endpoint {
 
   /** Whether a request's path is this endpoint's. */
   serves(request: IncomingMessage): boolean {
-    return this.context !== undefined && isEndpoint(request, this.context.options);
+    return this.context !== undefined && isWebSocketPath(request, this.context.options);
   }
 
   async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', ignoreReset);
     try {
       const { server, context } = this.ready();
-      const identity = await admit(request, context);
+      const identity = await checkHandshake(request, context);
       if (socket.destroyed) return;
       declineSmallWindow(request);
       const upgraded: WebSocket[] = [];
@@ -133,7 +133,7 @@ export class Endpoint {
     this.context?.metrics.connectionsFailed.inc();
   }
 
-  private ready(): { server: WebSocketServer; context: EndpointContext } {
+  private ready(): { server: WebSocketServer; context: ServerContext } {
     if (!this.server || !this.context) throw new Refusal('UNAVAILABLE', 'starting');
     return { server: this.server, context: this.context };
   }
@@ -166,7 +166,7 @@ export class Endpoint {
         onDropped: (frames) => metrics.messagesFailed.inc(frames),
         onError: (refused, code) => {
           metrics.errors.inc({ code });
-          if (LOGGED_ERRORS.has(code)) this.complaints.add({ event: 'refused', ...originOf(refused), what: 'a frame', code });
+          if (LOGGED_ERRORS.has(code)) this.complaints.add({ event: 'refused', ...auditActorOf(refused), what: 'a frame', code });
         },
       },
     );
@@ -174,9 +174,9 @@ export class Endpoint {
     const liveness = new Liveness(connection, wheel, options, (dead) => dead.terminate());
     const onRefused = (): void => {
       metrics.errors.inc({ code: 'RATE_LIMITED' });
-      audit.record({ event: 'refused', ...originOf(connection), what: 'ws.frame', code: 'RATE_LIMITED' });
+      audit.record({ event: 'refused', ...auditActorOf(connection), what: 'ws.frame', code: 'RATE_LIMITED' });
     };
-    const limiter = new Limiter(connection, options, onRefused, budgets);
+    const limiter = new RateLimiter(connection, options, onRefused, budgets);
     ws.on('message', (data: Buffer) => {
       metrics.framesReceived.inc();
       if (limiter.admits()) connection.receive(textOf(data));

@@ -2,12 +2,12 @@
 import { Catch, Logger, type ArgumentsHost, type WsExceptionFilter } from '@nestjs/common';
 import { WsException } from '@nestjs/websockets';
 import type { ErrorCode } from '../../protocol/codes.js';
-import type { ClientFrame } from '../../protocol/messages.js';
+import type { ClientMessage } from '../../protocol/messages.js';
 import { AuditTrail, isRefusal } from '../access/audit.js';
 import type { Connection } from '../connection/connection.js';
-import { originOf } from './audit-actor.js';
+import { auditActorOf } from './audit-actor.js';
 import { NotificationError } from '../notification.errors.js';
-import { errorFrame, isFault } from '../protocol-error.js';
+import { errorMessage, isFault } from '../protocol-error.js';
 
 @Catch()
 export class WsErrorFilter implements WsExceptionFilter {
@@ -20,12 +20,12 @@ export class WsErrorFilter implements WsExceptionFilter {
     if (isFault(error)) this.logger.error(error);
     const ws = host.switchToWs();
     const connection = ws.getClient<Connection>();
-    const frame = ws.getData<ClientFrame>();
-    const reply = errorFrame(error, frame.request_id);
+    const frame = ws.getData<ClientMessage>();
+    const reply = errorMessage(error, frame.request_id);
     if (isRefusal(reply.code)) {
       this.audit.record({
         event: 'refused',
-        ...originOf(connection),
+        ...auditActorOf(connection),
         what: `ws.${frame.action}`,
         code: reply.code,
         callbackId: reply.callback_id,

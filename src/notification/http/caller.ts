@@ -16,7 +16,7 @@ import { Reading } from '../connection/reading.js';
 import type { Arrival } from '../engine/deadlines.js';
 import { NotificationError } from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
-import type { Origin } from '../access/audit-entry.js';
+import type { AuditActor } from '../access/audit-entry.js';
 import { headerText } from './header-text.js';
 
 export interface Caller {
@@ -24,7 +24,7 @@ export interface Caller {
   /** `null`: a service. */
   userId: string | null;
   /** For the audit trail. */
-  origin: Origin;
+  origin: AuditActor;
   /** What the rights rest on; absent where they do not end: API keys and open mode. */
   proof?: Proof;
   /** When the request reached this node. */
@@ -41,7 +41,7 @@ export const Operation = (operation: RouteOperation): MethodDecorator => SetMeta
 export type CalledRequest = Request & {
   caller?: Caller;
   /** For the audit trail, as soon as it is known who calls. */
-  origin?: Origin;
+  origin?: AuditActor;
 };
 
 /** Finds out who calls, once for each request and from its headers alone. */
@@ -134,7 +134,7 @@ export class RestGuard implements CanActivate {
     if (operation === undefined) throw new NotificationError('FORBIDDEN', 'no policy for this route');
     const { subject, proof } = await this.callers.identify(request);
     const userId = subject.kind === 'user' ? subject.userId : null;
-    const origin: Origin = { by: actorOf(subject), means: 'rest', address: this.addresses.of(request) };
+    const origin: AuditActor = { by: actorOf(subject), means: 'rest', address: this.addresses.of(request) };
     request.caller = { subject, userId, proof, origin, arrival: this.reading.arrivalOf(request) };
     mustBeAllowed(subject, operation);
     return true;

@@ -21,7 +21,7 @@ import { BodyBudget } from './body-budget.js';
 import { Callers, type CalledRequest } from './caller.js';
 import { HttpErrorFilter, sendError } from './http-error.filter.js';
 import { keepBody } from './json-body.js';
-import { isEndpoint, pathOf } from '../gateway/handshake.js';
+import { isWebSocketPath, pathOf } from '../gateway/handshake.js';
 import { Routes } from './routes.js';
 
 /** Requests of this process that may be under way at once, long polls included. */
@@ -67,7 +67,7 @@ export class Entrance implements OnModuleInit {
           return;
         }
         keepBody(request);
-        void this.admit(request, response, next);
+        void this.checkHandshake(request, response, next);
       });
     });
   }
@@ -75,7 +75,7 @@ export class Entrance implements OnModuleInit {
   /** Every route is registered by now: a plain request that none of them takes gets 426 on the WebSocket's path. */
   onModuleInit(): void {
     this.adapter?.use((request: CalledRequest, response: ServerResponse, next: () => void) => {
-      if (!isEndpoint(request, this.options)) {
+      if (!isWebSocketPath(request, this.options)) {
         next();
         return;
       }
@@ -93,10 +93,10 @@ export class Entrance implements OnModuleInit {
   /** A middleware that admits any request, for a server that serves nothing else. */
   readonly admitAll = (request: CalledRequest, response: ServerResponse, next: () => void): void => {
     if (this.admitted.has(request)) next();
-    else void this.admit(request, response, next);
+    else void this.checkHandshake(request, response, next);
   };
 
-  private async admit(request: CalledRequest, response: ServerResponse, next: () => void): Promise<void> {
+  private async checkHandshake(request: CalledRequest, response: ServerResponse, next: () => void): Promise<void> {
     this.admitted.add(request);
     response.setHeader('Cache-Control', 'no-store');
     response.setHeader('X-Content-Type-Options', 'nosniff');

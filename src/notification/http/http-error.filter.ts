@@ -8,7 +8,7 @@ import { Catch, Injectable, Logger, type ArgumentsHost, type ExceptionFilter } f
 import { Addresses } from '../access/address-limits.js';
 import { AuditTrail, isRefusal } from '../access/audit.js';
 import { ERROR_STATUS } from '../../protocol/codes.js';
-import type { Origin } from '../access/audit-entry.js';
+import type { AuditActor } from '../access/audit-entry.js';
 import type { CalledRequest } from './caller.js';
 import { asProtocolError } from '../protocol-error.js';
 
@@ -45,7 +45,7 @@ export class HttpErrorFilter implements ExceptionFilter {
     const { code, message, fields, callbackId, confirmation, status = ERROR_STATUS[code] } = asProtocolError(error);
     if (code === 'INTERNAL') this.logger.error(error);
     if (isRefusal(code)) {
-      const origin: Origin = request.origin ?? { by: null, means: 'rest', address: this.addresses.of(request) };
+      const origin: AuditActor = request.origin ?? { by: null, means: 'rest', address: this.addresses.of(request) };
       this.audit.record({
         event: 'refused',
         ...origin,

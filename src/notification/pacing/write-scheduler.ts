@@ -1,5 +1,5 @@
 /**
- * Whose turn it is to write. All outboxes of a process share one event loop, and what they hand to their sockets in one
+ * Whose turn it is to write. All send queues of a process share one event loop, and what they hand to their sockets in one
  * turn of it is bounded, so that a reply does not wait until hundreds of others have been written their megabytes.
  *
  * Writing is dear where it helps least: the kernel takes ten times as long for a socket that nobody reads and whose

@@ -14,7 +14,7 @@ import type { Connection } from '../connection/connection.js';
 import { OutboundFrame } from '../connection/frame.js';
 import { readWhenAvailable } from '../engine/retry-while-unavailable.js';
 import { until, type FrameSource } from '../connection/frame-source.js';
-import { promptFrame } from '../confirmation/presentation.js';
+import { promptMessage } from '../confirmation/presentation.js';
 
 /** How many prompts or messages are read at first, and at most. Between, as many as have about `PAGE_BYTES`. */
 const PAGE_SIZE = { first: 5, longest: 100 };
@@ -62,7 +62,7 @@ export function* redeliver(
       yield* show(
         prompts,
         ({ callbackId }) => callbackId,
-        (confirmation) => new OutboundFrame(promptFrame(confirmation, true)),
+        (confirmation) => new OutboundFrame(promptMessage(confirmation, true)),
       );
     if (waiting.hasMessages) yield* show(messages, ({ messageId }) => messageId, acknowledgedFrame);
   } finally {

@@ -39,8 +39,8 @@ const EVERYTHING = '*';
 const DESCRIBE_EVERY_MS = 60_000;
 
 @Injectable()
-export class Sessions {
-  private readonly logger = new Logger(Sessions.name);
+export class Subscriptions {
+  private readonly logger = new Logger(Subscriptions.name);
   private readonly told = new WeakMap<Connection, Told>();
 
   constructor(

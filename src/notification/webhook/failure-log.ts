@@ -5,7 +5,7 @@
 
 const QUIET_MS = 60_000;
 
-export class Complaints {
+export class FailureLog {
   private failing = false;
   private saidAt = -Infinity;
   private isSaid = false;

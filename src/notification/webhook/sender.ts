@@ -10,7 +10,7 @@ import type { Engine, Notice } from '../engine/engine.js';
 import type { NotificationMetrics } from '../notification.metrics.js';
 import type { ResolvedWebhook } from './webhook-options.js';
 import { pauseMs } from './back-off.js';
-import { Complaints } from './failure-log.js';
+import { FailureLog } from './failure-log.js';
 import { webhookBody } from './payload.js';
 import { Receiver } from './receiver.js';
 
@@ -28,7 +28,7 @@ export interface SenderLogger {
 export class WebhookSender {
   private readonly receiver: Receiver | undefined;
   private readonly leaseMs: number;
-  private readonly complaints: Complaints;
+  private readonly complaints: FailureLog;
   private readonly underWay = new Set<Promise<void>>();
   private readonly stop = new AbortController();
   private phase: 'idle' | 'running' | 'closing' = 'idle';
@@ -48,7 +48,7 @@ export class WebhookSender {
   ) {
     this.receiver = settings && new Receiver(settings);
     this.leaseMs = Math.ceil(settings?.timeoutMs ?? 0) + MARGIN_MS;
-    this.complaints = new Complaints((message) => logger.warn(message));
+    this.complaints = new FailureLog((message) => logger.warn(message));
     if (settings) metrics.observeNotices(() => engine.noticeCounts());
   }
 

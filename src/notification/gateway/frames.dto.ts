@@ -45,7 +45,7 @@ export class ChannelFields {
 }
 
 /** `subscribe` and `unsubscribe`: exactly one of the three targets, a user and a task, or several channels. */
-export class SubscribeFrame {
+export class SubscribeDto {
   @IsOptional()
   @IsIdentifier()
   user_id?: string;
@@ -71,7 +71,7 @@ export class SubscribeFrame {
   recover?: PositionFields | null;
 }
 
-export class ConfirmFrame {
+export class ConfirmDto {
   @IsIdentifier()
   callback_id!: string;
 
@@ -97,7 +97,7 @@ export class ConfirmFrame {
   digest?: string | null;
 }
 
-export class CancelFrame {
+export class CancelDto {
   @IsIdentifier()
   user_id!: string;
 
@@ -111,18 +111,18 @@ export class CancelFrame {
   reason?: string | null;
 }
 
-export class AckFrame {
+export class AckDto {
   @IsIdentifier()
   message_id!: string;
 }
 
-export class AuthenticateFrame {
+export class AuthenticateDto {
   @IsString()
   @IsNotEmpty()
   token!: string;
 }
 
-export class PendingFrame {
+export class PendingDto {
   @IsOptional()
   @IsInt()
   @Min(1)
