@@ -1,18 +1,19 @@
 /** Settings that are usable by themselves and contradict each other: each has no meaning without another one. */
 import { resolve } from 'node:path';
 import { ConfigurationError } from '../notification/index.js';
+import type { SettingName } from './settings/settings.js';
 
 interface Given {
   /** Whether a setting has a value other than its default. */
-  isSet: (name: string) => boolean;
+  isSet: (name: SettingName) => boolean;
   /** Its text; of a secret only whether there is one may be used. */
-  text: (name: string) => string | undefined;
+  text: (name: SettingName) => string | undefined;
 }
 
-const JWT_KEYS = ['WEBSOCKET_JWT_SECRET', 'WEBSOCKET_JWT_PUBLIC_KEY', 'WEBSOCKET_JWKS_URL'];
+const JWT_KEYS: readonly SettingName[] = ['WEBSOCKET_JWT_SECRET', 'WEBSOCKET_JWT_PUBLIC_KEY', 'WEBSOCKET_JWKS_URL'];
 
 /** Each of `names` needs what `needs` says. */
-const NEEDS: readonly { names: readonly string[]; needs: string; isMet: (given: Given) => boolean }[] = [
+const NEEDS: readonly { names: readonly SettingName[]; needs: string; isMet: (given: Given) => boolean }[] = [
   {
     names: [
       'WEBSOCKET_REDIS_URL',

@@ -29,7 +29,7 @@ export { RestController } from './http/rest.js';
 export { NotificationMetrics } from './notification.metrics.js';
 export * from './notification.errors.js';
 export { NotificationModule } from './notification.module.js';
-export { REDIS_PREFIX, PUBLIC_URL, type NotificationOptions } from './notification.options.js';
+export { REDIS_PREFIX, PUBLIC_URL, resolveOptions, type NotificationOptions } from './notification.options.js';
 export { WEBHOOK_SECRET, type WebhookOptions } from './webhook/webhook-options.js';
 export type { AccessPolicy } from './access/access-policy.js';
 export type { Actor, AuditEntry } from './access/audit-entry.js';

@@ -1,16 +1,15 @@
 /** Starting and stopping the real program: what can be mended is one clear line, what was promised survives. */
 import { once } from 'node:events';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { SETTINGS, readConfig } from '../../src/app/app.config.js';
+import { readConfig } from '../../src/app/app.config.js';
 import { TestClient } from '../support/client.js';
 import { startService } from '../support/service.js';
 import { runToEnd, spawnService, startProcess } from '../support/process.js';
 
-const root = fileURLToPath(new URL('../../..', import.meta.url));
 let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'notifications-'));
@@ -139,22 +138,6 @@ describe('settings', () => {
 
   it('take an empty value for one that is not set', () => {
     expect(readConfig({ WEBSOCKET_PORT: '' }).port).toBe(8765);
-  });
-
-  it.each(['README.md', '.env.example'])('are all listed in %s', async (file) => {
-    const text = await readFile(join(root, file), 'utf8');
-    for (const name of Object.keys(SETTINGS)) expect(text).toContain(name);
-  });
-
-  it('in .env.example are the defaults', async () => {
-    const text = await readFile(join(root, '.env.example'), 'utf8');
-    const lines = [...text.matchAll(/^#?(WEBSOCKET_\w+)=(.*)$/gm)].map(([, name = '', value = '']): [string, string] => [
-      name,
-      value,
-    ]);
-    expect(Object.fromEntries(lines)).toEqual(
-      Object.fromEntries(Object.entries(SETTINGS).map(([name, setting]) => [name, setting.default ?? ''])),
-    );
   });
 });
 

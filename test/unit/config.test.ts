@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readConfig, SETTINGS, type SettingName } from '../../src/app/app.config.js';
+import { readConfig } from '../../src/app/app.config.js';
+import { envExample, settingTables } from '../../src/app/settings/documents.js';
+import { defaultOf, FILE_NAMES, SETTING_NAMES, settingOf, type SettingName } from '../../src/app/settings/settings.js';
 import { WEBHOOK_EVENTS } from '../../src/protocol/webhook-events.js';
 import { resolveOptions } from '../../src/notification/notification.options.js';
 
@@ -133,11 +135,36 @@ describe('the settings', () => {
     expect(message).not.toContain('secret');
   });
 
-  it('have defaults that they take themselves, and words for what they take', () => {
-    for (const [name, { default: fallback, schema, takes }] of Object.entries(SETTINGS)) {
+  it('take their own defaults, and say in words what they take', () => {
+    for (const name of SETTING_NAMES) {
+      const [{ schema, takes }, value] = [settingOf(name), defaultOf(name)];
       expect([name, takes]).toEqual([name, expect.stringMatching(/^\S/)]);
-      if (fallback !== undefined) expect([name, schema.safeParse(fallback).success]).toEqual([name, true]);
+      if (value !== undefined) expect([name, schema.safeParse(value).success]).toEqual([name, true]);
     }
+  });
+
+  it('set an option to the same value as the default that the option has by itself', () => {
+    const defaults = resolveOptions({ allowOpenMode: true });
+    const explicit = readConfig(
+      Object.fromEntries(SETTING_NAMES.map((name) => [name, defaultOf(name)])) as Record<string, string>,
+    ).notification;
+    for (const name of SETTING_NAMES) {
+      const { option } = settingOf(name);
+      if (option === undefined) continue;
+      expect([option, explicit[option]]).toEqual([option, defaultOf(name) === undefined ? undefined : defaults[option]]);
+    }
+  });
+
+  it('stand with their defaults in .env.example, and with their descriptions in docs/settings.md', () => {
+    expect(readFileSync('.env.example', 'utf8')).toBe(envExample());
+    const cells = (text: string): string[][] =>
+      text
+        .split('\n')
+        .filter((line) => line.startsWith('| `'))
+        .map((line) => line.split(/(?<!\\)\|/).map((cell) => cell.trim()));
+    expect(cells(readFileSync('docs/settings.md', 'utf8'))).toEqual(cells(settingTables()));
+    for (const name of FILE_NAMES)
+      expect(readFileSync('docs/settings.md', 'utf8')).toContain(`\`${name.replace(/_FILE$/, '')}\``);
   });
 });
 
@@ -171,7 +198,7 @@ describe('settings that contradict each other', () => {
   });
 
   it('are none when every setting has its default, as in a copied .env.example', () => {
-    const defaults = Object.entries(SETTINGS).map(([name, { default: fallback }]) => [name, fallback ?? '']);
+    const defaults = SETTING_NAMES.map((name) => [name, defaultOf(name) ?? '']);
     expect(readConfig(Object.fromEntries(defaults) as Record<string, string>).warnings).toEqual([]);
   });
 

@@ -1,0 +1,73 @@
+/** Settings: where state lives, and how long it is kept. */
+import { z } from 'zod';
+import { REDIS_PREFIX } from '../../notification/index.js';
+import { list, onOff, oneOf, seconds, text, whole, type Table } from './kinds.js';
+
+export const engine = {
+  WEBSOCKET_ENGINE: {
+    ...oneOf('embedded', 'redis'),
+    option: 'engine',
+    about: 'Where state lives: `embedded` is this node’s disk, `redis` serves any number of nodes.',
+  },
+  WEBSOCKET_DATA_DIR: {
+    ...text('a folder, or :memory:'),
+    option: 'dataDir',
+    about:
+      'The embedded engine’s folder; `:memory:` keeps nothing. A copy that is put in its place begins new epochs; a rolled-back snapshot of the whole file system is not recognised.',
+  },
+  WEBSOCKET_REDIS_URL: {
+    ...list(
+      'redis:// or rediss:// URL; several, separated by commas, are nodes of a Redis Cluster',
+      (url) => z.url({ protocol: /^rediss?$/ }).safeParse(url).success,
+    ),
+    option: 'redisUrls',
+    isSecret: true,
+    inFile: true,
+    about: '`redis://` or `rediss://`; several, separated by commas, are nodes of a Redis Cluster.',
+  },
+  WEBSOCKET_REDIS_PREFIX: {
+    ...text('1 to 64 letters, digits or any of . _ - : / @', z.string().regex(REDIS_PREFIX)),
+    option: 'redisPrefix',
+    about: 'Begins every key and pub/sub channel in Redis: letters, digits, `. _ - : / @`.',
+  },
+  WEBSOCKET_REDIS_ACCEPT_LOSS: {
+    ...onOff(),
+    option: 'redisAcceptLoss',
+    about: '`on`: a Redis without persistence, or with an evicting policy, is accepted.',
+  },
+  WEBSOCKET_REDIS_WAIT_REPLICAS: {
+    ...whole('a whole number of replicas', 0),
+    option: 'redisWaitReplicas',
+    about: 'Replicas that must have a change before it counts.',
+  },
+} as const satisfies Table;
+
+export const confirmations = {
+  WEBSOCKET_CALLBACK_TIMEOUT: {
+    ...seconds(),
+    option: 'callbackTimeoutMs',
+    about: 'Seconds until a confirmation’s deadline when the call gives none.',
+  },
+  WEBSOCKET_TIMEOUT_DECISION: {
+    ...oneOf('proceed', 'abort', 'error'),
+    option: 'timeoutDecision',
+    about:
+      'What the deadline decides when the call does not say. A `proceed` counts only for a deadline that was applied in time ([deadlines](deadlines.md)).',
+  },
+  WEBSOCKET_MAX_PENDING_PER_USER: {
+    ...whole('a whole number from 1', 1),
+    option: 'maxPendingPerUser',
+    about: 'Pending confirmations of one user; one more is refused with 507 `STORE_FULL`.',
+  },
+  WEBSOCKET_RETENTION: {
+    ...seconds(),
+    option: 'retentionMs',
+    about: 'Seconds for which decisions, cancellations, unacknowledged messages and undelivered webhook events are kept.',
+  },
+  WEBSOCKET_HISTORY_SIZE: {
+    ...whole('messages, from 0', 0),
+    option: 'historySize',
+    about: 'Messages that a channel’s history keeps.',
+  },
+  WEBSOCKET_HISTORY_TTL: { ...seconds(), option: 'historyTtlMs', about: 'Seconds for which they stay there.' },
+} as const satisfies Table;
