@@ -145,9 +145,7 @@ describe('the settings', () => {
 
   it('set an option to the same value as the default that the option has by itself', () => {
     const defaults = resolveOptions({ allowOpenMode: true });
-    const explicit = readConfig(
-      Object.fromEntries(SETTING_NAMES.map((name) => [name, defaultOf(name)])) as Record<string, string>,
-    ).notification;
+    const explicit = readConfig(Object.fromEntries(SETTING_NAMES.map((name) => [name, defaultOf(name)]))).notification;
     for (const name of SETTING_NAMES) {
       const { option } = settingOf(name);
       if (option === undefined) continue;
