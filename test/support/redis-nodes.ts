@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Engine, EngineHandler, EngineSettings } from '../../src/notification/engine/engine.js';
 import { RedisEngine, type RedisEngineOptions } from '../../src/notification/engine/redis/redis-engine.js';
-import type { RedisLink } from '../../src/notification/engine/redis/connection/redis-link.js';
+import type { RedisConnections } from '../../src/notification/engine/redis/connection/redis-connections.js';
 import { EngineUnavailableError } from '../../src/notification/notification.errors.js';
 import { EngineRecorder } from './engine-recorder.js';
 import { SETTINGS } from './engine-folder.js';
@@ -68,7 +68,7 @@ export class RedisNodes {
 
   /** The same for a node whose connections no proxy holds: from now on nothing of it reaches Redis. */
   async cutOff(engine: RedisEngine): Promise<void> {
-    await (engine as unknown as { link: RedisLink }).link.close();
+    await (engine as unknown as { link: RedisConnections }).link.close();
     await engine.close();
   }
 

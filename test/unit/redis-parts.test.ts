@@ -1,7 +1,7 @@
 /** Small parts of the Redis engine, each alone: calls with a deadline, what was lately told, what a script carries. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HistoryResult } from '../../src/notification/engine/engine.js';
-import { Calls } from '../../src/notification/engine/redis/connection/call-deadline.js';
+import { CallDeadlines } from '../../src/notification/engine/redis/connection/call-deadline.js';
 import { Deliveries } from '../../src/notification/engine/redis/cluster/deliveries.js';
 import { Recent, RecentOfNodes } from '../../src/notification/engine/redis/cluster/dedup-window.js';
 import { GET, OPEN } from '../../src/notification/engine/redis/scripts/confirmation.js';
@@ -10,8 +10,8 @@ import { TICK } from '../../src/notification/engine/redis/scripts/node.js';
 import { EngineRecorder } from '../support/engine-recorder.js';
 
 describe('calls under way', () => {
-  const calls = (timeoutMs: number): Calls =>
-    new Calls(
+  const calls = (timeoutMs: number): CallDeadlines =>
+    new CallDeadlines(
       timeoutMs,
       () => new Error('late'),
       (error) => new Error(`failed: ${String(error)}`),

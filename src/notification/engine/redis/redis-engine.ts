@@ -19,7 +19,8 @@ import { Deliveries } from './cluster/deliveries.js';
 import { Devices } from './stores/devices.js';
 import { databaseOf, Keys } from './keys.js';
 import { Life } from './cluster/node-lifecycle.js';
-import { RedisLink, type Logger, type RedisUrl } from './connection/redis-link.js';
+import type { Logger } from './connection/error-log.js';
+import { RedisConnections, type RedisUrl } from './connection/redis-connections.js';
 import { Messages } from './stores/messages.js';
 import { Nodes } from './cluster/node-registry.js';
 import { Notices } from './stores/webhook-events.js';
@@ -59,7 +60,7 @@ export interface RedisEngineOptions {
 
 export class RedisEngine implements Api.Engine {
   readonly name = 'redis';
-  private readonly link: RedisLink;
+  private readonly link: RedisConnections;
   private readonly teller: Teller;
   private readonly context: Context;
   readonly prompts: Prompts;
@@ -81,7 +82,7 @@ export class RedisEngine implements Api.Engine {
     this.acceptLoss = acceptLoss;
     this.teller = new Teller(this.logger);
     const onReady = (): void => this.life.heal();
-    this.link = new RedisLink({ url, timeoutMs: commandTimeoutMs, waitReplicas, logger: this.logger, onReady });
+    this.link = new RedisConnections({ url, timeoutMs: commandTimeoutMs, waitReplicas, logger: this.logger, onReady });
     const keys = new Keys(keyPrefix, typeof url === 'string' ? databaseOf(url) : 0);
     this.context = this.contextOf(settings, options.reading, keys, new Partitions(options.partitions ?? 64));
     const { partitions, nodes } = this.context;
@@ -123,7 +124,7 @@ export class RedisEngine implements Api.Engine {
   }
 
   async ping(): Promise<void> {
-    await this.during(() => this.link.ask('PING'));
+    await this.during(() => this.link.askAll('PING'));
   }
 
   /* ---- confirmations ---- */
@@ -341,7 +342,7 @@ export class RedisEngine implements Api.Engine {
       told: async (partition, order, decided = true) => {
         const feed = this.life.feeds[partition];
         await feed?.passed(Number(order));
-        if (link.waits && decided && feed && feed.position < Number(order))
+        if (link.waitsForReplicas && decided && feed && feed.position < Number(order))
           throw new EngineUnavailableError('too few replicas have the decision');
       },
     };

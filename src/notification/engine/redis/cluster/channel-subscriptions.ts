@@ -6,7 +6,7 @@
  */
 import type { Keys } from '../keys.js';
 import { PUBSUB } from '../keys.js';
-import type { RedisLink } from '../connection/redis-link.js';
+import type { RedisConnections } from '../connection/redis-connections.js';
 import type { Partitions } from '../partitions.js';
 import { WATCH } from '../scripts/node.js';
 import { BROADCAST_CHANNEL } from '../../../../protocol/channels.js';
@@ -28,7 +28,7 @@ export class Watches {
   private reporting: Promise<void> | undefined;
 
   constructor(
-    private readonly link: RedisLink,
+    private readonly link: RedisConnections,
     private readonly keys: Keys,
     private readonly partitions: Partitions,
     private readonly nodeId: string,

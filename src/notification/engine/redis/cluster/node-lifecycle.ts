@@ -16,7 +16,7 @@ import { ConfigurationError, EngineUnavailableError } from '../../../notificatio
 import type { Context } from '../context.js';
 import { Feed, eventOf, type FeedEvent } from './event-stream.js';
 import { PUBSUB, type Keys } from '../keys.js';
-import type { RedisLink } from '../connection/redis-link.js';
+import type { RedisConnections } from '../connection/redis-connections.js';
 import type { Messages } from '../stores/messages.js';
 import type { Notices } from '../stores/webhook-events.js';
 import type { Presences } from '../stores/presences.js';
@@ -73,7 +73,7 @@ export class Life {
   private readonly corrections = new Map<number, string>();
 
   constructor(
-    private readonly link: RedisLink,
+    private readonly link: RedisConnections,
     private readonly keys: Keys,
     private readonly context: Context,
     private readonly parts: Parts,
@@ -263,13 +263,13 @@ export class Life {
     let before = Promise.resolve();
     // What replicas have not got counts for nothing yet; one that is not told for that reason is found by reading.
     const tellReplicated = (message: string): void => {
-      const replicated = Promise.allSettled([this.link.settled(root)]);
+      const replicated = Promise.allSettled([this.link.replicated(root)]);
       before = before.then(async () => {
         const [{ status }] = await replicated;
         if (status === 'fulfilled') tell(message);
       });
     };
-    const feed = this.link.waits ? tellReplicated : tell;
+    const feed = this.link.waitsForReplicas ? tellReplicated : tell;
     const own = (message: string): void =>
       this.guarded(() => {
         const [kind, subject] = list(JSON.parse(message));

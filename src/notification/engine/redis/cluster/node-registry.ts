@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Keys } from '../keys.js';
-import type { RedisLink } from '../connection/redis-link.js';
+import type { RedisConnections } from '../connection/redis-connections.js';
 import { groups, list, text } from '../reply-decoder.js';
 import { HEARTBEAT } from '../scripts/node.js';
 
@@ -34,7 +34,7 @@ export class Nodes {
   private inTurn: string[] = [this.id];
 
   constructor(
-    private readonly link: RedisLink,
+    private readonly link: RedisConnections,
     private readonly keys: Keys,
     private readonly retentionMs: number,
   ) {}

@@ -1,6 +1,6 @@
 /** Speaks to the node's handler. A handler must not throw; one that does must not keep the others' events from being told. */
 import type { EngineHandler } from '../../engine.js';
-import type { Logger } from '../connection/redis-link.js';
+import type { Logger } from '../connection/error-log.js';
 
 export class Teller {
   handler: EngineHandler | undefined;

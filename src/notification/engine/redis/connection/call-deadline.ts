@@ -1,9 +1,9 @@
 /**
- * Calls under way. Each ends within its time limit, and closing waits for all of them. All have the same limit, so they end in
- * the order in which they began, and one timer serves any number.
+ * Calls under way. Each ends within its time limit, and closing waits for all of them. All calls have the same limit, so they
+ * reach it in the order in which they began, and one timer serves any number of them.
  *
- * The event loop runs timers before it reads sockets. After a standstill the replies may lie unread in the socket, so a sweep
- * lets the loop read first.
+ * The event loop runs timers before it reads sockets. After a standstill replies may lie unread in the socket, so the loop
+ * reads first, and late calls are rejected after that.
  */
 import { performance } from 'node:perf_hooks';
 
@@ -12,23 +12,26 @@ interface Call {
   giveUp(): void;
 }
 
-export class Calls {
+export class CallDeadlines {
   private readonly running = new Set<Call>();
   private readonly waiting: (() => void)[] = [];
   private timer: NodeJS.Timeout | undefined;
 
-  /** @param late what a call is rejected with that has not ended in time; `failed`: what became of an error */
+  /**
+   * @param lateError makes the error of a call that has not ended in time
+   * @param translate makes the error of a call from the one with which its work failed
+   */
   constructor(
     private readonly timeoutMs: number,
-    private readonly late: () => Error,
-    private readonly failed: (error: unknown) => Error,
+    private readonly lateError: () => Error,
+    private readonly translate: (error: unknown) => Error,
   ) {}
 
   run<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const call: Call = { endsAt: performance.now() + this.timeoutMs, giveUp: () => reject(this.late()) };
+      const call: Call = { endsAt: performance.now() + this.timeoutMs, giveUp: () => reject(this.lateError()) };
       this.running.add(call);
-      this.timer ??= setTimeout(() => this.sweepAfterReading(), this.timeoutMs);
+      this.timer ??= setTimeout(() => this.rejectLateAfterReading(), this.timeoutMs);
       work.then(
         (value) => {
           this.end(call);
@@ -36,48 +39,48 @@ export class Calls {
         },
         (error: unknown) => {
           this.end(call);
-          reject(this.failed(error));
+          reject(this.translate(error));
         },
       );
     });
   }
 
-  /** Resolves when none is under way. */
+  /** Resolves when no call is under way. */
   ended(): Promise<void> {
     if (this.running.size === 0) return Promise.resolve();
     return new Promise((resolve) => this.waiting.push(resolve));
   }
 
-  /** To be called when none is under way, nor will be. */
+  /** Call it when no call is under way and none will follow. */
   close(): void {
     clearTimeout(this.timer);
   }
 
   private end(call: Call): void {
-    if (this.running.delete(call) && this.running.size === 0) this.settle();
+    if (this.running.delete(call) && this.running.size === 0) this.resolveWaiting();
   }
 
-  /** Two turns of the event loop: the poll of the first one may have begun before the replies came. */
-  private sweepAfterReading(): void {
-    setImmediate(() => setImmediate(() => this.sweep()));
+  /** Waits for two turns of the event loop: the poll of the first may have begun before the replies came. */
+  private rejectLateAfterReading(): void {
+    setImmediate(() => setImmediate(() => this.rejectLate()));
   }
 
-  /** Rejects the calls that are late, and comes back when the next one will be. */
-  private sweep(): void {
+  /** Rejects the calls that are late, and sets the timer for the next one. */
+  private rejectLate(): void {
     this.timer = undefined;
     const now = performance.now();
     for (const call of this.running) {
       if (call.endsAt > now) {
-        this.timer = setTimeout(() => this.sweepAfterReading(), call.endsAt - now);
+        this.timer = setTimeout(() => this.rejectLateAfterReading(), call.endsAt - now);
         return;
       }
       this.running.delete(call);
       call.giveUp();
     }
-    this.settle();
+    this.resolveWaiting();
   }
 
-  private settle(): void {
+  private resolveWaiting(): void {
     for (const resolve of this.waiting.splice(0)) resolve();
   }
 }

@@ -3,14 +3,15 @@
  * when memory runs short.
  */
 import { ConfigurationError } from '../../../notification.errors.js';
-import type { Logger, RedisLink } from './redis-link.js';
+import type { Logger } from './error-log.js';
+import type { RedisConnections } from './redis-connections.js';
 import type { Reply } from '../reply-decoder.js';
 
 const OLDEST_MAJOR = 7;
 
 /** @throws ConfigurationError, with the reason */
-export async function checkServer(link: RedisLink, acceptLoss: boolean, logger: Logger): Promise<void> {
-  for (const info of await link.ask('INFO')) {
+export async function checkServer(link: RedisConnections, acceptLoss: boolean, logger: Logger): Promise<void> {
+  for (const info of await link.askAll('INFO')) {
     const fields = fieldsOf(info);
     const version = fields.get('redis_version') ?? 'unknown';
     if (Number.parseInt(version, 10) < OLDEST_MAJOR)
@@ -29,9 +30,9 @@ export async function checkServer(link: RedisLink, acceptLoss: boolean, logger: 
 }
 
 /** With everysec an acknowledged write may not even have reached the operating system while an earlier fsync is under way. */
-async function warnOfLateWrites(link: RedisLink, logger: Logger): Promise<void> {
+async function warnOfLateWrites(link: RedisConnections, logger: Logger): Promise<void> {
   try {
-    const policies = (await link.ask('CONFIG', 'GET', 'appendfsync')).map(
+    const policies = (await link.askAll('CONFIG', 'GET', 'appendfsync')).map(
       (reply) => Object.values(Object(reply) as object).at(-1) as unknown,
     );
     if (policies.some((policy) => policy !== 'always'))

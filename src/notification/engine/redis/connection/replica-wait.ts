@@ -1,25 +1,25 @@
 /**
- * Whether enough replicas have what was written before: WAIT, which speaks of its own connection's writes only, and holds
+ * Waits until enough replicas have what was written before: WAIT, which covers its own connection's writes only, and holds
  * that connection up.
  *
- *  1. A mark is written before each WAIT, so that there is a write to wait for: a call that found all done already, and
- *     what another node did, count as well.
- *  2. One WAIT serves everybody whose write had answered before, and lasts a slice at most; who comes meanwhile goes with
- *     the next.
- *  3. When the connection breaks, everybody who waits is rejected, before there can be another one: a WAIT on that, to a
- *     promoted replica perhaps, says nothing of what was written on this.
+ *  1. A mark is written before each WAIT, so that the connection has a write to wait for. This covers a call that changed
+ *     nothing, and what another node wrote.
+ *  2. One WAIT serves every caller whose write was answered before it, and lasts one slice at most. Later callers go with
+ *     the next WAIT.
+ *  3. When the connection breaks, every caller is rejected before there is another connection. A WAIT on a new connection,
+ *     perhaps to a promoted replica, says nothing about writes on the old one.
  */
 import { EngineUnavailableError } from '../../../notification.errors.js';
 import { monotonicMs } from '../../../pacing/monotonic.js';
 
 const SLICE_MS = 100;
 
-export interface ReplicasOptions {
-  /** How many must have it. */
+export interface ReplicaWaitOptions {
+  /** How many replicas must have it. */
   needed: number;
-  /** For how long a caller waits. */
+  /** How long a caller waits. */
   patienceMs: number;
-  /** Writes the mark to a partition, then waits for so many milliseconds. @returns how many have it; rejects while there is no connection */
+  /** Writes the mark to a partition, then waits up to `ms`. @returns how many replicas have it; rejects while there is no connection */
   wait(root: string, ms: number): Promise<number>;
 }
 
@@ -30,13 +30,13 @@ interface Caller {
   reject(error: Error): void;
 }
 
-export class Replicas {
+export class ReplicaWait {
   private callers: Caller[] = [];
   private asking = false;
 
-  constructor(private readonly options: ReplicasOptions) {}
+  constructor(private readonly options: ReplicaWaitOptions) {}
 
-  /** Resolves when they have all that had answered before this call. @throws EngineUnavailableError */
+  /** Resolves when the replicas have all that was answered before this call. @throws EngineUnavailableError */
   have(root: string): Promise<void> {
     return new Promise((resolve, reject) => {
       this.callers.push({ root, until: monotonicMs() + this.options.patienceMs, resolve, reject });
@@ -53,7 +53,7 @@ export class Replicas {
       try {
         const reached = await this.options.wait(asked.at(-1)?.root ?? '', SLICE_MS);
         if (reached >= needed) for (const caller of asked) caller.resolve();
-        else this.again(asked, reached);
+        else this.askAgain(asked, reached);
       } catch (error) {
         for (const caller of asked) caller.reject(error instanceof Error ? error : new Error(String(error)));
       }
@@ -61,7 +61,7 @@ export class Replicas {
     this.asking = false;
   }
 
-  private again(asked: Caller[], reached: number): void {
+  private askAgain(asked: Caller[], reached: number): void {
     const error = `only ${reached} of ${this.options.needed} replicas have it; repeating the call is safe`;
     const now = monotonicMs();
     for (const caller of asked) {

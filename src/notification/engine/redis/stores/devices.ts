@@ -1,7 +1,7 @@
 /** What is known of a user's connections, over all nodes: each node writes about its own. */
 import type { Device } from '../../engine.js';
 import type { Keys } from '../keys.js';
-import type { RedisLink } from '../connection/redis-link.js';
+import type { RedisConnections } from '../connection/redis-connections.js';
 import type { Nodes } from '../cluster/node-registry.js';
 import type { Partitions } from '../partitions.js';
 import { groups, text } from '../reply-decoder.js';
@@ -12,7 +12,7 @@ const REMEMBERED_MS = 2 * 86_400_000;
 
 export class Devices {
   constructor(
-    private readonly link: RedisLink,
+    private readonly link: RedisConnections,
     private readonly keys: Keys,
     private readonly partitions: Partitions,
     private readonly nodes: Nodes,

@@ -4,7 +4,7 @@
  * to be, is said again with every beat: a phantom would push a living one over the limit.
  */
 import type { Keys } from '../keys.js';
-import type { RedisLink } from '../connection/redis-link.js';
+import type { RedisConnections } from '../connection/redis-connections.js';
 import type { Nodes } from '../cluster/node-registry.js';
 import type { Partitions } from '../partitions.js';
 import { list, text } from '../reply-decoder.js';
@@ -25,7 +25,7 @@ export class Presences {
   private readonly gone = new Map<string, { connectionId: string; userId: string }>();
 
   constructor(
-    private readonly link: RedisLink,
+    private readonly link: RedisConnections,
     private readonly keys: Keys,
     private readonly partitions: Partitions,
     private readonly nodes: Nodes,
