@@ -126,7 +126,8 @@ module.exports = {
       { path: '^src/' },
       {
         dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
-        dependencyTypesNot: ['type-only'],
+        // The module's peers are installed here for development, and by the application elsewhere.
+        dependencyTypesNot: ['type-only', 'npm-peer'],
         pathNot: 'node_modules/@types/',
       },
     ),

@@ -39,7 +39,7 @@ export async function startApp(config: Readonly<AppConfig>): Promise<INestApplic
   app.use(app.get(Entrance).admitAll);
   app.useGlobalFilters(app.get(HttpErrorFilter));
   app.useWebSocketAdapter(new NotificationWsAdapter(app));
-  if (config.docs) serveDocs(app);
+  if (config.docs) await serveDocs(app);
   const server = app.getHttpServer();
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;

@@ -1,8 +1,11 @@
 /** OpenAPI at `/docs` (the page) and `/docs-json` (the document). */
 import type { INestApplication } from '@nestjs/common';
-import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { applyApiDocs } from '../notification/index.js';
 
-export function serveDocs(app: INestApplication): void {
+export async function serveDocs(app: INestApplication): Promise<void> {
+  const swagger = await import('@nestjs/swagger');
+  const { DocumentBuilder, SwaggerModule } = swagger;
+  applyApiDocs(swagger);
   const description = new DocumentBuilder()
     .setTitle('WebSocketManager')
     .setDescription('Asks users, waits for their answers, delivers messages. The WebSocket side is described in PROTOCOL.md.')

@@ -23,6 +23,7 @@ export { JwtAuthenticator, type JwtSettings } from './access/jwt-authenticator.j
 export type { ListeningAt } from './access/listening-address.js';
 export { canonicalOrigin, isLoopback, parseHost } from './access/web-address.js';
 export { Operation } from './http/caller.js';
+export { applyApiDocs } from './http/api-docs.js';
 export { Entrance } from './http/entrance.js';
 export { answerInternal, HttpErrorFilter } from './http/http-error.filter.js';
 export { RestController } from './http/rest.js';

@@ -139,7 +139,9 @@ async function newEngine(options: ResolvedOptions, reading: Reading): Promise<En
     const { EmbeddedEngine } = await import('./engine/embedded/embedded-engine.js');
     return new EmbeddedEngine({ dataDir: options.dataDir, settings, reading, logger });
   }
-  const { RedisEngine } = await import('./engine/redis/redis-engine.js');
+  const { RedisEngine } = await import('./engine/redis/redis-engine.js').catch((cause: unknown) => {
+    throw new ConfigurationError(`the engine redis needs the package redis (npm install redis): ${String(cause)}`);
+  });
   const [only, ...others] = options.redisUrls;
   return new RedisEngine({
     url: only !== undefined && others.length === 0 ? only : { cluster: options.redisUrls },

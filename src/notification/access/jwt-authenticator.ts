@@ -5,7 +5,8 @@
  * gets through. `sub` is the user; a `scope` that contains `notification:service` makes a service's token.
  */
 import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
-import { createRemoteJWKSet, errors, jwtVerify, type JWTVerifyGetKey, type JWTVerifyOptions } from 'jose';
+import type * as Jose from 'jose';
+import type { JWTPayload, JWTVerifyGetKey, JWTVerifyOptions } from 'jose';
 import { ConfigurationError } from '../notification.errors.js';
 import type { AuthenticatedUser, Authenticator } from './authenticator.js';
 
@@ -20,8 +21,6 @@ export interface JwtSettings {
   issuer?: string;
 }
 
-/** Of jose's codes those that say nothing about the token: the keys could not be fetched. */
-const CHECK_FAILED = new Set([errors.JWKSTimeout.code, errors.JOSEError.code, errors.JWKSInvalid.code]);
 /** A service's token has this in its space-separated `scope`. */
 const SERVICE_SCOPE = 'notification:service';
 const MIN_SECRET_BYTES = 32;
@@ -35,39 +34,63 @@ const KEY_ALGORITHMS: Record<string, string[]> = {
   ed25519: ['EdDSA', 'Ed25519'],
 };
 
+/** @returns the payload of a valid token. @throws when the check itself failed */
+type Check = (token: string) => Promise<JWTPayload | undefined>;
+
 export class JwtAuthenticator implements Authenticator {
-  private readonly verify: (token: string) => ReturnType<typeof jwtVerify>;
+  private readonly key: KeyObject | URL;
+  private readonly options: JWTVerifyOptions;
+  private checking: Promise<Check> | undefined;
 
   /** @throws ConfigurationError unless exactly one kind of key is given, and is usable */
   constructor(settings: JwtSettings) {
     const { key, algorithms } = keyOf(settings);
-    const options: JWTVerifyOptions = {
+    this.key = key;
+    this.options = {
       algorithms,
       audience: settings.audience,
       issuer: settings.issuer,
       clockTolerance: CLOCK_TOLERANCE_S,
       requiredClaims: ['sub', 'exp'],
     };
-    this.verify =
-      typeof key === 'function' ? (token) => jwtVerify(token, key, options) : (token) => jwtVerify(token, key, options);
   }
 
   async authenticate(token: string): Promise<AuthenticatedUser | undefined> {
-    try {
-      const { payload } = await this.verify(token);
-      const { sub, exp, iat, scope } = payload;
-      // jose checks that `exp` and `iat` are numbers, not that `sub` is text.
-      if (typeof sub !== 'string' || exp === undefined) return undefined;
-      const isService = typeof scope === 'string' && scope.split(' ').includes(SERVICE_SCOPE);
-      return { userId: sub, expiresAt: exp * 1000, issuedAt: iat === undefined ? undefined : iat * 1000, isService };
-    } catch (error) {
-      if (!(error instanceof errors.JOSEError) || CHECK_FAILED.has(error.code)) throw error;
-      return undefined;
-    }
+    const payload = await (await this.check())(token);
+    const { sub, exp, iat, scope } = payload ?? {};
+    // jose checks that `exp` and `iat` are numbers, not that `sub` is text.
+    if (typeof sub !== 'string' || exp === undefined) return undefined;
+    const isService = typeof scope === 'string' && scope.split(' ').includes(SERVICE_SCOPE);
+    return { userId: sub, expiresAt: exp * 1000, issuedAt: iat === undefined ? undefined : iat * 1000, isService };
+  }
+
+  /** Loads jose at the first token: an application with its own authenticator never does. */
+  private check(): Promise<Check> {
+    this.checking ??= import('jose').then((jose) => newCheck(jose, this.key, this.options));
+    return this.checking;
   }
 }
 
-function keyOf({ secret, publicKey, jwksUrl }: JwtSettings): { key: KeyObject | JWTVerifyGetKey; algorithms: string[] } {
+function newCheck(
+  { createRemoteJWKSet, errors, jwtVerify }: typeof Jose,
+  key: KeyObject | URL,
+  options: JWTVerifyOptions,
+): Check {
+  /** Of jose's codes those that say nothing about the token: the keys could not be fetched. */
+  const checkFailed = new Set([errors.JWKSTimeout.code, errors.JOSEError.code, errors.JWKSInvalid.code]);
+  const keys: KeyObject | JWTVerifyGetKey = key instanceof URL ? createRemoteJWKSet(key) : key;
+  return async (token) => {
+    try {
+      const verified = typeof keys === 'function' ? jwtVerify(token, keys, options) : jwtVerify(token, keys, options);
+      return (await verified).payload;
+    } catch (error) {
+      if (!(error instanceof errors.JOSEError) || checkFailed.has(error.code)) throw error;
+      return undefined;
+    }
+  };
+}
+
+function keyOf({ secret, publicKey, jwksUrl }: JwtSettings): { key: KeyObject | URL; algorithms: string[] } {
   const given = [secret, publicKey, jwksUrl].filter((source) => source !== undefined);
   if (given.length !== 1) throw new ConfigurationError('JWT authentication needs exactly one of secret, public key and JWKS URL');
   if (secret !== undefined) {
@@ -81,7 +104,7 @@ function keyOf({ secret, publicKey, jwksUrl }: JwtSettings): { key: KeyObject | 
     if (!algorithms) throw new ConfigurationError('the JWT public key must be RSA, EC or Ed25519');
     return { key, algorithms };
   }
-  return { key: createRemoteJWKSet(readUrl(jwksUrl ?? '')), algorithms: Object.values(KEY_ALGORITHMS).flat() };
+  return { key: readUrl(jwksUrl ?? ''), algorithms: Object.values(KEY_ALGORITHMS).flat() };
 }
 
 function readPublicKey(pem: string): KeyObject {

@@ -2,7 +2,7 @@
  * What back-end code asks, checked and made complete: `notifyUser`'s arguments become an engine's `OpenRequest`.
  */
 import { createHash, randomUUID, type Hash } from 'node:crypto';
-import canonicalize from 'canonicalize';
+import { canonicalize } from '../../protocol/canonical-json.js';
 import { z } from 'zod';
 import type { Choice, InputSchema, JsonObject, OnTimeout, StepResult } from '../../protocol/confirmation.js';
 import { isObject } from '../../protocol/decode.js';

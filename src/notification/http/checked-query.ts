@@ -2,7 +2,8 @@
 import 'reflect-metadata';
 import type { Request } from 'express';
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
-import { ApiQuery, type ApiPropertyOptions } from '@nestjs/swagger';
+import type * as Swagger from '@nestjs/swagger';
+import { documentLater } from './api-docs.js';
 import { RuleReader } from '../rules.js';
 
 const NUMBER_IN_TEXT = 'notification:number-in-text';
@@ -28,14 +29,16 @@ export function CheckedQuery(queryClass: new () => object): ParameterDecorator {
       (target, key) => {
         const method = key === undefined ? undefined : Object.getOwnPropertyDescriptor(target, key);
         if (!method || key === undefined) return;
-        for (const described of describe(prototype)) described(target, key, method);
+        documentLater((swagger) => {
+          for (const described of describe(prototype, swagger)) described(target, key, method);
+        });
       },
     ],
   )();
 }
 
 /** OpenAPI's parameters, of the properties that the class describes. */
-function describe(prototype: object): MethodDecorator[] {
+function describe(prototype: object, { ApiQuery }: typeof Swagger): MethodDecorator[] {
   const names = (Reflect.getMetadata('swagger/apiModelPropertiesArray', prototype) ?? []) as string[];
   return names.map((marked) => {
     const name = marked.replace(/^:/, '');
@@ -43,7 +46,7 @@ function describe(prototype: object): MethodDecorator[] {
       'swagger/apiModelProperties',
       prototype,
       name,
-    ) as ApiPropertyOptions & { type: unknown; required: boolean };
+    ) as Swagger.ApiPropertyOptions & { type: unknown; required: boolean };
     const schema = { ...rest, type: type === String ? 'string' : type } as object;
     return ApiQuery({ name, required, description, schema });
   });

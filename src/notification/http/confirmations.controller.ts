@@ -8,7 +8,7 @@ import type { Confirmation } from '../engine/engine.js';
 import type { Answerer } from '../confirmation/confirmations.js';
 import { InvalidMessageError, NotificationError } from '../notification.errors.js';
 import { NotificationService } from '../notification.service.js';
-import { ApiHeader, ApiTags } from '@nestjs/swagger';
+import { ApiHeader, ApiTags } from './api-docs.js';
 import { MAX_IDENTIFIER_LENGTH } from '../../protocol/identifier.js';
 import { Documented, NamedInPath } from './documented.js';
 import { ConfirmationResponse } from './responses.js';

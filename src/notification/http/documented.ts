@@ -1,6 +1,6 @@
 /** What OpenAPI says of a route: in words, what it answers, and every error it can give. */
 import { applyDecorators, type Type } from '@nestjs/common';
-import { ApiExtraModels, ApiOperation, ApiParam, ApiResponse } from '@nestjs/swagger';
+import { ApiExtraModels, ApiOperation, ApiParam, ApiResponse } from './api-docs.js';
 import { ERROR_STATUS, type ErrorCode } from '../../protocol/codes.js';
 import { MAX_IDENTIFIER_LENGTH } from '../../protocol/identifier.js';
 import { ErrorResponse } from './responses.js';

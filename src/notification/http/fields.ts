@@ -1,6 +1,7 @@
 /** Fields of bodies and queries: each decorator checks (class-validator) and describes (OpenAPI) in one. */
 import { applyDecorators } from '@nestjs/common';
-import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
+import type { ApiPropertyOptions } from '@nestjs/swagger';
+import { ApiProperty } from './api-docs.js';
 import {
   ArrayMaxSize,
   ArrayMinSize,

@@ -9,7 +9,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { createParamDecorator, type CanActivate, type ExecutionContext } from '@nestjs/common';
-import { ApiBody } from '@nestjs/swagger';
+import { ApiBody } from './api-docs.js';
 import { decodeBody, isObject } from '../../protocol/decode.js';
 import { asFields, findFault } from '../../protocol/json.js';
 import { InvalidMessageError, NotificationError, UnsupportedBodyError } from '../notification.errors.js';

@@ -8,7 +8,7 @@ import { toSeconds } from '../../protocol/time.js';
 import type { ApplicationMessage } from '../../protocol/messages.js';
 import { InvalidMessageError } from '../notification.errors.js';
 import { NotificationService, type Delivery } from '../notification.service.js';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiTags } from './api-docs.js';
 import { InboxQuery, SendQuery } from './bodies.js';
 import { Documented, NamedInPath } from './documented.js';
 import {

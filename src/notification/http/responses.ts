@@ -1,5 +1,6 @@
 /** What the REST routes answer, for OpenAPI. The routes' own types are the protocol's; a test compares the two. */
-import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
+import type { ApiPropertyOptions } from '@nestjs/swagger';
+import { ApiProperty } from './api-docs.js';
 import { ERROR_STATUS } from '../../protocol/codes.js';
 import { ChoiceBody } from './bodies.js';
 import { ANY_JSON, INPUT_SCHEMA, STATES } from './schemas.js';

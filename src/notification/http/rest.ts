@@ -1,6 +1,6 @@
 /** What every REST controller of the module has in common: caller, type of the body, error shape. */
 import { applyDecorators, Controller, SetMetadata, UseFilters, UseGuards } from '@nestjs/common';
-import { ApiBearerAuth, ApiSecurity } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiSecurity } from './api-docs.js';
 import { RestGuard } from './caller.js';
 import { HttpErrorFilter } from './http-error.filter.js';
 import { BodyTypeGuard } from './json-body.js';

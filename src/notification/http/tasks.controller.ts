@@ -5,7 +5,7 @@ import { Access } from '../access/access.js';
 import { NotFoundError } from '../notification.errors.js';
 import { NotificationService } from '../notification.service.js';
 import { taskView } from '../task/view.js';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiTags } from './api-docs.js';
 import { CancelBody, HeartbeatBody } from './bodies.js';
 import { Documented, NamedInPath } from './documented.js';
 import { DeliveryResponse, HeartbeatResponse, TaskResponse } from './responses.js';

@@ -6,7 +6,7 @@
  *  - `StoreClient` gives E1 and E4, the store's transactions E2 and E3.
  *  - `ToldDecisions` gives E5.
  */
-import canonicalize from 'canonicalize';
+import { canonicalize } from '../../../protocol/canonical-json.js';
 import { monotonicMs } from '../../pacing/monotonic.js';
 import { parseChannel } from '../../../protocol/channels.js';
 import { EngineUnavailableError } from '../../notification.errors.js';

@@ -5,6 +5,7 @@
  * `SqliteError` with SQLite's primary result code.
  */
 import type Libsql from 'libsql';
+import { ConfigurationError } from '../../notification.errors.js';
 
 export type SqlValue = string | number | null;
 
@@ -59,7 +60,11 @@ export async function openSqlite(path: string): Promise<Sqlite> {
     const database = wrapErrors(() => new native.DatabaseSync(path));
     return adapt(database, (sql) => spread(database, sql));
   }
-  const { default: Database } = await import('libsql');
+  const { default: Database } = await import('libsql').catch((cause: unknown) => {
+    throw new ConfigurationError(
+      `the embedded engine needs Node 22.13 or newer, or the package libsql (npm install libsql): ${String(cause)}`,
+    );
+  });
   const database: Libsql.Database = wrapErrors(() => new Database(path));
   return adapt(database, (sql) => named(database.prepare(sql)));
 }

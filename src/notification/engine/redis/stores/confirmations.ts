@@ -1,5 +1,5 @@
 /** Prompts and decisions: each call one script in the user's partition, told here before it resolves. */
-import canonicalize from 'canonicalize';
+import { canonicalize } from '../../../../protocol/canonical-json.js';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConfirmationConflictError, EngineUnavailableError, TooManyPendingError } from '../../../notification.errors.js';
 import { monotonicMs } from '../../../pacing/monotonic.js';
