@@ -7,7 +7,7 @@ import { delimiter, join } from 'node:path';
 import { run, say, SetupError } from './tools.mjs';
 
 /** binary -> what to install for it, as Debian names it. */
-const NEEDED = { nginx: ['nginx-light'], 'redis-server': ['redis-server'], celery: ['celery', 'python3-redis'] };
+const NEEDED = { nginx: ['nginx-light'], 'redis-server': ['redis-server'], celery: ['celery', 'python3-redis'], curl: ['curl'] };
 const NEEDED_BY_SUITE = { browser: { chromium: ['chromium'] }, fault: { ...NEEDED, faketime: ['faketime'] } };
 
 const POLICY = '/usr/sbin/policy-rc.d';
