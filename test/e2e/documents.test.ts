@@ -56,9 +56,9 @@ it('compiles the TypeScript of the documents against the package', async () => {
       join(folder, 'tsconfig.json'),
       JSON.stringify({ extends: '../../tsconfig.json', compilerOptions, include: ['*.ts'], exclude: [] }),
     );
-    const compiled = await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', folder]).catch(
-      ({ stdout }: { stdout: string }) => ({ stdout }),
-    );
+    const compiled = await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', folder]).catch((error: unknown) => ({
+      stdout: String((error as { stdout?: string }).stdout ?? error),
+    }));
     expect(compiled.stdout).toBe('');
   } finally {
     rmSync(folder, { recursive: true });
