@@ -10,7 +10,7 @@ const LAYERS = [
     path: [
       '^src/notification/(notification\\.(options|errors|metrics)|protocol-error|validation)\\.ts$',
       // What an application implements or fills in stands beside what uses it.
-      '^src/notification/access/(access-policy|audit-entry|authenticator)\\.ts$',
+      '^src/notification/access/(access-policy|audit-entry|authenticator|worker-group)\\.ts$',
       '^src/notification/webhook/webhook-options\\.ts$',
     ],
   },
@@ -21,7 +21,7 @@ const LAYERS = [
     name: 'subscription, confirmation, task, access, webhook',
     path: [
       '^src/notification/(subscription|confirmation|task)/',
-      '^src/notification/access/(?!(access-policy|audit-entry|authenticator)\\.ts$)',
+      '^src/notification/access/(?!(access-policy|audit-entry|authenticator|worker-group)\\.ts$)',
       '^src/notification/webhook/(?!webhook-options\\.ts$)',
     ],
   },

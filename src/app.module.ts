@@ -3,17 +3,22 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import type { AppConfig } from './app/app.config.js';
 import { NotificationModule } from './notification/index.js';
 import { Logs } from './app/logs.js';
+import { NodeMetrics } from './app/node-metrics.js';
+import { PrimaryLink } from './app/primary-link.js';
+import { WorkerPlaces } from './app/worker-places.js';
 import { HealthController } from './app/health.controller.js';
 import { MetricsController } from './app/metrics.controller.js';
 
 @Module({})
 export class AppModule {
-  static forConfig(config: Readonly<AppConfig>, logs: Logs): DynamicModule {
+  /** @param link in a worker: to the process that started it */
+  static forConfig(config: Readonly<AppConfig>, logs: Logs, link?: PrimaryLink): DynamicModule {
+    const workerGroup = link && new WorkerPlaces(link);
     return {
       module: AppModule,
-      imports: [NotificationModule.forRoot({ audit: logs.audit, ...config.notification })],
+      imports: [NotificationModule.forRoot({ audit: logs.audit, workerGroup, ...config.notification })],
       controllers: [HealthController, MetricsController],
-      providers: [{ provide: Logs, useValue: logs }],
+      providers: [{ provide: Logs, useValue: logs }, { provide: PrimaryLink, useValue: link }, NodeMetrics],
     };
   }
 }

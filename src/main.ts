@@ -3,13 +3,13 @@ import { existsSync } from 'node:fs';
 import 'reflect-metadata';
 import { readConfig, type AppConfig } from './app/app.config.js';
 import { startApp } from './app/app.js';
-import { ConfigurationError, printable } from './notification/index.js';
+import { ConfigurationError, printable, resolveOptions } from './notification/index.js';
 import { isFirst, runWorkers } from './app/cluster.js';
 
 try {
   if (existsSync('.env')) process.loadEnvFile('.env');
   const config = readConfig(process.env);
-  if (config.workers > 1 && isFirst()) runWorkers(config.workers);
+  if (config.workers > 1 && isFirst()) runWorkers(config.workers, resolveOptions(config.notification).maxConnections);
   else await serve(config);
 } catch (error) {
   fail(error);

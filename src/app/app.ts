@@ -11,6 +11,7 @@ import { AppModule } from '../app.module.js';
 import { ConfigurationError, Entrance, HttpErrorFilter, isLoopback, NotificationWsAdapter } from '../notification/index.js';
 import { serveDocs } from './docs.js';
 import { Logs } from './logs.js';
+import { PrimaryLink } from './primary-link.js';
 
 /** Many clients come back at once after a restart. The kernel caps it at `net.core.somaxconn`. */
 const LISTEN_BACKLOG = 8192;
@@ -65,13 +66,17 @@ export async function startApp(config: Readonly<AppConfig>): Promise<INestApplic
 /** The logs are the last to end. */
 async function create(config: Readonly<AppConfig>, logs: Logs): Promise<NestExpressApplication> {
   try {
-    const app = await NestFactory.create<NestExpressApplication>(AppModule.forConfig(config, logs), new EndingGently(), {
-      logger: logs.logger,
-      abortOnError: false,
-      forceCloseConnections: true,
-      // REST routes read their bodies themselves, once they know who calls.
-      bodyParser: false,
-    });
+    const app = await NestFactory.create<NestExpressApplication>(
+      AppModule.forConfig(config, logs, cluster.isWorker ? new PrimaryLink() : undefined),
+      new EndingGently(),
+      {
+        logger: logs.logger,
+        abortOnError: false,
+        forceCloseConnections: true,
+        // REST routes read their bodies themselves, once they know who calls.
+        bodyParser: false,
+      },
+    );
     const close = app.close.bind(app);
     app.close = () => close().finally(() => logs.close());
     return app;

@@ -1,18 +1,21 @@
 /** Several processes on one port, for machines with several cores: the first starts the others and passes signals on. */
+import { randomBytes } from 'node:crypto';
 import cluster, { type Worker } from 'node:cluster';
-import { answerWorkers } from './worker-metrics.js';
+import { Primary } from './primary.js';
+import { NODE_NAME } from './worker-messages.js';
 
 /** A worker that ended by itself is started again, no faster than this. */
 const RESTART_PAUSE_MS = 1000;
 
-/** Starts `count` copies of this program; ends with them. */
-export function runWorkers(count: number): void {
+/** Starts `count` copies of this program, which take `maxConnections` together; ends with them. */
+export function runWorkers(count: number, maxConnections: number): void {
   // JSON has no NaN, which a gauge has while the engine is away.
   cluster.setupPrimary({ serialization: 'advanced' });
-  answerWorkers();
+  new Primary(maxConnections).serve();
+  const environment = { [NODE_NAME]: randomBytes(6).toString('hex') };
   let stopping = false;
   const hasListened = new WeakSet<Worker>();
-  const startOne = (): Worker => cluster.fork();
+  const startOne = (): Worker => cluster.fork(environment);
   for (let started = 0; started < count; started += 1) startOne();
   cluster.on('exit', (worker, code) => {
     const left = Object.keys(cluster.workers ?? {}).length;

@@ -2,7 +2,8 @@
 import { Controller, Get, Logger, Res } from '@nestjs/common';
 import { ApiOperation, ApiProperty, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { NotificationMetrics, NotificationService } from '../notification/index.js';
+import { NotificationService, totalsOf } from '../notification/index.js';
+import { NodeMetrics } from './node-metrics.js';
 
 const count = { type: 'integer' } as const;
 const TOTALS = {
@@ -34,7 +35,7 @@ class HealthResponse {
   @ApiProperty({ type: String, enum: ['healthy', 'unhealthy'] })
   status!: string;
 
-  @ApiProperty({ ...count, description: 'Connections of this node.' })
+  @ApiProperty({ ...count, description: 'Connections of this node, all its workers together.' })
   active_connections!: number;
 
   @ApiProperty({ ...count, nullable: true, description: 'Prompts that wait for a decision; `null` while that cannot be read.' })
@@ -54,7 +55,7 @@ export class HealthController {
 
   constructor(
     private readonly service: NotificationService,
-    private readonly metrics: NotificationMetrics,
+    private readonly metrics: NodeMetrics,
   ) {}
 
   /** The process answers. */
@@ -83,12 +84,13 @@ export class HealthController {
   @Get('ws/health')
   async health(): Promise<object> {
     const problem = await this.problem();
+    const { connections, ...totals } = await totalsOf(await this.metrics.read());
     const pending = problem === undefined ? (await this.service.getStatus()).pendingCallbacks : null;
     return {
       status: problem === undefined ? 'healthy' : 'unhealthy',
-      active_connections: this.service.getConnectionCount(),
+      active_connections: connections,
       pending_callbacks: pending,
-      metrics: await this.metrics.totals(),
+      metrics: totals,
       timestamp: Date.now() / 1000,
     };
   }

@@ -27,7 +27,8 @@ export { applyApiDocs } from './http/api-docs.js';
 export { Entrance } from './http/entrance.js';
 export { answerInternal, HttpErrorFilter } from './http/http-error.filter.js';
 export { RestController } from './http/rest.js';
-export { NotificationMetrics } from './notification.metrics.js';
+export { CountedPlace, PlaceCounter } from './gateway/places.js';
+export { NotificationMetrics, totalsOf, type Totals } from './notification.metrics.js';
 export * from './notification.errors.js';
 export { NotificationModule } from './notification.module.js';
 export { REDIS_PREFIX, PUBLIC_URL, resolveOptions, type NotificationOptions } from './notification.options.js';
@@ -35,5 +36,6 @@ export { WEBHOOK_SECRET, type WebhookOptions } from './webhook/webhook-options.j
 export type { AccessPolicy } from './access/access-policy.js';
 export type { Actor, AuditEntry } from './access/audit-entry.js';
 export type { AuthenticatedUser, Authenticator } from './access/authenticator.js';
+export type { Place, PlaceKind, WorkerGroup } from './access/worker-group.js';
 export { NotificationService, type Delivery, type SendOptions, type Status } from './notification.service.js';
 export type { HeartbeatHandle } from './task/heartbeats.js';

@@ -2,7 +2,7 @@
  * What is counted, under Prometheus names, in a registry of this module's own (so that a host app's stays clean).
  * Every worker of a node hears every decision: what all of them count alike is the largest figure, no sum (`aggregator`).
  */
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry, type Metric } from 'prom-client';
 
 /** Gauges that are read when somebody looks. */
 export interface Readings {
@@ -77,26 +77,6 @@ export class NotificationMetrics {
     });
   }
 
-  /** The old health object's numbers. `avg_response_time` is in seconds, 0 before the first answer. */
-  async totals(): Promise<{
-    total_connections: number;
-    failed_connections: number;
-    messages_sent: number;
-    messages_failed: number;
-    avg_response_time: number;
-  }> {
-    const histogram = (await this.responseTime.get()).values;
-    const answers = histogram.find(({ metricName }) => metricName?.endsWith('_count'))?.value ?? 0;
-    const seconds = histogram.find(({ metricName }) => metricName?.endsWith('_sum'))?.value ?? 0;
-    return {
-      total_connections: await valueOf(this.connectionsTotal),
-      failed_connections: await valueOf(this.connectionsFailed),
-      messages_sent: await valueOf(this.messagesSent),
-      messages_failed: await valueOf(this.messagesFailed),
-      avg_response_time: answers === 0 ? 0 : seconds / answers,
-    };
-  }
-
   private counter(name: string, help: string): Counter {
     return new Counter({ name, help, registers: [this.registry] });
   }
@@ -115,6 +95,33 @@ export class NotificationMetrics {
   }
 }
 
-async function valueOf(counter: Counter): Promise<number> {
-  return (await counter.get()).values[0]?.value ?? 0;
+/** The old health object's numbers. */
+export interface Totals {
+  connections: number;
+  total_connections: number;
+  failed_connections: number;
+  messages_sent: number;
+  messages_failed: number;
+  /** Seconds from a prompt to its answer; 0 before the first answer. */
+  avg_response_time: number;
+}
+
+/** @param registry a process's, or what those of several processes add up to */
+export async function totalsOf(registry: Registry): Promise<Totals> {
+  const valuesOf = async (name: string): Promise<{ metricName?: string; value: number }[]> => {
+    const metric: Metric | undefined = registry.getSingleMetric<string>(name);
+    return (await metric?.get())?.values ?? [];
+  };
+  const valueOf = async (name: string): Promise<number> => (await valuesOf(name))[0]?.value ?? 0;
+  const histogram = await valuesOf('confirmation_response_seconds');
+  const part = (suffix: string): number => histogram.find(({ metricName }) => metricName?.endsWith(suffix))?.value ?? 0;
+  const answers = part('_count');
+  return {
+    connections: await valueOf('websocket_connections'),
+    total_connections: await valueOf('websocket_connections_total'),
+    failed_connections: await valueOf('websocket_connections_failed_total'),
+    messages_sent: await valueOf('websocket_messages_sent_total'),
+    messages_failed: await valueOf('websocket_messages_failed_total'),
+    avg_response_time: answers === 0 ? 0 : part('_sum') / answers,
+  };
 }

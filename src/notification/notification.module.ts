@@ -21,6 +21,7 @@ import { TimerWheel } from './pacing/timer-wheel.js';
 import { Dispatcher } from './dispatcher.js';
 import { Engine } from './engine/engine.js';
 import { NotificationGateway } from './gateway/notification.gateway.js';
+import { Places } from './gateway/places.js';
 import { Reviewer } from './gateway/reviewer.js';
 import { Subscriptions } from './subscription/subscriptions.js';
 import { Callers, RestGuard } from './http/caller.js';
@@ -124,6 +125,7 @@ const providers: Provider[] = [
   Subscriptions,
   Reviewer,
   LongPolls,
+  Places,
   NotificationGateway,
   HttpErrorFilter,
   Callers,
@@ -151,6 +153,7 @@ async function newEngine(options: ResolvedOptions, reading: Reading): Promise<En
     acceptLoss: options.redisAcceptLoss,
     waitReplicas: options.redisWaitReplicas,
     keyPrefix: options.redisPrefix,
+    nodeName: options.workerGroup?.nodeName,
     logger,
   });
 }

@@ -8,6 +8,7 @@ import { WEBHOOK_EVENTS } from '../protocol/webhook-events.js';
 import type { AccessPolicy } from './access/access-policy.js';
 import type { AuditEntry } from './access/audit-entry.js';
 import type { Authenticator } from './access/authenticator.js';
+import type { WorkerGroup } from './access/worker-group.js';
 import { ConfigurationError } from './notification.errors.js';
 import { WEBHOOK_SECRET, type ResolvedWebhook, type WebhookOptions } from './webhook/webhook-options.js';
 
@@ -121,13 +122,15 @@ export interface NotificationOptions {
   authenticationTimeoutMs?: number;
   /** How long one call of the engine may take. @default 2000 */
   engineTimeoutMs?: number;
+  /** Counts connections over the processes that share this one's port. @default this process is the node */
+  workerGroup?: WorkerGroup;
   /** What `/ws/status` and `getStatus()` report while the application does not listen. @default '0.0.0.0' */
   host?: string;
   /** What `/ws/status` and `getStatus()` report while the application does not listen. @default 8765 */
   port?: number;
 }
 
-type Optional = 'authenticator' | 'accessPolicy' | 'audit' | 'publicUrl';
+type Optional = 'authenticator' | 'accessPolicy' | 'audit' | 'publicUrl' | 'workerGroup';
 
 export type ResolvedOptions = Required<Omit<NotificationOptions, Optional | 'webhook'>> &
   Pick<NotificationOptions, Optional> & { webhook?: ResolvedWebhook };
@@ -210,6 +213,9 @@ const schema = z.strictObject({
   allowOpenMode: z.boolean().default(false),
   authenticationTimeoutMs: duration.default(3000),
   engineTimeoutMs: duration.default(2000),
+  workerGroup: z
+    .custom<WorkerGroup>((value) => typeof (value as WorkerGroup | null)?.takePlace === 'function', 'must be a WorkerGroup')
+    .optional(),
   host: z.string().default('0.0.0.0'),
   port: z.int().min(0).max(65_535).default(8765),
 });

@@ -410,19 +410,23 @@ export class NotificationService
 
   /* ---- state ---- */
 
-  /** Live connections of this node. */
+  /** Live connections of this process. */
   getConnectionCount(): number {
     return this.hub.size;
   }
 
   async getStatus(): Promise<Status> {
-    const [counts, cluster] = await Promise.all([this.engine.counts(), this.engine.cluster(this.hub.size)]);
+    const [counts, cluster, activeConnections] = await Promise.all([
+      this.engine.counts(),
+      this.engine.cluster(this.hub.size),
+      this.options.workerGroup?.countConnections() ?? this.hub.size,
+    ]);
     return {
       running: this.accepting,
       host: this.options.host,
       port: this.options.port,
       ...this.listening.current,
-      activeConnections: this.hub.size,
+      activeConnections,
       pendingCallbacks: counts.pendingConfirmations,
       unacknowledgedMessages: counts.unacknowledgedMessages,
       cluster,

@@ -3,7 +3,6 @@ import { RedisServer } from '../support/redis.js';
 import { startProcess, runToEnd } from '../support/process.js';
 import { startService, type TestService } from '../support/service.js';
 import { requireBinary } from '../support/system.js';
-import { TestClient } from '../support/client.js';
 import { Heartbeats } from '../../src/notification/task/heartbeats.js';
 
 const describeWithRedis = requireBinary('redis-server');
@@ -134,25 +133,6 @@ describeWithRedis('nodes on one Redis', () => {
     expect(await two.closed()).toEqual({ code: 4401, reason: 'revoked' });
     await other.settled();
     await other.close();
-  });
-
-  it('run as workers that share a port', async () => {
-    const service = await startProcess({ ...environment(), WEBSOCKET_WORKERS: '2' });
-    const clients = await Promise.all(Array.from({ length: 6 }, () => TestClient.connect(`${service.wsUrl}/ws`)));
-    for (const client of clients) await client.request({ action: 'subscribe', channel: 'all' });
-    await node(0).notifications.publish('all', { type: 'hello' });
-    for (const client of clients) await client.next('hello');
-    // Any worker reports the connections of both.
-    for (let scrape = 0; scrape < 4; scrape += 1) {
-      const metrics = await (await fetch(`${service.url}/metrics`, { headers: { connection: 'close' } })).text();
-      expect(metrics).toMatch(/^websocket_connections 6$/m);
-      expect(metrics).toMatch(/^websocket_connections_total 6$/m);
-      expect(metrics).toMatch(/^websocket_running 1$/m);
-    }
-    expect(await service.stop()).toEqual({ code: 0, signal: null });
-    for (const client of clients) expect(await client.closed()).toMatchObject({ code: 1012 });
-    const { code, stderr } = await runToEnd({ WEBSOCKET_WORKERS: '2' });
-    expect([code, stderr.trim()]).toEqual([1, 'WEBSOCKET_WORKERS is set, but it needs WEBSOCKET_ENGINE=redis']);
   });
 
   it('turn red and refuse within two seconds while Redis is away, and heal', async () => {

@@ -24,7 +24,6 @@ export interface Delivered {
 export class Hub {
   private readonly all = new Map<string, Connection>();
   private readonly anonymous = new Set<Connection>();
-  private readonly unauthenticated = new Set<Connection>();
   private readonly users = new Map<string, Set<Connection>>();
   private readonly channels = new Map<string, Set<Connection>>();
   /** What was decided while a list of pending prompts is being read, one for each such reading. */
@@ -37,19 +36,6 @@ export class Hub {
   /** All of them, unauthenticated ones included. */
   get connections(): IterableIterator<Connection> {
     return this.all.values();
-  }
-
-  /** Connections that take one of the node's places: all but those that have not authenticated yet. */
-  get places(): number {
-    return this.all.size - this.unauthenticated.size;
-  }
-
-  /** Makes room among the unauthenticated connections. @returns the oldest of them, taken out, where there are `limit` or more */
-  displaceUnauthenticated(limit: number): Connection | undefined {
-    const [oldest] = this.unauthenticated;
-    if (!oldest || this.unauthenticated.size < limit) return undefined;
-    this.remove(oldest);
-    return oldest;
   }
 
   byId(connectionId: string): Connection | undefined {
@@ -187,13 +173,11 @@ export class Hub {
 
   private enter(connection: Connection): void {
     if (connection.identity.kind === 'anonymous') this.anonymous.add(connection);
-    else if (connection.identity.kind === 'unauthenticated') this.unauthenticated.add(connection);
-    else addTo(this.users, connection.identity.userId, connection);
+    else if (connection.identity.kind === 'user') addTo(this.users, connection.identity.userId, connection);
   }
 
   private leave(connection: Connection): void {
     this.anonymous.delete(connection);
-    this.unauthenticated.delete(connection);
     if (connection.identity.kind === 'user') deleteFrom(this.users, connection.identity.userId, connection);
   }
 }

@@ -47,6 +47,7 @@ import { auditActorOf } from './audit-actor.js';
 import { NotificationWebSocketServer } from './websocket-server.js';
 import { AckDto, AuthenticateDto, CancelDto, ConfirmDto, PendingDto, SubscribeDto } from './frames.dto.js';
 import { FramePipe } from './frame.pipe.js';
+import { Places } from './places.js';
 import { Reviewer } from './reviewer.js';
 import { Subscriptions } from '../subscription/subscriptions.js';
 import { wantedBy, type Wanted } from './subscribe-targets.js';
@@ -91,6 +92,7 @@ export class NotificationGateway
     private readonly addresses: Addresses,
     private readonly budgets: Budgets,
     private readonly pages: Pages,
+    private readonly places: Places,
     private readonly tokens: Tokens,
     private readonly audit: AuditTrail,
     private readonly subscriptions: Subscriptions,
@@ -105,10 +107,11 @@ export class NotificationGateway
   afterInit(endpoint: unknown): void {
     this.isForeignServer = !(endpoint instanceof NotificationWebSocketServer);
     if (!(endpoint instanceof NotificationWebSocketServer)) return;
-    const { addresses, audit, budgets, hub, metrics, options, pages, reading, tokens, wheel } = this;
+    const { addresses, audit, budgets, hub, metrics, options, pages, places, reading, tokens, wheel } = this;
     const accepting = (): boolean => this.service.accepting;
     const onMeasured = (connection: Connection): void => this.subscriptions.describe(connection);
-    endpoint.open({ addresses, audit, budgets, hub, metrics, options, pages, reading, tokens, wheel, accepting, onMeasured });
+    const parts = { addresses, audit, budgets, hub, metrics, options, pages, places, reading, tokens, wheel };
+    endpoint.open({ ...parts, accepting, onMeasured });
     reading.serveWhile(() => accepting() && endpoint.isListening);
   }
 
@@ -241,7 +244,7 @@ export class NotificationGateway
     this.mustBeAllowed(connection.userId === undefined || connection.userId === user.userId, 'this connection is somebody else');
     const identity = identityOf(user);
     if (connection.userId === undefined) {
-      this.mustHavePlace(connection);
+      await this.mustHavePlace(connection);
       await this.subscriptions.becomeUser(connection, identity);
     } else await this.renew(connection, identity);
     await this.watchToken(connection, identity);
@@ -357,8 +360,8 @@ export class NotificationGateway
     );
   }
 
-  private mustHavePlace(connection: Connection): void {
-    if (this.hub.places < this.options.maxConnections) return;
+  private async mustHavePlace(connection: Connection): Promise<void> {
+    if (await this.places.promote(connection)) return;
     void connection.close(CLOSE.CONNECTION_LIMIT);
     throw new NotificationError('BUSY', CLOSE.CONNECTION_LIMIT.reason);
   }

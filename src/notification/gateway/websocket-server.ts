@@ -24,8 +24,10 @@ import type { Reading } from '../connection/reading.js';
 import type { TimerWheel } from '../pacing/timer-wheel.js';
 import type { NotificationMetrics } from '../notification.metrics.js';
 import { NotificationError } from '../notification.errors.js';
+import type { Place } from '../access/worker-group.js';
 import { checkHandshake, ignoreReset, isWebSocketPath, Refusal, refusalOf, refuse, type HandshakeContext } from './handshake.js';
 import { followConnection, followRequests } from './intake.js';
+import type { Places } from './places.js';
 import { RateLimiter } from './rate-limiter.js';
 import { auditActorOf } from './audit-actor.js';
 
@@ -44,6 +46,7 @@ export interface ServerContext extends HandshakeContext {
   audit: AuditTrail;
   reading: Reading;
   budgets: Budgets;
+  places: Places;
   /** The connection's round-trip time was measured. */
   onMeasured: (connection: Connection) => void;
 }
@@ -98,16 +101,19 @@ export class NotificationWebSocketServer {
 
   async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', ignoreReset);
+    let place: Place | undefined;
+    const upgraded: WebSocket[] = [];
     try {
       const { server, context } = this.ready();
       const identity = await checkHandshake(request, context);
+      place = await context.places.reserve(identity.kind !== 'unauthenticated');
       if (socket.destroyed) return;
+      if (!context.accepting()) throw new Refusal('UNAVAILABLE', 'draining');
       declineSmallWindow(request);
-      const upgraded: WebSocket[] = [];
       server.handleUpgrade(request, socket, head, (ws) => {
         upgraded.push(ws);
         socket.off('error', ignoreReset);
-        this.accept(ws, socket, request, identity);
+        this.accept(ws, socket, request, identity, place);
       });
       // `ws` itself answers a handshake that is not well-formed.
       if (upgraded.length === 0) this.countRefused();
@@ -125,6 +131,8 @@ export class NotificationWebSocketServer {
         code: String(refusal.status),
       });
       refuse(socket, refusal);
+    } finally {
+      if (upgraded.length === 0) place?.release();
     }
   }
 
@@ -138,12 +146,13 @@ export class NotificationWebSocketServer {
     return { server: this.server, context: this.context };
   }
 
-  private accept(ws: WebSocket, socket: Duplex, request: IncomingMessage, identity: Identity): void {
+  private accept(ws: WebSocket, socket: Duplex, request: IncomingMessage, identity: Identity, place: Place | undefined): void {
     const { context } = this.ready();
-    const { addresses, audit, budgets, hub, metrics, options, wheel } = context;
+    const { addresses, audit, budgets, hub, metrics, options, places, wheel } = context;
     const address = addresses.of(request);
     ws.on('error', (error) => this.logger.debug(`socket error: ${error.message}`));
-    if (!this.hasPlace(identity) || !addresses.enter(address)) {
+    if (!place || !addresses.enter(address)) {
+      place?.release();
       metrics.connectionsFailed.inc();
       const { code, reason } = CLOSE.CONNECTION_LIMIT;
       audit.record({ event: 'refused', by: actorOf(identity), means: 'handshake', address, what: reason, code: String(code) });
@@ -191,24 +200,18 @@ export class NotificationWebSocketServer {
       this.logger.debug(`connection ${connection.id} from ${address} closed with ${code}`);
       addresses.leave(address);
       metrics.closes.inc({ code });
+      places.leave(connection);
       hub.remove(connection);
       connection.closed();
     });
     metrics.connectionsTotal.inc();
     this.logger.debug(`connection ${connection.id} from ${address} opened`);
     hub.add(connection);
+    places.hold(connection, identity.kind !== 'unauthenticated', place, () => {
+      hub.remove(connection);
+      connection.cut(CLOSE.UNAUTHENTICATED, true);
+    });
     this.onConnection?.(connection, request);
-  }
-
-  /**
-   * Unauthenticated connections have places of their own, a tenth as many. They wait for a token for some seconds only: when
-   * all are taken the oldest gives way.
-   */
-  private hasPlace({ kind }: Identity): boolean {
-    const { hub, options } = this.ready().context;
-    if (kind !== 'unauthenticated') return hub.places < options.maxConnections;
-    hub.displaceUnauthenticated(Math.ceil(options.maxConnections / 10))?.cut(CLOSE.UNAUTHENTICATED, true);
-    return true;
   }
 }
 

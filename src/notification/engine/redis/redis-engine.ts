@@ -56,6 +56,8 @@ export interface RedisEngineOptions {
   partitions?: number;
   /** Begins every key and pub/sub channel; without braces. @default 'ws' */
   keyPrefix?: string;
+  /** Engines of one name count as one node in `cluster()`. Without spaces, braces and dots. @default each is a node */
+  nodeName?: string;
 }
 
 export class RedisEngine implements Api.Engine {
@@ -84,8 +86,9 @@ export class RedisEngine implements Api.Engine {
     const onReady = (): void => this.life.heal();
     this.link = new RedisConnections({ url, timeoutMs: commandTimeoutMs, waitReplicas, logger: this.logger, onReady });
     const keys = new Keys(keyPrefix, typeof url === 'string' ? databaseOf(url) : 0);
-    this.context = this.contextOf(settings, options.reading, keys, new Partitions(options.partitions ?? 64));
-    const { partitions, nodes } = this.context;
+    const nodes = new Nodes(this.link, keys, settings.retentionMs, options.nodeName);
+    const partitions = new Partitions(options.partitions ?? 64);
+    this.context = this.contextOf(settings, options.reading, keys, partitions, nodes);
     this.tasks = new Tasks(this.context);
     this.prompts = new Prompts(this.context, this.tasks);
     this.messages = new Messages(this.context);
@@ -291,7 +294,7 @@ export class RedisEngine implements Api.Engine {
     return this.during(async () => {
       this.life.connections = localConnections;
       await nodes.beat(localConnections, watches.count(EVERYTHING));
-      return { engine: this.name, nodes: nodes.alive.length, activeConnections: nodes.sum('connections') + localConnections };
+      return { engine: this.name, nodes: nodes.count, activeConnections: nodes.sum('connections') + localConnections };
     });
   }
 
@@ -300,10 +303,10 @@ export class RedisEngine implements Api.Engine {
     reading: EngineReading | undefined,
     keys: Keys,
     partitions: Partitions,
+    nodes: Nodes,
   ): Context {
     const { link, teller } = this;
     const report = (what: string, error: unknown): void => teller.report(what, error);
-    const nodes = new Nodes(link, keys, settings.retentionMs);
     const deliveries: Deliveries = new Deliveries(
       {
         tell: (how) => teller.tell(how),

@@ -1,7 +1,8 @@
 /**
  * The nodes: this one's lease, and who else is alive. Times are by Redis' clock.
  *
- * A node's name starts with its birth, so that one which has not been heard of yet is told from one that is long gone.
+ * A node's id starts with its birth, so that one which has not been heard of yet is told from one that is long gone. It ends
+ * with the node's name, if it has one.
  */
 import { randomBytes } from 'node:crypto';
 import type { Keys } from '../keys.js';
@@ -25,19 +26,23 @@ interface Known {
 }
 
 export class Nodes {
-  readonly id = `${Date.now()}.${randomBytes(6).toString('hex')}`;
+  readonly id: string;
   private known = new Map<string, Known>();
   /** Of the others that are alive, as of the last beat. */
   private others = { connections: 0, anonymous: 0 };
   private now = Date.now();
   private renewed = 0;
-  private inTurn: string[] = [this.id];
+  private inTurn: string[];
 
   constructor(
     private readonly link: RedisConnections,
     private readonly keys: Keys,
     private readonly retentionMs: number,
-  ) {}
+    name?: string,
+  ) {
+    this.id = [Date.now(), randomBytes(6).toString('hex'), name].filter((part) => part !== undefined).join('.');
+    this.inTurn = [this.id];
+  }
 
   /** Renews the lease. @returns whether it had run out meanwhile */
   async beat(connections: number, anonymous: number, leaves = false): Promise<boolean> {
@@ -83,8 +88,9 @@ export class Nodes {
     return differing.find(({ seen }) => this.now - seen < RUNNING_MS)?.retentionMs;
   }
 
-  get alive(): Known[] {
-    return [...this.known].flatMap(([id, known]) => (this.isAlive(id) ? [known] : []));
+  /** How many nodes are alive. Those of one name are one. */
+  get count(): number {
+    return new Set(this.inTurn.map((id) => id.split('.')[2] ?? id)).size;
   }
 
   /** Whether this is the one of the living nodes that looks after a partition. They may differ about it for a while. */
