@@ -39,6 +39,28 @@ it('finds a way to execute every code block of the documents', () => {
     ]);
 });
 
+/** The interfaces of PROTOCOL.md as one module. */
+function typesOfProtocolPage(): string {
+  const page = readFileSync('PROTOCOL.md', 'utf8');
+  const code = [...page.matchAll(/^```typescript\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block).join('');
+  return code.replaceAll(/^interface/gm, 'export interface');
+}
+
+/** Does not compile where an interface of PROTOCOL.md and its type in `src/protocol` differ in a field or a field's type. */
+function typesThatMustAgree(): string {
+  const names = ['TaskStepResult', 'ConfirmationResolved', 'ConfirmationExpiring', 'Heartbeat', 'Recovered'];
+  names.push('ErrorMessage', 'SubscriptionEnded');
+  const checks = names.map(
+    (name) => `export type ${name} = Agree<Page.${name}, Wire.${name}, keyof Wire.${name}, keyof Page.${name}>;`,
+  );
+  return [
+    "import type * as Page from './protocol-page.js';",
+    "import type * as Wire from '../../src/protocol/messages.js';",
+    'type Agree<P, W extends P, WireKeys extends keyof P, PageKeys extends keyof W> = [P, W, WireKeys, PageKeys];',
+    ...checks,
+  ].join('\n');
+}
+
 it('compiles the TypeScript of the documents against the package', async () => {
   const folder = mkdtempSync(join('.build', 'documents-'));
   try {
@@ -48,6 +70,8 @@ it('compiles the TypeScript of the documents against the package', async () => {
       "declare const [stepResult, userId, taskId, step]: Parameters<NotificationService['notifyUser']>;\n";
     const texts = [...of('ts', '').map(({ code }) => code), ...of('ts', 'fragment').map(({ code }) => prelude + code)];
     expect(texts.length).toBeGreaterThan(1);
+    writeFileSync(join(folder, 'protocol-page.ts'), typesOfProtocolPage());
+    writeFileSync(join(folder, 'protocol-check.ts'), typesThatMustAgree());
     texts.forEach((text, index) => writeFileSync(join(folder, `block-${index}.ts`), `${text}\nexport {};\n`));
     const options = { noEmit: true, incremental: false, noUnusedLocals: false, rootDir: '../..' };
     const paths = { 'websocket-manager': ['../../src/notification/index.ts'] };

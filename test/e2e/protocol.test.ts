@@ -1,5 +1,7 @@
 /** Runs the conversations of PROTOCOL.md, frame by frame, against the real service. */
 import { readFileSync } from 'node:fs';
+import { CLOSE, ERROR_STATUS } from '../../src/protocol/codes.js';
+import { ACTIONS } from '../../src/protocol/messages.js';
 import { startService, type TestService } from '../support/service.js';
 import type { Frame } from '../support/client.js';
 
@@ -13,6 +15,13 @@ beforeAll(async () => {
   service = await startService();
 });
 afterAll(() => service.stop());
+
+it('PROTOCOL.md has a heading for every action, and a row for every error code and close code', () => {
+  for (const action of ACTIONS) expect(document).toContain(`\n### ${action}\n`);
+  for (const code of Object.keys(ERROR_STATUS)) expect(document).toMatch(new RegExp(`^\\|.*\`${code}\`.*\\|$`, 'm'));
+  for (const { code, reason } of Object.values(CLOSE))
+    expect(document).toMatch(new RegExp(`^\\| ${code} \\|.*\`${reason}\``, 'm'));
+});
 
 it('PROTOCOL.md has conversations', () => {
   expect(conversations.length).toBeGreaterThanOrEqual(3);
