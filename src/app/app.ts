@@ -8,7 +8,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { AppConfig } from './app.config.js';
 import { EndingGently, lastErrorHandler } from './graceful-express.adapter.js';
 import { AppModule } from '../app.module.js';
-import { ConfigurationError, Entrance, HttpErrorFilter, isLoopback, NotificationWsAdapter } from '../notification/index.js';
+import { ConfigurationError, Entrance, ProtocolErrorFilter, isLoopback, NotificationWsAdapter } from '../notification/index.js';
 import { serveDocs } from './docs.js';
 import { Logs } from './logs.js';
 import { PrimaryLink } from './primary-link.js';
@@ -38,7 +38,7 @@ export async function startApp(config: Readonly<AppConfig>): Promise<INestApplic
   const app = await create(config, logs);
   app.disable('x-powered-by');
   app.use(app.get(Entrance).admitAll);
-  app.useGlobalFilters(app.get(HttpErrorFilter));
+  app.useGlobalFilters(app.get(ProtocolErrorFilter));
   app.useWebSocketAdapter(new NotificationWsAdapter(app));
   if (config.docs) await serveDocs(app);
   const server = app.getHttpServer();

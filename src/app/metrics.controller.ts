@@ -2,7 +2,7 @@
 import { Get, Res } from '@nestjs/common';
 import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { Operation, RestController } from '../notification/index.js';
+import { RequirePermission, RestController } from '../notification/index.js';
 import { NodeMetrics } from './node-metrics.js';
 
 @ApiTags('operations')
@@ -14,7 +14,7 @@ export class MetricsController {
   @ApiProduces('text/plain')
   @ApiResponse({ status: 200, description: 'Prometheus’ text format.', schema: { type: 'string' } })
   @Get()
-  @Operation('metrics.read')
+  @RequirePermission('metrics.read')
   async read(@Res() response: Response): Promise<void> {
     const registry = await this.metrics.read();
     response.setHeader('Content-Type', registry.contentType).send(await registry.metrics());

@@ -24,13 +24,16 @@ import { NotificationGateway } from './gateway/notification.gateway.js';
 import { Places } from './gateway/places.js';
 import { Reviewer } from './gateway/reviewer.js';
 import { Subscriptions } from './subscription/subscriptions.js';
-import { Callers, RestGuard } from './http/caller.js';
+import { BroadcastController } from './http/broadcast.controller.js';
+import { Callers } from './http/callers.js';
 import { ConfirmationsController } from './http/confirmations.controller.js';
 import { Entrance } from './http/entrance.js';
-import { HttpErrorFilter } from './http/http-error.filter.js';
+import { ProtocolErrorFilter } from './http/filters/protocol-error.filter.js';
+import { ApiGuard } from './http/guards/api.guard.js';
 import { LongPolls } from './http/long-polls.js';
-import { MessagesController } from './http/messages.controller.js';
+import { StatusController } from './http/status.controller.js';
 import { TasksController } from './http/tasks.controller.js';
+import { UsersController } from './http/users.controller.js';
 import { NotificationMetrics } from './notification.metrics.js';
 import { ConfigurationError } from './notification.errors.js';
 import { ResolvedOptions, resolveOptions, type NotificationOptions } from './notification.options.js';
@@ -127,9 +130,9 @@ const providers: Provider[] = [
   LongPolls,
   Places,
   NotificationGateway,
-  HttpErrorFilter,
+  ProtocolErrorFilter,
   Callers,
-  RestGuard,
+  ApiGuard,
   Entrance,
 ];
 
@@ -160,15 +163,15 @@ async function newEngine(options: ResolvedOptions, reading: Reading): Promise<En
 
 @Module({
   providers,
-  controllers: [MessagesController, ConfirmationsController, TasksController],
+  controllers: [StatusController, BroadcastController, UsersController, ConfirmationsController, TasksController],
   exports: [
     NotificationService,
     NotificationMetrics,
-    RestGuard,
+    ApiGuard,
     Callers,
     Pages,
     Entrance,
-    HttpErrorFilter,
+    ProtocolErrorFilter,
     ResolvedOptions,
     Addresses,
     AuditTrail,

@@ -23,9 +23,12 @@ type Rule = Omit<Metadata, 'groups'> & { groups?: string[] };
 type Check = (value: unknown, given: Fields) => boolean;
 
 /** What a `ValidateNested` carries, so that its class is known here too. */
-export interface NestedContext {
+interface NestedContext {
   nested: RuleClass;
 }
+
+/** For `@ValidateNested(of(ChoiceDto))`: names the class of the nested objects, which class-validator itself takes from instances. */
+export const of = (nested: RuleClass): { context: NestedContext } => ({ context: { nested } });
 
 export class RuleReader<T extends object> {
   private readonly quick: Quick;

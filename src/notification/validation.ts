@@ -1,12 +1,11 @@
 /** Names and texts, as frames, bodies and paths are checked for them. */
-import type { ArgumentMetadata, PipeTransform } from '@nestjs/common';
 import { ValidateBy } from 'class-validator';
 import { isIdentifier, MAX_IDENTIFIER_LENGTH } from '../protocol/identifier.js';
 import { copyJson, asFields } from '../protocol/json.js';
 import type { Json } from '../protocol/confirmation.js';
 import { InvalidMessageError } from './notification.errors.js';
 
-const IDENTIFIER_RULE = `must have 1 to ${MAX_IDENTIFIER_LENGTH} characters of well-formed Unicode without NUL`;
+export const IDENTIFIER_RULE = `must have 1 to ${MAX_IDENTIFIER_LENGTH} characters of well-formed Unicode without NUL`;
 export const NUL_RULE = 'must not contain NUL';
 
 /** A field that names a user, task, channel, message or key. */
@@ -20,13 +19,15 @@ export const HasNoNul = (): PropertyDecorator =>
     validator: { validate: (value) => typeof value === 'string' && !value.includes('\0'), defaultMessage: () => NUL_RULE },
   });
 
-/** A path parameter that names a user or a task; the fault is named as it stands in the path. */
-export class IdentifierPipe implements PipeTransform {
-  transform(value: unknown, { data: name = '(path)' }: ArgumentMetadata): string {
-    if (isIdentifier(value)) return value;
-    throw new InvalidMessageError({ [name]: IDENTIFIER_RULE });
-  }
-}
+/** A field that holds a text or a number. */
+export const IsTextOrNumber = (): PropertyDecorator =>
+  ValidateBy({
+    name: 'isTextOrNumber',
+    validator: {
+      validate: (value) => typeof value === 'string' || typeof value === 'number',
+      defaultMessage: () => 'must be a string or a number',
+    },
+  });
 
 /**
  * The JSON of a caller's value.

@@ -3,7 +3,14 @@ import { Ajv, type ValidateFunction } from 'ajv';
 import formats from 'ajv-formats';
 import { getMetadataStorage } from 'class-validator';
 import { ERROR_STATUS } from '../../src/protocol/codes.js';
-import * as bodies from '../../src/notification/http/bodies.js';
+import { AnswerDto } from '../../src/notification/http/dto/answer.dto.js';
+import { CancelTaskDto } from '../../src/notification/http/dto/cancel-task.dto.js';
+import { ChoiceDto } from '../../src/notification/http/dto/choice.dto.js';
+import { InboxQueryDto } from '../../src/notification/http/dto/inbox-query.dto.js';
+import { LeaseHeartbeatDto } from '../../src/notification/http/dto/lease-heartbeat.dto.js';
+import { OpenConfirmationDto } from '../../src/notification/http/dto/open-confirmation.dto.js';
+import { StepResultDto } from '../../src/notification/http/dto/step-result.dto.js';
+import { SendQueryDto, WaitQueryDto } from '../../src/notification/http/dto/wait-query.dto.js';
 import { startService, type TestService } from '../support/service.js';
 
 interface Schema {
@@ -97,19 +104,23 @@ describe('the OpenAPI document', () => {
       expect(operationOf('GET', name).security).toBeUndefined();
   });
 
-  it.each(Object.entries(bodies).filter(([name]) => name.endsWith('Body')))('describes every field of %s', (name, type) => {
-    const { properties = {}, required = [] } = document.components.schemas[name] ?? {};
-    const fields = checkedFields(type);
-    expect(Object.keys(properties)).toEqual(expect.arrayContaining(fields));
-    for (const [field, { description }] of Object.entries(properties))
-      expect([field, description]).toEqual([field, expect.stringMatching(/\.$/)]);
-    for (const field of required) expect(fields).toContain(field);
-  });
+  it.each([AnswerDto, CancelTaskDto, ChoiceDto, LeaseHeartbeatDto, OpenConfirmationDto, StepResultDto])(
+    'describes every field of %p',
+    (type) => {
+      const { name } = type;
+      const { properties = {}, required = [] } = document.components.schemas[name] ?? {};
+      const fields = checkedFields(type);
+      expect(Object.keys(properties)).toEqual(expect.arrayContaining(fields));
+      for (const [field, { description }] of Object.entries(properties))
+        expect([field, description]).toEqual([field, expect.stringMatching(/\.$/)]);
+      for (const field of required) expect(fields).toContain(field);
+    },
+  );
 
   it.each([
-    ['WaitQuery', bodies.WaitQuery, 'GET', '/ws/confirmations/{callback_id}'],
-    ['SendQuery', bodies.SendQuery, 'POST', '/ws/users/{user_id}/messages'],
-    ['InboxQuery', bodies.InboxQuery, 'GET', '/ws/users/{user_id}/confirmations'],
+    ['WaitQueryDto', WaitQueryDto, 'GET', '/ws/confirmations/{callback_id}'],
+    ['SendQueryDto', SendQueryDto, 'POST', '/ws/users/{user_id}/messages'],
+    ['InboxQueryDto', InboxQueryDto, 'GET', '/ws/users/{user_id}/confirmations'],
   ] as const)('describes every field of %s', (_name, type, method, path) => {
     const queries = (operationOf(method, path).parameters ?? []).filter((parameter) => parameter.in === 'query');
     expect(queries.map(({ name }) => name).sort()).toEqual(checkedFields(type));

@@ -11,7 +11,7 @@ import { Logger } from '@nestjs/common';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import type { Request, Response as ExpressResponse } from 'express';
 import { lastErrorHandler } from '../../src/app/graceful-express.adapter.js';
-import { HttpErrorFilter, NotificationError } from '../../src/notification/index.js';
+import { ProtocolErrorFilter, NotificationError } from '../../src/notification/index.js';
 import { freePort } from '../support/free-port.js';
 import { MAIN, startProcess } from '../support/process.js';
 import { startService } from '../support/service.js';
@@ -150,7 +150,7 @@ describe('an error', () => {
     const unwritable = new NotificationError('FORBIDDEN', 'no', { fields: { count: 1n as unknown as string } });
     const server = createServer((request, response) => {
       if (request.url === '/filter')
-        service.app.get(HttpErrorFilter).catch(unwritable, new ExecutionContextHost([request, response]));
+        service.app.get(ProtocolErrorFilter).catch(unwritable, new ExecutionContextHost([request, response]));
       else lastErrorHandler(new Logger())(unwritable, request as Request, response as ExpressResponse, () => undefined);
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

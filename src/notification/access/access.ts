@@ -24,8 +24,8 @@ export interface Service {
   keyHash?: string;
 }
 
-/** The routes, by name; `@Operation(name)` ties a controller's method to one. */
-export type RouteOperation =
+/** The routes, by name; `@RequirePermission(name)` ties a controller's method to one. */
+export type RoutePermission =
   | 'status.read'
   | 'metrics.read'
   | 'broadcast.send'
@@ -44,7 +44,7 @@ export type RouteOperation =
   | 'task.cancel'
   | 'task.resume';
 
-export type Operation = `ws.${Action}` | RouteOperation;
+export type Operation = `ws.${Action}` | RoutePermission;
 
 /**
  * `everyone`: whoever is there. `identified`: a user, for what is theirs, an anonymous connection of open mode, a service.
@@ -84,7 +84,7 @@ export const POLICY: Readonly<Record<Operation, Rule>> = {
  * Whether somebody may take a way in at all.
  * @throws NotificationError UNAUTHENTICATED or FORBIDDEN
  */
-export function mustBeAllowed(subject: Subject, operation: Operation): void {
+export function assertAllowed(subject: Subject, operation: Operation): void {
   const rule = POLICY[operation];
   if (rule === 'everyone') return;
   if (subject.kind === 'unauthenticated') throw new NotificationError('UNAUTHENTICATED', 'authenticate first');
@@ -92,7 +92,7 @@ export function mustBeAllowed(subject: Subject, operation: Operation): void {
 }
 
 /** The operation of an action, where there is such an action. */
-export function operationOf(action: string): Operation | undefined {
+export function permissionOf(action: string): Operation | undefined {
   return (ACTIONS as readonly string[]).includes(action) ? `ws.${action as Action}` : undefined;
 }
 
@@ -142,20 +142,20 @@ export class Access {
   }
 
   /** Being a user: oneself, or in open mode whoever one says. @throws NotificationError FORBIDDEN */
-  mustBeUser(subject: Subject, userId: string): void {
+  assertIsUser(subject: Subject, userId: string): void {
     if (this.isOpen || (subject.kind === 'user' && subject.userId === userId)) return;
     throw new NotificationError('FORBIDDEN', 'this is another user');
   }
 
   /** A user's things: what is not within the scope does not exist. @throws NotFoundError */
-  async mustReach(subject: Subject, userId: string | null, what: string): Promise<void> {
+  async assertCanReach(subject: Subject, userId: string | null, what: string): Promise<void> {
     const scope = await this.scopeOf(subject);
     if (scope === 'all' || (userId !== null && scope.includes(userId))) return;
     throw new NotFoundError(what);
   }
 
   /** A channel of the application's own. @throws NotificationError FORBIDDEN, UNAVAILABLE when the policy cannot be asked */
-  async mustSubscribe(subject: Subject, channel: string): Promise<void> {
+  async assertCanSubscribe(subject: Subject, channel: string): Promise<void> {
     if (this.isOpen) return;
     const { accessPolicy } = this.options;
     if (subject.kind === 'user' && (await this.ask(() => accessPolicy?.maySubscribe?.(subject.userId, channel))) === true) return;

@@ -2,7 +2,7 @@
  * What ends when a right ends.
  *
  *  1. A long poll holds on to its caller's rights (`hold`): the hold's signal aborts when the user is revoked, the token
- *     ends or the user's access is reviewed. Afterwards `mustStand` says whether the token still counts.
+ *     ends or the user's access is reviewed. Afterwards `assertStanding` says whether the token still counts.
  *  2. `reviews$` emits the users whose rights are to be asked again on this node: at once after `reviewAccess`.
  */
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
@@ -66,7 +66,7 @@ export class Rights implements OnApplicationShutdown {
   }
 
   /** @throws NotificationError UNAUTHENTICATED when the token has ended or its user was revoked */
-  async mustStand(proof: Proof | undefined): Promise<void> {
+  async assertStanding(proof: Proof | undefined): Promise<void> {
     if (!proof) return;
     if ((proof.expiresAt ?? Infinity) <= Date.now()) throw new NotificationError('UNAUTHENTICATED', 'the token has ended');
     if (await this.tokens.isRevoked(proof)) throw new NotificationError('UNAUTHENTICATED', 'the token was revoked');

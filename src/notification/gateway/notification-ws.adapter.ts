@@ -12,7 +12,7 @@ import { Logger } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
 import type { WsMessageHandler } from '@nestjs/common';
 import { isObservable, type Observable } from 'rxjs';
-import { mustBeAllowed } from '../access/access.js';
+import { assertAllowed } from '../access/access.js';
 import { DecodeError, decodeFrame, isObject } from '../../protocol/decode.js';
 import type { ClientMessage, RequestId } from '../../protocol/messages.js';
 import { Connection } from '../connection/connection.js';
@@ -20,7 +20,7 @@ import { NotificationError } from '../notification.errors.js';
 import { Refusal, refuse } from './handshake.js';
 import { NotificationWebSocketServer } from './websocket-server.js';
 import { errorMessage, isFault } from '../protocol-error.js';
-import { isStrike } from './ws-error.filter.js';
+import { isStrike } from './filters/ws-error.filter.js';
 
 /** Marks a gateway's options as the notification gateway's. */
 export const NOTIFICATION_GATEWAY = 'notificationGateway';
@@ -100,7 +100,7 @@ export class NotificationWsAdapter extends WsAdapter {
       const { action, request_id: requestId } = frame;
       const handler = handlers.get(action);
       // Whoever may do nothing is not even told what there is to do.
-      if (!handler) mustBeAllowed(connection.identity, 'ws.ping');
+      if (!handler) assertAllowed(connection.identity, 'ws.ping');
       if (!handler) throw new NotificationError('UNKNOWN_ACTION', `Unknown action: ${action}`);
       const result: unknown = await handler.callback(frame, action);
       const original = { frame, text };

@@ -6,8 +6,6 @@ import type { IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Logger, UseFilters, UseGuards, type OnModuleInit } from '@nestjs/common';
 import {
-  ConnectedSocket,
-  MessageBody,
   SubscribeMessage,
   WebSocketGateway,
   type OnGatewayConnection,
@@ -41,35 +39,32 @@ import {
 } from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
 import { NotificationService } from '../notification.service.js';
-import { ActionGuard } from './action.guard.js';
+import { ActionGuard } from './guards/action.guard.js';
 import { identityOf } from './handshake.js';
 import { auditActorOf } from './audit-actor.js';
 import { NotificationWebSocketServer } from './websocket-server.js';
-import { AckDto, AuthenticateDto, CancelDto, ConfirmDto, PendingDto, SubscribeDto } from './frames.dto.js';
-import { FramePipe } from './frame.pipe.js';
+import { AckDto } from './dto/ack.dto.js';
+import { AuthenticateDto } from './dto/authenticate.dto.js';
+import { CancelDto } from './dto/cancel.dto.js';
+import { ConfirmDto } from './dto/confirm.dto.js';
+import { PendingDto } from './dto/pending.dto.js';
+import { SubscribeDto } from './dto/subscribe.dto.js';
+import { CurrentConnection } from './decorators/current-connection.decorator.js';
+import { Frame } from './decorators/frame.decorator.js';
 import { Places } from './places.js';
 import { Reviewer } from './reviewer.js';
 import { Subscriptions } from '../subscription/subscriptions.js';
 import { wantedBy, type Wanted } from './subscribe-targets.js';
 import { NOTIFICATION_GATEWAY } from './notification-ws.adapter.js';
-import { WsErrorFilter } from './ws-error.filter.js';
+import { WsErrorFilter } from './filters/ws-error.filter.js';
 
-/** On the frame alone: a pipe on the gateway would be run for the connection as well. */
-const checked = {
-  subscribe: new FramePipe(SubscribeDto),
-  confirm: new FramePipe(ConfirmDto),
-  cancel: new FramePipe(CancelDto),
-  ack: new FramePipe(AckDto),
-  authenticate: new FramePipe(AuthenticateDto),
-  pending: new FramePipe(PendingDto),
-};
 const DEFAULT_PAGE = 100;
 /** How many prompts of a page are read at once: the page takes no more once it has its bytes. */
 const PENDING_ROWS = 20;
 const WELCOME_WITHIN_MS = 2000;
 const WELCOME_AGAIN_MS = 50;
 
-@WebSocketGateway({ [NOTIFICATION_GATEWAY]: true })
+@WebSocketGateway({ path: '/ws', [NOTIFICATION_GATEWAY]: true })
 @UseGuards(ActionGuard)
 @UseFilters(WsErrorFilter)
 export class NotificationGateway
@@ -155,14 +150,14 @@ export class NotificationGateway
   }
 
   @SubscribeMessage('ping')
-  ping(@MessageBody() frame: object): Reply {
+  ping(@Frame() frame: object): Reply {
     return { type: 'pong', timestamp: toSeconds(Date.now()), original_data: frame as ClientMessage };
   }
 
   @SubscribeMessage('subscribe')
   async subscribe(
-    @ConnectedSocket() connection: Connection,
-    @MessageBody(checked.subscribe) frame: Readonly<SubscribeDto>,
+    @CurrentConnection() connection: Connection,
+    @Frame(SubscribeDto) frame: Readonly<SubscribeDto>,
   ): Promise<Reply> {
     const wanted = wantedBy(frame);
     const [only] = wanted;
@@ -177,8 +172,8 @@ export class NotificationGateway
 
   @SubscribeMessage('unsubscribe')
   async unsubscribe(
-    @ConnectedSocket() connection: Connection,
-    @MessageBody(checked.subscribe) frame: Readonly<SubscribeDto>,
+    @CurrentConnection() connection: Connection,
+    @Frame(SubscribeDto) frame: Readonly<SubscribeDto>,
   ): Promise<Reply> {
     const targets = wantedBy(frame).map(({ target }) => target);
     for (const target of targets) this.mustBeLeavable(target);
@@ -192,10 +187,7 @@ export class NotificationGateway
   }
 
   @SubscribeMessage('confirm')
-  async confirm(
-    @ConnectedSocket() connection: Connection,
-    @MessageBody(checked.confirm) frame: Readonly<ConfirmDto>,
-  ): Promise<Reply> {
+  async confirm(@CurrentConnection() connection: Connection, @Frame(ConfirmDto) frame: Readonly<ConfirmDto>): Promise<Reply> {
     const { arrival } = connection;
     const by = { userId: connection.userId ?? null, scope: await this.access.scopeOf(connection.identity), arrival };
     await deciding(connection, 'answering', frame.callback_id, () =>
@@ -205,12 +197,9 @@ export class NotificationGateway
   }
 
   @SubscribeMessage('cancel')
-  async cancel(
-    @ConnectedSocket() connection: Connection,
-    @MessageBody(checked.cancel) frame: Readonly<CancelDto>,
-  ): Promise<Reply> {
+  async cancel(@CurrentConnection() connection: Connection, @Frame(CancelDto) frame: Readonly<CancelDto>): Promise<Reply> {
     const { identity } = connection;
-    await this.access.mustReach(identity, frame.user_id, 'task');
+    await this.access.assertCanReach(identity, frame.user_id, 'task');
     const request = {
       taskId: frame.task_id,
       scope: await this.access.scopeOf(identity),
@@ -226,22 +215,22 @@ export class NotificationGateway
   }
 
   @SubscribeMessage('ack')
-  async ack(@ConnectedSocket() connection: Connection, @MessageBody(checked.ack) frame: Readonly<AckDto>): Promise<Reply> {
+  async ack(@CurrentConnection() connection: Connection, @Frame(AckDto) frame: Readonly<AckDto>): Promise<Reply> {
     await this.service.acknowledge(frame.message_id, await this.access.scopeOf(connection.identity));
     return { type: 'acknowledged', message_id: frame.message_id };
   }
 
   @SubscribeMessage('authenticate')
   async authenticate(
-    @ConnectedSocket() connection: Connection,
-    @MessageBody(checked.authenticate) frame: Readonly<AuthenticateDto>,
+    @CurrentConnection() connection: Connection,
+    @Frame(AuthenticateDto) frame: Readonly<AuthenticateDto>,
   ): Promise<Reply> {
     const request = this.requests.get(connection);
     if (!request)
       throw new NotificationError('INVALID_MESSAGE', 'this server has no authentication: name yourself with subscribe');
     const user = await this.tokens.check(frame.token, request);
     if (!user) throw new NotificationError('UNAUTHENTICATED', 'invalid token');
-    this.mustBeAllowed(connection.userId === undefined || connection.userId === user.userId, 'this connection is somebody else');
+    this.assertAllowed(connection.userId === undefined || connection.userId === user.userId, 'this connection is somebody else');
     const identity = identityOf(user);
     if (connection.userId === undefined) {
       await this.mustHavePlace(connection);
@@ -256,10 +245,7 @@ export class NotificationGateway
   }
 
   @SubscribeMessage('pending')
-  async pending(
-    @ConnectedSocket() connection: Connection,
-    @MessageBody(checked.pending) frame: Readonly<PendingDto>,
-  ): Promise<Reply> {
+  async pending(@CurrentConnection() connection: Connection, @Frame(PendingDto) frame: Readonly<PendingDto>): Promise<Reply> {
     const scope = await this.access.scopeOf(connection.identity);
     const limit = frame.limit ?? DEFAULT_PAGE;
     return this.hub.readPending(async (decided) => {
@@ -347,7 +333,7 @@ export class NotificationGateway
 
   private mustBeLeavable({ kind }: ParsedChannel): void {
     if (kind === 'broadcast') throw new InvalidMessageError({ channel: 'everybody has broadcast' });
-    if (kind === 'user') this.mustBeAllowed(this.access.isOpen, 'the identity that a token gave stays');
+    if (kind === 'user') this.assertAllowed(this.access.isOpen, 'the identity that a token gave stays');
   }
 
   private async subscribeUser(connection: Connection, userId: string, since?: StreamPosition): Promise<Subscribed> {
@@ -366,7 +352,7 @@ export class NotificationGateway
     throw new NotificationError('BUSY', CLOSE.CONNECTION_LIMIT.reason);
   }
 
-  private mustBeAllowed(allowed: boolean, message: string): void {
+  private assertAllowed(allowed: boolean, message: string): void {
     if (!allowed) throw new NotificationError('FORBIDDEN', message);
   }
 

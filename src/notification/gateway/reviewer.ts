@@ -69,11 +69,11 @@ export class Reviewer implements OnModuleInit {
     if (this.access.isOpen || target.kind === 'broadcast') return undefined;
     if (target.kind === 'task') {
       const task = await this.engine.getTask(target.taskId);
-      await this.access.mustReach(identity, task?.userId ?? null, 'task');
+      await this.access.assertCanReach(identity, task?.userId ?? null, 'task');
       return task?.userId ?? undefined;
     }
-    if (target.kind === 'user') this.access.mustBeUser(identity, target.userId);
-    else await this.access.mustSubscribe(identity, target.name);
+    if (target.kind === 'user') this.access.assertIsUser(identity, target.userId);
+    else await this.access.assertCanSubscribe(identity, target.name);
     return undefined;
   }
 

@@ -2,7 +2,7 @@
 import { LEASE_CHANNEL_PREFIX, parseChannel, RESERVED_CHANNEL, type ParsedChannel } from '../../protocol/channels.js';
 import type { FieldErrors, StreamPosition } from '../../protocol/messages.js';
 import { InvalidMessageError } from '../notification.errors.js';
-import type { SubscribeDto } from './frames.dto.js';
+import type { SubscribeDto } from './dto/subscribe.dto.js';
 
 export interface Wanted {
   target: ParsedChannel;

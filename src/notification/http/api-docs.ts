@@ -33,6 +33,7 @@ export const ApiHeader = deferred('ApiHeader');
 export const ApiOperation = deferred('ApiOperation');
 export const ApiParam = deferred('ApiParam');
 export const ApiProperty = deferred('ApiProperty');
+export const ApiPropertyOptional = deferred('ApiPropertyOptional');
 export const ApiResponse = deferred('ApiResponse');
 export const ApiSecurity = deferred('ApiSecurity');
 export const ApiTags = deferred('ApiTags');

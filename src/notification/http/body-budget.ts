@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { networkOf } from '../access/address-limits.js';
-import { MAX_BODY_BYTES } from './json-body.js';
+import { MAX_BODY_BYTES } from './body-reader.js';
 
 const MAX_TOTAL = 64 * MAX_BODY_BYTES;
 /** One network must not use up what all share. */

@@ -1,24 +1,32 @@
 /** `notifyUser` for a worker in any language, and answers by HTTP. */
-import type { Request, Response } from 'express';
-import { Delete, Get, HttpCode, Param, Post, Req, Res } from '@nestjs/common';
+import { Delete, Get, HttpCode, Post, Res } from '@nestjs/common';
+import { ApiTags } from './api-docs.js';
 import type { ConfirmationView } from '../../protocol/messages.js';
 import { Access } from '../access/access.js';
+import type { Answerer } from '../confirmation/confirmations.js';
 import { confirmationView, isDecided } from '../confirmation/presentation.js';
 import type { Confirmation } from '../engine/engine.js';
-import type { Answerer } from '../confirmation/confirmations.js';
 import { InvalidMessageError, NotificationError } from '../notification.errors.js';
 import { NotificationService } from '../notification.service.js';
-import { ApiHeader, ApiTags } from './api-docs.js';
-import { MAX_IDENTIFIER_LENGTH } from '../../protocol/identifier.js';
-import { Documented, NamedInPath } from './documented.js';
-import { ConfirmationResponse } from './responses.js';
-import { AnswerBody, OpenConfirmationBody, WaitQuery } from './bodies.js';
-import { Calling, Operation, type Caller } from './caller.js';
+import type { Caller } from './callers.js';
+import { ApiDocs } from './decorators/api-docs.decorator.js';
+import { CheckedQuery } from './decorators/checked-query.decorator.js';
+import { CurrentCaller } from './decorators/current-caller.decorator.js';
+import { CallbackIdParam } from './decorators/id-param.decorator.js';
+import { IdempotencyKey } from './decorators/idempotency-key.decorator.js';
+import { JsonBody } from './decorators/json-body.decorator.js';
+import { RequirePermission } from './decorators/require-permission.decorator.js';
+import { RestController } from './decorators/rest-controller.decorator.js';
+import { AnswerDto } from './dto/answer.dto.js';
+import { OpenConfirmationDto } from './dto/open-confirmation.dto.js';
+import { ConfirmationResponse } from './dto/responses/confirmation.dto.js';
+import { WaitQueryDto } from './dto/wait-query.dto.js';
 import { LongPolls } from './long-polls.js';
-import { CheckedQuery } from './checked-query.js';
-import { headerText } from './header-text.js';
-import { JsonBody } from './json-body.js';
-import { RestController } from './rest.js';
+
+/** What Express' and Fastify's responses have in common. */
+interface Reply {
+  status(code: number): unknown;
+}
 
 @ApiTags('confirmations')
 @RestController('ws/confirmations')
@@ -29,7 +37,7 @@ export class ConfirmationsController {
     private readonly polls: LongPolls,
   ) {}
 
-  @Documented({
+  @ApiDocs({
     summary: 'Ask a user',
     description: 'Answers at once, or with `wait` when the prompt is decided or so many seconds have passed.',
     answers: {
@@ -38,22 +46,15 @@ export class ConfirmationsController {
     },
     errors: ['INVALID_JSON', 'CONFLICT', 'STORE_FULL'],
   })
-  @ApiHeader({
-    name: 'Idempotency-Key',
-    required: false,
-    description: 'ASCII, unique per user: the same key with the same body asks nothing again, and answers with the same prompt.',
-    schema: { type: 'string', minLength: 1, maxLength: MAX_IDENTIFIER_LENGTH },
-  })
   @Post()
-  @Operation('confirmation.open')
+  @RequirePermission('confirmation.open')
   async open(
-    @Req() request: Request,
-    @Calling() caller: Caller,
-    @Res({ passthrough: true }) response: Response,
-    @CheckedQuery(WaitQuery) { wait }: WaitQuery,
-    @JsonBody(OpenConfirmationBody) body: OpenConfirmationBody,
+    @CurrentCaller() caller: Caller,
+    @IdempotencyKey() key: string | undefined,
+    @CheckedQuery(WaitQueryDto) { wait }: Readonly<WaitQueryDto>,
+    @JsonBody(OpenConfirmationDto) body: Readonly<OpenConfirmationDto>,
+    @Res({ passthrough: true }) response: Reply,
   ): Promise<ConfirmationView> {
-    const key = headerText(request, 'Idempotency-Key');
     const { created, confirmation } = await inWireNames(() =>
       this.service.openConfirmation(
         {
@@ -75,42 +76,39 @@ export class ConfirmationsController {
     );
     response.status(created ? 201 : 200);
     if (!wait || confirmation.state !== 'pending') return confirmationView(confirmation);
-    return this.read(confirmation.callbackId, caller, wait, request);
+    return this.read(confirmation.callbackId, caller, wait);
   }
 
-  @Documented({
+  @ApiDocs({
     summary: 'How a prompt stands',
     description: 'With `wait` when it is decided or so many seconds have passed.',
     answers: { 200: { type: ConfirmationResponse, description: 'The confirmation.' } },
     errors: ['NOT_FOUND'],
   })
-  @NamedInPath('callback_id', 'The prompt.')
   @Get(':callback_id')
-  @Operation('confirmation.read')
+  @RequirePermission('confirmation.read')
   async get(
-    @Req() request: Request,
-    @Calling() caller: Caller,
-    @Param('callback_id') callbackId: string,
-    @CheckedQuery(WaitQuery) { wait }: WaitQuery,
+    @CurrentCaller() caller: Caller,
+    @CallbackIdParam() callbackId: string,
+    @CheckedQuery(WaitQueryDto) { wait }: Readonly<WaitQueryDto>,
   ): Promise<ConfirmationView> {
-    return this.read(callbackId, caller, wait ?? 0, request);
+    return this.read(callbackId, caller, wait ?? 0);
   }
 
-  @Documented({
+  @ApiDocs({
     summary: 'Answer a prompt',
     description:
       'The first valid answer decides. The same answer again gets the same reply, by whichever door. A service that answers for a person passes `user_id` and `via`.',
     answers: { 200: { type: ConfirmationResponse, description: 'The confirmation.' } },
     errors: ['INVALID_JSON', 'INVALID_ANSWER', 'NOT_FOUND', 'ALREADY_RESOLVED', 'STALE_PROMPT'],
   })
-  @NamedInPath('callback_id', 'The prompt.')
   @Post(':callback_id/answer')
   @HttpCode(200)
-  @Operation('confirmation.answer')
+  @RequirePermission('confirmation.answer')
   async answer(
-    @Calling() caller: Caller,
-    @Param('callback_id') callbackId: string,
-    @JsonBody(AnswerBody) body: AnswerBody,
+    @CurrentCaller() caller: Caller,
+    @CallbackIdParam() callbackId: string,
+    @JsonBody(AnswerDto) body: Readonly<AnswerDto>,
   ): Promise<ConfirmationView> {
     // By WebSocket an absent `proceed` means no, as old clients have it. Here it means that something was not understood.
     if (body.proceed == null && body.choice == null)
@@ -118,15 +116,14 @@ export class ConfirmationsController {
     return confirmationView(await this.service.answer(callbackId, await this.answererOf(caller, body), body, caller.origin));
   }
 
-  @Documented({
+  @ApiDocs({
     summary: 'Take a prompt back',
     answers: { 200: { type: ConfirmationResponse, description: 'The confirmation.' } },
     errors: ['NOT_FOUND', 'ALREADY_RESOLVED'],
   })
-  @NamedInPath('callback_id', 'The prompt.')
   @Delete(':callback_id')
-  @Operation('confirmation.withdraw')
-  async withdraw(@Calling() caller: Caller, @Param('callback_id') callbackId: string): Promise<ConfirmationView> {
+  @RequirePermission('confirmation.withdraw')
+  async withdraw(@CurrentCaller() caller: Caller, @CallbackIdParam() callbackId: string): Promise<ConfirmationView> {
     return confirmationView(
       await this.service.withdraw(callbackId, await this.access.scopeOf(caller.subject), caller.origin, caller.arrival),
     );
@@ -136,7 +133,7 @@ export class ConfirmationsController {
    * Who answers. A service may answer for a person and name the door; the person's own rights then decide what the answer
    * may reach. A user's own token answers for that user alone.
    */
-  private async answererOf({ subject, userId, arrival }: Caller, body: AnswerBody): Promise<Answerer> {
+  private async answererOf({ subject, userId, arrival }: Caller, body: Readonly<AnswerDto>): Promise<Answerer> {
     const { user_id: person = null, via = null } = body;
     if (userId === null) {
       if (via !== null && OWN_DOORS.has(via)) throw new InvalidMessageError({ via: 'names a door of the product itself' });
@@ -148,7 +145,7 @@ export class ConfirmationsController {
     return { userId, scope: await this.access.scopeOf(subject), arrival };
   }
 
-  private async read(callbackId: string, caller: Caller, waitSeconds: number, request: Request): Promise<ConfirmationView> {
+  private async read(callbackId: string, caller: Caller, waitSeconds: number): Promise<ConfirmationView> {
     const look = async (waitMs: number, signal?: AbortSignal): Promise<Confirmation> =>
       this.service.getConfirmation(callbackId, await this.access.scopeOf(caller.subject), waitMs, signal);
     if (waitSeconds === 0) return confirmationView(await look(0));
@@ -157,7 +154,7 @@ export class ConfirmationsController {
       // The caller may have lost the right to it meanwhile.
       return caller.userId === null ? confirmation : look(0);
     };
-    return confirmationView(await this.polls.run(caller, request, waitSeconds * 1000, lookAgain, isDecided));
+    return confirmationView(await this.polls.run(caller, waitSeconds * 1000, lookAgain, isDecided));
   }
 }
 

@@ -18,9 +18,10 @@ import { Pages } from '../access/pages.js';
 import { NotificationError } from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
 import { BodyBudget } from './body-budget.js';
-import { Callers, type CalledRequest } from './caller.js';
-import { HttpErrorFilter, sendError } from './http-error.filter.js';
-import { keepBody } from './json-body.js';
+import { Callers } from './callers.js';
+import { sendError } from './error-response.js';
+import { ProtocolErrorFilter } from './filters/protocol-error.filter.js';
+import { keepBody } from './body-reader.js';
 import { isWebSocketPath, pathOf } from '../gateway/handshake.js';
 import { Routes } from './routes.js';
 
@@ -57,24 +58,24 @@ export class Entrance implements OnModuleInit {
     private readonly pages: Pages,
     private readonly callers: Callers,
     private readonly addresses: Addresses,
-    private readonly errors: HttpErrorFilter,
+    private readonly errors: ProtocolErrorFilter,
   ) {
     // A testing module gets its adapter when the application is created from it; an application context never.
     host.init$.subscribe(() => {
-      this.adapter?.use((request: CalledRequest, response: ServerResponse, next: () => void) => {
+      this.adapter?.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
         if (this.routeOf(request) === undefined) {
           next();
           return;
         }
         keepBody(request);
-        void this.checkHandshake(request, response, next);
+        void this.admit(request, response, next);
       });
     });
   }
 
   /** Every route is registered by now: a plain request that none of them takes gets 426 on the WebSocket's path. */
   onModuleInit(): void {
-    this.adapter?.use((request: CalledRequest, response: ServerResponse, next: () => void) => {
+    this.adapter?.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
       if (!isWebSocketPath(request, this.options)) {
         next();
         return;
@@ -91,12 +92,12 @@ export class Entrance implements OnModuleInit {
   }
 
   /** A middleware that admits any request, for a server that serves nothing else. */
-  readonly admitAll = (request: CalledRequest, response: ServerResponse, next: () => void): void => {
+  readonly admitAll = (request: IncomingMessage, response: ServerResponse, next: () => void): void => {
     if (this.admitted.has(request)) next();
-    else void this.checkHandshake(request, response, next);
+    else void this.admit(request, response, next);
   };
 
-  private async checkHandshake(request: CalledRequest, response: ServerResponse, next: () => void): Promise<void> {
+  private async admit(request: IncomingMessage, response: ServerResponse, next: () => void): Promise<void> {
     this.admitted.add(request);
     response.setHeader('Cache-Control', 'no-store');
     response.setHeader('X-Content-Type-Options', 'nosniff');
@@ -119,7 +120,7 @@ export class Entrance implements OnModuleInit {
       this.count(response);
       // What is no route of ours reads no body.
       if (route !== undefined) {
-        await this.callers.identify(request);
+        await this.callers.identify(request, response);
         if (!this.bodies.admits(request, response, this.addresses.of(request)))
           throw new NotificationError('BUSY', 'too many bodies under way');
       }
@@ -131,7 +132,7 @@ export class Entrance implements OnModuleInit {
   }
 
   /** The pattern of the REST route that a request asks for. */
-  private routeOf(request: CalledRequest): string | undefined {
+  private routeOf(request: IncomingMessage): string | undefined {
     this.routes ??= new Routes(
       [...this.modules.values()].flatMap(({ controllers }) => [...controllers.values()].map(({ metatype }) => metatype)),
       this.application.getGlobalPrefix(),

@@ -6,10 +6,9 @@
  *  3. When the caller's access is reviewed, it asks again whether the caller may still have what it waits for.
  */
 import { Injectable } from '@nestjs/common';
-import type { Request } from 'express';
 import { Rights } from '../access/rights.js';
 import { NotificationError } from '../notification.errors.js';
-import type { Caller } from './caller.js';
+import type { Caller } from './callers.js';
 
 /** On this node. */
 const MAX_AT_ONCE = 10_000;
@@ -29,14 +28,11 @@ export class LongPolls {
    * @throws NotificationError UNAUTHENTICATED, RATE_LIMITED (too many of this user's), BUSY (too many of all), and what `step` throws
    */
   async run<Result>(
-    { proof, userId }: Caller,
-    request: Request,
+    { proof, userId, gone }: Caller,
     waitMs: number,
     step: (waitMs: number, signal: AbortSignal) => Promise<Result>,
     isOver: (result: Result) => boolean = () => true,
   ): Promise<Result> {
-    const gone = new AbortController();
-    request.res?.once('close', () => gone.abort());
     const leave = this.enter(userId);
     const until = performance.now() + waitMs;
     try {
@@ -45,15 +41,15 @@ export class LongPolls {
         const hold = this.rights.hold(proof);
         let result: Result;
         try {
-          result = await step(remainingMs, AbortSignal.any([gone.signal, hold.signal]));
+          result = await step(remainingMs, AbortSignal.any([gone, hold.signal]));
         } catch (error) {
-          await this.rights.mustStand(proof);
+          await this.rights.assertStanding(proof);
           throw error;
         } finally {
           hold.release();
         }
-        await this.rights.mustStand(proof);
-        if (isOver(result) || !hold.signal.aborted || gone.signal.aborted || performance.now() >= until) return result;
+        await this.rights.assertStanding(proof);
+        if (isOver(result) || !hold.signal.aborted || gone.aborted || performance.now() >= until) return result;
       }
     } finally {
       leave();

@@ -1,13 +1,18 @@
 /** The pipe that checks frames says what class-validator says, whatever comes. */
 import { IsOptional, IsString, validateSync, type ValidationError } from 'class-validator';
 import fc from 'fast-check';
-import { FramePipe } from '../../src/notification/gateway/frame.pipe.js';
-import * as frames from '../../src/notification/gateway/frames.dto.js';
+import { CompiledValidationPipe } from '../../src/notification/gateway/pipes/compiled-validation.pipe.js';
+import { AckDto } from '../../src/notification/gateway/dto/ack.dto.js';
+import { AuthenticateDto } from '../../src/notification/gateway/dto/authenticate.dto.js';
+import { CancelDto } from '../../src/notification/gateway/dto/cancel.dto.js';
+import { ConfirmDto } from '../../src/notification/gateway/dto/confirm.dto.js';
+import { PendingDto } from '../../src/notification/gateway/dto/pending.dto.js';
+import { ChannelDto, PositionDto, SubscribeDto } from '../../src/notification/gateway/dto/subscribe.dto.js';
 import { InvalidMessageError } from '../../src/notification/notification.errors.js';
 
 type FrameClass = new () => object;
 
-const take = (metatype: FrameClass, value: object): unknown => new FramePipe(metatype).transform(value);
+const take = (metatype: FrameClass, value: object): unknown => new CompiledValidationPipe(metatype).transform(value);
 
 function faultsOf(work: () => unknown): string[] | unknown {
   try {
@@ -25,7 +30,7 @@ function namesOf(errors: ValidationError[], prefix = ''): string[] {
   ]);
 }
 
-const NESTED: Record<string, FrameClass> = { recover: frames.PositionFields, channels: frames.ChannelFields };
+const NESTED: Record<string, FrameClass> = { recover: PositionDto, channels: ChannelDto };
 
 /** An instance of a class with its nested instances, as the library wants them. */
 function instanceOf(metatype: FrameClass, fields: object): object {
@@ -83,8 +88,10 @@ const channel = fc.record({ channel: fc.constantFrom('c', '', 1, null), recover:
 const field = fc.oneof({ weight: 3, arbitrary: value }, fc.array(fc.oneof(channel, value), { maxLength: 34 }));
 const given = fc.dictionary(fc.constantFrom(...NAMES), field, { maxKeys: 6 });
 
-describe('the frame pipe', () => {
-  it.each(Object.entries(frames))('takes and refuses as class-validator does: %s', (_name, metatype) => {
+const DTOS = [AckDto, AuthenticateDto, CancelDto, ChannelDto, ConfirmDto, PendingDto, PositionDto, SubscribeDto];
+
+describe('the compiled validation pipe', () => {
+  it.each<FrameClass>(DTOS)('takes and refuses as class-validator does: %p', (metatype) => {
     fc.assert(
       fc.property(given, (fields) => {
         expect(faultsOf(() => take(metatype, fields))).toEqual(judged(metatype, fields));
@@ -94,9 +101,9 @@ describe('the frame pipe', () => {
   });
 
   it('makes an instance with the known fields only', () => {
-    const frame = take(frames.SubscribeDto, { user_id: 'u', recover: { epoch: 'e', offset: 3, more: 1 }, action: 'subscribe' });
-    expect(frame).toBeInstanceOf(frames.SubscribeDto);
-    expect((frame as frames.SubscribeDto).recover).toBeInstanceOf(frames.PositionFields);
+    const frame = take(SubscribeDto, { user_id: 'u', recover: { epoch: 'e', offset: 3, more: 1 }, action: 'subscribe' });
+    expect(frame).toBeInstanceOf(SubscribeDto);
+    expect((frame as SubscribeDto).recover).toBeInstanceOf(PositionDto);
     expect(JSON.stringify(frame)).toBe('{"user_id":"u","recover":{"epoch":"e","offset":3}}');
   });
 

@@ -1,13 +1,13 @@
 /** Whatever a handler, pipe, guard or interceptor throws reaches the client as one of the protocol's errors. */
 import { Catch, Logger, type ArgumentsHost, type WsExceptionFilter } from '@nestjs/common';
 import { WsException } from '@nestjs/websockets';
-import type { ErrorCode } from '../../protocol/codes.js';
-import type { ClientMessage } from '../../protocol/messages.js';
-import { AuditTrail, isRefusal } from '../access/audit.js';
-import type { Connection } from '../connection/connection.js';
-import { auditActorOf } from './audit-actor.js';
-import { NotificationError } from '../notification.errors.js';
-import { errorMessage, isFault } from '../protocol-error.js';
+import type { ErrorCode } from '../../../protocol/codes.js';
+import type { ClientMessage } from '../../../protocol/messages.js';
+import { AuditTrail, isRefusal } from '../../access/audit.js';
+import type { Connection } from '../../connection/connection.js';
+import { auditActorOf } from '../audit-actor.js';
+import { NotificationError } from '../../notification.errors.js';
+import { errorMessage, isFault } from '../../protocol-error.js';
 
 @Catch()
 export class WsErrorFilter implements WsExceptionFilter {

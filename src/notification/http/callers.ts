@@ -3,16 +3,13 @@
  * user's own token makes that user. What they may do is the policy's business (`access.ts`).
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Request } from 'express';
-import { createParamDecorator, Inject, Injectable, SetMetadata, type CanActivate, type ExecutionContext } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
-import { actorOf, mustBeAllowed, type RouteOperation, type Subject } from '../access/access.js';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Inject, Injectable } from '@nestjs/common';
+import { actorOf, type Subject } from '../access/access.js';
 import { Addresses } from '../access/address-limits.js';
 import { Budgets } from '../access/budgets.js';
-import { Pages } from '../access/pages.js';
 import type { Proof } from '../access/rights.js';
 import { Tokens } from '../access/token-verifier.js';
-import { Reading } from '../connection/reading.js';
 import type { Arrival } from '../engine/deadlines.js';
 import { NotificationError } from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
@@ -29,26 +26,23 @@ export interface Caller {
   proof?: Proof;
   /** When the request reached this node. */
   arrival?: Arrival;
+  /** Aborts when the response has ended or its client has gone away. */
+  gone: AbortSignal;
 }
 
 type Identified = Pick<Caller, 'subject' | 'proof'>;
 
-const OPERATION = 'notification:operation';
+/** A request about whose caller something is known. */
+type CalledRequest = IncomingMessage & { [CALLER]?: Caller; [ORIGIN]?: AuditActor };
 
-/** Names what a route does; the policy has a rule for each name, and a route without one is refused. */
-export const Operation = (operation: RouteOperation): MethodDecorator => SetMetadata(OPERATION, operation);
-
-export type CalledRequest = Request & {
-  caller?: Caller;
-  /** For the audit trail, as soon as it is known who calls. */
-  origin?: AuditActor;
-};
+const CALLER = Symbol('the caller of a guarded route');
+const ORIGIN = Symbol('who sent a request, as the audit trail names it');
 
 /** Finds out who calls, once for each request and from its headers alone. */
 @Injectable()
 export class Callers {
   private readonly keyHashes: Buffer[];
-  private readonly known = new WeakMap<CalledRequest, Promise<Identified>>();
+  private readonly known = new WeakMap<IncomingMessage, Promise<Identified>>();
 
   constructor(
     @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
@@ -60,37 +54,37 @@ export class Callers {
   }
 
   /** @throws NotificationError UNAUTHENTICATED, RATE_LIMITED, UNAVAILABLE */
-  identify(request: CalledRequest): Promise<Identified> {
+  identify(request: IncomingMessage, response: ServerResponse): Promise<Identified> {
     const known = this.known.get(request);
     if (known) return known;
-    const identified = this.identifyWithinBudget(request);
+    const identified = this.identifyWithinBudget(request, response);
     this.known.set(request, identified);
     return identified;
   }
 
-  private async identifyWithinBudget(request: CalledRequest): Promise<Identified> {
+  private async identifyWithinBudget(request: CalledRequest, response: ServerResponse): Promise<Identified> {
     try {
       const identified = await this.subjectOf(request);
-      request.origin = { by: actorOf(identified.subject), means: 'rest', address: this.addresses.of(request) };
-      this.spend(identified.subject, request);
+      request[ORIGIN] = { by: actorOf(identified.subject), means: 'rest', address: this.addresses.of(request) };
+      this.spend(identified.subject, request, response);
       return identified;
     } catch (error) {
       if (error instanceof NotificationError && error.code === 'UNAUTHENTICATED')
-        this.spend({ kind: 'unauthenticated' }, request);
+        this.spend({ kind: 'unauthenticated' }, request, response);
       throw error;
     }
   }
 
   /** One call of an identity's budget, which its sockets share. @throws NotificationError RATE_LIMITED */
-  private spend(subject: Subject, request: CalledRequest): void {
+  private spend(subject: Subject, request: IncomingMessage, response: ServerResponse): void {
     const address = this.addresses.of(request);
     if (this.budgets.take(subject, address)) return;
     const waitS = Math.ceil(this.budgets.waitMs(subject, address) / 1000);
-    request.res?.setHeader('Retry-After', String(Math.max(waitS, 1)));
+    response.setHeader('Retry-After', String(Math.max(waitS, 1)));
     throw new NotificationError('RATE_LIMITED', 'too many calls');
   }
 
-  private async subjectOf(request: CalledRequest): Promise<Identified> {
+  private async subjectOf(request: IncomingMessage): Promise<Identified> {
     const isOpen = this.options.authenticator === undefined && this.keyHashes.length === 0;
     if (isOpen) return { subject: { kind: 'service' } };
     const token = headerText(request, 'X-API-Key') ?? /^Bearer +(\S+)$/i.exec(headerText(request, 'Authorization') ?? '')?.[1];
@@ -109,36 +103,18 @@ export class Callers {
   }
 }
 
-/** The caller of a guarded route. */
-export const Calling = createParamDecorator((_data: unknown, context: ExecutionContext): Caller => {
-  const { caller } = context.switchToHttp().getRequest<CalledRequest>();
-  if (!caller) throw new TypeError('@Calling() needs RestGuard');
-  return caller;
-});
-
-@Injectable()
-export class RestGuard implements CanActivate {
-  constructor(
-    @Inject(Reflector) private readonly reflector: Reflector,
-    private readonly pages: Pages,
-    private readonly callers: Callers,
-    private readonly addresses: Addresses,
-    private readonly reading: Reading,
-  ) {}
-
-  async canActivate(context: ExecutionContext): Promise<boolean> {
-    const request = context.switchToHttp().getRequest<CalledRequest>();
-    // A host application may serve the route where the entrance does not recognise it.
-    this.pages.check(request);
-    const operation = this.reflector.get<RouteOperation | undefined>(OPERATION, context.getHandler());
-    if (operation === undefined) throw new NotificationError('FORBIDDEN', 'no policy for this route');
-    const { subject, proof } = await this.callers.identify(request);
-    const userId = subject.kind === 'user' ? subject.userId : null;
-    const origin: AuditActor = { by: actorOf(subject), means: 'rest', address: this.addresses.of(request) };
-    request.caller = { subject, userId, proof, origin, arrival: this.reading.arrivalOf(request) };
-    mustBeAllowed(subject, operation);
-    return true;
-  }
+export function setCaller(request: CalledRequest, caller: Caller): void {
+  request[CALLER] = caller;
 }
+
+/** @throws TypeError on a route without `ApiGuard` */
+export function callerOf(request: CalledRequest): Caller {
+  const { [CALLER]: caller } = request;
+  if (!caller) throw new TypeError('@CurrentCaller() needs ApiGuard');
+  return caller;
+}
+
+/** For the audit trail. @returns `undefined` before it is known who calls */
+export const originOf = (request: CalledRequest): AuditActor | undefined => request[ORIGIN];
 
 const hash = (key: string): Buffer => createHash('sha256').update(key).digest();

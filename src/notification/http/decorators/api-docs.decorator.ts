@@ -1,9 +1,8 @@
 /** What OpenAPI says of a route: in words, what it answers, and every error it can give. */
 import { applyDecorators, type Type } from '@nestjs/common';
-import { ApiExtraModels, ApiOperation, ApiParam, ApiResponse } from './api-docs.js';
-import { ERROR_STATUS, type ErrorCode } from '../../protocol/codes.js';
-import { MAX_IDENTIFIER_LENGTH } from '../../protocol/identifier.js';
-import { ErrorResponse } from './responses.js';
+import { ApiExtraModels, ApiOperation, ApiResponse } from '../api-docs.js';
+import { ERROR_STATUS, type ErrorCode } from '../../../protocol/codes.js';
+import { ErrorResponse } from '../dto/responses/error.dto.js';
 
 interface Documentation {
   summary: string;
@@ -23,7 +22,7 @@ const ANY_ROUTE: readonly ErrorCode[] = [
   'UNAVAILABLE',
 ];
 
-export function Documented({ summary, description, answers, errors = [] }: Documentation): MethodDecorator {
+export function ApiDocs({ summary, description, answers, errors = [] }: Documentation): MethodDecorator {
   const byStatus = new Map<number, ErrorCode[]>();
   for (const code of [...ANY_ROUTE, ...errors])
     byStatus.set(ERROR_STATUS[code], [...(byStatus.get(ERROR_STATUS[code]) ?? []), code]);
@@ -37,6 +36,10 @@ export function Documented({ summary, description, answers, errors = [] }: Docum
   );
 }
 
-/** A path parameter that names a user or a task. */
-export const NamedInPath = (name: 'user_id' | 'task_id' | 'callback_id', description: string): MethodDecorator =>
-  ApiParam({ name, description, schema: { type: 'string', minLength: 1, maxLength: MAX_IDENTIFIER_LENGTH } });
+/** Lets a parameter's decorator describe the parameter on its method, where Swagger looks for it. */
+export function onMethod(...decorators: MethodDecorator[]): ParameterDecorator {
+  return (target, key) => {
+    const method = key === undefined ? undefined : Object.getOwnPropertyDescriptor(target, key);
+    if (method && key !== undefined) for (const decorate of decorators) decorate(target, key, method);
+  };
+}

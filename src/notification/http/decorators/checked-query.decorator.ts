@@ -1,10 +1,10 @@
 /** A route's query, by the rules of its class. An unknown name is refused, since a misspelt option must not fall back to a default. */
 import 'reflect-metadata';
-import type { Request } from 'express';
-import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type * as Swagger from '@nestjs/swagger';
-import { documentLater } from './api-docs.js';
-import { RuleReader } from '../rules.js';
+import { documentLater } from '../api-docs.js';
+import { RuleReader } from '../../rules.js';
+import { sealedParam } from '../../sealed-param.js';
+import { onMethod } from './api-docs.decorator.js';
 
 const NUMBER_IN_TEXT = 'notification:number-in-text';
 const NUMBER = /^[+-]?\d+(?:\.\d+)?$/;
@@ -12,29 +12,27 @@ const NUMBER = /^[+-]?\d+(?:\.\d+)?$/;
 /** A number in a query, which arrives as text. */
 export const FromText = (): PropertyDecorator => Reflect.metadata(NUMBER_IN_TEXT, true);
 
-/** The query as an instance of `queryClass`. A host app's pipes skip a parameter with a decorator of its own. */
-export function CheckedQuery(queryClass: new () => object): ParameterDecorator {
-  const reader = new RuleReader(queryClass, 'refuse');
-  const prototype = queryClass.prototype as object;
+/** The query as an instance of `dto`. */
+export function CheckedQuery(dto: new () => object): ParameterDecorator {
+  const reader = new RuleReader(dto, 'refuse');
+  const prototype = dto.prototype as object;
   const valueOf = (name: string, value: unknown): unknown => {
     const isNumber = Reflect.getMetadata(NUMBER_IN_TEXT, prototype, name) === true;
     return isNumber && typeof value === 'string' && NUMBER.test(value) ? Number(value) : value;
   };
-  return createParamDecorator(
-    (_data: unknown, context: ExecutionContext): object => {
-      const { query } = context.switchToHttp().getRequest<Request>();
+  return sealedParam(
+    (context) => {
+      const query = context.switchToHttp().getRequest<{ query: object }>().query;
       return reader.read(Object.fromEntries(Object.entries(query).map(([name, value]) => [name, valueOf(name, value)])));
     },
     [
-      (target, key) => {
-        const method = key === undefined ? undefined : Object.getOwnPropertyDescriptor(target, key);
-        if (!method || key === undefined) return;
+      onMethod((target, key, method) => {
         documentLater((swagger) => {
           for (const described of describe(prototype, swagger)) described(target, key, method);
         });
-      },
+      }),
     ],
-  )();
+  );
 }
 
 /** OpenAPI's parameters, of the properties that the class describes. */

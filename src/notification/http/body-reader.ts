@@ -2,54 +2,21 @@
  * The body of a REST request. It is JSON in UTF-8, or the request is refused: input that was not understood decides nothing.
  *
  *  1. `BodyTypeGuard` decides by the headers alone, on every route, after the caller is known.
- *  2. `@JsonBody()` reads the bytes itself. Where a host app's parser has read them first, it uses the bytes that
- *     `keepBody` or Nest's option `rawBody` kept; without those, the parsed value.
- *  3. Nothing but `RuleReader` walks the value: a host app's pipes skip a parameter with a decorator of its own.
+ *  2. The bytes are read here. Where a host app's parser has read them first, the bytes count that `keepBody` or Nest's
+ *     option `rawBody` kept; without those, the parsed value.
+ *  3. Nothing but `RuleReader` walks the value.
  */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
-import { createParamDecorator, type CanActivate, type ExecutionContext } from '@nestjs/common';
-import { ApiBody } from './api-docs.js';
 import { decodeBody, isObject } from '../../protocol/decode.js';
 import { asFields, findFault } from '../../protocol/json.js';
 import { InvalidMessageError, NotificationError, UnsupportedBodyError } from '../notification.errors.js';
-import { RuleReader } from '../rules.js';
-import { headerText } from './header-text.js';
-import { hasBody } from './http-error.filter.js';
-import { MESSAGE } from './schemas.js';
 
 export const MAX_BODY_BYTES = 1_048_576;
 const BOM = '\ufeff';
 const KEPT = Symbol('the bytes of a body');
 
-type BodyRequest = IncomingMessage & { body?: unknown; rawBody?: unknown; [KEPT]?: { chunks: Buffer[]; bytes: number } };
-
-/** Refuses a body of another type, whatever the route makes of it. */
-export class BodyTypeGuard implements CanActivate {
-  canActivate(context: ExecutionContext): boolean {
-    const request = context.switchToHttp().getRequest<BodyRequest>();
-    if (hasBody(request)) mustBeJson(request);
-    return true;
-  }
-}
-
-/** The body as an instance of `bodyClass`, an unknown field refused by name; without a class any JSON, a message of the application's own. */
-export function JsonBody(bodyClass?: new () => object): ParameterDecorator {
-  const reader = bodyClass && new RuleReader(bodyClass, 'refuse');
-  const described = ApiBody(bodyClass ? { type: bodyClass } : { schema: MESSAGE });
-  return createParamDecorator(
-    async (_data: unknown, context: ExecutionContext): Promise<unknown> => {
-      const body = await readBody(context.switchToHttp().getRequest<BodyRequest>());
-      return reader ? reader.read(body) : body;
-    },
-    [
-      (target, key) => {
-        const method = key === undefined ? undefined : Object.getOwnPropertyDescriptor(target, key);
-        if (method && key !== undefined) described(target, key, method);
-      },
-    ],
-  )();
-}
+export type BodyRequest = IncomingMessage & { body?: unknown; rawBody?: unknown; [KEPT]?: { chunks: Buffer[]; bytes: number } };
 
 /** Keeps the bytes of a body that a host app's parser may read first, so that the text counts and not what the parser made of it. */
 export function keepBody(request: BodyRequest): void {
@@ -67,7 +34,7 @@ export function keepBody(request: BodyRequest): void {
 }
 
 /** @throws NotificationError */
-async function readBody(request: BodyRequest): Promise<unknown> {
+export async function readBody(request: BodyRequest): Promise<unknown> {
   if (!hasBody(request)) throw missing();
   const bytes = request.readableDidRead || request.readableEnded ? bytesKept(request) : await collect(request);
   if (bytes) return decode(bytes);
@@ -117,17 +84,9 @@ async function collect(request: BodyRequest): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** @throws UnsupportedBodyError */
-function mustBeJson(request: IncomingMessage): void {
-  const given = headerText(request, 'Content-Type') ?? '';
-  const [type = '', ...parameters] = given.split(';').map((part) => part.trim());
-  if (type.toLowerCase() !== 'application/json') throw new UnsupportedBodyError('Content-Type', 'must be application/json');
-  const charset = parameters.find((parameter) => /^charset\s*=/i.test(parameter));
-  if (charset !== undefined && !/^charset\s*=\s*"?utf-?8"?$/i.test(charset))
-    throw new UnsupportedBodyError('Content-Type', 'the charset must be utf-8');
-  const encoding = headerText(request, 'Content-Encoding') ?? 'identity';
-  if (!/^(?:identity)?$/i.test(encoding)) throw new UnsupportedBodyError('Content-Encoding', 'must be identity');
-}
-
 const missing = (): InvalidMessageError => new InvalidMessageError({ '(body)': 'is required' });
 const tooLarge = (): InvalidMessageError => new InvalidMessageError({ '(body)': `must have at most ${MAX_BODY_BYTES} bytes` });
+
+export function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}

@@ -1,6 +1,6 @@
 /** OpenAPI schemas of what no class checks: free messages, forms, and the words of the protocol. */
 import type { ApiPropertyOptions } from '@nestjs/swagger';
-import { RESERVED_FIELDS } from '../../protocol/messages.js';
+import { RESERVED_FIELDS } from '../../../protocol/messages.js';
 
 export const STATES = ['pending', 'answered', 'timed_out', 'cancelled', 'withdrawn'] as const;
 
@@ -70,3 +70,12 @@ export const INPUT_SCHEMA = {
     additionalProperties: { type: 'boolean', enum: [false] },
   },
 } as unknown as ApiPropertyOptions;
+
+/** More than 0; a fraction is allowed. */
+export const SECONDS = { type: 'number', minimum: 0, exclusiveMinimum: true } as const;
+
+/** Any JSON object. */
+export const FREE_OBJECT = { type: 'object' as const, additionalProperties: true };
+
+/** How descriptions name a time. */
+export const MOMENT = 'Unix seconds, with a fraction.';

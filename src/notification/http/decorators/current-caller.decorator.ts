@@ -1,0 +1,6 @@
+/** `@CurrentCaller() caller: Caller`: who sent the request. */
+import { sealedParam } from '../../sealed-param.js';
+import { callerOf } from '../callers.js';
+import { exchangeOf } from '../exchange.js';
+
+export const CurrentCaller = (): ParameterDecorator => sealedParam((context) => callerOf(exchangeOf(context).request));

@@ -1,0 +1,23 @@
+/** The body of `POST /ws/tasks/:task_id/cancel`. */
+import { ApiPropertyOptional } from '../api-docs.js';
+import { IsOptional, IsString, MaxLength } from 'class-validator';
+import { MAX_IDENTIFIER_LENGTH } from '../../../protocol/identifier.js';
+import { HasNoNul, IsIdentifier } from '../../validation.js';
+
+export class CancelTaskDto {
+  @ApiPropertyOptional({
+    description: 'Whose task it is, where nobody has named it yet.',
+    minLength: 1,
+    maxLength: MAX_IDENTIFIER_LENGTH,
+  })
+  @IsIdentifier()
+  @IsOptional()
+  user_id?: string;
+
+  @ApiPropertyOptional({ description: 'Why, in words; without NUL.', maxLength: 1024 })
+  @HasNoNul()
+  @MaxLength(1024)
+  @IsString()
+  @IsOptional()
+  reason?: string;
+}

@@ -1,0 +1,43 @@
+/** What the routes of one user answer. */
+import { ApiProperty, ApiPropertyOptional } from '../../api-docs.js';
+import { MOMENT } from '../schemas.js';
+
+export class DeviceResponse {
+  @ApiProperty({ type: String, description: 'The node that it is connected to.' })
+  node!: string;
+
+  @ApiProperty({ type: Number, description: `When it connected. ${MOMENT}` })
+  since!: number;
+
+  @ApiProperty({ type: String, description: 'Where it connects from.' })
+  address!: string;
+
+  @ApiPropertyOptional({ type: Number, description: 'Seconds between a ping and its pong; absent before the first.' })
+  round_trip_time?: number;
+}
+
+export class PresenceResponse {
+  @ApiProperty({ type: String, description: 'The user.' })
+  user_id!: string;
+
+  @ApiProperty({ type: Boolean, description: 'Whether there is a connection.' })
+  online!: boolean;
+
+  @ApiProperty({ type: 'integer', description: 'Connections on all nodes.' })
+  connections!: number;
+
+  @ApiProperty({ type: [DeviceResponse], description: 'The connections, oldest first.' }) devices!: DeviceResponse[];
+}
+
+export class RevocationResponse {
+  @ApiProperty({ type: String, description: 'The user.' })
+  user_id!: string;
+
+  @ApiProperty({ type: Number, description: `Tokens issued until then are refused. ${MOMENT}` })
+  revoked_at!: number;
+}
+
+export class ReviewResponse {
+  @ApiProperty({ type: String, description: 'The user.' })
+  user_id!: string;
+}
