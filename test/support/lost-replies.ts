@@ -6,7 +6,8 @@ import { readdir } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Script } from '../../src/notification/engine/redis/scripts/script.js';
 import { ConfigurationError, EngineUnavailableError } from '../../src/notification/notification.errors.js';
-import { RedisNodes, untilAvailable } from './redis-nodes.js';
+import { EngineRecorder } from './engine-recorder.js';
+import { RedisNodes, untilAvailable, type Node } from './redis-nodes.js';
 import { RedisServer, type RedisMonitor } from './redis.js';
 import { SCRIPT_CASES, type Scene, type ScriptCase } from './redis-script-cases.js';
 import { TcpProxy } from './tcp-proxy.js';
@@ -68,7 +69,7 @@ export function describeLostReplies(how: 'cut' | 'silence', commandTimeoutMs: nu
     ) as [RedisNodes, RedisNodes];
     open.push(proxy, ours, others);
     const startNode = () => ours.start(settings);
-    const other = await others.start();
+    const other = await startOther(others, settings?.retentionMs);
     other.recorder.reached = 0;
     const node = later ? other : await startNode();
     return { scene: { server, other, node, startNode, proxy }, prefix };
@@ -119,6 +120,13 @@ export function describeLostReplies(how: 'cut' | 'silence', commandTimeoutMs: nu
     }
     expect(left).toEqual(sound.sizes);
   });
+}
+
+/** With a retention of its own the other node must have the same, and does not sweep: the node under test is to forget tasks. */
+async function startOther(nodes: RedisNodes, retentionMs: number | undefined): Promise<Node> {
+  if (retentionMs === undefined) return nodes.start();
+  const recorder = new EngineRecorder();
+  return { ...(await nodes.startWith(recorder, { retentionMs })), recorder };
 }
 
 /** A node that starts has nobody to refuse: it says why, and ends. */

@@ -148,9 +148,14 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
     after: (scene) => decidedOnce(scene, 'withdrawn'),
   },
   get: {
-    // It settles what is due.
+    // It applies a deadline that is due, once every node has read what came before it.
     given: (scene) => open(scene, { timeoutMs: 1 }),
-    act: ({ node }) => node.engine.get(ID),
+    act: async ({ node }) => {
+      for (;;) {
+        const confirmation = await node.engine.get(ID);
+        if (confirmation?.state !== 'pending') return confirmation;
+      }
+    },
     same: ({ state }: { state: string }) => state,
     after: (scene) => decidedOnce(scene, 'timed_out'),
   },
@@ -268,7 +273,9 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
   unacknowledged: {
     given: keep,
     act: ({ node }) => node.engine.unacknowledged('ann', 10),
-    same: ({ items }: { items: unknown[] }) => items,
+    // The time at which it expires is the server's, and another one in each run.
+    same: ({ items }: { items: { messageId: string; message: object }[] }) =>
+      items.map(({ messageId, message }) => [messageId, message]),
   },
   counts: { given: open, act: ({ node }) => node.engine.counts(), same: (counts: object) => counts },
   revoke: {
