@@ -6,8 +6,11 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CANCEL_PROMPTS } from '../../src/notification/engine/redis/scripts/confirmation.js';
+import { EngineUnavailableError } from '../../src/notification/notification.errors.js';
+import { TestClient } from '../support/client.js';
 import { RedisServer } from '../support/redis.js';
 import { startService, type TestService } from '../support/service.js';
+import { StallableNode } from '../support/stallable-node.js';
 import { requireBinary } from '../support/system.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
@@ -95,6 +98,72 @@ requireBinary('redis-server')('after a break between a node and Redis', () => {
     expect(later.confirmation.state).toBe('pending');
   });
 
+  /** What a channel brought to a connection, in order: offsets, and what was said of gaps. */
+  const broughtTo = (client: TestClient): unknown[] =>
+    client.received
+      .filter(({ type, offset }) => type === 'recovered' || (type === 'news' && offset !== undefined))
+      .map(({ type, offset, recovered }) => (type === 'recovered' ? { recovered } : offset));
+
+  it.each(rounds)(
+    'catches a standing subscription up with what was accepted while its pub/sub was away (round %i)',
+    async (round) => {
+      await ready();
+      const userId = `standing-${round}`;
+      const ann = await broken.connectAs(userId);
+      const publish = async (): Promise<void> => {
+        expect((await sound.rest('POST', `/ws/users/${userId}/messages`, { type: 'news' })).status).toBe(202);
+      };
+      await publish();
+      await ann.next('news');
+      const missed = 1 + (round % 5);
+      await whileDeaf(async () => {
+        for (let message = 0; message < missed; message += 1) await publish();
+      });
+      await ready();
+      await publish();
+      await ann.next({ type: 'news', offset: missed + 2 });
+      expect(broughtTo(ann)).toEqual(Array.from({ length: missed + 2 }, (_, index) => index + 1));
+      await ann.close();
+    },
+  );
+
+  it.each(rounds)('catches a standing subscription up, or announces the gap, when Redis restarts (round %i)', async (round) => {
+    await ready();
+    const channel = `restarted-${round}`;
+    const clients = await Promise.all([broken, sound].map((node) => node.connect()));
+    for (const client of clients) await client.request({ action: 'subscribe', channel });
+    const accepted: number[] = [];
+    let serial = 0;
+    /** Publishes until `count` messages were accepted. */
+    const publish = async (count: number): Promise<void> => {
+      for (const target = accepted.length + count; accepted.length < target;) {
+        const n = (serial += 1);
+        try {
+          await sound.notifications.publish(channel, { type: 'news', n });
+          accepted.push(n);
+        } catch (error) {
+          expect(error).toBeInstanceOf(EngineUnavailableError);
+        }
+      }
+    };
+    await publish(1);
+    for (const client of clients) await client.next('news');
+    await redis.kill9();
+    await redis.restart();
+    // The first ones are accepted before every node listens again.
+    await publish(3);
+    await ready();
+    await publish(1);
+    for (const client of clients) {
+      await client.next({ type: 'news', n: serial });
+      const received = client.received.flatMap(({ type, n }) => (type === 'news' ? Number(n) : []));
+      const isAnnounced = client.received.some(({ type, recovered }) => type === 'recovered' && recovered === false);
+      expect(received).toEqual([...new Set(received)].sort((one, other) => one - other));
+      if (!isAnnounced) expect(received).toEqual(expect.arrayContaining(accepted));
+      await client.close();
+    }
+  });
+
   describe('with a short retention', () => {
     let short: TestService;
     beforeAll(async () => {
@@ -111,6 +180,49 @@ requireBinary('redis-server')('after a break between a node and Redis', () => {
       await short.rest('DELETE', `/ws/tasks/${taskId}/cancel`);
       for (const userId of ['ann', 'bob', 'cat']) expect((await ask(userId)).confirmation.state).toBe('pending');
     });
+  });
+});
+
+requireBinary('faketime')('with a node whose clock is two minutes behind', () => {
+  const BEHIND_S = 120;
+  const prefix = { WEBSOCKET_ENGINE: 'redis', WEBSOCKET_RETENTION: '60', WEBSOCKET_REDIS_PREFIX: 'late' };
+  let redis: RedisServer;
+  let late: StallableNode;
+  let sound: TestService;
+  beforeAll(async () => {
+    redis = await RedisServer.start();
+    const environment = { ...prefix, WEBSOCKET_REDIS_URL: redis.url };
+    [late, sound] = await Promise.all([StallableNode.start(environment), startService({ environment })]);
+    late.setClock(-BEHIND_S);
+    const probe = await TestClient.connect(late.wsUrl);
+    const clock = async (): Promise<number> => Number((await probe.request({ action: 'ping' }))['timestamp']);
+    while ((await clock()) > Date.now() / 1000 - BEHIND_S / 2) await new Promise((resolve) => setTimeout(resolve, 20));
+    await probe.close();
+  });
+  afterAll(async () => {
+    await sound.stop();
+    await late.end();
+    await redis.stop();
+  });
+
+  it.each(rounds)('shows an acknowledged message that the late node accepted, on either node (round %i)', async (round) => {
+    const userId = `ann-${round}`;
+    const sent = await fetch(`${late.url}/ws/users/${userId}/messages?requires_ack=true`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ type: 'mail' }),
+    });
+    expect(sent.status).toBe(202);
+    const { message_id } = (await sent.json()) as Record<string, unknown>;
+    for (const wsUrl of [`${sound.wsUrl}/ws`, late.wsUrl]) {
+      const device = await TestClient.connect(wsUrl);
+      device.send({ action: 'subscribe', user_id: userId });
+      await device.next({ type: 'mail', message_id });
+      await device.close();
+    }
+    const device = await sound.connectAs(userId);
+    expect(await device.request({ action: 'ack', message_id })).toMatchObject({ type: 'acknowledged' });
+    await device.close();
   });
 });
 
