@@ -62,7 +62,7 @@ export class Subscription {
     const { state } = this;
     if (state.phase !== 'live') {
       if (state.phase === 'joining') state.first ??= at;
-      if (state.newest?.epoch !== at.epoch || state.newest.offset < at.offset) state.newest = at;
+      if (isNewer(at, state.newest)) state.newest = at;
       return 'known';
     }
     const { epoch, offset } = state.position;
@@ -76,7 +76,8 @@ export class Subscription {
   lacks(head: StreamPosition): boolean {
     const { state } = this;
     if (state.phase === 'live') return state.position.epoch !== head.epoch || state.position.offset < head.offset;
-    this.place(head);
+    // `head` is a position, not a publication that this connection had: it never becomes `first`.
+    if (isNewer(head, state.newest)) state.newest = head;
     return false;
   }
 
@@ -124,6 +125,9 @@ export class Subscription {
     return recovering;
   }
 }
+
+const isNewer = (at: StreamPosition, newest: StreamPosition | undefined): boolean =>
+  newest?.epoch !== at.epoch || newest.offset < at.offset;
 
 /** @returns `undefined` where the epochs differ: only history says which is the newer */
 function laterOf(head: StreamPosition, other: StreamPosition | undefined): StreamPosition | undefined {
