@@ -8,7 +8,7 @@ import { startProcess, type ServiceProcess } from '../../support/process.js';
 import type { Recorder } from '../recorder.js';
 import { RedisServer } from '../../support/redis.js';
 import { TestClient } from '../../support/client.js';
-import type { Node, Site } from './single-node.js';
+import { NO_RATE_LIMIT, type Node, type Site } from './single-node.js';
 
 /** After so long without Redis deadlines that passed meanwhile are missed ones, on the slowest machine. */
 const MISSED_MS = 4000;
@@ -127,6 +127,7 @@ export class RedisSite implements Site {
       WEBSOCKET_LOG_LEVEL: 'info',
       WEBSOCKET_COMPRESSION: 'off',
       WEBSOCKET_MAX_CONNECTIONS: '20000',
+      WEBSOCKET_RATE_LIMIT: NO_RATE_LIMIT,
       ...this.environment,
     });
     const { url, wsUrl } = slot.process;

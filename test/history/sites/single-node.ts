@@ -18,6 +18,9 @@ import {
 import { startProcess, type ServiceProcess } from '../../support/process.js';
 import { verdictOf, type Recorder } from '../recorder.js';
 
+/** A workload is one identity, and calls far more often than a client. */
+export const NO_RATE_LIMIT = '1000000';
+
 export interface Node {
   readonly name: string;
   readonly url: string;
@@ -125,7 +128,13 @@ export class InProcessSite extends OneNode {
   }
 
   protected async startNode(): Promise<Node> {
-    const options = { dataDir: this.folder, drainTimeoutMs: 0, compression: false, ...this.options };
+    const options = {
+      dataDir: this.folder,
+      drainTimeoutMs: 0,
+      compression: false,
+      rateLimit: Number(NO_RATE_LIMIT),
+      ...this.options,
+    };
     const app = await this.build(Listening.on(options, this.recorder));
     app.useWebSocketAdapter(new NotificationWsAdapter(app));
     await app.listen(0, '127.0.0.1');
@@ -164,6 +173,7 @@ export class ProcessSite extends OneNode {
       WEBSOCKET_DATA_DIR: this.folder,
       WEBSOCKET_LOG_LEVEL: 'info',
       WEBSOCKET_COMPRESSION: 'off',
+      WEBSOCKET_RATE_LIMIT: NO_RATE_LIMIT,
       ...this.environment,
     });
     const { url, wsUrl } = this.process;
