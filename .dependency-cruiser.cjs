@@ -66,10 +66,16 @@ module.exports = {
       { pathNot: '^src/(client|protocol)/' },
     ),
     forbid(
+      'hooks know only the client and React',
+      'they run where no server is',
+      { path: '^src/react/' },
+      { pathNot: ['^src/(react|client/index\\.ts$|protocol)', '(^|node_modules/)(@types/)?react/'] },
+    ),
+    forbid(
       'the server knows no client',
       'neither SDK nor web page is part of it',
-      { path: '^src/', pathNot: '^src/(client|console)/' },
-      { path: '^src/client/' },
+      { path: '^src/', pathNot: '^src/(client|react|console)/' },
+      { path: '^src/(client|react)/' },
     ),
     forbid(
       'index.ts is the door, for others',

@@ -1,24 +1,23 @@
 /** How long a client waits before it connects again, by what ended the connection before. */
 
-/** Milliseconds; `null`: never again. */
-export type Wait = number | null;
-
 const BASE_MS = 250;
 const LONGEST_MS = 30_000;
-/** After `service restart` all clients come back: spread over this time they are no storm. */
+/** After `service restart` all clients come back. Spread over this time they are no storm. */
 const RESTART_MS = 3000;
 /** A node without room, or a client that sent too fast, waits at least this long. */
 const CROWDED_MS = 5000;
 
 /**
+ * Full jitter: any time from zero to a limit that doubles with every failure.
+ *
  * @param code the close code, 1006 where there was none
  * @param attempt how many attempts have failed since the last connection that worked
  * @param random from 0 to below 1
+ * @returns milliseconds; `null` means never again
  */
-export function waitAfter(code: number, attempt: number, random: () => number): Wait {
+export function waitAfter(code: number, attempt: number, random: () => number): number | null {
   if (code >= 4500 && code <= 4999) return null;
-  const jitter = random() * Math.min(LONGEST_MS, BASE_MS * 2 ** attempt);
   if (code === 1012) return random() * RESTART_MS;
-  if (code === 1013 || code === 1008) return CROWDED_MS + jitter;
-  return jitter;
+  const jitterMs = random() * Math.min(LONGEST_MS, BASE_MS * 2 ** attempt);
+  return code === 1013 || code === 1008 ? CROWDED_MS + jitterMs : jitterMs;
 }

@@ -1,131 +1,159 @@
 /**
- * The channels that the application wants, and where it stands in each.
+ * The channels that the application wants, and where this client stands in each.
  *
- *  1. The last position of any frame is kept, in the order in which frames come, and offered when the channel is
+ *  1. The last position of any frame is kept, in the order in which frames arrive, and offered when the channel is
  *     subscribed again. The protocol promises that this misses nothing.
- *  2. What comes twice is dropped by its offset. What is missing is a gap, which is reported and never silent.
+ *  2. A message that arrives twice is dropped by its offset. A missing one is a gap, which is an event.
  *  3. One frame subscribes to all channels. Where the server refuses it, each is tried alone, so that one channel that
  *     is not allowed does not stop the others.
+ *  4. Until its channel is subscribed on this connection, a message that recovery will repeat is left out.
  */
 import { CONFLATED_TYPES, type StreamPosition, type Subscribed } from '../protocol/messages.js';
-import { ServerError } from './errors.js';
-import { ConnectionLostError, type Requests, type ServerReply } from './requests.js';
+import { ConnectionLostError, isTemporary, ServerError } from './errors.js';
+import { isControl, type ServerReply } from './frames.js';
+import type { Requests } from './requests.js';
 
 /** The most that one frame may name. */
 const PER_FRAME = 32;
 const RETRY_MS = 1000;
 
 export interface ChannelEvents {
+  /** Every channel has been asked for. */
+  onReady(): void;
   /** The channel is subscribed; `pending` are the ids of its open prompts. */
   onSubscribed(subscribed: Subscribed): void;
-  /** Messages were lost for good: reload what the channel is about. */
-  onGap(channel: string): void;
-  /** The server will not, or no longer, let this client have the channel. */
-  onEnded(channel: string, error: Error): void;
+  /** The channel has no state yet, or has lost messages for good: load what it is about. */
+  onStale(channel: string, isGap: boolean): void;
+  /** The server does not, or no longer, let this client have the channel. */
+  onEnded(channel: string, error: unknown): void;
+}
+
+interface ChannelState {
+  position?: StreamPosition;
+  /** Subscribed on this connection. */
+  confirmed: boolean;
 }
 
 export class Channels {
-  private readonly positions = new Map<string, StreamPosition | undefined>();
+  private readonly states = new Map<string, ChannelState>();
   private retry: ReturnType<typeof setTimeout> | undefined;
   private connected = false;
-  /** What this connection is subscribed to. */
-  private readonly confirmed = new Set<string>();
 
   constructor(
     private readonly requests: Requests,
     private readonly events: ChannelEvents,
   ) {}
 
-  has(channel: string): boolean {
-    return this.positions.has(channel);
-  }
-
   /** Wants a channel from now on. */
   add(channel: string): void {
-    if (this.positions.has(channel)) return;
-    this.positions.set(channel, undefined);
-    if (this.connected) void this.subscribe([channel]);
+    if (this.states.has(channel)) return;
+    this.states.set(channel, { confirmed: false });
+    if (this.connected) void this.subscribeOrRetry([channel]);
   }
 
   remove(channel: string): void {
-    if (!this.positions.delete(channel) || !this.connected || channel === 'broadcast') return;
-    this.requests.passing({ action: 'unsubscribe', channel }).catch(() => undefined); // gone with the connection anyway
+    if (!this.states.delete(channel) || !this.connected || channel === 'broadcast') return;
+    this.requests.passing({ action: 'unsubscribe', channel }).catch(() => undefined); // ends with the connection anyway
   }
 
-  /** The connection may subscribe. Resolves when everything has been asked for. */
+  /** The connection may subscribe. */
   async onConnected(): Promise<void> {
     this.connected = true;
-    await this.subscribe([...this.positions.keys()]);
+    if (await this.subscribeOrRetry(this.unconfirmed())) this.events.onReady();
   }
 
   onLost(): void {
     this.connected = false;
-    this.confirmed.clear();
     clearTimeout(this.retry);
+    for (const state of this.states.values()) state.confirmed = false;
   }
 
-  /** Notes what a frame says of positions. @returns `false` for a message that this client has had */
+  /** Keeps what a frame says of positions. @returns `false` for a message that this client has had, or will get again */
   onFrame(frame: ServerReply): boolean {
-    if (frame.type === 'subscription_confirmed') return this.onSubscribed(frame);
+    if (frame.type === 'subscription_confirmed') return this.confirmAll(frame);
     const { channel, epoch, offset } = frame as Partial<Subscribed>;
-    if (channel === undefined || !this.positions.has(channel)) return true;
-    if (frame.type === 'unsubscribed') {
-      this.positions.delete(channel);
-      this.events.onEnded(channel, new Error(`the server ended the subscription to ${channel}`));
-      return true;
-    }
+    if (channel === undefined) return !this.willRepeat(frame);
+    const state = this.states.get(channel);
+    if (!state) return false;
+    if (frame.type === 'unsubscribed') this.onUnsubscribed(frame, channel, state);
     if (offset === undefined) return true;
-    const known = this.positions.get(channel);
-    if (epoch !== undefined) this.positions.set(channel, { epoch, offset });
-    else if (known) {
-      if (offset <= known.offset) return false;
-      this.positions.set(channel, { epoch: known.epoch, offset });
+    const { position } = state;
+    if (epoch !== undefined) {
+      const isGap = frame['recovered'] === false || (position?.epoch === epoch && offset > position.offset);
+      state.position = later(position, { epoch, offset });
+      if (isGap) this.events.onStale(channel, true);
+    } else if (position) {
+      if (!state.confirmed || offset <= position.offset) return false;
+      if (offset > position.offset + 1) this.events.onStale(channel, true);
+      state.position = { epoch: position.epoch, offset };
     }
-    if (frame.type === 'recovered' && frame['recovered'] === false) this.events.onGap(channel);
     return true;
   }
 
-  /**
-   * Whether recovery will bring this message again, with its offset: it came live before its channel was subscribed, as a
-   * user's messages do after authentication, and broadcasts always.
-   */
-  willRepeat({ type, channel, message_id: messageId, target_user_id: userId, task_id: taskId }: ServerReply): boolean {
-    if (channel !== undefined || messageId !== undefined || CONFLATED_TYPES.has(type)) return false;
-    const likely = typeof userId === 'string' ? `user:${userId}` : typeof taskId === 'string' ? `task:${taskId}` : 'broadcast';
-    return this.positions.get(likely) !== undefined && !this.confirmed.has(likely);
+  /** Whether a message without a channel will come again with one, since it arrived before its channel was subscribed. */
+  private willRepeat(frame: ServerReply): boolean {
+    const { type, message_id: messageId, target_user_id: userId, task_id: taskId } = frame;
+    if (messageId !== undefined || CONFLATED_TYPES.has(type) || isControl(frame)) return false;
+    const channel = typeof userId === 'string' ? `user:${userId}` : typeof taskId === 'string' ? `task:${taskId}` : 'broadcast';
+    const state = this.states.get(channel);
+    return state?.position !== undefined && !state.confirmed;
   }
 
-  private onSubscribed(frame: ServerReply): boolean {
-    const all = (frame['subscriptions'] ?? [frame]) as Subscribed[];
-    for (const subscribed of all) {
+  private confirmAll(frame: ServerReply): boolean {
+    for (const subscribed of (frame['subscriptions'] ?? [frame]) as Subscribed[]) {
       const { channel, epoch, offset } = subscribed;
-      this.confirmed.add(channel);
-      if (this.positions.has(channel)) this.positions.set(channel, { epoch, offset });
+      const state = this.states.get(channel);
+      if (!state) continue;
+      const isFirst = !state.position;
+      state.confirmed = true;
+      state.position = later(state.position, { epoch, offset });
       this.events.onSubscribed(subscribed);
+      if (isFirst) this.events.onStale(channel, false);
     }
     return true;
   }
 
-  private async subscribe(channels: string[]): Promise<void> {
-    for (let from = 0; from < channels.length; from += PER_FRAME) await this.subscribeTo(channels.slice(from, from + PER_FRAME));
+  private onUnsubscribed({ reason, request_id: requestId }: ServerReply, channel: string, state: ChannelState): void {
+    if (requestId !== undefined) return;
+    state.confirmed = false;
+    if (reason === 'unavailable') return this.subscribeLater();
+    this.states.delete(channel);
+    this.events.onEnded(channel, new Error(`the server ended the subscription to ${channel}: ${String(reason)}`));
   }
 
-  private async subscribeTo(channels: string[]): Promise<void> {
-    const named = channels.map((channel) => ({ channel, recover: this.positions.get(channel) }));
+  private unconfirmed(): string[] {
+    return [...this.states].flatMap(([channel, { confirmed }]) => (confirmed ? [] : [channel]));
+  }
+
+  /** @returns whether the server has answered for all of them; if it could not, they are asked for again later */
+  private async subscribeOrRetry(channels: string[]): Promise<boolean> {
+    for (let from = 0; from < channels.length; from += PER_FRAME)
+      if (!(await this.subscribe(channels.slice(from, from + PER_FRAME)))) {
+        if (this.connected) this.subscribeLater();
+        return false;
+      }
+    return this.connected;
+  }
+
+  private async subscribe(channels: string[]): Promise<boolean> {
+    const named = channels.map((channel) => ({ channel, recover: this.states.get(channel)?.position }));
     try {
       await this.requests.passing({ action: 'subscribe', channels: named });
     } catch (error) {
-      if (error instanceof ConnectionLostError) return;
-      const code = error instanceof ServerError ? error.code : undefined;
-      const [only] = channels;
-      if (code === 'UNAVAILABLE' || code === 'BUSY' || code === 'RATE_LIMITED') this.subscribeLater();
-      else if (channels.length > 1) for (const channel of channels) await this.subscribeTo([channel]);
-      else if (only !== undefined && this.positions.delete(only)) this.events.onEnded(only, error as Error);
+      if (error instanceof ConnectionLostError || (error instanceof ServerError && isTemporary(error.code))) return false;
+      const [only = ''] = channels;
+      if (channels.length > 1) for (const channel of channels) if (!(await this.subscribe([channel]))) return false;
+      if (channels.length === 1 && this.states.delete(only)) this.events.onEnded(only, error);
     }
+    return true;
   }
 
   private subscribeLater(): void {
     clearTimeout(this.retry);
-    this.retry = setTimeout(() => void this.subscribe([...this.positions.keys()]), RETRY_MS);
+    this.retry = setTimeout(() => void this.onConnected(), RETRY_MS);
   }
 }
+
+/** A position never goes back within its epoch: what came after it has been handled. */
+const later = (one: StreamPosition | undefined, other: StreamPosition): StreamPosition =>
+  one?.epoch === other.epoch && one.offset > other.offset ? one : other;

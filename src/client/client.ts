@@ -1,85 +1,98 @@
 /**
  * A client that never loses an answer: it connects, comes back, resumes, and keeps what is open.
  *
- *  connection (reconnecting-socket) → identity (authenticate, or the user's channel) → channels (subscribe, recover)
- *  → requests that wait (answers, cancellations, acknowledgements) are sent again.
+ *  token → connection (`reconnecting-socket`, shared among tabs by `shared-socket`) → `identity` → `channels` (subscribe,
+ *  recover) → `requests` that wait (answers, cancellations, acknowledgements) are sent again.
  *
  * The order is the server's: it handles the frames of one connection one after the other.
  */
-import type { ErrorMessage, TaskStepResult } from '../protocol/messages.js';
+import type { TaskStepResult } from '../protocol/messages.js';
 import { Channels } from './channels.js';
+import { ServerClock } from './clock.js';
 import { Confirmations, type ConfirmationHandler } from './confirmations.js';
-import { ClientClosedError } from './errors.js';
+import { ClientClosedError, ConnectionLostError, isTemporary, ServerError } from './errors.js';
+import type { ServerReply } from './frames.js';
+import { Identity, type IdentityOptions } from './identity.js';
 import { Listeners } from './listeners.js';
 import { Messages, type MessageListener } from './messages.js';
-import { globalSocket, type SocketConstructor } from './platform.js';
+import { globalSocket, pageLocks, type SocketConstructor, type SocketLike } from './platform.js';
 import { ReconnectingSocket, type ConnectionState } from './reconnecting-socket.js';
-import { ConnectionLostError, Requests, type ServerReply } from './requests.js';
+import { Requests } from './requests.js';
+import { Snapshots } from './snapshots.js';
 
-export interface ClientOptions {
-  /** Open mode: who this is. */
-  userId?: string;
-  /** Secure mode: gives a valid token whenever one is needed; called again when the last one ends. */
-  token?: () => string | Promise<string>;
+export interface ClientOptions extends IdentityOptions {
   /** @default the global one, which browsers and Node from version 22 on have */
   WebSocket?: SocketConstructor;
-  /** Milliseconds without a frame after which the server is asked whether it lives. @default 25000 */
+  /** Whether tabs of one browser that are the same user share one connection. @default true */
+  shareTabs?: boolean;
+  /** Milliseconds without a frame after which the client pings the server. @default 25000 */
   quietMs?: number;
-  /** Milliseconds that it has to answer. @default 10000 */
+  /** Milliseconds within which the server must answer a ping, and open a connection. @default 10000 */
   silenceMs?: number;
-  /** Hears of listeners that throw, and of channels that the server ended. @default reportError, else console.error */
+  /** Gets what listeners throw, and why the server ended or refused a subscription. @default reportError, else console.error */
   onError?: (error: unknown) => void;
 }
 
-/** The longest delay that timers take. */
-const LONGEST_MS = 2 ** 31 - 1;
-/** A token is renewed this long before it ends. */
-const RENEW_BEFORE_MS = 30_000;
+export interface ChannelOptions {
+  /**
+   * Loads what the channel is about: when it is first subscribed, and after messages were lost. Messages of the channel
+   * wait until the promise settles.
+   */
+  snapshot?: (channel: string) => unknown;
+}
 
 export class NotificationClient {
-  /** What the user is being asked: `subscribe`, `getSnapshot`, `answer`. */
+  /** What the user is being asked: `subscribe`, `getSnapshot`, `answer`, `dismiss`, `seen`. */
   readonly confirmations: Confirmations;
+  private readonly clock = new ServerClock();
   private readonly socket: ReconnectingSocket;
   private readonly requests: Requests;
+  private readonly identity: Identity;
   private readonly channels: Channels;
   private readonly messages: Messages;
+  private readonly snapshots: Snapshots;
   private readonly states: Listeners<[ConnectionState]>;
   private readonly gaps: Listeners<[string]>;
   private readonly report: (error: unknown) => void;
-  private renewal: ReturnType<typeof setTimeout> | undefined;
-  private userId: string | undefined;
-  /** The server's clock less ours, milliseconds. */
-  private clockOffset: number | undefined;
 
   constructor(
-    url: string,
+    private readonly url: string,
     private readonly options: ClientOptions,
   ) {
-    this.report = options.onError ?? reportGlobally;
-    this.userId = options.userId;
-    this.states = new Listeners(this.report);
-    this.gaps = new Listeners(this.report);
+    const report = (this.report = options.onError ?? reportGlobally);
+    const { quietMs = 25_000, silenceMs = 10_000 } = options;
+    const Socket = options.WebSocket ?? globalSocket();
+    this.states = new Listeners(report);
+    this.gaps = new Listeners(report);
     this.requests = new Requests((frame) => this.socket.send(frame));
-    this.confirmations = new Confirmations(this.requests, this.report);
-    this.messages = new Messages(this.requests, this.report);
+    this.identity = new Identity(options, this.requests, this.clock, report);
+    this.confirmations = new Confirmations(this.requests, this.clock, report);
+    this.messages = new Messages(this.requests, report);
+    this.snapshots = new Snapshots((frame) => void this.messages.onFrame(frame), report);
     this.channels = new Channels(this.requests, {
-      onSubscribed: ({ channel, pending }) => {
-        if (channel === `user:${this.userId}`) this.confirmations.retain(pending);
+      onReady: () => {
+        this.socket.onWorking();
+        this.requests.onReady();
       },
-      onGap: (channel) => void this.gaps.call(channel),
-      onEnded: (_channel, error) => this.report(error),
+      onSubscribed: ({ channel, pending }) => {
+        if (channel === `user:${this.identity.userId}`) this.confirmations.retain(pending);
+      },
+      onStale: (channel, isGap) => {
+        if (isGap) void this.gaps.call(channel);
+        void this.snapshots.load(channel);
+      },
+      onEnded: (_channel, error) => report(error),
     });
-    if (options.userId !== undefined && !options.token) this.channels.add(`user:${options.userId}`);
     this.socket = new ReconnectingSocket(
-      url,
-      options.WebSocket ?? globalSocket(),
-      { quietMs: options.quietMs ?? 25_000, silenceMs: options.silenceMs ?? 10_000 },
+      { quietMs, silenceMs },
       {
+        open: () => this.openSocket(Socket),
         onOpen: () => void this.onOpen(),
         onText: (text) => this.onText(text),
-        onLost: () => this.onLost(),
+        onLost: (code) => this.onLost(code),
         onState: (state) => void this.states.call(state),
-        sendPing: () => this.ping(),
+        onError: report,
+        sendPing: () => void this.ping(),
       },
     );
     this.socket.connect();
@@ -101,20 +114,23 @@ export class NotificationClient {
 
   /**
    * Subscribes to a channel of the application's own, to `broadcast`, or to `task:<id>`, from now on and over reconnects.
-   * @returns stops the listener and leaves the channel
+   * @returns stops the listener, and leaves the channel with its last one
+   * @example
+   * client.channel('orders', (message) => apply(message), { snapshot: () => reloadOrders() });
    */
-  channel(channel: string, listener: MessageListener): () => void {
-    const stop = this.messages.onChannel(channel, listener);
+  channel(channel: string, listener: MessageListener, { snapshot }: ChannelOptions = {}): () => void {
+    const stops = [this.messages.onChannel(channel, listener)];
+    if (snapshot) stops.push(this.snapshots.add(channel, snapshot));
     this.channels.add(channel);
     return () => {
-      stop();
-      this.channels.remove(channel);
+      for (const stop of stops) stop();
+      if (!this.messages.hasChannel(channel) && channel !== `user:${this.identity.userId}`) this.channels.remove(channel);
     };
   }
 
-  /** Messages, progress and heartbeats of one task. @returns stops the listener and leaves the task's channel */
-  task(taskId: string, listener: MessageListener): () => void {
-    return this.channel(`task:${taskId}`, listener);
+  /** Messages, progress and heartbeats of one task. @returns stops the listener, and leaves the channel with its last one */
+  task(taskId: string, listener: MessageListener, options?: ChannelOptions): () => void {
+    return this.channel(`task:${taskId}`, listener, options);
   }
 
   /** Calls back with a channel of which messages are lost for good: reload what it is about. @returns stops it */
@@ -122,107 +138,91 @@ export class NotificationClient {
     return this.gaps.add(listener);
   }
 
-  /** Lets a program answer confirmations. @returns stops it */
+  /** Lets a program answer: called once for each confirmation. `undefined` leaves it open. @returns stops it */
   onConfirmation(handler: ConfirmationHandler): () => void {
     return this.confirmations.onConfirmation(handler);
   }
 
-  /** Cancels a task of this user; works offline, like an answer. @throws ServerError, ClientClosedError */
+  /** Cancels a task of this user. Works offline, like an answer. @throws ServerError, ClientClosedError */
   async cancel(taskId: string, reason?: string): Promise<void> {
-    await this.requests.lasting({ action: 'cancel', user_id: this.userId, task_id: taskId, reason });
+    await this.requests.lasting({ action: 'cancel', user_id: this.identity.userId, task_id: taskId, reason });
   }
 
   /** Milliseconds until a confirmation's deadline by the server's clock; `Infinity` without one. */
   remainingMs({ expires_at: expiresAt }: { expires_at: number | null }): number {
-    return expiresAt === null ? Infinity : expiresAt * 1000 - (Date.now() + (this.clockOffset ?? 0));
+    return expiresAt === null ? Infinity : expiresAt * 1000 - this.clock.now();
   }
 
   /** Ends for good. What still waits rejects with `ClientClosedError`. */
   close(): void {
     this.socket.close('closed by the application');
-    this.onLost();
+    this.onLost(1000);
+  }
+
+  private async openSocket(Socket: SocketConstructor): Promise<SocketLike> {
+    await this.identity.prepare();
+    const { shareKey } = this.identity;
+    const open = (): SocketLike => new Socket(this.url, ['notification.v1']);
+    const locks = this.options.shareTabs === false ? undefined : pageLocks();
+    if (!locks || shareKey === undefined) return open();
+    const { SharedSocket } = await import('./shared-socket.js');
+    return new SharedSocket(locks, `${this.url} ${shareKey}`, open);
   }
 
   private async onOpen(): Promise<void> {
     try {
-      if (this.options.token) await this.authenticate();
-      this.ping();
+      await this.identity.authenticate();
+      void this.ping();
+      // Authenticating subscribes. Asking again gives the position, and what was missed.
+      if (this.identity.userId !== undefined) this.channels.add(`user:${this.identity.userId}`);
       await this.channels.onConnected();
-      if (this.socket.isOpen) this.requests.onReady();
     } catch (error) {
-      if (error instanceof ConnectionLostError || this.state.status === 'closed') return;
+      if (error instanceof ConnectionLostError) return;
       this.report(error);
-      this.socket.renew(4401, 'not authenticated');
+      const isLater = error instanceof ServerError && isTemporary(error.code);
+      this.socket.renew(isLater ? 1013 : 4401, 'not authenticated');
     }
   }
 
-  private async authenticate(): Promise<void> {
-    const token = await this.options.token?.();
-    const reply = await this.requests.passing({ action: 'authenticate', token });
-    const { user_id: userId, expires_at: expiresAt } = reply as { user_id?: string; expires_at?: number | null };
-    if (userId !== undefined) {
-      this.userId = userId;
-      // Authenticating subscribes; asking gives the position, and what was missed.
-      this.channels.add(`user:${userId}`);
-    }
-    clearTimeout(this.renewal);
-    if (typeof expiresAt !== 'number') return;
-    const endsIn = expiresAt * 1000 - Date.now();
-    const renewIn = Math.max(endsIn - RENEW_BEFORE_MS, endsIn / 2, 0);
-    this.renewal = setTimeout(() => void this.renewToken(), Math.min(renewIn, LONGEST_MS));
-  }
-
-  private async renewToken(): Promise<void> {
-    try {
-      if (this.socket.isOpen) await this.authenticate();
-    } catch (error) {
-      // The server closes with 4401 when the old token ends, and the next connection asks for another.
-      if (!(error instanceof ConnectionLostError)) this.report(error);
-    }
-  }
-
-  private onLost(): void {
-    clearTimeout(this.renewal);
+  private onLost(code: number): void {
+    this.identity.onLost(code);
     this.channels.onLost();
     this.requests.onLost();
-    if (this.state.status === 'closed') this.requests.rejectAll(new ClientClosedError(this.state.reason));
+    const { state } = this;
+    if (state.status !== 'closed') return;
+    this.requests.close(new ClientClosedError(state.reason));
+    this.confirmations.close();
   }
 
-  private ping(): void {
-    this.requests.passing({ action: 'ping' }).catch(() => undefined); // gone with the connection
+  private async ping(): Promise<void> {
+    const askedAt = Date.now();
+    try {
+      const { timestamp } = await this.requests.passing({ action: 'ping' });
+      this.clock.onReply(Number(timestamp), askedAt);
+      this.identity.renewInTime();
+    } catch {
+      // The connection ended, which the socket sees by itself.
+    }
   }
 
   private onText(text: string): void {
-    const frame = JSON.parse(text) as ServerReply;
-    if (!this.channels.onFrame(frame)) return;
-    switch (frame.type) {
-      case 'pong':
-        this.clockOffset = Number(frame['timestamp']) * 1000 - Date.now();
-        break;
-      case 'task_step_result':
-        return this.confirmations.show(frame as unknown as TaskStepResult);
-      case 'confirmation_resolved':
-        return this.confirmations.resolved(frame as unknown as { callback_id: string });
-      case 'confirmation_expiring':
-        return this.confirmations.expiring(String(frame['callback_id']));
-      default:
-        break;
+    let frame: ServerReply;
+    try {
+      frame = JSON.parse(text) as ServerReply;
+    } catch (error) {
+      return this.report(error);
     }
-    if (this.requests.onFrame(frame)) return;
-    if (frame.type === 'error') this.report(new Error(`${(frame as unknown as ErrorMessage).code}: ${String(frame['message'])}`));
-    else if (!CONTROL.has(frame.type) && !this.channels.willRepeat(frame)) void this.messages.onFrame(frame);
+    const isNew = this.channels.onFrame(frame);
+    const isReply = this.requests.onFrame(frame);
+    if (!isNew) return;
+    const callbackId = String(frame['callback_id']);
+    if (frame.type === 'task_step_result') this.confirmations.onShown(frame as unknown as TaskStepResult);
+    else if (frame.type === 'confirmation_resolved') this.confirmations.remove(callbackId);
+    else if (frame.type === 'confirmation_expiring') this.confirmations.onExpiring(callbackId);
+    else if (frame.type === 'error' && !isReply) this.report(new Error(`${String(frame['code'])}: ${String(frame['message'])}`));
+    if (!this.snapshots.hold(frame['channel'], frame)) void this.messages.onFrame(frame);
   }
 }
-
-/** Frames that are the protocol's own, and no messages. */
-const CONTROL: ReadonlySet<string> = new Set([
-  'pong',
-  'subscription_confirmed',
-  'unsubscribed',
-  'recovered',
-  'acknowledged',
-  'authenticated',
-]);
 
 function reportGlobally(error: unknown): void {
   const { reportError, console } = globalThis as {
@@ -237,6 +237,7 @@ function reportGlobally(error: unknown): void {
  * Connects, and stays connected until `close()`.
  *
  * @param url `ws://host:8765/ws` or `wss://…`
+ * @throws TypeError where there is no WebSocket
  * @example
  * const client = connect('ws://localhost:8765/ws', { userId: 'ann' });
  * client.onConfirmation(async (confirmation) => ({ proceed: await askAnn(confirmation.message) }));

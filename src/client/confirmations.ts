@@ -1,14 +1,17 @@
 /**
- * What a user is being asked right now, as a store: a sorted list that changes as prompts come and are decided.
+ * What a user is being asked now, as a store: an ordered list that changes as prompts arrive and are decided.
  *
  *  1. A snapshot never changes; a change makes a new one. React, Svelte and RxJS can subscribe to it as it is.
- *  2. A prompt leaves the list when anybody has decided it, whichever device that was.
- *  3. An answer is delivered once the server is reachable, and its promise settles with the truth: it resolves when this
- *     answer counts, and rejects with `AlreadyResolvedError` when another decision does.
+ *  2. A prompt leaves the list when it is decided, by whichever device or door, and does not return.
+ *  3. An answer is delivered once the server can be reached, and its promise settles with the truth: it resolves when
+ *     this answer counts, and rejects with `AlreadyResolvedError` when another decision does.
  */
 import type { JsonObject } from '../protocol/confirmation.js';
-import type { ConfirmationResolved, TaskStepResult } from '../protocol/messages.js';
+import type { TaskStepResult } from '../protocol/messages.js';
+import type { ServerClock } from './clock.js';
+import { AlreadyResolvedError } from './errors.js';
 import { Listeners } from './listeners.js';
+import { LONGEST_MS } from './platform.js';
 import type { Requests } from './requests.js';
 
 export interface OpenConfirmation extends Omit<TaskStepResult, 'type' | 'redelivered'> {
@@ -16,6 +19,8 @@ export interface OpenConfirmation extends Omit<TaskStepResult, 'type' | 'redeliv
   answering: boolean;
   /** 80 % of its time has passed. */
   expiring: boolean;
+  /** Unix seconds until which the user does not want to see it. It is not in the list meanwhile. */
+  dismissed_until?: number | null;
 }
 
 /** What a person says. Without `choice`, `proceed` decides; with it, the choice does. */
@@ -24,37 +29,52 @@ export interface GivenAnswer {
   choice?: string;
   feedback?: string;
   values?: JsonObject;
+  /** Replaces the `proposal` of an editable prompt. */
+  edited?: unknown;
 }
 
 export type ConfirmationHandler = (confirmation: OpenConfirmation) => GivenAnswer | undefined | Promise<GivenAnswer | undefined>;
 
+type Snapshot = readonly OpenConfirmation[];
+
+/** What RxJS and others look for in an Observable of another library. */
+const OBSERVABLE = (Symbol as { observable?: symbol }).observable ?? '@@observable';
+/** How many decided confirmations are remembered. */
+const REMEMBERED = 1000;
+
 export class Confirmations {
   private readonly open = new Map<string, OpenConfirmation>();
-  private snapshot: readonly OpenConfirmation[] = [];
+  private readonly decided = new Set<string>();
   private readonly listeners: Listeners<[]>;
-  private handler: ConfirmationHandler | undefined;
+  private readonly handlers: Listeners<[OpenConfirmation]>;
+  private snapshot: Snapshot = [];
+  private isClosed = false;
+  private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly requests: Requests,
-    private readonly report: (error: unknown) => void,
+    private readonly clock: ServerClock,
+    report: (error: unknown) => void,
   ) {
     this.listeners = new Listeners(report);
+    this.handlers = new Listeners(report);
+    Object.assign(this, { [OBSERVABLE]: () => this.observable() });
   }
 
   /** Calls `listener` after every change. @returns stops it */
   subscribe = (listener: () => void): (() => void) => this.listeners.add(listener);
 
   /** The open confirmations, oldest first; the same array until something changes. */
-  getSnapshot = (): readonly OpenConfirmation[] => this.snapshot;
+  getSnapshot = (): Snapshot => this.snapshot;
 
-  /** Every snapshot from now on, the present one first. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<readonly OpenConfirmation[]> {
-    let changed: () => void = () => undefined;
-    const stop = this.subscribe(() => changed());
+  /** Every snapshot from now on, the present one first, until the client is closed. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Snapshot> {
+    let onChange: () => void = () => undefined;
+    const stop = this.subscribe(() => onChange());
     try {
-      for (let last: readonly OpenConfirmation[] | undefined; ;) {
+      for (let last: Snapshot | undefined; !this.isClosed;) {
         if (last !== this.snapshot) yield (last = this.snapshot);
-        else await new Promise<void>((resolve) => (changed = resolve));
+        else await new Promise<void>((resolve) => (onChange = resolve));
       }
     } finally {
       stop();
@@ -62,70 +82,91 @@ export class Confirmations {
   }
 
   /**
-   * Answers. Works offline: the answer is delivered when the server is reachable again.
-   * @throws AlreadyResolvedError with the decision that counts; ServerError (`INVALID_ANSWER` names the fields: the
+   * Answers. Works offline: the answer is delivered when the server can be reached again.
+   * @throws AlreadyResolvedError with the decision that counts; ServerError (`INVALID_ANSWER` names the fields, and the
    *   confirmation stays open); ClientClosedError
+   * @example
+   * await client.confirmations.answer(confirmation.callback_id, { proceed: true, feedback: 'Go ahead' });
    */
   async answer(callbackId: string, answer: GivenAnswer): Promise<void> {
-    const confirmation = this.open.get(callbackId);
+    const { digest } = this.open.get(callbackId) ?? {};
     this.change(callbackId, { answering: true });
-    const digest = confirmation?.digest;
     try {
-      await this.requests.lasting({
-        action: 'confirm',
-        callback_id: callbackId,
-        ...answer,
-        ...(digest !== undefined && { digest }),
-      });
+      await this.requests.lasting({ action: 'confirm', callback_id: callbackId, digest, ...answer });
     } catch (error) {
       this.change(callbackId, { answering: false });
-      if ((error as { decision?: unknown }).decision !== undefined) this.remove(callbackId);
+      if (error instanceof AlreadyResolvedError) this.remove(callbackId);
       throw error;
     }
     this.remove(callbackId);
   }
 
-  /** Lets a program answer: called once for each confirmation, those that are open already included. */
+  /**
+   * Hides a confirmation on this user's devices and decides nothing. It returns at `until`, and in any case when it expires
+   * soon.
+   * @param until Unix milliseconds; at least a minute from now
+   * @throws ServerError, ClientClosedError
+   */
+  async dismiss(callbackId: string, until?: number): Promise<void> {
+    const dismissedUntil = until === undefined ? Infinity : until / 1000;
+    this.change(callbackId, { dismissed_until: dismissedUntil });
+    try {
+      await this.requests.lasting({ action: 'dismiss', callback_id: callbackId, until: until && dismissedUntil });
+    } catch (error) {
+      this.change(callbackId, { dismissed_until: null });
+      throw error;
+    }
+  }
+
+  /** Says that this device has shown the confirmation. @throws ServerError, ClientClosedError */
+  async seen(callbackId: string): Promise<void> {
+    await this.requests.lasting({ action: 'seen', callback_id: callbackId });
+  }
+
+  /** Lets a program answer: called once for each confirmation, including those that are open already. @returns stops it */
   onConfirmation(handler: ConfirmationHandler): () => void {
-    this.handler = handler;
-    for (const confirmation of this.snapshot) void this.handle(confirmation);
-    return () => {
-      if (this.handler === handler) this.handler = undefined;
+    const handle = async (confirmation: OpenConfirmation): Promise<void> => {
+      const answer = await handler(confirmation);
+      if (answer && !this.isClosed) await this.answer(confirmation.callback_id, answer);
     };
+    return this.handlers.add(
+      handle,
+      [...this.open.values()].map((one) => [one]),
+    );
   }
 
-  /** A prompt has come, perhaps not for the first time. */
-  show({ type: _type, redelivered: _redelivered, ...shown }: TaskStepResult): void {
-    if (this.open.has(shown.callback_id)) return;
+  /** A prompt has arrived, perhaps not for the first time. */
+  onShown({ type: _type, redelivered: _redelivered, ...shown }: TaskStepResult): void {
+    const { callback_id: callbackId } = shown;
+    if (this.open.has(callbackId) || this.decided.has(callbackId)) return;
     const confirmation = { ...shown, answering: false, expiring: false };
-    this.open.set(shown.callback_id, confirmation);
+    this.open.set(callbackId, confirmation);
     this.publish();
-    void this.handle(confirmation);
+    void this.handlers.call(confirmation);
   }
 
-  resolved({ callback_id: callbackId }: Pick<ConfirmationResolved, 'callback_id'>): void {
-    this.remove(callbackId);
+  onExpiring(callbackId: string): void {
+    this.change(callbackId, { expiring: true, dismissed_until: null });
   }
 
-  expiring(callbackId: string): void {
-    this.change(callbackId, { expiring: true });
+  /** Takes a decided confirmation away. */
+  remove(callbackId: string): void {
+    this.decided.add(callbackId);
+    const [oldest = ''] = this.decided;
+    if (this.decided.size > REMEMBERED) this.decided.delete(oldest);
+    if (this.open.delete(callbackId)) this.publish();
   }
 
-  /** The server has named all that is open: whatever else is here was decided meanwhile. */
+  /** The server has named all that is open: every other confirmation here was decided meanwhile. */
   retain(callbackIds: readonly string[]): void {
     const still = new Set(callbackIds);
-    const gone = [...this.open.keys()].filter((callbackId) => !still.has(callbackId));
-    for (const callbackId of gone) this.open.delete(callbackId);
-    if (gone.length > 0) this.publish();
+    for (const callbackId of [...this.open.keys()]) if (!still.has(callbackId)) this.remove(callbackId);
   }
 
-  private async handle(confirmation: OpenConfirmation): Promise<void> {
-    try {
-      const answer = await this.handler?.(confirmation);
-      if (answer) await this.answer(confirmation.callback_id, answer);
-    } catch (error) {
-      this.report(error);
-    }
+  close(): void {
+    this.isClosed = true;
+    clearTimeout(this.timer);
+    void this.listeners.call();
   }
 
   private change(callbackId: string, change: Partial<OpenConfirmation>): void {
@@ -135,12 +176,26 @@ export class Confirmations {
     this.publish();
   }
 
-  private remove(callbackId: string): void {
-    if (this.open.delete(callbackId)) this.publish();
+  private publish(): void {
+    clearTimeout(this.timer);
+    const now = this.clock.now() / 1000;
+    const dismissed = [...this.open.values()].map((one) => one.dismissed_until ?? 0).filter((until) => until > now);
+    const nextMs = (Math.min(...dismissed) - now) * 1000;
+    if (nextMs < LONGEST_MS) this.timer = setTimeout(() => this.publish(), nextMs + 1);
+    this.snapshot = [...this.open.values()]
+      .filter((one) => !((one.dismissed_until ?? 0) > now))
+      .sort((one, other) => one.timestamp - other.timestamp);
+    void this.listeners.call();
   }
 
-  private publish(): void {
-    this.snapshot = [...this.open.values()].sort((one, other) => one.timestamp - other.timestamp);
-    void this.listeners.call();
+  private observable(): object {
+    return {
+      subscribe: (observer: { next?: (snapshot: Snapshot) => void } | ((snapshot: Snapshot) => void)) => {
+        const next = (): void => (typeof observer === 'function' ? observer : observer.next?.bind(observer))?.(this.snapshot);
+        const unsubscribe = this.subscribe(next);
+        next();
+        return { unsubscribe };
+      },
+    };
   }
 }

@@ -16,7 +16,7 @@ export class ServerError extends Error {
   }
 }
 
-/** Somebody, or the deadline, has decided before; `decision` is what counts. */
+/** Another answer, a cancellation or the deadline has decided before; `decision` is what counts. */
 export class AlreadyResolvedError extends ServerError {
   override name = 'AlreadyResolvedError';
 
@@ -28,9 +28,22 @@ export class AlreadyResolvedError extends ServerError {
   }
 }
 
-/** The client was closed, by its owner or by the server for good. What was asked may still have taken effect. */
+/**
+ * The client was closed, by the application or by the server for good. What was asked may have taken effect: the
+ * connection can have broken between the server's step and its reply.
+ */
 export class ClientClosedError extends Error {
   override name = 'ClientClosedError';
+}
+
+/** More requests wait for a connection than the client keeps. */
+export class TooManyRequestsError extends Error {
+  override name = 'TooManyRequestsError';
+}
+
+/** A request that ends with its connection has lost it. */
+export class ConnectionLostError extends Error {
+  override name = 'ConnectionLostError';
 }
 
 export function errorOf(frame: ErrorMessage): ServerError {
@@ -38,3 +51,6 @@ export function errorOf(frame: ErrorMessage): ServerError {
     ? new AlreadyResolvedError(frame, frame.confirmation)
     : new ServerError(frame);
 }
+
+/** Whether the server could not say yet: the same again later may get another reply. */
+export const isTemporary = (code: ErrorCode): boolean => ['UNAVAILABLE', 'BUSY', 'RATE_LIMITED'].includes(code);

@@ -1,4 +1,4 @@
-/** Listeners that can be taken away again. One that throws is reported and stops no other. */
+/** Listeners that can be taken away again. One that throws is reported and does not stop the others. */
 export class Listeners<Args extends unknown[]> {
   private readonly all = new Set<(...args: Args) => unknown>();
 
@@ -8,25 +8,31 @@ export class Listeners<Args extends unknown[]> {
     return this.all.size;
   }
 
-  /** @returns takes the listener away */
-  add(listener: (...args: Args) => unknown): () => void {
-    this.all.add(listener);
-    return () => void this.all.delete(listener);
+  /**
+   * @param past what the listener is called with at once
+   * @returns takes the listener away
+   */
+  add(listener: (...args: Args) => unknown, past: Args[] = []): () => void {
+    // The same function may be added twice, and each is taken away by itself.
+    const own = (...args: Args): unknown => listener(...args);
+    this.all.add(own);
+    for (const args of past) void this.run(own, args);
+    return () => void this.all.delete(own);
   }
 
   /** @returns resolves to whether every listener ended without an error */
   async call(...args: Args): Promise<boolean> {
-    const results = await Promise.all(
-      [...this.all].map(async (listener) => {
-        try {
-          await listener(...args);
-          return true;
-        } catch (error) {
-          this.report(error);
-          return false;
-        }
-      }),
-    );
-    return !results.includes(false);
+    const ended = await Promise.all([...this.all].map((listener) => this.run(listener, args)));
+    return !ended.includes(false);
+  }
+
+  private async run(listener: (...args: Args) => unknown, args: Args): Promise<boolean> {
+    try {
+      await listener(...args);
+      return true;
+    } catch (error) {
+      this.report(error);
+      return false;
+    }
   }
 }

@@ -5,15 +5,34 @@ export interface SocketLike {
   readonly readyState: number;
   send(data: string): void;
   close(code?: number, reason?: string): void;
-  addEventListener(type: string, listener: (event: { data?: unknown; code?: number; reason?: string }) => void): void;
+  addEventListener(type: string, listener: (event: SocketEvent) => void): void;
+}
+
+export interface SocketEvent {
+  data?: unknown;
+  code?: number;
+  reason?: string;
 }
 
 export type SocketConstructor = new (url: string, protocols?: string | string[]) => SocketLike;
+
+/** `readyState` of a socket that can send. */
+export const OPEN = 1;
 
 interface EventSource {
   addEventListener?: (type: string, listener: () => void) => void;
   removeEventListener?: (type: string, listener: () => void) => void;
 }
+
+interface PageSource extends EventSource {
+  visibilityState?: string;
+}
+
+/** The longest delay that timers take. */
+export const LONGEST_MS = 2 ** 31 - 1;
+
+/** How often the clock is read to notice that the machine has slept. */
+const NAP_MS = 4000;
 
 /** @throws TypeError where there is no WebSocket, as in Node 20 */
 export function globalSocket(): SocketConstructor {
@@ -22,23 +41,57 @@ export function globalSocket(): SocketConstructor {
   return WebSocket;
 }
 
+/** The page that this code runs in; `undefined` outside of browsers. */
+export function currentPage(): PageSource | undefined {
+  return (globalThis as { document?: PageSource }).document;
+}
+
+export interface LockManager {
+  request(name: string, options: { steal?: boolean; signal?: AbortSignal }, held: () => Promise<void>): Promise<void>;
+}
+
+/** Web Locks, which pages have that are served securely. Where they are, `BroadcastChannel` is too. */
+export function pageLocks(): LockManager | undefined {
+  return currentPage() && (globalThis as { navigator?: { locks?: LockManager } }).navigator?.locks;
+}
+
+export interface PageHandlers {
+  /** The network, the page or the machine may have come back, or gone. */
+  onWake: () => void;
+  /** The page is left, perhaps for the back-forward cache, which takes no page with an open connection. */
+  onHide: () => void;
+}
+
 /**
- * Calls back whenever the network or the page may have come back: it is online, shown again, or restored from the
- * back-forward cache.
+ * Watches for the moments at which a timer would be late: the network changes, the page is shown again, unfrozen or
+ * restored from the back-forward cache, or the machine has slept.
  * @returns stops it
  */
-export function onWake(wake: () => void): () => void {
-  const { document } = globalThis as { document?: EventSource & { visibilityState?: string } };
-  const shown = (): void => {
-    if (document?.visibilityState === 'visible') wake();
+export function watchPage({ onWake, onHide }: PageHandlers): () => void {
+  const page = currentPage();
+  const window = globalThis as EventSource;
+  const onShown = (): void => {
+    if (page?.visibilityState !== 'hidden') onWake();
   };
-  const sources: [EventSource | undefined, string, () => void][] = [
-    [globalThis as EventSource, 'online', wake],
-    [globalThis as EventSource, 'pageshow', wake],
-    [document, 'visibilitychange', shown],
+  const listeners: [EventSource | undefined, string, () => void][] = [
+    [window, 'online', onWake],
+    [window, 'offline', onWake],
+    [window, 'pageshow', onWake],
+    [window, 'pagehide', onHide],
+    [page, 'visibilitychange', onShown],
+    [page, 'resume', onWake],
   ];
-  for (const [source, type, listener] of sources) source?.addEventListener?.(type, listener);
+  for (const [source, type, listener] of listeners) source?.addEventListener?.(type, listener);
+  let readAt = Date.now();
+  const nap: unknown = setInterval(() => {
+    const sleptMs = Date.now() - readAt - NAP_MS;
+    readAt += sleptMs + NAP_MS;
+    if (sleptMs > NAP_MS) onWake();
+  }, NAP_MS);
+  // In Node a watch keeps no process running.
+  (nap as { unref?: () => void }).unref?.();
   return () => {
-    for (const [source, type, listener] of sources) source?.removeEventListener?.(type, listener);
+    clearInterval(nap as number);
+    for (const [source, type, listener] of listeners) source?.removeEventListener?.(type, listener);
   };
 }

@@ -1,56 +1,61 @@
 /**
  * One connection after another to the same address.
  *
- *  1. `state` is a union; each phase owns its socket and its timers, and takes them with it when it ends.
- *  2. A peer is dead when nothing has come for `silenceMs` after a ping: the socket is given up and opened again.
- *  3. A connection counts as working once the first frame has come; until then failures add up (`backoff.ts`).
- *  4. `online`, a page that is shown again, and a page from the back-forward cache end a wait at once, and make an open
- *     connection prove that it lives.
+ *  1. `state` is a union. Each phase owns its socket and its one timer, and ends them when it ends.
+ *  2. A peer is dead when nothing comes for `silenceMs` after a ping. The socket is given up and another is opened.
+ *  3. A connection counts as working once its owner says so. Until then failures add up (`backoff.ts`).
+ *  4. What wakes a page or machine ends a wait at once, and makes an open connection prove within `WAKE_MS` that it works.
  */
 import { waitAfter } from './backoff.js';
-import { onWake, type SocketConstructor, type SocketLike } from './platform.js';
+import { OPEN, watchPage, type SocketEvent, type SocketLike } from './platform.js';
 
 export type ConnectionState =
   | { status: 'connecting' }
   | { status: 'open' }
-  /** `nextTryAt`: Unix milliseconds, by this machine's clock. */
+  /** `nextTryAt`: Unix milliseconds, by this machine's clock. `reason` begins with the close code. */
   | { status: 'waiting'; reason: string; nextTryAt: number }
-  /** For good: closed here, or by a code that says not to come back. */
+  /** For good: closed by the application, or by a code that says not to come back. */
   | { status: 'closed'; reason: string };
 
-interface Timings {
-  /** Nothing has come for so long: a ping is sent. */
+export interface Timings {
+  /** Nothing has come for this long: a ping is sent. */
   quietMs: number;
-  /** Nothing has come for so long after the ping: the peer is dead. */
+  /** Nothing has come for this long after the ping: the peer is dead. Also the limit for opening a connection. */
   silenceMs: number;
 }
 
 export interface SocketHandlers {
+  /** Makes a socket. A promise that rejects counts as a failed attempt, and is reported. */
+  open(): Promise<SocketLike>;
   onOpen(): void;
   onText(text: string): void;
-  /** The connection is gone; another follows unless the state is `closed`. */
+  /** The connection has ended. Another follows unless the state is `closed`. */
   onLost(code: number): void;
   onState(state: ConnectionState): void;
-  /** Something that makes the server send a frame. */
+  onError(error: unknown): void;
+  /** Sends what the server answers with a frame. */
   sendPing(): void;
 }
 
-const OPEN = 1;
+const WAKE_MS = 4000;
 
 export class ReconnectingSocket {
-  private current: ConnectionState = { status: 'closed', reason: 'not started' };
+  private current: ConnectionState = { status: 'connecting' };
   private socket: SocketLike | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private attempt = 0;
-  private readonly stopWaking: () => void;
+  private readonly stopWatching: () => void;
 
   constructor(
-    private readonly url: string,
-    private readonly WebSocket: SocketConstructor,
     private readonly timings: Timings,
     private readonly handlers: SocketHandlers,
   ) {
-    this.stopWaking = onWake(() => this.wake());
+    this.stopWatching = watchPage({
+      onWake: () => this.wake(),
+      onHide: () => {
+        if (this.socket) this.renew(1001, 'the page is hidden');
+      },
+    });
   }
 
   get state(): ConnectionState {
@@ -63,35 +68,18 @@ export class ReconnectingSocket {
 
   connect(): void {
     clearTimeout(this.timer);
-    this.enter({ status: 'connecting' });
-    const socket = new this.WebSocket(this.url, ['notification.v1']);
-    this.socket = socket;
-    this.expect(this.timings.quietMs + this.timings.silenceMs);
-    const ifCurrent =
-      <Event>(handle: (event: Event) => void) =>
-      (event: Event): void => {
-        if (this.socket === socket) handle(event);
-      };
-    socket.addEventListener(
-      'open',
-      ifCurrent(() => {
-        this.enter({ status: 'open' });
-        this.waitForQuiet();
-        this.handlers.onOpen();
-      }),
-    );
-    socket.addEventListener(
-      'message',
-      ifCurrent(({ data }) => {
-        this.attempt = 0;
-        this.waitForQuiet();
-        if (typeof data === 'string') this.handlers.onText(data);
-      }),
-    );
-    socket.addEventListener('error', () => undefined); // 'close' follows
-    socket.addEventListener(
-      'close',
-      ifCurrent(({ code = 1006, reason = '' }) => this.lost(code, reason)),
+    const connecting: ConnectionState = { status: 'connecting' };
+    this.enter(connecting);
+    this.handlers.open().then(
+      (socket) => {
+        if (this.current === connecting) this.attach(socket);
+        else socket.close();
+      },
+      (error: unknown) => {
+        if (this.current !== connecting) return;
+        this.handlers.onError(error);
+        this.lost(1006, 'the connection could not be prepared');
+      },
     );
   }
 
@@ -102,54 +90,80 @@ export class ReconnectingSocket {
     return true;
   }
 
-  /** Gives the connection up and opens another: it is dead, or the server will not take it as it is. */
+  /** The connection has done what it is for: the next failure is the first again. */
+  onWorking(): void {
+    this.attempt = 0;
+  }
+
+  /** Gives the connection up and opens another: it is dead, or the server does not take it as it is. */
   renew(code: number, reason: string): void {
     const { socket } = this;
     this.lost(code, reason);
-    socket?.close(1000);
+    socket?.close();
   }
 
   close(reason: string): void {
     const { socket } = this;
-    this.end();
-    this.stopWaking();
+    this.detach();
+    this.stopWatching();
     this.enter({ status: 'closed', reason });
-    socket?.close(1000);
+    socket?.close();
+  }
+
+  private attach(socket: SocketLike): void {
+    this.socket = socket;
+    this.expect(this.timings.silenceMs);
+    const listen = (type: string, handle: (event: SocketEvent) => void): void =>
+      socket.addEventListener(type, (event) => {
+        if (this.socket === socket) handle(event);
+      });
+    listen('open', () => {
+      this.enter({ status: 'open' });
+      this.waitForQuiet();
+      this.handlers.onOpen();
+    });
+    listen('message', ({ data }) => {
+      this.waitForQuiet();
+      if (typeof data === 'string') this.handlers.onText(data);
+    });
+    listen('error', () => undefined); // 'close' follows
+    listen('close', ({ code = 1006, reason = '' }) => this.lost(code, reason));
   }
 
   private wake(): void {
     if (this.current.status === 'waiting') this.connect();
-    else if (this.current.status === 'open') this.probe();
+    else if (this.isOpen) this.probe(Math.min(WAKE_MS, this.timings.silenceMs));
+    else if (this.socket) this.expect(WAKE_MS);
   }
 
   private lost(code: number, reason: string): void {
-    this.end();
+    this.detach();
     const waitMs = waitAfter(code, this.attempt, Math.random);
     this.attempt += 1;
-    const why = `${code}${reason && ` ${reason}`}`;
+    const why = `${code} ${reason}`.trim();
     if (waitMs === null) {
-      this.stopWaking();
+      this.stopWatching();
       this.enter({ status: 'closed', reason: why });
     } else {
-      this.enter({ status: 'waiting', reason: why, nextTryAt: Date.now() + waitMs });
       this.timer = setTimeout(() => this.connect(), waitMs);
+      this.enter({ status: 'waiting', reason: why, nextTryAt: Date.now() + waitMs });
     }
     this.handlers.onLost(code);
   }
 
-  private end(): void {
+  private detach(): void {
     clearTimeout(this.timer);
     this.socket = undefined;
   }
 
   private waitForQuiet(): void {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.probe(), this.timings.quietMs);
+    this.timer = setTimeout(() => this.probe(this.timings.silenceMs), this.timings.quietMs);
   }
 
-  private probe(): void {
+  private probe(withinMs: number): void {
     this.handlers.sendPing();
-    this.expect(this.timings.silenceMs);
+    this.expect(withinMs);
   }
 
   private expect(withinMs: number): void {

@@ -5,15 +5,9 @@
  * safe for what this client sends: the same answer, cancellation or acknowledgement again changes nothing and gets the
  * same reply. A *passing* request ends with its connection.
  */
-import type { ErrorCode } from '../protocol/codes.js';
 import type { ErrorMessage } from '../protocol/messages.js';
-import { errorOf } from './errors.js';
-
-export interface ServerReply {
-  type: string;
-  request_id?: unknown;
-  [field: string]: unknown;
-}
+import { ConnectionLostError, errorOf, isTemporary, TooManyRequestsError } from './errors.js';
+import type { ServerReply } from './frames.js';
 
 interface Entry {
   frame: object;
@@ -23,29 +17,28 @@ interface Entry {
   reject(error: Error): void;
 }
 
-/** The server could not say yet: the same frame is sent again after a pause. */
-const AGAIN: ReadonlySet<ErrorCode> = new Set(['UNAVAILABLE', 'BUSY', 'RATE_LIMITED']);
+/** The server could not answer yet, or wants a new token first: the same frame is sent again after this. */
 const PAUSE_MS = 1000;
-
-/** A passing request whose connection broke. */
-export class ConnectionLostError extends Error {
-  override name = 'ConnectionLostError';
-}
+const MOST_WAITING = 10_000;
 
 export class Requests {
   private readonly entries = new Map<number, Entry>();
   private next = 1;
   private ready = false;
+  private closedBy: Error | undefined;
   private retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly send: (frame: object) => boolean) {}
 
-  /** Sends when the connection is ready, as often as it takes. */
+  /**
+   * Sends when the connection is ready, and again after every reconnect until there is a reply.
+   * @throws ServerError, ClientClosedError, TooManyRequestsError
+   */
   lasting(frame: object): Promise<ServerReply> {
     return this.add(frame, true, this.ready);
   }
 
-  /** Sends now, ready or not: what makes the connection ready. */
+  /** Sends at once, ready or not: this is what makes a connection ready. @throws ServerError, ConnectionLostError */
   passing(frame: object): Promise<ServerReply> {
     return this.add(frame, false, true);
   }
@@ -53,7 +46,7 @@ export class Requests {
   /** The connection is authenticated and subscribed: sends what waits. */
   onReady(): void {
     this.ready = true;
-    for (const [id, entry] of this.entries) if (entry.lasting && !entry.sent) this.transmit(id, entry);
+    for (const [id, entry] of this.entries) if (!entry.sent) this.transmit(id, entry);
   }
 
   onLost(): void {
@@ -68,25 +61,28 @@ export class Requests {
 
   /** @returns whether the frame was a reply to one of these */
   onFrame(frame: ServerReply): boolean {
-    const id = frame.request_id;
-    const entry = typeof id === 'number' ? this.entries.get(id) : undefined;
-    if (!entry || typeof id !== 'number') return false;
+    const id = frame.request_id as number;
+    const entry = this.entries.get(id);
+    if (!entry) return false;
     if (frame.type !== 'error') this.finish(id)?.resolve(frame);
     else {
       const error = frame as unknown as ErrorMessage;
-      if (entry.lasting && AGAIN.has(error.code)) this.sendLater(entry);
+      if (entry.lasting && (isTemporary(error.code) || error.code === 'UNAUTHENTICATED')) this.sendLater(entry);
       else this.finish(id)?.reject(errorOf(error));
     }
     return true;
   }
 
-  rejectAll(error: Error): void {
-    clearTimeout(this.retry);
+  /** Nothing is sent any more: what waits, and what comes, rejects with `error`. */
+  close(error: Error): void {
+    this.closedBy = error;
     for (const id of [...this.entries.keys()]) this.finish(id)?.reject(error);
   }
 
   private add(frame: object, lasting: boolean, now: boolean): Promise<ServerReply> {
     return new Promise((resolve, reject) => {
+      if (this.closedBy) return reject(this.closedBy);
+      if (this.entries.size >= MOST_WAITING) return reject(new TooManyRequestsError(`${MOST_WAITING} requests wait already`));
       const id = this.next++;
       const entry: Entry = { frame, lasting, sent: false, resolve, reject };
       this.entries.set(id, entry);
@@ -96,6 +92,7 @@ export class Requests {
 
   private transmit(id: number, entry: Entry): void {
     entry.sent = this.send({ ...entry.frame, request_id: id });
+    if (!entry.sent && !entry.lasting) this.finish(id)?.reject(new ConnectionLostError('there is no connection'));
   }
 
   private sendLater(entry: Entry): void {

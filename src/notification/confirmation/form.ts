@@ -7,8 +7,8 @@
  */
 import type { InputField, InputSchema } from '../../protocol/confirmation.js';
 import { isObject } from '../../protocol/decode.js';
+import { FORMATS } from '../../protocol/formats.js';
 import { within, type JsonFault } from '../../protocol/json.js';
-import { FORMATS } from './formats.js';
 import { compile, MAX_SIZE, translate } from './pattern.js';
 
 const MAX_FIELDS = 200;
@@ -183,8 +183,3 @@ function findPatternFault(properties: InputSchema['properties']): JsonFault | un
 }
 
 const formats = (): string => Object.keys(FORMATS).join(', ');
-
-/** What `values` are checked against: names are own properties only. */
-export function fieldOf({ properties }: InputSchema, name: string): InputField | undefined {
-  return Object.hasOwn(properties, name) ? properties[name] : undefined;
-}

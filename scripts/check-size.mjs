@@ -1,0 +1,58 @@
+/**
+ * Measures what a page loads of the client library: bundled and minified by esbuild, compressed by gzip. README.md names
+ * the same figures.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+import { main, ROOT } from './tools.mjs';
+
+const CLIENT =
+  'export { connect, AlreadyResolvedError, ClientClosedError, ServerError, TooManyRequestsError } from "./src/client/index.ts";';
+/** Each part beside what it is loaded with. `lazy` counts what a browser loads only when it shares a connection. */
+const PARTS = [
+  { name: 'the client', limit: 6, source: CLIENT },
+  { name: 'sharing among tabs', limit: 1.6, source: CLIENT, lazy: true },
+  { name: 'forms', limit: 1.8, source: `${CLIENT} export { checkAnswer } from "./src/client/index.ts";`, beside: CLIENT },
+  { name: 'React hooks', limit: 1.5, source: `${CLIENT} export * from "./src/react/index.ts";`, beside: CLIENT },
+];
+
+/** Bytes of the files of a bundle that are loaded at once, or of the others. */
+async function sizeOf(source, lazy = false) {
+  const { outputFiles, metafile } = await build({
+    stdin: { contents: source, resolveDir: ROOT, loader: 'ts' },
+    bundle: true,
+    minify: true,
+    splitting: true,
+    metafile: true,
+    format: 'esm',
+    outdir: join(ROOT, '.build/size'),
+    write: false,
+    external: ['react'],
+  });
+  const outputs = Object.entries(metafile.outputs);
+  const atOnce = new Set(['stdin.js']);
+  for (const [path, { imports }] of outputs)
+    if (path.endsWith('/stdin.js'))
+      for (const { path: chunk, kind } of imports) if (kind === 'import-statement') atOnce.add(chunk.split('/').at(-1));
+  return outputFiles
+    .filter(({ path }) => atOnce.has(path.split('/').at(-1)) !== lazy)
+    .reduce((sum, { contents }) => sum + gzipSync(contents, { level: 9 }).length, 0);
+}
+
+await main(import.meta.url, async () => {
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  let failed = false;
+  for (const { name, limit, source, beside, lazy } of PARTS) {
+    const kb = ((await sizeOf(source, lazy)) - (beside ? await sizeOf(beside) : 0)) / 1024;
+    const figure = `${name} ${kb.toFixed(1)} KB`;
+    const problems = [
+      kb > limit && `more than ${limit} KB`,
+      !readme.includes(figure) && `README.md does not say "${figure}"`,
+    ].filter(Boolean);
+    failed ||= problems.length > 0;
+    process.stdout.write(`${name}: ${kb.toFixed(2)} KB${problems.map((problem) => `: ${problem}`).join('')}\n`);
+  }
+  return failed ? 1 : 0;
+});

@@ -1,0 +1,32 @@
+/** An answer, checked before it is sent, as the server will check it. */
+import { findValueFaults } from '../protocol/form-values.js';
+import type { FieldErrors } from '../protocol/messages.js';
+import type { GivenAnswer, OpenConfirmation } from './confirmations.js';
+
+/**
+ * What the server would refuse of an answer: field name -> problem, empty when nothing. Names and problems are those of
+ * the server's `INVALID_ANSWER`.
+ *
+ * @example
+ * const problems = checkAnswer(confirmation, { proceed: true, values: { email } });
+ * emailInput.setCustomValidity(problems['values.email'] ?? '');
+ */
+export function checkAnswer(
+  { choices = [], input_schema: schema }: Pick<OpenConfirmation, 'choices' | 'input_schema'>,
+  answer: GivenAnswer,
+): FieldErrors {
+  const fields: FieldErrors = {};
+  const choice = choices.find(({ id }) => id === answer.choice);
+  if (answer.choice != null && !choice) fields['choice'] = 'is none of the choices';
+  if (choice && answer.proceed != null && answer.proceed !== choice.proceed)
+    fields['proceed'] = `contradicts the choice, which means ${choice.proceed}`;
+  const proceed = choice?.proceed ?? answer.proceed ?? false;
+  if (schema && (answer.values || proceed))
+    Object.assign(fields, findValueFaults(schema, answer.values ?? {}, proceed, findPatternProblem));
+  else if (answer.values) fields['values'] = 'this prompt has no form';
+  return fields;
+}
+
+function findPatternProblem(pattern: string, text: string): string | undefined {
+  return new RegExp(pattern, 'u').test(text) ? undefined : `must match ${pattern}`;
+}

@@ -1,0 +1,3 @@
+/** Hooks for React 18 and 19. They render on the server as before the first connection. */
+export { useConfirmation, useConfirmations, useConnectionState, useTask, type ConfirmationHook, type TaskHook } from './hooks.js';
+export { NotificationProvider, useNotificationClient, type NotificationProviderProps } from './provider.js';
