@@ -59,7 +59,11 @@ export const ANSWER_CASES: readonly AnswerCase[] = [
   choice('a choice', { choice: 'go' }),
   choice('a choice that says the same', { choice: 'stop', proceed: false }),
   choice('an unknown choice', { choice: 'perhaps' }, { choice: 'is none of the choices' }),
-  choice('a choice that says otherwise', { choice: 'go', proceed: false }, { proceed: 'contradicts the choice, which means true' }),
+  choice(
+    'a choice that says otherwise',
+    { choice: 'go', proceed: false },
+    { proceed: 'contradicts the choice, which means true' },
+  ),
   choice('values where there is no form', { proceed: true, values: {} }, { values: 'this prompt has no form' }),
   {
     what: 'a choice where there is none',
@@ -90,9 +94,7 @@ export const ANSWER_CASES: readonly AnswerCase[] = [
   ...['https://a.example/x?y#z', 'mailto:a@b.c', 'urn:a:b', 'http://[2001:db8::7]:80/'].map((text) => field('link', text)),
   ...['a', '/a', 'http://a b', 'http://a/%2', 'http://[::1'].map((text) => field('link', text, 'must be a valid uri')),
   ...['2024-02-29', '2000-02-29', '2026-12-31'].map((text) => field('day', text)),
-  ...['2026-02-29', '1900-02-29', '2026-13-01', '2026-00-10', '26-1-1'].map((text) =>
-    field('day', text, 'must be a valid date'),
-  ),
+  ...['2026-02-29', '1900-02-29', '2026-13-01', '2026-00-10', '26-1-1'].map((text) => field('day', text, 'must be a valid date')),
   ...['2026-02-28T10:00:00Z', '2026-02-28t10:00:00.5+01:30', '1998-12-31T23:59:60Z'].map((text) => field('moment', text)),
   ...['2026-02-28', '2026-02-28T24:00:00Z', '2026-02-28T10:00:00', '1998-12-31T22:59:60Z'].map((text) =>
     field('moment', text, 'must be a valid date-time'),
