@@ -30,7 +30,7 @@ async function serve(config: Readonly<AppConfig>): Promise<void> {
   process.on('SIGINT', stop);
 }
 
-/** What the person can mend is one line; anything else is a fault of ours, with its stack. */
+/** Prints a configuration error as one line, and any other error, which is a fault of the service, with its stack. */
 function fail(error: unknown): never {
   process.stderr.write(
     `${error instanceof ConfigurationError ? printable(error.message) : String((error as Error).stack ?? error)}\n`,

@@ -1,4 +1,4 @@
-/** Builds the service and listens: what `main.ts` boots, and tests start in their own process. */
+/** Builds the service and listens. `main.ts` boots it; tests start it in their own process. */
 import cluster from 'node:cluster';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -45,7 +45,7 @@ export async function startApp(config: Readonly<AppConfig>): Promise<INestApplic
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.keepAliveTimeout = config.keepAliveMs;
-  // Node looks for late ones so often; the default, 30 s, would let them stay as long.
+  // How often Node checks for late requests. Its default of 30 s would let them stay as long.
   Object.assign(server, { connectionsCheckingInterval: 500 });
   for (const warning of config.warnings) logger.warn(warning);
   logs.warnOfWideFiles();
@@ -57,13 +57,12 @@ export async function startApp(config: Readonly<AppConfig>): Promise<INestApplic
     await app.close();
     throw error;
   }
-  if (config.openMode)
-    logger.warn('open mode: whoever connects may say who they are, and answer. Set WEBSOCKET_AUTH to close it.');
+  if (config.openMode) logger.warn('open mode: any client may act as any user, and answer. WEBSOCKET_AUTH=jwt requires tokens.');
   logger.log(listeningLine(server, config));
   return app;
 }
 
-/** The logs are the last to end. */
+/** Closes the logs after everything else. */
 async function create(config: Readonly<AppConfig>, logs: Logs): Promise<NestExpressApplication> {
   try {
     const app = await NestFactory.create<NestExpressApplication>(
@@ -73,7 +72,7 @@ async function create(config: Readonly<AppConfig>, logs: Logs): Promise<NestExpr
         logger: logs.logger,
         abortOnError: false,
         forceCloseConnections: true,
-        // REST routes read their bodies themselves, once they know who calls.
+        // REST routes read their bodies themselves, once they know the caller.
         bodyParser: false,
       },
     );

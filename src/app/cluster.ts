@@ -19,7 +19,8 @@ export function runWorkers(count: number, maxConnections: number): void {
   for (let started = 0; started < count; started += 1) startOne();
   cluster.on('exit', (worker, code) => {
     const left = Object.keys(cluster.workers ?? {}).length;
-    // One that never listened would fail again: what is wrong with it has been said.
+    // A worker that never listened would fail again, and its error has been printed.
+
     if (!worker.exitedAfterDisconnect && !stopping && hasListened.has(worker)) setTimeout(startOne, RESTART_PAUSE_MS);
     else if (left === 0) process.exit(stopping ? 0 : code);
   });

@@ -1,4 +1,4 @@
-/** Settings that are usable by themselves and contradict each other: each has no meaning without another one. */
+/** Finds settings that are valid by themselves but have no meaning without another one. */
 import { resolve } from 'node:path';
 import { ConfigurationError } from '../notification/index.js';
 import type { SettingName } from './settings/settings.js';
@@ -6,7 +6,7 @@ import type { SettingName } from './settings/settings.js';
 interface Given {
   /** Whether a setting has a value other than its default. */
   isSet: (name: SettingName) => boolean;
-  /** Its text; of a secret only whether there is one may be used. */
+  /** Its text. Of a secret, use only whether it is there. */
   text: (name: SettingName) => string | undefined;
 }
 

@@ -1,9 +1,9 @@
 /**
- * The HTTP server of the stand-alone service, which ends without breaking off what it has begun, so that a load balancer
- * sees no request fail:
+ * The HTTP server of the stand-alone service. It stops without breaking off a request, so that a load balancer sees none
+ * fail:
  *
- *  1. While the node drains every response closes its connection: at the end no balancer holds one to send the next on.
- *  2. Then it takes no more connections, and waits a while for the requests of those it has. What is left is cut.
+ *  1. While the node drains, every response closes its connection. At the end no balancer has one to reuse.
+ *  2. Then the server accepts no more connections, and waits for the requests under way. Those that take too long are cut.
  */
 import { STATUS_CODES, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -14,11 +14,11 @@ import type { ErrorRequestHandler } from 'express';
 import { answerInternal } from '../notification/index.js';
 import { UnreadResponses } from './unread-responses.js';
 
-/** How long a request that is under way may take to end. */
+/** The time that a request under way gets to end. */
 const GRACE_MS = 5000;
-/** So many turns of the event loop without a new connection: none waits. */
+/** After this number of turns of the event loop without a new connection, none is waiting. */
 const QUIET_TURNS = 3;
-/** For so long at most: somebody may never cease to come. */
+/** The upper bound: new connections may keep arriving. */
 const ACCEPT_MS = 1000;
 
 export class EndingGently extends ExpressAdapter {
@@ -61,7 +61,7 @@ export class EndingGently extends ExpressAdapter {
     await super.close();
   }
 
-  /** A connection that waits to be accepted would be reset. A turn of the event loop accepts one, if it looks at all. */
+  /** Closing would reset a connection that waits to be accepted. A turn of the event loop accepts at most one. */
   private async acceptAll(): Promise<void> {
     let quietTurns = 0;
     const note = (): void => void (quietTurns = 0);
@@ -79,9 +79,9 @@ export class EndingGently extends ExpressAdapter {
   }
 }
 
-/** Express's last error handler: what every filter has failed to answer is answered in the shape of all errors. */
+/** Express's last error handler: it answers in the shape of all errors when no filter has answered. */
 export function lastErrorHandler(logger: LoggerService): ErrorRequestHandler {
-  // Express knows an error handler by its four parameters.
+  // Express recognises an error handler by its four parameters.
   return (error, _request, response, _next) => {
     logger.error(error);
     answerInternal(response);
@@ -92,7 +92,7 @@ function closesWith(response: ServerResponse): void {
   if (!response.headersSent) response.setHeader('Connection', 'close');
 }
 
-/** What Node's parser refused before there was a request, by the error's code. */
+/** The answer to what Node's parser refuses before there is a request, by the error's code. */
 const PARSER_STATUS: Readonly<Record<string, number>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 408,
   HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,

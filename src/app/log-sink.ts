@@ -3,7 +3,7 @@
  *
  *  1. What cannot be written now is kept, up to a bound in bytes. Further lines are lost, and counted.
  *  2. The loss is reported in the log itself, where the gap is, once it can be written again.
- *  3. Trouble that lasts is reported once a minute at most, through `onTrouble`, to where somebody may read it.
+ *  3. A lasting fault is reported at most once a minute, through `onTrouble`.
  */
 import type { LogTarget } from './log-target.js';
 

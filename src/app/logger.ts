@@ -10,7 +10,7 @@ export const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'sile
 export type Level = (typeof LEVELS)[number];
 type WrittenLevel = Exclude<Level, 'silent'>;
 
-/** From which level on lines are written: for all loggers, and for single ones by their lower-case name. */
+/** The lowest level that is written: for all loggers, and for single ones by their lower-case name. */
 export interface LogLevels {
   all: Level;
   byLogger: ReadonlyMap<string, Level>;
@@ -60,7 +60,7 @@ export class PinoLogger implements LoggerService {
 
   /** Nest passes the logger's name last. */
   private write(level: WrittenLevel, message: unknown, context: unknown[]): void {
-    // What a person can mend is one line, and main.ts prints it; Nest would log it with its stack.
+    // main.ts prints a configuration error as one line; Nest would log it with its stack.
     if (message instanceof ConfigurationError) return;
     const name = context.at(-1);
     const logger = typeof name === 'string' ? name : undefined;

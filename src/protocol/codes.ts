@@ -1,7 +1,7 @@
 /**
- * Every code a client can meet, in one place: error codes with their HTTP status, and WebSocket close codes.
+ * Every code that a client can get: error codes with their HTTP status, and WebSocket close codes.
  *
- * A close code's range tells the client whether to come back: 4000-4499 come back, 4500-4999 do not.
+ * A close code's range says whether the client reconnects: after 4000-4499 it does, after 4500-4999 it does not.
  */
 
 /** Error code -> the HTTP status that carries it in REST. */
@@ -32,20 +32,20 @@ export interface CloseReason {
 
 /** Every close the server begins, by name. */
 export const CLOSE = {
-  /** The node is going away; come back after a random pause. */
+  /** The node stops. The client reconnects after a random pause. */
   SERVICE_RESTART: { code: 1012, reason: 'service restart' },
-  /** The node has all the connections it takes; come back later. */
+  /** The node has reached its limit of connections. The client reconnects later. */
   CONNECTION_LIMIT: { code: 1013, reason: 'Server connection limit reached' },
-  /** A fault of the server's; come back. */
+  /** A fault of the server. The client reconnects. */
   INTERNAL: { code: 1011, reason: 'internal error' },
   /** The client keeps sending faster than its limit allows. */
   RATE_LIMITED: { code: 1008, reason: 'rate limit exceeded' },
-  /** No token came within the time allowed, or it has expired: come back with a new one. */
+  /** No token arrived in time, or it has expired. The client reconnects with a new one. */
   UNAUTHENTICATED: { code: 4401, reason: 'unauthenticated' },
-  /** The user's tokens were revoked: come back with a new one. */
+  /** The user's tokens were revoked. The client reconnects with a new one. */
   REVOKED: { code: 4401, reason: 'revoked' },
-  /** The client does not read as fast as it is written to: come back and recover. */
+  /** The client reads too slowly for what is sent to it. It reconnects and recovers. */
   SLOW: { code: 4408, reason: 'slow' },
-  /** A newer connection of the same user took this one's place: do not come back. */
+  /** A newer connection of the same user replaces this one. The client does not reconnect. */
   REPLACED: { code: 4509, reason: 'replaced' },
 } as const satisfies Record<string, CloseReason>;

@@ -1,5 +1,5 @@
 /**
- * The words of a question and its decision, shared by the wire, the engines and the service.
+ * The types of a confirmation and its decision, shared by the wire, the engines and the service.
  */
 
 /** How a prompt can end. A prompt goes from `pending` to exactly one of these. */
@@ -69,7 +69,7 @@ export interface StepResult {
   error_message?: string | null;
 }
 
-/** What a user answers. `proceed` is settled by then: a choice has set it, absence has become `false`. */
+/** A checked answer. `proceed` is final: a choice has set it, or its absence has become `false`. */
 export interface Answer {
   proceed: boolean;
   feedback?: string;

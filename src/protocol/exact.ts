@@ -1,7 +1,7 @@
 /**
- * What `JSON.parse` changes in silence: a number that a double cannot hold, and the first of two fields of one name.
+ * Finds what `JSON.parse` changes without an error: a number that a double cannot hold, and a repeated field name.
  *
- * Most texts have neither. One pass over the text finds out whether a closer look is needed.
+ * Most texts have neither. One pass over the text decides whether an exact scan is needed.
  */
 import { NOT_EXACT, within, type JsonFault } from './json.js';
 

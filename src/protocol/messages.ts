@@ -1,5 +1,5 @@
 /**
- * The wire: every frame in either direction, as discriminated unions. PROTOCOL.md is the same in words.
+ * The wire: every message in either direction, as discriminated unions. PROTOCOL.md describes them in words.
  *
  * Names are `snake_case`, times Unix seconds, durations seconds.
  */
@@ -7,7 +7,7 @@ import type { ErrorCode } from './codes.js';
 import type { Choice, ConfirmationState, InputSchema, JsonObject, OnTimeout, Outcome } from './confirmation.js';
 
 export interface StreamPosition {
-  /** Names one unbroken life of a channel's history. */
+  /** Names one unbroken history of the channel. */
   epoch: string;
   /** The number of the last plain message in it; the first has 1. */
   offset: number;
@@ -29,7 +29,7 @@ export interface ClientMessage {
 
 /* ---- server -> client ---- */
 
-/** A confirmation as REST and the inbox show it. */
+/** A confirmation as REST shows it. */
 export interface ConfirmationView {
   callback_id: string;
   state: ConfirmationState;
@@ -131,7 +131,7 @@ export interface ErrorMessage {
 /** Field name (dotted where nested) -> what is wrong with it. */
 export type FieldErrors = Record<string, string>;
 
-/** What a subscription begins with. */
+/** What a reply says about one new subscription. */
 export interface Subscribed extends StreamPosition {
   channel: string;
   /** Ids of open prompts. */
@@ -150,7 +150,7 @@ export type Reply =
   | { type: 'pending'; confirmations: TaskStepResult[]; cursor?: string }
   | TaskCancelled;
 
-/** The server ends a subscription: `forbidden` when it is not allowed any more, `unavailable` when that could not be asked. */
+/** The server ends a subscription: `forbidden` when the right is gone, `unavailable` when the policy could not be asked. */
 export interface SubscriptionEnded {
   type: 'unsubscribed';
   channel: string;
@@ -182,5 +182,5 @@ const RESERVED_TYPES: ReadonlySet<string> = new Set([
 /** Whether a message of the application's own may not have this type. */
 export const isReservedType = (type: string): boolean => RESERVED_TYPES.has(type) || type.startsWith('confirmation_');
 
-/** Types of which a slow reader gets the newest of a task instead of a backlog; they have no offset and no history. */
+/** Conflated types: a slow reader gets the newest of each task instead of a backlog. They have no offset and no history. */
 export const CONFLATED_TYPES: ReadonlySet<string> = new Set(['task_progress', 'heartbeat']);

@@ -1,9 +1,9 @@
 /**
- * The one authorisation policy: who may do what. Asked for every action and every route.
+ * The one authorisation policy: who may do what. Every action and every route asks it.
  *
- *  1. `POLICY` names every way in. One without a rule does not compile (actions) or is refused and fails a test (routes).
- *  2. What lies outside somebody's scope does not exist for them: the engine answers it like what is unknown.
- *  3. Open mode: there is no identity to check, only the one that a connection gives itself.
+ *  1. `POLICY` names every way in. An action without a rule does not compile; a route without one is refused and fails a test.
+ *  2. What lies outside a subject's scope does not exist for it: the engine replies as to an unknown id.
+ *  3. Open mode has no identity to check, only the one that a connection claims.
  */
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { ACTIONS, type Action } from '../../protocol/messages.js';
@@ -14,7 +14,7 @@ import { NotFoundError, NotificationError } from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
 import type { Actor } from './audit-entry.js';
 
-/** Who asks: a connection's identity, or a service by REST. */
+/** The caller: a connection's identity, or a service by REST. */
 export type Subject = Identity | Service;
 
 /** A back-end service: named by its token's subject or by a digest of its API key, or by nothing in open mode. */
@@ -81,7 +81,7 @@ export const POLICY: Readonly<Record<Operation, Rule>> = {
 };
 
 /**
- * Whether somebody may take a way in at all.
+ * Checks whether a subject may take a way in at all.
  * @throws NotificationError UNAUTHENTICATED or FORBIDDEN
  */
 export function assertAllowed(subject: Subject, operation: Operation): void {
@@ -121,12 +121,12 @@ export class Access {
 
   constructor(@Inject(ResolvedOptions) private readonly options: ResolvedOptions) {}
 
-  /** Whether nobody proves who they are. */
+  /** Whether the service runs in open mode, without an authenticator. */
   get isOpen(): boolean {
     return this.options.authenticator === undefined;
   }
 
-  /** Whose prompts, messages and tasks somebody may touch. */
+  /** The users whose prompts, messages and tasks the subject may touch. */
   async scopeOf(subject: Subject): Promise<Scope> {
     switch (subject.kind) {
       case 'anonymous':
@@ -141,20 +141,20 @@ export class Access {
     }
   }
 
-  /** Being a user: oneself, or in open mode whoever one says. @throws NotificationError FORBIDDEN */
+  /** Checks that the subject may act as a user: its own, or in open mode any. @throws NotificationError FORBIDDEN */
   assertIsUser(subject: Subject, userId: string): void {
     if (this.isOpen || (subject.kind === 'user' && subject.userId === userId)) return;
     throw new NotificationError('FORBIDDEN', 'this is another user');
   }
 
-  /** A user's things: what is not within the scope does not exist. @throws NotFoundError */
+  /** Checks that the scope covers a user. @throws NotFoundError */
   async assertCanReach(subject: Subject, userId: string | null, what: string): Promise<void> {
     const scope = await this.scopeOf(subject);
     if (scope === 'all' || (userId !== null && scope.includes(userId))) return;
     throw new NotFoundError(what);
   }
 
-  /** A channel of the application's own. @throws NotificationError FORBIDDEN, UNAVAILABLE when the policy cannot be asked */
+  /** Checks the right to a channel of the application. @throws NotificationError FORBIDDEN; UNAVAILABLE when the policy fails */
   async assertCanSubscribe(subject: Subject, channel: string): Promise<void> {
     if (this.isOpen) return;
     const { accessPolicy } = this.options;

@@ -1,6 +1,6 @@
 /**
- * Where somebody calls from, and how often: the peer's address, or what trusted proxies say it is; connections,
- * handshakes and failed authentications counted by it.
+ * A caller's address, which is the peer's or the one that trusted proxies report, and what is counted by address:
+ * connections, handshakes and failed authentications.
  */
 import type { IncomingMessage } from 'node:http';
 import { isIP, isIPv4 } from 'node:net';
@@ -15,7 +15,7 @@ export interface AddressSettings {
   authenticationFailures: number;
 }
 
-/** Handshakes that may come at once: so many seconds' worth. */
+/** The burst of handshakes, in seconds' worth of the rate. */
 const HANDSHAKE_BURST_S = 10;
 
 export class Addresses {
@@ -36,7 +36,7 @@ export class Addresses {
     this.failures = new Buckets(authenticationFailures / 60, authenticationFailures);
   }
 
-  /** A forged `X-Forwarded-For` counts for nothing: only what a trusted proxy has added is read. */
+  /** Reads only what a trusted proxy has added to `X-Forwarded-For`, so a forged header has no effect. */
   of(request: IncomingMessage): string {
     const peer = request.socket.remoteAddress ?? '';
     // Without a proxy to believe there is no header to read.

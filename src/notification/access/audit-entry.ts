@@ -4,12 +4,12 @@
  */
 export type Actor = { kind: 'user'; id: string } | { kind: 'service'; id?: string } | { kind: 'key'; hash: string };
 
-/** One line of the audit trail: who did what, when, from where, by which means. Never a token, never a message's contents. */
+/** One line of the audit trail: who did what, when, from where, by which means. It holds no token and no message's contents. */
 export interface AuditEntry {
   /** Unix milliseconds. */
   at: number;
   event: 'prompt' | 'decision' | 'cancel' | 'resume' | 'refused' | 'revoked' | 'reviewed';
-  /** `null`: an anonymous connection, the clock, or somebody who did not say who they are. */
+  /** `null`: an anonymous connection, the clock, or a caller without an identity. */
   by: Actor | null;
   means: 'websocket' | 'rest' | 'service' | 'clock' | 'handshake';
   address?: string;
@@ -24,7 +24,7 @@ export interface AuditEntry {
   callbackId?: string;
   /** Of a refusal. */
   code?: string;
-  /** Of refusals like one that has an entry of its own: how many there were since then. */
+  /** How many refusals of the same kind followed since the last entry. */
   count?: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The audit trail: one entry for each prompt, decision, cancellation, resumption and revocation, and for refused attempts,
- * those that repeat counted. Who, what, when, from where, by which means; never a token, never what a message says.
+ * The audit trail: one entry for each prompt, decision, cancellation, resumption, revocation and refused attempt. Repeated
+ * refusals are counted. An entry says who did what, when, from where and by which means; it holds no token and no message.
  */
 import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import type { ErrorCode } from '../../protocol/codes.js';
@@ -8,7 +8,7 @@ import { ResolvedOptions } from '../notification.options.js';
 import type { AuditEntry } from './audit-entry.js';
 import { Refusals, type AuditRecord } from './refusals.js';
 
-/** Errors that say: this was not yours to do. */
+/** Codes of errors that refuse for lack of a right. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'UNAUTHENTICATED',
   'FORBIDDEN',

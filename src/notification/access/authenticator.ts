@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 /** Who a connection or a caller is. */
 export interface AuthenticatedUser {
   userId: string;
-  /** Unix milliseconds; the connection is closed then unless it authenticates anew. Absent: never. */
+  /** Unix milliseconds. The connection is closed then unless it renews its token. Absent: never. */
   expiresAt?: number;
   /** Unix milliseconds; tokens from before the user's revocation are refused. Absent: revocation refuses it for as long as it is remembered. */
   issuedAt?: number;
@@ -13,8 +13,8 @@ export interface AuthenticatedUser {
 }
 
 /**
- * Checks tokens: the hook of secure mode. Give one and nothing is served before it has said yes.
- * Returning `undefined` means "this token is not valid"; throwing means the check itself failed, and refuses as well.
+ * Checks tokens: the hook of secure mode. With an authenticator nothing is served before it accepts a token.
+ * It returns `undefined` for a token that is not valid, and throws when the check itself fails; both refuse.
  */
 export interface Authenticator {
   authenticate(token: string, request: IncomingMessage): Promise<AuthenticatedUser | undefined>;

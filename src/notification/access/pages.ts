@@ -15,7 +15,7 @@ import { ResolvedOptions } from '../notification.options.js';
 import { ListeningAddress } from './listening-address.js';
 import { canonicalOrigin, hostOfOrigin, isIpLiteral, isLoopback, parseHost, type WebHost } from './web-address.js';
 
-/** Refusals of one kind are one line in this time. */
+/** Refusals of one kind are logged once in this time. */
 const LOG_INTERVAL_MS = 60_000;
 /** What a log line quotes of a header. */
 const MAX_QUOTED = 200;

@@ -1,6 +1,6 @@
 /**
- * Refusals that repeat, as one entry a minute: the first of a kind is written at once, those like it are counted. Two are
- * alike when the same actor at the same address (an IPv6 /64 counts as one) was refused the same thing with the same code.
+ * Writes the first refusal of a kind at once, and those that repeat it as one count a minute. A kind is an actor, an
+ * address (an IPv6 /64 counts as one), an attempt and a code.
  *
  *  1. Every refusal is in an entry of its own or in a count.
  *  2. The kinds that are remembered are bounded. The oldest makes room, and its count is written then.
@@ -8,7 +8,7 @@
 import type { AuditEntry } from './audit-entry.js';
 import { networkOf } from './address-limits.js';
 
-/** What an entry's writer knows; the time is added. */
+/** An entry without its time, which is added when it is written. */
 export type AuditRecord = Omit<AuditEntry, 'at'>;
 
 const EVERY_MS = 60_000;

@@ -36,12 +36,12 @@ export class Rights implements OnApplicationShutdown {
     return this.reviews.asObservable();
   }
 
-  /** The user was revoked. Connections are closed by the dispatcher; this ends what else waits. */
+  /** Ends the long polls of a revoked user. The dispatcher closes the connections. */
   onRevoked(userId: string): void {
     for (const end of [...(this.holds.get(userId) ?? [])]) end();
   }
 
-  /** The user's rights may have changed. */
+  /** Asks for the user's rights again: they may have changed. */
   onReview(userId: string): void {
     this.reviews.next(userId);
     this.onRevoked(userId);

@@ -1,8 +1,8 @@
 /**
  * Checks tokens: from a handshake, an `authenticate` frame or a REST call.
  *
- *  1. The authenticator says whose a token is; `isPlausible` refuses an identity with a wrong name or times, whichever
- *     authenticator made it, and revocations are looked up here.
+ *  1. The authenticator maps a token to its user. This class checks the result of any authenticator (`isPlausible`), and
+ *     looks up revocations.
  *  2. A valid token is never refused because others fail from the same address. After too many failures a token that
  *     fails gets RATE_LIMITED, and the address has at most `CHECKS_AT_ONCE` checks under way; the others wait in line.
  *  3. A check that cannot be made (UNAVAILABLE) is not a token that fails.
@@ -84,7 +84,7 @@ export function isPlausible({ userId, expiresAt, issuedAt }: AuthenticatedUser, 
   );
 }
 
-/** Typed as a number; an authenticator of the application may pass on whatever a token held. */
+/** Typed as a number, but an application's authenticator may pass on any value that a token held. */
 function isMoment(value: unknown): boolean {
   return typeof value === 'number' && value >= 0 && value <= LATEST_MS;
 }
