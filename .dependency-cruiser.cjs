@@ -6,15 +6,15 @@
 const LAYERS = [
   { name: 'protocol', path: '^src/protocol/' },
   {
-    name: 'options, errors, metrics',
+    name: 'options, errors, metrics, pacing',
     path: [
+      '^src/notification/pacing/',
       '^src/notification/(notification\\.(options|errors|metrics)|protocol-error|validation)\\.ts$',
       // What an application implements or fills in stands beside what uses it.
       '^src/notification/access/(access-policy|audit-entry|authenticator|worker-group)\\.ts$',
       '^src/notification/webhook/webhook-options\\.ts$',
     ],
   },
-  { name: 'pacing', path: '^src/notification/pacing/' },
   { name: 'engine', path: '^src/notification/engine/' },
   { name: 'connection', path: '^src/notification/connection/' },
   {

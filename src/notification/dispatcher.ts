@@ -31,6 +31,7 @@ import type { Cancellations } from './task/cancellations.js';
 import type { HeartbeatLeases } from './task/heartbeat-leases.js';
 import type { Heartbeats } from './task/heartbeats.js';
 import type { WebhookSender } from './webhook/sender.js';
+import { Date } from './pacing/time-source.js';
 
 /** A decision as every node hears of it. */
 export interface DecisionEvent extends ConfirmationResult {

@@ -3,6 +3,7 @@
  * Every worker of a node hears every decision: what all of them count alike is the largest figure, no sum (`aggregator`).
  */
 import { Counter, Gauge, Histogram, Registry, type Metric } from 'prom-client';
+import { Date } from './pacing/time-source.js';
 
 /** Gauges that are read when somebody looks. */
 export interface Readings {

@@ -6,7 +6,6 @@
  * Its life is one of: `idle` -> `running` -> `draining` -> `stopped`, and from `stopped` to `running` again.
  */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   Inject,
   Injectable,
@@ -65,6 +64,7 @@ import { HeartbeatLeases } from './task/heartbeat-leases.js';
 import { Heartbeats, type HeartbeatHandle } from './task/heartbeats.js';
 import { NUL_RULE, toJson } from './validation.js';
 import { WebhookSender } from './webhook/sender.js';
+import { delay } from './pacing/time-source.js';
 
 export interface SendOptions {
   /** Keep the message until one of the user's devices acknowledges it. @default false */

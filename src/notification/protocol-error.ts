@@ -8,6 +8,7 @@ import { DecodeError } from '../protocol/decode.js';
 import type { ErrorMessage, RequestId } from '../protocol/messages.js';
 import { toSeconds } from '../protocol/time.js';
 import { NotificationError } from './notification.errors.js';
+import { Date } from './pacing/time-source.js';
 
 export function errorMessage(error: unknown, requestId?: RequestId): ErrorMessage {
   const { code, message, fields, callbackId, confirmation } = asProtocolError(error);

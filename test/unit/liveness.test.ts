@@ -1,32 +1,30 @@
 import { Liveness } from '../../src/notification/connection/liveness.js';
 import { TimerWheel } from '../../src/notification/pacing/timer-wheel.js';
 import { fakeConnection } from '../support/fake-connection.js';
+import { TestClock } from '../../src/testing/test-clock.js';
 
-const { jest } = import.meta;
+let clock: TestClock;
 
 function watch(): { liveness: Liveness; dead: string[] } & ReturnType<typeof fakeConnection> {
   const fake = fakeConnection();
   const dead: string[] = [];
   const settings = { pingIntervalMs: 1000, pingTimeoutMs: 400 };
-  const liveness = new Liveness(fake.connection, new TimerWheel(100), settings, ({ id }) => dead.push(id));
+  const liveness = new Liveness(fake.connection, new TimerWheel(100, clock), settings, ({ id }) => dead.push(id));
   return { ...fake, liveness, dead };
 }
 
 describe('liveness', () => {
   beforeEach(() => {
-    jest.useFakeTimers();
-  });
-  afterEach(() => {
-    jest.useRealTimers();
+    clock = new TestClock();
   });
 
   it('pings every interval as long as the peer answers, and measures the round trip', () => {
     const { liveness, calls, dead, connection } = watch();
     expect(connection.roundTripMs).toBeUndefined();
     for (let count = 1; count <= 3; count += 1) {
-      jest.advanceTimersByTime(1100);
+      clock.advanceBy(1100);
       expect(calls).toHaveLength(count);
-      jest.advanceTimersByTime(30);
+      clock.advanceBy(30);
       liveness.pong();
       expect(connection.roundTripMs).toBeGreaterThanOrEqual(30);
       expect(connection.roundTripMs).toBeLessThanOrEqual(130);
@@ -36,9 +34,9 @@ describe('liveness', () => {
 
   it('finds a peer that does not answer within interval and time-out', () => {
     const { dead, connection } = watch();
-    jest.advanceTimersByTime(1300);
+    clock.advanceBy(1300);
     expect(dead).toEqual([]);
-    jest.advanceTimersByTime(300);
+    clock.advanceBy(300);
     expect(dead).toEqual([connection.id]);
   });
 
@@ -46,14 +44,14 @@ describe('liveness', () => {
     const { liveness, dead, calls, connection } = watch();
     liveness.pong();
     expect(connection.roundTripMs).toBeUndefined();
-    jest.advanceTimersByTime(1600);
+    clock.advanceBy(1600);
     expect([calls, dead.length]).toEqual([['ping'], 1]);
   });
 
   it('leaves no timer behind', () => {
     const { liveness, dead, calls } = watch();
     liveness.stop();
-    jest.advanceTimersByTime(10_000);
-    expect([calls, dead, jest.getTimerCount()]).toEqual([[], [], 0]);
+    clock.advanceBy(10_000);
+    expect([calls, dead, clock.pending]).toEqual([[], [], 0]);
   });
 });

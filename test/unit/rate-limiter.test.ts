@@ -1,14 +1,13 @@
+import { TokenBucket } from '../../src/notification/pacing/token-bucket.js';
 import { RateLimiter } from '../../src/notification/gateway/rate-limiter.js';
 import { fakeConnection } from '../support/fake-connection.js';
+import { TestClock } from '../../src/testing/test-clock.js';
 
-const { jest } = import.meta;
+let clock: TestClock;
 
 describe('the limit on a connection’s frames', () => {
   beforeEach(() => {
-    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
-  });
-  afterEach(() => {
-    jest.useRealTimers();
+    clock = new TestClock();
   });
 
   it('says so for as many frames as it allows in a second, then closes', async () => {
@@ -26,21 +25,24 @@ describe('the limit on a connection’s frames', () => {
 
   it('is not forgotten because a token trickles in, only after a second without a refusal', () => {
     const { connection } = fakeConnection();
-    const limiter = new RateLimiter(connection, { rateLimit: 10, rateBurst: 1 });
+    const now = (): number => clock.monotonicMs();
+    const budget = new TokenBucket(10, 1, now);
+    const budgets = { take: () => budget.take(), owe: () => undefined };
+    const limiter = new RateLimiter(connection, { rateLimit: 10, rateBurst: 1 }, undefined, budgets, now);
     for (let frame = 0; frame < 21; frame += 1) {
       limiter.admits();
-      jest.advanceTimersByTime(50);
+      clock.advanceBy(50);
     }
     expect(connection.isOpen).toBe(true);
-    jest.advanceTimersByTime(1000);
+    clock.advanceBy(1000);
     for (let frame = 0; frame < 21; frame += 1) {
       limiter.admits();
-      jest.advanceTimersByTime(50);
+      clock.advanceBy(50);
     }
     expect(connection.isOpen).toBe(true);
     for (let frame = 0; frame < 4; frame += 1) {
       limiter.admits();
-      jest.advanceTimersByTime(50);
+      clock.advanceBy(50);
     }
     expect(connection.isOpen).toBe(false);
   });

@@ -1,6 +1,8 @@
 /** Refusals that repeat: an entry for the first, a count for those like it. */
 import { Refusals, type AuditRecord } from '../../src/notification/access/refusals.js';
-const { jest } = import.meta;
+import { TestClock } from '../../src/testing/test-clock.js';
+
+let clock: TestClock;
 
 const refusal = (address: string, callbackId?: string): AuditRecord => ({
   event: 'refused',
@@ -16,21 +18,20 @@ describe('refusals', () => {
   let written: AuditRecord[];
   let refusals: Refusals;
   beforeEach(() => {
-    jest.useFakeTimers();
+    clock = new TestClock();
     written = [];
-    refusals = new Refusals((record) => written.push(record));
+    refusals = new Refusals((record) => written.push(record), undefined, clock);
   });
   afterEach(() => {
     refusals.close();
-    jest.useRealTimers();
   });
 
   it('of one address are one entry at once, and a count each minute while they go on', () => {
     for (let count = 0; count < 500; count += 1) refusals.add(refusal('192.0.2.1', `c-${count}`));
     expect(written).toEqual([refusal('192.0.2.1', 'c-0')]);
-    jest.advanceTimersByTime(60_000);
+    clock.advanceBy(60_000);
     refusals.add(refusal('192.0.2.1'));
-    jest.advanceTimersByTime(60_000);
+    clock.advanceBy(60_000);
     expect(written.slice(1)).toEqual([
       { ...refusal('192.0.2.1'), count: 499 },
       { ...refusal('192.0.2.1'), count: 1 },
@@ -45,8 +46,8 @@ describe('refusals', () => {
 
   it('that have stopped are forgotten, and no timer stays', () => {
     refusals.add(refusal('192.0.2.1'));
-    jest.advanceTimersByTime(60_000);
-    expect(jest.getTimerCount()).toBe(0);
+    clock.advanceBy(60_000);
+    expect(clock.pending).toBe(0);
     refusals.add(refusal('192.0.2.1'));
     expect(written).toHaveLength(2);
   });
@@ -64,6 +65,6 @@ describe('refusals', () => {
     refusals.add(refusal('192.0.2.1'));
     refusals.close();
     expect(written).toEqual([refusal('192.0.2.1'), { ...refusal('192.0.2.1'), count: 1 }]);
-    expect(jest.getTimerCount()).toBe(0);
+    expect(clock.pending).toBe(0);
   });
 });

@@ -13,6 +13,7 @@ import type { Scope } from '../engine/engine.js';
 import { NotFoundError, NotificationError } from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
 import type { Actor } from './audit-entry.js';
+import { clearTimeout, setTimeout } from '../pacing/time-source.js';
 
 /** The caller: a connection's identity, or a service by REST. */
 export type Subject = Identity | Service;

@@ -7,6 +7,7 @@ import type { ErrorCode } from '../../protocol/codes.js';
 import { ResolvedOptions } from '../notification.options.js';
 import type { AuditEntry } from './audit-entry.js';
 import { Refusals, type AuditRecord } from './refusals.js';
+import { Date } from '../pacing/time-source.js';
 
 /** Codes of errors that refuse for lack of a right. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([

@@ -14,6 +14,7 @@ import { ConfigurationError, NotificationError } from '../notification.errors.js
 import { ResolvedOptions } from '../notification.options.js';
 import { ListeningAddress } from './listening-address.js';
 import { canonicalOrigin, hostOfOrigin, isIpLiteral, isLoopback, parseHost, type WebHost } from './web-address.js';
+import { performance } from '../pacing/time-source.js';
 
 /** Refusals of one kind are logged once in this time. */
 const LOG_INTERVAL_MS = 60_000;

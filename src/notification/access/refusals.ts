@@ -7,6 +7,7 @@
  */
 import type { AuditEntry } from './audit-entry.js';
 import { networkOf } from './address-limits.js';
+import { systemClock, type Clock, type ClockTimer } from '../pacing/clock.js';
 
 /** An entry without its time, which is added when it is written. */
 export type AuditRecord = Omit<AuditEntry, 'at'>;
@@ -23,11 +24,12 @@ interface Kind {
 
 export class Refusals {
   private readonly kinds = new Map<string, Kind>();
-  private timer: NodeJS.Timeout | undefined;
+  private timer: ClockTimer | undefined;
 
   constructor(
     private readonly write: (record: AuditRecord) => void,
     private readonly everyMs = EVERY_MS,
+    private readonly clock: Clock = systemClock,
   ) {}
 
   add(record: AuditRecord): void {
@@ -43,7 +45,7 @@ export class Refusals {
     this.kinds.set(key, { record, count: 0 });
     const [oldest] = this.kinds;
     if (this.kinds.size > MAX_KINDS && oldest) this.forget(...oldest);
-    this.timer ??= setInterval(() => this.flush(), this.everyMs).unref();
+    this.timer ??= this.clock.every(this.everyMs, () => this.flush());
   }
 
   /** Writes the counts. A kind that has not repeated is forgotten. */
@@ -53,13 +55,13 @@ export class Refusals {
       this.writeCount(kind);
     }
     if (this.kinds.size > 0) return;
-    clearInterval(this.timer);
+    this.timer?.cancel();
     this.timer = undefined;
   }
 
   close(): void {
     for (const each of [...this.kinds]) this.forget(...each);
-    clearInterval(this.timer);
+    this.timer?.cancel();
     this.timer = undefined;
   }
 

@@ -11,6 +11,7 @@ import { TimerWheel } from '../pacing/timer-wheel.js';
 import { NotificationError } from '../notification.errors.js';
 import type { AuthenticatedUser } from './authenticator.js';
 import { Tokens } from './token-verifier.js';
+import { Date } from '../pacing/time-source.js';
 
 /** The token that a caller's rights rest on. */
 export type Proof = Pick<AuthenticatedUser, 'userId' | 'expiresAt' | 'issuedAt'>;

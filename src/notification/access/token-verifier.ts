@@ -16,6 +16,7 @@ import { ResolvedOptions } from '../notification.options.js';
 import type { AuthenticatedUser } from './authenticator.js';
 import { Addresses } from './address-limits.js';
 import { Lanes } from './lanes.js';
+import { Date } from '../pacing/time-source.js';
 
 /** Of one address with too many failures. */
 const CHECKS_AT_ONCE = 8;

@@ -5,10 +5,8 @@
  *  2. A prompt that was there and is not any more (a fail-over of the engine has lost it) is an error to who waits for it.
  *  3. Whatever goes wrong here, nobody is told "proceed": a fault is an error, and the prompt stays as it is.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
-import { LONGEST_TIMEOUT_MS } from '../pacing/timer-wheel.js';
-import { monotonicMs } from '../pacing/monotonic.js';
+import { LONGEST_TIMEOUT_MS } from '../pacing/clock.js';
 import { readWhenAvailable } from '../engine/retry-while-unavailable.js';
 import type { Arrival } from '../engine/deadlines.js';
 import type { Confirmation, ConfirmationQuery, Engine, Page, Scope } from '../engine/engine.js';
@@ -24,6 +22,7 @@ import { checkAnswer, readAnswer, type GivenAnswer } from './answer.js';
 import { prepare, type AskDefaults, type AskRequest } from './prepare-request.js';
 import { confirmationResult, confirmationView, isDecided, type ConfirmationResult, type Decided } from './presentation.js';
 import { CallbackRegistry, type Waiter } from './callback-registry.js';
+import { clearTimeout, delay, monotonicMs, setTimeout } from '../pacing/time-source.js';
 
 /** Who answers, and whose prompts they may touch. */
 export interface Answerer {

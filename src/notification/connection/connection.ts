@@ -8,7 +8,6 @@
  *  3. Closing lets the frame in work be answered and what waits be sent, but only for so long.
  */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { CLOSE, type CloseReason } from '../../protocol/codes.js';
 import { OutboundFrame } from './frame.js';
 import { ReceiveQueue } from './receive-queue.js';
@@ -16,6 +15,7 @@ import { SendQueue, type Write } from './send-queue.js';
 import type { FrameSource } from './frame-source.js';
 import type { Subscription } from './subscription.js';
 import type { Arrival } from '../engine/deadlines.js';
+import { Date, delay } from '../pacing/time-source.js';
 
 /** What a connection needs of a WebSocket. */
 export interface ConnectionSocket {

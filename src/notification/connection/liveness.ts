@@ -26,7 +26,7 @@ export class Liveness {
   /** The peer sent a pong. @returns whether it answers a ping */
   pong(): boolean {
     if (this.pingedAt === undefined) return false;
-    this.connection.roundTripMs = performance.now() - this.pingedAt;
+    this.connection.roundTripMs = this.wheel.now() - this.pingedAt;
     this.pingedAt = undefined;
     this.timer.cancel();
     this.timer = this.wheel.schedule(this.settings.pingIntervalMs, () => this.ping());
@@ -38,7 +38,7 @@ export class Liveness {
   }
 
   private ping(): void {
-    this.pingedAt = performance.now();
+    this.pingedAt = this.wheel.now();
     this.connection.ping();
     this.timer = this.wheel.schedule(this.settings.pingTimeoutMs, () => this.onDead(this.connection));
   }

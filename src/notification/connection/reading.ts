@@ -9,10 +9,9 @@
  *     read its replies, or a flood, must not keep everybody's deadlines from being applied.
  *  4. A pass that comes late says that the node stood still (a blocked event loop, SIGSTOP, a machine asleep).
  */
-import { performance } from 'node:perf_hooks';
 import { IN_TIME_MS, type Arrival, type EngineReading } from '../engine/deadlines.js';
-import { monotonicMs } from '../pacing/monotonic.js';
 import { Backlog, type Intake } from './backlog.js';
+import { clearTimeout, monotonicMs, performance, setImmediate, setTimeout } from '../pacing/time-source.js';
 
 const PULSE_MS = 50;
 /** Between two passes while somebody waits for a moment. */

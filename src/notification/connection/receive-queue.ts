@@ -6,6 +6,7 @@
  * Many frames need nothing but this thread, and their handlers would go on from one to the next without the event loop
  * having its turn. So all receive queues together have slices of time; after each, everybody else is served.
  */
+import { performance, setImmediate } from '../pacing/time-source.js';
 export class ReceiveQueue<Frame> {
   private readonly waiting: Frame[] = [];
   /** Frames that came, and those that need not be waited for. */

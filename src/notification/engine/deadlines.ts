@@ -11,7 +11,7 @@
  *
  * Embedded engine: `embedded/deadline-rule.ts`. Redis engine: `DEADLINES` in `redis/scripts/deadlines.ts`.
  */
-import { monotonicMs } from '../pacing/monotonic.js';
+import { monotonicMs } from '../pacing/time-source.js';
 
 /** A deadline that is applied later than this was missed; so was one in a break of the service that is longer. */
 export const IN_TIME_MS = 2500;

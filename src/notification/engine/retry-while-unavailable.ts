@@ -1,6 +1,6 @@
 /** Reads of the engine that a connection depends on: repeated while the engine is away and the connection lives. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { EngineUnavailableError } from '../notification.errors.js';
+import { delay } from '../pacing/time-source.js';
 
 const PAUSE_MS = 500;
 

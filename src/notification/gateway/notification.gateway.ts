@@ -3,7 +3,6 @@
  * adds work on them. What a handler returns is the reply.
  */
 import type { IncomingMessage } from 'node:http';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Logger, UseFilters, UseGuards, type OnModuleInit } from '@nestjs/common';
 import {
   SubscribeMessage,
@@ -57,6 +56,7 @@ import { Subscriptions } from '../subscription/subscriptions.js';
 import { wantedBy, type Wanted } from './subscribe-targets.js';
 import { NOTIFICATION_GATEWAY } from './notification-ws.adapter.js';
 import { WsErrorFilter } from './filters/ws-error.filter.js';
+import { Date, delay } from '../pacing/time-source.js';
 
 const DEFAULT_PAGE = 100;
 /** How many prompts of a page are read at once: the page takes no more once it has its bytes. */

@@ -15,6 +15,7 @@ import { OutboundFrame } from '../connection/frame.js';
 import { TokenBucket } from '../pacing/token-bucket.js';
 import { NotificationError } from '../notification.errors.js';
 import { errorMessage } from '../protocol-error.js';
+import { performance } from '../pacing/time-source.js';
 
 const FORGIVEN_AFTER_MS = 1000;
 const UNAUTHENTICATED_FRAMES = 10;
@@ -37,9 +38,10 @@ export class RateLimiter {
     private readonly connection: Connection,
     private readonly settings: RateSettings,
     private readonly onRefused: () => void = () => undefined,
-    private readonly budgets = new Budgets(settings),
+    private readonly budgets: Pick<Budgets, 'take' | 'owe'> = new Budgets(settings),
+    private readonly now: () => number = () => performance.now(),
   ) {
-    this.reserve = new TokenBucket(1, Math.min(RESERVE_FRAMES, Math.ceil(settings.rateBurst / 10)));
+    this.reserve = new TokenBucket(1, Math.min(RESERVE_FRAMES, Math.ceil(settings.rateBurst / 10)), now);
   }
 
   /** A frame that was admitted asks for as much as so many others. */
@@ -52,7 +54,7 @@ export class RateLimiter {
   admits(): boolean {
     const { identity, address } = this.connection;
     if (identity.kind === 'unauthenticated' ? this.unauthenticated.take() : this.takes(identity, address)) return true;
-    const now = performance.now();
+    const now = this.now();
     // Tokens trickle in all the time; only a connection that kept to the limit for a second begins again.
     if (now - this.refusedAt >= FORGIVEN_AFTER_MS) this.refused = 0;
     this.refusedAt = now;

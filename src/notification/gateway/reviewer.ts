@@ -22,6 +22,7 @@ import { Engine } from '../engine/engine.js';
 import { EngineUnavailableError, NotificationError } from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
 import { Subscriptions } from '../subscription/subscriptions.js';
+import { Date } from '../pacing/time-source.js';
 
 /** Of one connection; an application's policy may ask a database. */
 const QUESTIONS_AT_ONCE = 16;

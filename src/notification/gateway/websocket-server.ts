@@ -30,6 +30,7 @@ import { followConnection, followRequests } from './intake.js';
 import type { Places } from './places.js';
 import { RateLimiter } from './rate-limiter.js';
 import { auditActorOf } from './audit-actor.js';
+import { clearTimeout, setTimeout } from '../pacing/time-source.js';
 
 export const SUBPROTOCOL = 'notification.v1';
 /** How long a peer has to answer a close frame. */

@@ -1,6 +1,7 @@
 /** Error responses, written to Node's own response: they need no framework, and no filter that may fail. */
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import { hasBody } from './body-reader.js';
+import { clearTimeout, setTimeout } from '../pacing/time-source.js';
 
 /** How long a refused body may go on arriving before its connection is cut: a client that still sends misses the answer. */
 const LINGER_MS = 500;

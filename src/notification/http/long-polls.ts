@@ -9,6 +9,7 @@ import { Injectable } from '@nestjs/common';
 import { Rights } from '../access/rights.js';
 import { NotificationError } from '../notification.errors.js';
 import type { Caller } from './callers.js';
+import { performance } from '../pacing/time-source.js';
 
 /** On this node. */
 const MAX_AT_ONCE = 10_000;

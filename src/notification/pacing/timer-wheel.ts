@@ -2,9 +2,7 @@
  * Many repeating or one-off deadlines for the price of one timer, which runs only while something is due.
  * Precise to one tick: a callback comes at its time or up to one tick later.
  */
-/** The longest time-out that Node keeps; a longer one would be over at once. */
-export const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
-
+import { systemClock, type Clock, type ClockTimer } from './clock.js';
 interface Entry {
   tick: number;
   callback: () => void;
@@ -18,15 +16,23 @@ export class TimerWheel {
   private readonly slots = new Map<number, Set<Entry>>();
   private size = 0;
   private tick = 0;
-  private timer: NodeJS.Timeout | undefined;
+  private timer: ClockTimer | undefined;
   private startedAt = 0;
 
-  constructor(private readonly tickMs = 100) {}
+  constructor(
+    private readonly tickMs = 100,
+    private readonly clock: Clock = systemClock,
+  ) {}
+
+  /** The time by which the wheel turns: milliseconds that only run forward. */
+  now(): number {
+    return this.clock.monotonicMs();
+  }
 
   /** Calls back once, `delayMs` from now. */
   schedule(delayMs: number, callback: () => void): WheelTimer {
     if (!this.timer) this.start();
-    const due = Math.ceil((performance.now() - this.startedAt + delayMs) / this.tickMs);
+    const due = Math.ceil((this.now() - this.startedAt + delayMs) / this.tickMs);
     const entry: Entry = { tick: Math.max(due, this.tick + 1), callback };
     const slot = this.slots.get(entry.tick);
     if (slot) slot.add(entry);
@@ -44,12 +50,12 @@ export class TimerWheel {
 
   private start(): void {
     this.tick = 0;
-    this.startedAt = performance.now();
-    this.timer = setInterval(() => this.advance(), this.tickMs).unref();
+    this.startedAt = this.now();
+    this.timer = this.clock.every(this.tickMs, () => this.advance());
   }
 
   private advance(): void {
-    const now = Math.floor((performance.now() - this.startedAt) / this.tickMs);
+    const now = Math.floor((this.now() - this.startedAt) / this.tickMs);
     while (this.tick < now) {
       this.tick += 1;
       const slot = this.slots.get(this.tick);
@@ -63,7 +69,7 @@ export class TimerWheel {
   }
 
   private stop(): void {
-    clearInterval(this.timer);
+    this.timer?.cancel();
     this.timer = undefined;
   }
 

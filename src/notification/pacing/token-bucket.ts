@@ -1,4 +1,5 @@
 /** A token bucket: `burst` at once, `rate` per second after that. */
+import { performance } from './time-source.js';
 export class TokenBucket {
   private tokens: number;
   private updatedAt: number;

@@ -3,7 +3,8 @@
  * store is read at the end of each wait and after each gap.
  */
 import type { Engine } from '../engine/engine.js';
-import { LONGEST_TIMEOUT_MS } from '../pacing/timer-wheel.js';
+import { LONGEST_TIMEOUT_MS } from '../pacing/clock.js';
+import { clearTimeout, setTimeout } from '../pacing/time-source.js';
 
 interface Waiter {
   userId: string;

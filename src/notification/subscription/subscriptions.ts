@@ -17,6 +17,7 @@ import { Engine } from '../engine/engine.js';
 import { NotificationError } from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
 import { Recoveries } from './recoveries.js';
+import { performance } from '../pacing/time-source.js';
 
 /** A task's or a channel's open prompts named in a reply; a user's are all named. */
 const MAX_TASK_PENDING = 1000;

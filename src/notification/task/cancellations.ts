@@ -7,6 +7,7 @@ import { Subject, type Observable } from 'rxjs';
 import type { Engine, Task } from '../engine/engine.js';
 import { readWhenAvailable } from '../engine/retry-while-unavailable.js';
 import { printable } from '../access/printable.js';
+import { Date, clearInterval, setInterval } from '../pacing/time-source.js';
 
 interface Watched {
   controller: AbortController;

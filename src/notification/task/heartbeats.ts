@@ -6,7 +6,7 @@ import { toSeconds } from '../../protocol/time.js';
 import type { Heartbeat } from '../../protocol/messages.js';
 import { ServiceClosedError } from '../notification.errors.js';
 import type { TimerWheel, WheelTimer } from '../pacing/timer-wheel.js';
-import { monotonicMs } from '../pacing/monotonic.js';
+import { Date } from '../pacing/time-source.js';
 
 export interface HeartbeatHandle {
   stop(): void;
@@ -51,7 +51,7 @@ export class Heartbeats {
   lease(userId: string, taskId: string, intervalMs: number, ttlMs: number, onEnded: () => void): boolean {
     const name = leaseName(userId, taskId);
     const earlier = this.leases.get(name);
-    const until = monotonicMs() + ttlMs;
+    const until = this.wheel.now() + ttlMs;
     if (earlier && earlier.intervalMs === intervalMs) {
       earlier.until = until;
       return false;
@@ -95,7 +95,7 @@ export class Heartbeats {
   }
 
   private tick(beating: Beating): void {
-    if (beating.until !== undefined && monotonicMs() >= beating.until) return this.end(beating);
+    if (beating.until !== undefined && this.wheel.now() >= beating.until) return this.end(beating);
     beating.timer = this.wheel.schedule(beating.intervalMs, () => this.tick(beating));
     this.beat(beating.userId, beating.taskId);
   }

@@ -1,4 +1,5 @@
 /** How long a notice waits after a failed attempt. */
+import { Date } from '../pacing/time-source.js';
 
 const FIRST_MS = 1000;
 const LONGEST_MS = 300_000;

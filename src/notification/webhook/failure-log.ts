@@ -2,6 +2,7 @@
  * What the log is told of a receiver that fails: that it began, and that it is over; of one that wavers, and of notices that are
  * given up, once a minute.
  */
+import { Date } from '../pacing/time-source.js';
 
 const QUIET_MS = 60_000;
 

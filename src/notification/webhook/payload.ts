@@ -2,6 +2,7 @@
 import { confirmationView, inboxEntry } from '../confirmation/presentation.js';
 import type { Notice } from '../engine/engine.js';
 import { taskView } from '../task/view.js';
+import { Date } from '../pacing/time-source.js';
 
 /** @param publicUrl of the service, without a slash at its end; absent: the body has no `url` */
 export function webhookBody({ at, event, subject }: Notice, publicUrl?: string): string {

@@ -7,6 +7,7 @@
 import type { ResolvedWebhook } from './webhook-options.js';
 import { retryAfterMs } from './back-off.js';
 import { keyOf, signatures } from './signature.js';
+import { Date } from '../pacing/time-source.js';
 
 export type Attempt = { delivered: true } | { delivered: false; reason: string; askedMs?: number };
 

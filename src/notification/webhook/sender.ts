@@ -13,6 +13,7 @@ import { pauseMs } from './back-off.js';
 import { FailureLog } from './failure-log.js';
 import { webhookBody } from './payload.js';
 import { Receiver } from './receiver.js';
+import { clearTimeout, setTimeout } from '../pacing/time-source.js';
 
 const CONCURRENCY = 8;
 /** Of a lease, beyond the attempt: for the engine to be told how it went. */

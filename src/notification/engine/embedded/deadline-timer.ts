@@ -1,5 +1,5 @@
 /** One timer for the next moment at which something is due. */
-import { monotonicMs } from '../../pacing/monotonic.js';
+import { clearTimeout, monotonicMs, setTimeout } from '../../pacing/time-source.js';
 
 /** Timers reach no further than 24 days. */
 const LONGEST_MS = 86_400_000;

@@ -8,7 +8,7 @@
  */
 import { closeSync, existsSync, fsyncSync, openSync, statfsSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { monotonicMs } from '../../pacing/monotonic.js';
+import { monotonicMs } from '../../pacing/time-source.js';
 
 const RETRY_MS = 200;
 const SLICES = 8;

@@ -7,7 +7,6 @@
  *  - `ToldDecisions` gives E5.
  */
 import { canonicalize } from '../../../protocol/canonical-json.js';
-import { monotonicMs } from '../../pacing/monotonic.js';
 import { parseChannel } from '../../../protocol/channels.js';
 import { EngineUnavailableError } from '../../notification.errors.js';
 import { NOTHING_TO_READ, type Arrival, type EngineReading } from '../deadlines.js';
@@ -23,6 +22,7 @@ import { toConfirmation, toDecideResult, toNotice, toPage, toTask, type DecideRe
 import { StoreClient } from './store-client.js';
 import type { Opened } from './store-protocol.js';
 import { ToldDecisions } from './decision-cursor.js';
+import { clearInterval, monotonicMs, setInterval } from '../../pacing/time-source.js';
 
 /** The number of a row. */
 const CURSOR = /^\d{1,15}$/;

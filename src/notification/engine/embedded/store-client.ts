@@ -32,6 +32,7 @@ import type {
   StoreOptions,
   ToWorker,
 } from './store-protocol.js';
+import { Date, clearTimeout, performance, setImmediate, setTimeout } from '../../pacing/time-source.js';
 
 const MAX_BATCH = 512;
 /** A main thread that does nothing but work lets so long pass between two batches. */

@@ -2,7 +2,7 @@
  * The store's clock shows the time of day and runs at the pace of the monotonic clock. When the wall clock jumps against
  * that, the store adopts the jump together with the deadlines that it moves (`Store.followClock`).
  */
-import { monotonicMs } from '../../pacing/monotonic.js';
+import { Date, monotonicMs } from '../../pacing/time-source.js';
 
 /** What deviates by less is no jump. */
 const JUMP_MS = 100;

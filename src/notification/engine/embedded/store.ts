@@ -8,7 +8,6 @@
  *  4. On a full disk new things are refused, and what settles or ends something uses the reserve.
  */
 import { userChannel } from '../../../protocol/channels.js';
-import { monotonicMs } from '../../pacing/monotonic.js';
 import { ConfirmationConflictError } from '../../notification.errors.js';
 import { ConfirmationStore, CrowdedError } from './confirmation-store.js';
 import { DiskReserve } from './disk-reserve.js';
@@ -22,6 +21,7 @@ import { openStore, wideModes } from './schema.js';
 import { RESULT, SqliteError, type Sqlite, type Statement } from './sqlite.js';
 import type { Call, CallOutcome, Failure, Opened, Operations, OperationName, StoreOptions } from './store-protocol.js';
 import { TaskStore } from './task-store.js';
+import { monotonicMs } from '../../pacing/time-source.js';
 
 /** What stores something new, and is refused while there is no room. */
 const NEW: ReadonlySet<OperationName> = new Set(['open', 'publish', 'keep', 'claimTask']);

@@ -2,10 +2,10 @@
  * What the worker knows besides the tables: its clock, its counters, and the events of the step in progress.
  * All of it goes back with a transaction that is rolled back (`mark`, `restore`).
  */
-import { monotonicMs } from '../../pacing/monotonic.js';
 import type { Task } from '../engine.js';
 import type { ConfirmationRecord } from './rows.js';
 import { StoreClock } from './store-clock.js';
+import { monotonicMs } from '../../pacing/time-source.js';
 
 export type StoreEvent =
   | { kind: 'opened' | 'decided' | 'expiring'; record: ConfirmationRecord }

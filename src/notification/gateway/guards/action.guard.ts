@@ -3,6 +3,7 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import { assertAllowed, permissionOf } from '../../access/access.js';
 import type { Connection, Identity } from '../../connection/connection.js';
 import { NotificationError } from '../../notification.errors.js';
+import { Date } from '../../pacing/time-source.js';
 
 @Injectable()
 export class ActionGuard implements CanActivate {

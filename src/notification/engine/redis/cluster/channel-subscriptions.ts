@@ -10,6 +10,7 @@ import type { RedisConnections } from '../connection/redis-connections.js';
 import type { Partitions } from '../partitions.js';
 import { WATCH } from '../scripts/node.js';
 import { BROADCAST_CHANNEL } from '../../../../protocol/channels.js';
+import { setImmediate } from '../../../pacing/time-source.js';
 
 /** What an anonymous connection watches. */
 export const EVERYTHING = '*';

@@ -7,7 +7,6 @@
  *  2. Recoverable publications are numbered: a hole is filled from history before what comes after it is told.
  *  3. A prompt whose decision was told is not shown any more.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { parseChannel } from '../../../../protocol/channels.js';
 import type { JsonObject } from '../../../../protocol/confirmation.js';
 import type {
@@ -20,6 +19,7 @@ import type {
 } from '../../engine.js';
 import { Recent, RecentOfNodes } from './dedup-window.js';
 import { list, maybe, text, toConfirmation, type Reply } from '../reply-decoder.js';
+import { delay } from '../../../pacing/time-source.js';
 
 const REMEMBERED = 50_000;
 /** Many times as many as publish within the time in which something may come twice. */

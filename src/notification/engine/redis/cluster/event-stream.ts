@@ -10,6 +10,7 @@
  */
 import { toConfirmation, toTaskRecord, groups, list, text, type Reply } from '../reply-decoder.js';
 import type { Confirmation, Task } from '../../engine.js';
+import { clearTimeout, setTimeout } from '../../../pacing/time-source.js';
 
 export type FeedEvent =
   { kind: 'decided'; confirmation: Confirmation } | { kind: 'task'; task: Task } | { kind: 'revoked' | 'review'; userId: string };

@@ -9,8 +9,6 @@
  *  4. After a connection or a subscription was away: subscriptions, lists and streams first, `onGap` last, so that whoever re-reads then
  *     finds Redis there. It is tried until it succeeds.
  */
-import { setTimeout as delay } from 'node:timers/promises';
-import { monotonicMs } from '../../../pacing/monotonic.js';
 import { BROADCAST_CHANNEL, parseChannel } from '../../../../protocol/channels.js';
 import { ConfigurationError, EngineUnavailableError } from '../../../notification.errors.js';
 import type { Context } from '../context.js';
@@ -28,6 +26,7 @@ import { EVENTS_AFTER, LAYOUT, TICK } from '../scripts/node.js';
 import type { Tasks } from '../stores/tasks.js';
 import type { Teller } from './safe-handler.js';
 import { EVERYTHING } from './channel-subscriptions.js';
+import { clearTimeout, delay, monotonicMs, setTimeout } from '../../../pacing/time-source.js';
 
 const STEP_ROWS = 500;
 const PAGE = 200;

@@ -9,6 +9,7 @@ import type { Keys } from '../keys.js';
 import type { RedisConnections } from '../connection/redis-connections.js';
 import { groups, list, text } from '../reply-decoder.js';
 import { HEARTBEAT } from '../scripts/node.js';
+import { Date } from '../../../pacing/time-source.js';
 
 export const LEASE_MS = 5000;
 /** Of two nodes' ideas of the time when one of them was born. */

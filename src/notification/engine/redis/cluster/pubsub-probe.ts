@@ -6,7 +6,7 @@
  *  2. A partition that is looked at on another server has moved there, and its subscriptions after it; what was published
  *     meanwhile has been missed. The first tick from there says that they are in place again.
  */
-import { monotonicMs } from '../../../pacing/monotonic.js';
+import { monotonicMs } from '../../../pacing/time-source.js';
 const LATE_MS = 2000;
 
 interface Look {

@@ -3,7 +3,7 @@
  * partition per interval, and one timer for the earliest deadline that this node knows of. Times are by a partition's clock,
  * moments are of `monotonicMs`.
  */
-import { monotonicMs } from '../../../pacing/monotonic.js';
+import { clearInterval, clearTimeout, monotonicMs, setInterval, setTimeout } from '../../../pacing/time-source.js';
 
 export interface TickerOptions {
   everyMs: number;

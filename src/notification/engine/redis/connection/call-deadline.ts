@@ -5,7 +5,7 @@
  * The event loop runs timers before it reads sockets. After a standstill replies may lie unread in the socket, so the loop
  * reads first, and late calls are rejected after that.
  */
-import { performance } from 'node:perf_hooks';
+import { clearTimeout, performance, setImmediate, setTimeout } from '../../../pacing/time-source.js';
 
 interface Call {
   endsAt: number;

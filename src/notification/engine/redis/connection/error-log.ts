@@ -1,5 +1,5 @@
 /** Why Redis failed, in the words of Redis or of the network: one log line per reason and minute. */
-import { monotonicMs } from '../../../pacing/monotonic.js';
+import { monotonicMs } from '../../../pacing/time-source.js';
 
 export interface Logger {
   warn(message: string): void;

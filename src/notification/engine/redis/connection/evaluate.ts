@@ -1,9 +1,8 @@
 /** Runs a script by its hash; sends its source where Redis does not know it. */
-import { setTimeout as delay } from 'node:timers/promises';
-import { monotonicMs } from '../../../pacing/monotonic.js';
 import { scriptKeys } from '../keys.js';
 import { saysRedis } from './error-log.js';
 import type { Send } from './redis-client.js';
+import { delay, monotonicMs } from '../../../pacing/time-source.js';
 
 const MOVING_SLOT_RETRY_MS = 25;
 

@@ -11,9 +11,7 @@
  *  5. The words of Redis and of the network go to the log, and to the error of a failed start. Errors of calls, which reach
  *     clients, have words of their own.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { EngineUnavailableError, StoreFullError } from '../../../notification.errors.js';
-import { monotonicMs } from '../../../pacing/monotonic.js';
 import { MARK } from '../scripts/node.js';
 import type { Script } from '../scripts/script.js';
 import { CallDeadlines } from './call-deadline.js';
@@ -23,6 +21,7 @@ import { evaluate, whileSlotMoves } from './evaluate.js';
 import type { Listener, RedisClient } from './redis-client.js';
 import { ReplicaWait } from './replica-wait.js';
 import { singleClient } from './single-client.js';
+import { delay, monotonicMs } from '../../../pacing/time-source.js';
 
 export type RedisUrl = string | { cluster: string[] };
 

@@ -10,7 +10,7 @@
  *     perhaps to a promoted replica, says nothing about writes on the old one.
  */
 import { EngineUnavailableError } from '../../../notification.errors.js';
-import { monotonicMs } from '../../../pacing/monotonic.js';
+import { monotonicMs } from '../../../pacing/time-source.js';
 
 const SLICE_MS = 100;
 

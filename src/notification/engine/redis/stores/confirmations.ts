@@ -1,8 +1,6 @@
 /** Prompts and decisions: each call one script in the user's partition, told here before it resolves. */
 import { canonicalize } from '../../../../protocol/canonical-json.js';
-import { setTimeout as delay } from 'node:timers/promises';
 import { ConfirmationConflictError, EngineUnavailableError, TooManyPendingError } from '../../../notification.errors.js';
-import { monotonicMs } from '../../../pacing/monotonic.js';
 import type { Arrival } from '../../deadlines.js';
 import type * as Api from '../../engine.js';
 import { OWN_CODE_VIA } from '../../via.js';
@@ -12,6 +10,7 @@ import { DECIDE, GET, LIST, OPEN, PENDING_IDS, WITHDRAW } from '../scripts/confi
 import { READING_LEASE_MS } from '../scripts/deadlines.js';
 import { optional, scopeText } from '../scripts/script.js';
 import type { Tasks } from './tasks.js';
+import { delay, monotonicMs } from '../../../pacing/time-source.js';
 
 /** Beyond the lease, for the last look. */
 const GRACE_MS = 2000;
