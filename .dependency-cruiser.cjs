@@ -52,6 +52,12 @@ const upward = LAYERS.slice(0, -1).map(({ name, path }, index) => {
 module.exports = {
   forbidden: [
     ...upward,
+    forbid(
+      'what runs knows no test kit',
+      'a test double has no way into production',
+      { path: '^src/', pathNot: '^src/testing/' },
+      { path: '^src/testing/' },
+    ),
     forbid('no circles', 'nobody can be read, or tested, alone', {}, { circular: true }),
     forbid(
       'protocol imports nothing',
@@ -86,13 +92,14 @@ module.exports = {
     forbid(
       'others use the door',
       'what index.ts does not export is nobody else’s',
-      { path: '^(src|examples)/', pathNot: '^src/notification/' },
+      // The test kit runs the module's own parts in another way.
+      { path: '^(src|examples)/', pathNot: '^src/(notification|testing)/' },
       { path: '^src/notification/', pathNot: '^src/notification/index\\.ts$' },
     ),
     forbid(
       'only the module chooses an engine',
       'everybody else knows the interface',
-      { path: '^src/', pathNot: '^src/notification/(notification\\.module\\.ts$|engine/(embedded|redis)/)' },
+      { path: '^src/', pathNot: '^src/(testing/|notification/(notification\\.module\\.ts$|engine/(embedded|redis)/))' },
       { path: '^src/notification/engine/(embedded|redis)/' },
     ),
     forbid(
