@@ -49,7 +49,7 @@ describe('a message to be acknowledged', () => {
     expect(await sent).toMatchObject({ acknowledged: true, messageId: message_id });
   });
 
-  it('that was not acknowledged in time is still there', async () => {
+  it('stays after the sender has stopped waiting for its acknowledgement', async () => {
     const user = fresh('user');
     const sent = await service.notifications.sendToUser(user, { type: 'invoice' }, { requiresAck: true, ackTimeoutMs: 5 });
     expect(sent).toMatchObject({ acknowledged: false, deliveredTo: 0 });
@@ -57,7 +57,7 @@ describe('a message to be acknowledged', () => {
     expect(await client.next('invoice')).toMatchObject({ message_id: sent.messageId });
   });
 
-  it('is shown no more, and cannot be acknowledged, when its time to live has ended', async () => {
+  it('is neither shown nor acknowledged after its time to live', async () => {
     const user = fresh('user');
     const kept = await service.notifications.sendToUser(user, { type: 'kept' }, { requiresAck: true });
     const { messageId } = await service.notifications.sendToUser(user, { type: 'offer' }, { requiresAck: true, ttlMs: 50 });

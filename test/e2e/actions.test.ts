@@ -122,7 +122,7 @@ describe('subscribe', () => {
     await asked;
   });
 
-  it('takes a connection’s channels in one frame, and shows what each has to show', async () => {
+  it('subscribes to all channels of one frame, and shows what each has pending', async () => {
     const [user, task, news] = [fresh('user'), fresh('task'), fresh('news')];
     const asked = service.notifications.notifyUser(STEP, user, task, 1);
     const probe = await service.connect();
@@ -194,7 +194,7 @@ describe('limits on subscriptions', () => {
   afterAll(() => small.stop());
   const named = (...names: string[]): object[] => names.map((channel) => ({ channel }));
 
-  it('a connection has so many and no more; who it is comes on top, and what it has can be had anew', async () => {
+  it('refuses one subscription more than the limit, counts the user as one, and lets an existing one be repeated', async () => {
     const client = await small.connect();
     expect(await client.request({ action: 'subscribe', channels: named('user:u', 'a', 'b') })).toMatchObject({
       type: 'subscription_confirmed',
@@ -284,7 +284,7 @@ describe('confirm', () => {
     });
   });
 
-  it('takes an absent proceed for false', async () => {
+  it('reads an absent proceed as false', async () => {
     const user = fresh('user');
     const client = await service.connectAs(user);
     const asked = service.notifications.notifyUser(STEP, user, fresh('task'), 1);
@@ -293,7 +293,7 @@ describe('confirm', () => {
     expect(await asked).toMatchObject({ proceed: false, outcome: 'answered' });
   });
 
-  it('tells the other devices, and the one that answered gets only the reply', async () => {
+  it('sends the resolution to the other devices, and only the reply to the one that answered', async () => {
     const user = fresh('user');
     const [phone, desk] = [await service.connectAs(user), await service.connectAs(user)];
     service.ask(STEP, user, fresh('task'), 1, { choices: [{ id: 'go', label: 'Go', proceed: true }] });
@@ -313,7 +313,7 @@ describe('confirm', () => {
     expect(phone.pendingFrames('confirmation_resolved')).toEqual([]);
   });
 
-  it('gives the first answer the decision, repeats its reply, and tells a later one how it was decided', async () => {
+  it('lets the first answer decide, repeats its reply, and answers a later one with the decision', async () => {
     const user = fresh('user');
     const [phone, desk] = [await service.connectAs(user), await service.connectAs(user)];
     const asked = service.notifications.notifyUser(STEP, user, fresh('task'), 1);
@@ -375,7 +375,7 @@ describe('confirm', () => {
 });
 
 describe('cancel', () => {
-  it('resolves the task’s prompts as cancelled, aborts its signal, and tells the audience, the sender included', async () => {
+  it('resolves the task’s prompts as cancelled, aborts its signal, and sends task_cancelled to the audience and the sender', async () => {
     const [user, task] = [fresh('user'), fresh('task')];
     const [sender, device] = [await service.connectAs(user), await service.connectAs(user)];
     const signal = service.notifications.cancellationSignal(task);
@@ -418,7 +418,7 @@ describe('cancel', () => {
 });
 
 describe('ack', () => {
-  it('tells the sender, and the message is not shown again', async () => {
+  it('confirms the acknowledgement to the sender, and does not show the message again', async () => {
     const user = fresh('user');
     const client = await service.connectAs(user);
     const sent = service.notifications.sendToUser(user, { type: 'invoice' }, { requiresAck: true, ackTimeoutMs: 10_000 });
@@ -447,7 +447,7 @@ describe('ack', () => {
     expect(await mine.request({ action: 'ack', message_id: 'nothing' })).toMatchObject({ code: 'NOT_FOUND' });
   });
 
-  it('says in time that nobody acknowledged', async () => {
+  it('resolves with acknowledged: false when the time has passed', async () => {
     const user = fresh('user');
     expect(await service.notifications.sendToUser(user, { type: 'x' }, { requiresAck: true, ackTimeoutMs: 20 })).toMatchObject({
       acknowledged: false,
@@ -456,7 +456,7 @@ describe('ack', () => {
 });
 
 describe('authenticate', () => {
-  it('is refused in open mode, where subscribe says who one is', async () => {
+  it('is refused in open mode', async () => {
     const client = await service.connect();
     expect(await client.request({ action: 'authenticate', token: 'x' })).toMatchObject({ code: 'INVALID_MESSAGE' });
   });
@@ -494,7 +494,7 @@ describe('what the server sends by itself', () => {
     expect(await asked).toMatchObject({ outcome: 'timed_out', proceed: false });
   });
 
-  it('beats until the handle is stopped', async () => {
+  it('sends heartbeats until the handle is stopped', async () => {
     const [user, task] = [fresh('user'), fresh('task')];
     const client = await service.connectAs(user);
     const handle = service.notifications.sendHeartbeat(user, task, 0.1);
@@ -509,7 +509,7 @@ describe('what the server sends by itself', () => {
     handle.stop();
   });
 
-  it('stops beating when the task is cancelled', async () => {
+  it('stops heartbeats when the task is cancelled', async () => {
     const [user, task] = [fresh('user'), fresh('task')];
     const client = await service.connectAs(user);
     service.notifications.sendHeartbeat(user, task, 0.1);

@@ -49,7 +49,7 @@ describe('a captured answer', () => {
     await rm(dataDir, { recursive: true, force: true });
   });
 
-  it('to something irreversible is worth nothing for another prompt: it must echo the digest of what was shown', async () => {
+  it('does not decide another irreversible prompt, whose digest it does not echo', async () => {
     service = await startService({ environment: secure });
     const ann = await as('ann');
     const ask = (message: string): Promise<{ proceed: boolean }> =>
@@ -229,7 +229,7 @@ describeEngines(`random input (seed ${SEED})`, (engine) => {
     .record({ action: fc.oneof(fc.constantFrom(...ACTIONS), any), fields: fc.dictionary(field, any, { maxKeys: 5 }) })
     .map(({ action, fields }) => ({ ...fields, action }));
 
-  it('in frames is answered, every one, with a code of the protocol that is never INTERNAL', async () => {
+  it('gets a code of the protocol for every frame, and never INTERNAL', async () => {
     const client = await service.connect();
     await fc.assert(
       fc.asyncProperty(frame, async (message) => {
@@ -242,7 +242,7 @@ describeEngines(`random input (seed ${SEED})`, (engine) => {
     expect(Object.keys(Object.prototype)).toEqual([]);
   });
 
-  it('in bodies and paths is answered, never with a 500', async () => {
+  it('gets an answer for every body and path, and never a 500', async () => {
     const routes = [
       'POST /ws/broadcast',
       'POST /ws/users/:id/messages',

@@ -11,7 +11,7 @@ describe('in the log and in its file the audit trail', () => {
   const OBEYED = [0x0a, 0x1b, 0x7f, 0x85, 0x9b, 0x200b, 0x200e, 0x2028, 0x2029, 0x202e, 0x2066, 0x2069, 0x061c, 0xfeff];
   const NAME = `x${String.fromCodePoint(...OBEYED)}y`;
 
-  it.each(['the log', 'a file of its own'])('is fields, with characters that a terminal obeys escaped: %s', async (place) => {
+  it.each(['the log', 'a file of its own'])('consists of fields, with control characters escaped: %s', async (place) => {
     const folder = await mkdtemp(join(tmpdir(), 'audit-'));
     const file = join(folder, 'audit.log');
     const service = await startProcess({

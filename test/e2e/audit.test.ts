@@ -62,7 +62,7 @@ describe('the audit trail', () => {
     );
   });
 
-  it('has a kind for everybody: a user called service is none, a key is named by its digest, a token by its subject', async () => {
+  it('names the kind of every actor: a user called “service” is no service, a key has its digest, a token its subject', async () => {
     const hash = createHash('sha256').update(KEY).digest('hex').slice(0, 8);
     const ask = (headers: Record<string, string>) =>
       service.rest('POST', '/ws/confirmations', { user_id: 'service', task_id: newTask(), step: 1, step_result: STEP }, headers);
@@ -123,7 +123,7 @@ describe('the audit trail', () => {
     expect(of('revoked')).toMatchObject([{ userId: 'zoe', by: { kind: 'key' } }, { userId: 'zoe' }]);
   });
 
-  it('records refusals that repeat once, with a count at the end, whoever is refused and for whatever', async () => {
+  it('records repeated refusals of every kind once, with a count at the end', async () => {
     const other = await startService({
       environment: {
         WEBSOCKET_AUTH: 'jwt',

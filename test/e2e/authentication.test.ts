@@ -18,7 +18,7 @@ let service: TestService;
 afterEach(() => service.stop());
 
 describe('a token', () => {
-  it('of every wrong kind is refused with 401 before the 101, and as a frame with UNAUTHENTICATED', async () => {
+  it('is refused with 401 before the 101, and with UNAUTHENTICATED in a frame, for every kind of fault', async () => {
     service = await startService({ environment: SECURE });
     const wrong = {
       garbage: 'garbage',
@@ -79,7 +79,7 @@ describe('a token', () => {
     await jwks.stop();
   });
 
-  it('that ends closes the connection with 4401, unless it is renewed', async () => {
+  it('closes the connection with 4401 at its end, unless it is renewed', async () => {
     service = await startService({ environment: SECURE });
     const [idle, eager] = [await service.connect(bearer(await tokenOf('ann', { lives: 1 }))), await service.connect()];
     expect(await eager.request({ action: 'authenticate', token: await tokenOf('ann', { lives: 1 }) })).toMatchObject({
@@ -93,7 +93,7 @@ describe('a token', () => {
     await eager.settled();
   });
 
-  it('in the query string counts only where a setting says so', async () => {
+  it('counts in the query string only where a setting allows it', async () => {
     service = await startService({ environment: SECURE });
     const token = await tokenOf('ann');
     const ignored = await service.connect({}, `/ws?token=${token}`);
@@ -105,7 +105,7 @@ describe('a token', () => {
     await expect(service.connect({}, '/ws?token=nope')).rejects.toMatchObject({ status: 401 });
   });
 
-  it('of a revoked user is refused from then on, and all the user’s connections are closed; a new one is taken', async () => {
+  it('is refused after its user’s revocation, which closes the user’s connections; a newer one is accepted', async () => {
     service = await startService({ environment: { ...SECURE, WEBSOCKET_API_KEYS: 'an-api-key-of-a-service' } });
     const iat = Math.floor(Date.now() / 1000) - 5;
     const old = await tokenOf('ann', { iat });
@@ -131,7 +131,7 @@ describe('a token', () => {
     await expect(service.connect(bearer(old))).rejects.toMatchObject({ status: 401 });
   });
 
-  it('with a claim of the wrong type or from the future is refused with 401, and one with a small skew is taken', async () => {
+  it('is refused with 401 when a claim has the wrong type or is from the future, and accepted with a small skew', async () => {
     service = await startService({ environment: SECURE });
     const now = Math.floor(Date.now() / 1000);
     const good = `"sub":"ann","exp":${now + 60}`;
@@ -173,7 +173,7 @@ describe('a token', () => {
     await (await service.connect(bearer(await signText(`{"aud":"${AUDIENCE}",${good},"iat":${now + 3}.5}`)))).settled();
   });
 
-  it('of an application’s own authenticator is refused when the identity is no user or its times are no moments', async () => {
+  it('is refused when an application’s own authenticator returns an identity without a user or with impossible times', async () => {
     let identity: unknown;
     service = await startService({
       options: { authenticator: { authenticate: async () => identity as AuthenticatedUser }, authenticationFailures: 1000 },
@@ -204,7 +204,7 @@ describe('a token', () => {
     await (await service.connect(bearer('x'))).settled();
   });
 
-  it('that is guessed at is answered 429 after too many failures from the address, and one that is valid is taken', async () => {
+  it('gets 429 when it is wrong after too many failures from its address, and is accepted when it is valid', async () => {
     service = await startService({ environment: { ...SECURE, WEBSOCKET_AUTH_FAILURES: '3', WEBSOCKET_API_KEYS: API_KEY } });
     const good = await tokenOf('ann');
     for (let count = 0; count < 3; count += 1)
@@ -223,7 +223,7 @@ describe('a token', () => {
     expect(await client.request({ action: 'authenticate', token: good })).toMatchObject({ type: 'authenticated' });
   });
 
-  it('that is valid is taken while many guesses from its address are still being checked', async () => {
+  it('is accepted when it is valid while many guesses from its address are still being checked', async () => {
     const guesses: (() => void)[] = [];
     let most = 0;
     const authenticator: Authenticator = {
@@ -309,7 +309,7 @@ describe('an address', () => {
     expect(await (await service.connect(from('10.9.9.9, 10.0.0.1'))).closed()).toMatchObject({ code: 1013 });
   });
 
-  it('that begins too many handshakes is answered 429', async () => {
+  it('gets 429 when it begins too many handshakes', async () => {
     service = await startService({ environment: { WEBSOCKET_HANDSHAKE_RATE: '1' } });
     for (let count = 0; count < 10; count += 1) await service.connect();
     await expect(service.connect()).rejects.toMatchObject({ status: 429 });
@@ -318,7 +318,7 @@ describe('an address', () => {
 
 describe('a handshake', () => {
   // Within six seconds; how long it took is not asserted, that it happens is.
-  it('that is slow or never comes is closed', async () => {
+  it('is cut when it is slow or never completes', async () => {
     service = await startService({ environment: SECURE });
     const sockets: Socket[] = Array.from({ length: 60 }, () => connectTcp(service.port, '127.0.0.1'));
     const trickles = sockets.slice(0, 30).map((socket) => {

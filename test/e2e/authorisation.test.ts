@@ -215,7 +215,7 @@ describeEngines('authorisation', (engine) => {
     }
   });
 
-  it('somebody else’s prompt and one that does not exist get the same bytes', async () => {
+  it('answers for another user’s prompt and for an unknown one with the same bytes', async () => {
     const { callbackId } = await make('own');
     const stranger = clients.get('stranger') as TestClient;
     const answers: string[] = [];
@@ -229,7 +229,7 @@ describeEngines('authorisation', (engine) => {
     expect(answers[0]).toBe(answers[1]);
   });
 
-  it('a deputy answers for whom the policy names, and the answer is the deputy’s', async () => {
+  it('lets a deputy answer for the users that the policy names, in the deputy’s own name', async () => {
     const { callbackId } = await make('own');
     const deputy = clients.get('deputy') as TestClient;
     expect(await deputy.request({ action: 'subscribe', user_id: 'owner' })).toMatchObject({ code: 'FORBIDDEN' });
@@ -241,7 +241,7 @@ describeEngines('authorisation', (engine) => {
     });
   });
 
-  it('a named channel is open to whom the policy lets in', async () => {
+  it('opens a named channel to the users that the policy admits', async () => {
     expect(await clients.get('owner')?.request({ action: 'subscribe', channel: 'team' })).toMatchObject({
       type: 'subscription_confirmed',
     });
@@ -249,7 +249,7 @@ describeEngines('authorisation', (engine) => {
     expect(await clients.get('stranger')?.request({ action: 'subscribe', channel: 'team' })).toMatchObject({ code: 'FORBIDDEN' });
   });
 
-  it('a stranger is sent nothing of the owner’s', async () => {
+  it('sends a stranger nothing of the owner’s', async () => {
     const stranger = clients.get('stranger') as TestClient;
     const before = stranger.received.length;
     const { taskId } = await make('own');

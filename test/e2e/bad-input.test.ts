@@ -51,7 +51,7 @@ describe('a bad frame', () => {
     ['an ack of nothing', '{"action": "ack"}', 'INVALID_MESSAGE'],
     ['a limit too large', '{"action": "pending", "limit": 1e9}', 'INVALID_MESSAGE'],
     ['a cursor that is none', '{"action": "pending", "cursor": "not a cursor"}', 'INVALID_MESSAGE'],
-  ])('with %s is answered and leaves the connection open', async (_what, text, code) => {
+  ])('is answered and leaves the connection open: %s', async (_what, text, code) => {
     client.send(text);
     const error = await client.next('error');
     expect(error).toMatchObject({ code, message: expect.any(String), timestamp: expect.any(Number) });
@@ -79,7 +79,7 @@ describe('binary frames', () => {
     expect((await client.next('pong'))['original_data']).toEqual({ action: 'ping', x: 'ü' });
   });
 
-  it('that are garbage are answered', async () => {
+  it('are answered when they are garbage', async () => {
     client.socket.send(randomBytes(512));
     expect(await client.next('error')).toMatchObject({ code: 'INVALID_JSON' });
     await client.settled();
@@ -87,7 +87,7 @@ describe('binary frames', () => {
 });
 
 describe('a frame over the limit', () => {
-  it('of 64 KiB is taken, of one byte more closes with 1009', async () => {
+  it('closes the connection with 1009; one of exactly 64 KiB is accepted', async () => {
     const frame = (size: number): string => `{"action":"ping","x":"${'x'.repeat(size - 24)}"}`;
     client.send(frame(65_536));
     await client.next('pong');
@@ -96,7 +96,7 @@ describe('a frame over the limit', () => {
     expect((await other.closed()).code).toBe(1009);
   });
 
-  it('is refused when it only unpacks to that much', async () => {
+  it('is refused also when only its unpacked size is over the limit', async () => {
     const bomb = await service.connect({ perMessageDeflate: { threshold: 0 } });
     bomb.send(`{"action":"ping","x":"${'x'.repeat(1_000_000)}"}`);
     expect((await bomb.closed()).code).toBe(1009);
@@ -121,7 +121,7 @@ describe('many frames at once', () => {
     for (let request_id = 0; request_id < 5000; request_id += 1) expect((await client.next())['request_id']).toBe(request_id);
   });
 
-  it('over the rate are answered RATE_LIMITED, then closed with 1008', async () => {
+  it('get RATE_LIMITED over the rate; then the connection is closed with 1008', async () => {
     const strict = await startService({ environment: { WEBSOCKET_RATE_LIMIT: '5', WEBSOCKET_RATE_BURST: '5' } });
     const fast = await strict.connect();
     for (let count = 0; count < 30; count += 1) fast.send({ action: 'ping' });
@@ -142,20 +142,20 @@ describe('a bad REST body', () => {
     ],
     ['has __proto__', '/ws/broadcast', '{"type":"x","__proto__":{"polluted":true}}'],
     ['is over a megabyte', '/ws/broadcast', `{"type":"x","a":"${'x'.repeat(1_100_000)}"}`],
-  ])('that %s is refused', async (_what, path, body) => {
+  ])('is refused: %s', async (_what, path, body) => {
     const { status, body: error } = await service.rest('POST', path, body);
     expect(status).toBe(400);
     expect(error).toMatchObject({ code: 'INVALID_MESSAGE' });
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
   });
 
-  it('with a path that is no UTF-8 is refused without quoting it', async () => {
+  it('is refused without quoting the path when that is not UTF-8', async () => {
     const { status, body } = await service.rest('GET', '/ws/tasks/%FFsecret');
     expect(status).toBe(400);
     expect(JSON.stringify(body)).not.toContain('secret');
   });
 
-  it('and an unknown route is NOT_FOUND', async () => {
+  it('gets NOT_FOUND on an unknown route', async () => {
     expect(await service.rest('GET', '/nowhere')).toMatchObject({ status: 404, body: { code: 'NOT_FOUND' } });
   });
 });

@@ -141,7 +141,7 @@ describe('a body that was not understood', () => {
     });
   });
 
-  it('that breaks off decides nothing', async () => {
+  it('decides nothing when it breaks off', async () => {
     const path = await ask(service.port);
     const socket = connectTcp(service.port, '127.0.0.1');
     socket.write(
@@ -158,7 +158,7 @@ describe('a body that was not understood', () => {
     expect((await send(service.port, 'POST', `${path}/answer`, JSON_TYPE, `\ufeff${YES}`)).status).toBe(200);
   });
 
-  it('of values larger than a frame is refused', async () => {
+  it('is refused when its values are larger than a frame', async () => {
     const form = '"input_schema":{"type":"object","properties":{"a":{"type":"string"}}}';
     const asked = await send(service.port, 'POST', '/ws/confirmations', JSON_TYPE, `${QUESTION.slice(0, -1)},${form}}`);
     const path = `/ws/confirmations/${asked.body.callback_id}/answer`;
@@ -231,7 +231,7 @@ describe('a host application', () => {
       (host) => void host.useGlobalPipes(new ValidationPipe({ transform: true, whitelist: true, forbidNonWhitelisted: true })),
       true,
     ],
-  ])('that %s decides nothing either', async (_what, prepare, bodyParser) => {
+  ])('decides nothing either when it %s', async (_what, prepare, bodyParser) => {
     const port = await start(prepare, bodyParser);
     const path = await ask(port);
     for (const [what, , headers, body] of NOT_UNDERSTOOD) {
@@ -243,7 +243,7 @@ describe('a host application', () => {
     expect((await send(port, 'POST', `${path}/answer`, JSON_TYPE, YES)).status).toBe(200);
   });
 
-  it('with strict pipes changes no value on its way', async () => {
+  it('changes no value with strict pipes', async () => {
     const port = await start(
       (host) => void host.useGlobalPipes(new ValidationPipe({ transform: true, whitelist: true, forbidNonWhitelisted: true })),
       true,

@@ -17,14 +17,14 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 describe('a start that cannot succeed', () => {
-  it('because a setting is wrong says so in one line', async () => {
+  it('names a wrong setting in one line', async () => {
     const { code, stderr, stdout } = await runToEnd({ WEBSOCKET_PORT: 'eighty', WEBSOCKET_DATA_DIR: ':memory:' });
     expect(code).toBe(1);
     expect(stdout).toBe('');
     expect(stderr.trim().split('\n')).toEqual(['WEBSOCKET_PORT is "eighty", but takes a port, 0 to 65535']);
   });
 
-  it('because the port is taken says so in one line', async () => {
+  it('names a port that is taken in one line', async () => {
     const running = await startProcess();
     const { code, stderr } = await runToEnd({
       WEBSOCKET_HOST: '127.0.0.1',
@@ -37,14 +37,14 @@ describe('a start that cannot succeed', () => {
   });
 
   it.each(['no-such-name.invalid', '192.0.2.1', 'fe80::1%nowhere'])(
-    'because the host cannot be listened on blames the host: %s',
+    'blames the host that cannot be listened on: %s',
     async (host) => {
       const started = startService({ environment: { WEBSOCKET_HOST: host, WEBSOCKET_DATA_DIR: ':memory:' } });
       await expect(started).rejects.toThrow(`WEBSOCKET_HOST is "${host}", which cannot be listened on`);
     },
   );
 
-  it('because the data folder is a file says so in one line', async () => {
+  it('names a data folder that is a file in one line', async () => {
     const file = join(folder, 'file');
     await writeFile(file, 'x');
     const { code, stderr } = await runToEnd({ WEBSOCKET_PORT: '0', WEBSOCKET_DATA_DIR: file });
@@ -52,7 +52,7 @@ describe('a start that cannot succeed', () => {
     expect(stderr.trim().split('\n')).toEqual([expect.stringContaining(file)]);
   });
 
-  it('because the data folder cannot be written says so in one line', async () => {
+  it('names a data folder that cannot be written in one line', async () => {
     await chmod(folder, 0o500);
     // Root may write anywhere but to the kernel's own file system.
     const unwritable = process.getuid?.() === 0 ? '/sys/notifications' : folder;
@@ -64,7 +64,7 @@ describe('a start that cannot succeed', () => {
     expect(stderr.trim().split('\n')).toEqual([expect.stringContaining(unwritable)]);
   });
 
-  it('in production without a word on authentication is refused', async () => {
+  it('is refused in production without a choice of authentication', async () => {
     const { code, stderr } = await runToEnd({
       NODE_ENV: 'production',
       WEBSOCKET_PORT: '0',
@@ -103,7 +103,7 @@ describe('a start', () => {
       { WEBSOCKET_HOST: '127.0.0.1', WEBSOCKET_AUTH: 'none' },
       /^listening on 127\.0\.0\.1:\d+$/,
     ],
-  ])('%s ends by saying where it listens', async (_what, environment, line) => {
+  ])('ends its log with the address on which it listens: %s', async (_what, environment, line) => {
     expect(await lastLine(environment)).toMatch(line);
   });
 });
@@ -118,7 +118,7 @@ describe('settings', () => {
     ['WEBSOCKET_COMPRESSION', 'yes'],
     ['WEBSOCKET_JWKS_URL', 'file:///keys'],
     ['WEBSOCKET_AUTH', 'basic'],
-  ])('that are wrong name themselves, what they got and what they take: %s=%s', (name, value) => {
+  ])('name themselves, their value and what they take when they are wrong: %s=%s', (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`^${name} is "${value}", but takes .+`));
   });
 
@@ -142,7 +142,7 @@ describe('settings', () => {
 });
 
 describe('the program', () => {
-  it('on SIGTERM sends its clients away with 1012, and a prompt survives to be answered after the next start', async () => {
+  it('closes its connections with 1012 on SIGTERM, and a prompt can be answered after the next start', async () => {
     const first = await startProcess({ WEBSOCKET_DATA_DIR: folder });
     const client = await TestClient.connect(`${first.wsUrl}/ws`);
     await client.request({ action: 'subscribe', user_id: 'ann' });

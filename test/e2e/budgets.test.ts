@@ -148,7 +148,7 @@ describe('a connection without a token', () => {
     expect(entries.length).toBeLessThanOrEqual(2);
   });
 
-  it('has a place among a tenth as many, where the oldest gives way, and takes none from others', async () => {
+  it('has a tenth as many places, in which the newest replaces the oldest, and takes none from others', async () => {
     await start({ ...SECURE, WEBSOCKET_MAX_CONNECTIONS: '20' }, { authenticationTimeoutMs: 600_000 });
     const users = [await connectAs('ann'), await connectAs('bob')];
     const [oldest, older, ...rest] = await Promise.all(Array.from({ length: 4 }, () => service.connect()));
@@ -176,7 +176,7 @@ describe('pongs that nobody asked for', () => {
     expect(client.payloads[0]).toMatchObject({ code: 'RATE_LIMITED' });
   });
 
-  it('are not those that answer a ping', async () => {
+  it('do not count when they answer a ping', async () => {
     await start({ WEBSOCKET_RATE_LIMIT: '1', WEBSOCKET_RATE_BURST: '1', WEBSOCKET_PING_INTERVAL: '0.1' });
     const client = await service.connect();
     for (let pings = 0; pings < 3; pings += 1) await new Promise((resolve) => client.socket.once('ping', resolve));

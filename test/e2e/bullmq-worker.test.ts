@@ -61,7 +61,7 @@ requireBinary('redis-server')('a BullMQ worker whose jobs ask a user', () => {
   }, PATIENCE_MS);
 
   it(
-    'reports its progress, beats, asks, and is done with the answer',
+    'reports its progress, sends heartbeats, asks, and is done with the answer',
     async () => {
       expect(await workers.enqueue('ann', '1.3.0')).toBe('queued deploy-1.3.0\n');
       await ann.next({ type: 'heartbeat', task_id: 'deploy-1.3.0' });
@@ -98,7 +98,7 @@ requireBinary('redis-server')('a BullMQ worker whose jobs ask a user', () => {
   );
 
   it(
-    'is killed, and another takes up the question and the answer that was given while none lived',
+    'is killed, and another finds the confirmation and the answer that was given while none ran',
     async () => {
       const [meanwhile, afterwards] = [await enqueue('meanwhile'), await enqueue('afterwards')];
       const [first, second] = [await asked('meanwhile'), await asked('afterwards')];
@@ -116,7 +116,7 @@ requireBinary('redis-server')('a BullMQ worker whose jobs ask a user', () => {
   );
 
   it(
-    'is told to stop, and hands back as they were a job that waits and, once it is built, one that builds',
+    'stops on a signal, and hands back unchanged a job that waits and, once it is built, one that builds',
     async () => {
       const [waiting, building] = [await enqueue('waiting'), await enqueue('half-built', { stageMs: 1000 })];
       const callbackId = await asked('waiting');

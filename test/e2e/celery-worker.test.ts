@@ -63,7 +63,7 @@ describeWithCelery('a Celery worker whose tasks ask a user', () => {
   }, PATIENCE_MS);
 
   it(
-    'report their progress, beat, ask, stop when they are cancelled, and end with the answer',
+    'report their progress, send heartbeats, ask, stop when they are cancelled, and end with the answer',
     async () => {
       await workers.enqueue('ann', 'released', 'declined', 'cancelled');
       for (const task_id of ['deploy-released', 'deploy-declined', 'deploy-cancelled']) {
@@ -89,7 +89,7 @@ describeWithCelery('a Celery worker whose tasks ask a user', () => {
   );
 
   it(
-    'are killed, and another worker takes up the question and the answer that was given while none lived',
+    'are killed, and another worker finds the confirmation and the answer that was given while none ran',
     async () => {
       await workers.enqueue('ann', 'meanwhile', 'afterwards');
       const [first, second] = [await asked('meanwhile'), await asked('afterwards')];

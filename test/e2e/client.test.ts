@@ -278,7 +278,7 @@ describe('a client and a close code', () => {
     expect(await closedWith(code)).toEqual({ status: 'closed', reason: String(code) });
   });
 
-  it.each([1001, 1011, 1012, 1013, 4401, 4408])('comes back after %d', async (code) => {
+  it.each([1001, 1011, 1012, 1013, 4401, 4408])('reconnects after %d', async (code) => {
     expect(await closedWith(code)).toMatchObject({ status: 'waiting', reason: String(code) });
   });
 });

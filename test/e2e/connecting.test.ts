@@ -37,7 +37,7 @@ describe('the endpoint', () => {
     }
   });
 
-  it('compresses for whoever offers it, with the same frame for all', async () => {
+  it('compresses for every client that offers it, with the same frame for all', async () => {
     service = await startService();
     const [plain, deflated, small] = [
       await service.connect({ perMessageDeflate: false }),
@@ -158,7 +158,7 @@ describe('the authentication hook', () => {
     socket.destroy();
   });
 
-  it('lets whoever brings no token do nothing but authenticate, and closes with 4401 in time', async () => {
+  it('lets a connection without a token only authenticate, and closes it with 4401 in time', async () => {
     service = await startService({ options: { authenticator: new TokenCheck(), authenticationTimeoutMs: 300 } });
     const [idle, eager] = [await service.connect(), await service.connect()];
     expect(await eager.request({ action: 'ping' })).toMatchObject({ type: 'error', code: 'UNAUTHENTICATED' });
@@ -172,7 +172,7 @@ describe('the authentication hook', () => {
     await eager.settled();
   });
 
-  it('lets nobody be somebody else, and hides what is another’s', async () => {
+  it('lets no user act as another, and hides what belongs to another', async () => {
     service = await startService({ options: { authenticator: new TokenCheck() } });
     const alice = await service.connect({ headers: { authorization: `Bearer ${TOKEN}` } });
     service.ask({ message: '?' }, 'bob', 'bobs-task', 1);

@@ -113,7 +113,7 @@ describeEngines('a service whose event loop stands still over a deadline', (engi
     expect(await of('canceller').result).toMatchObject({ outcome: 'cancelled', proceed: false });
   });
 
-  it('decides by the default where nobody answered, and refuses what comes later', async () => {
+  it('decides by the default where no answer arrived, and refuses later answers', async () => {
     const { callbackId, device, result } = of('nobody');
     expect(await result).toMatchObject({ outcome: 'timed_out' });
     expect(await device.request({ action: 'confirm', callback_id: callbackId, proceed: false })).toMatchObject({

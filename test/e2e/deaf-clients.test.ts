@@ -71,7 +71,7 @@ async function settled(deaf: readonly Deaf[]): Promise<void> {
 const held = ({ connection, socket }: Deaf): number => Math.max(connection.waitingBytes, socket.writableLength);
 const mostSources = ({ connection }: Deaf): number => connection.subscriptions.size + 1;
 
-it('a client that repeats subscribe has one redelivery and one recovery of each channel, and pages are read when they are needed', async () => {
+it('gives a client that repeats subscribe one redelivery and one recovery of each channel, and reads pages when they are needed', async () => {
   const epoch = (await engine.position('news')).epoch;
   let reads = 0;
   const { list, history } = engine;
@@ -96,7 +96,7 @@ it('a client that repeats subscribe has one redelivery and one recovery of each 
   }
 }, 60_000);
 
-it('whatever a client sends that does not read, what is held for it stays within a bound', async () => {
+it('bounds what is held for a client that does not read, for any frames that it sends', async () => {
   const epoch = (await engine.position('news')).epoch;
   const position = fc.record({ epoch: fc.constantFrom(epoch, 'another'), offset: fc.integer({ min: 0, max: 120 }) });
   const channel = fc.constantFrom(`user:${USER}`, 'user:bob', 'task:deploy', 'news', 'broadcast', 'more');

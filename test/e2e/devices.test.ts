@@ -31,7 +31,7 @@ describeEngines('the devices of a user', (engine) => {
     await engine.stop();
   });
 
-  it('are told to services and to the user: since when, on which node, from where, with which round-trip time', async () => {
+  it('are shown to services and to the user, with start, node, address and round-trip time', async () => {
     const before = Date.now() / 1000;
     const connect = async (at: TestService, address: string): Promise<{ close(): Promise<void> }> =>
       at.connect({ headers: { authorization: `Bearer ${await tokenOf('ann')}`, 'x-forwarded-for': address } });

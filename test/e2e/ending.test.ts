@@ -20,7 +20,7 @@ const end = async (): Promise<void> => {
 };
 const QUESTION = { user_id: 'ann', task_id: 'task', step: 1, step_result: { message: '?' } };
 
-it('tells whoever polls how things stand now', async () => {
+it('answers long polls with the current state', async () => {
   const device = await service.connectAs('ann');
   const polls = [
     service.rest('POST', '/ws/confirmations?wait=30', QUESTION),

@@ -92,7 +92,7 @@ describe('a request that asks for another protocol than WebSocket', () => {
 });
 
 requireBinary('nginx')('behind deploy/nginx.conf', () => {
-  it('a request that asks for h2c is served as a plain one', async () => {
+  it('is served as a plain request when it asks for h2c', async () => {
     const nginx = await startNginx({ upstreams: [`127.0.0.1:${service.port}`] });
     const port = Number(new URL(nginx.url).port);
     const exchange = await TcpExchange.open(port);
@@ -108,7 +108,7 @@ requireBinary('nginx')('behind deploy/nginx.conf', () => {
 
 describe('an answer', () => {
   it.each(['/ws/status', '/ws/confirmations/unknown', '/nowhere', '/ws', '/health/live', '/metrics', '/docs', '/docs-json'])(
-    'may not be kept, guessed at or framed: %s',
+    'forbids caching, sniffing and framing: %s',
     async (path) => {
       const { headers } = await bareRequest({ port: service.port, path });
       expect(headers).toMatchObject({
@@ -135,7 +135,7 @@ describe('the API’s description', () => {
     ['open mode that switches it off', { WEBSOCKET_DOCS: 'off' }, 404],
     ['secure mode', SECURE, 404],
     ['secure mode that switches it on', { ...SECURE, WEBSOCKET_DOCS: 'on' }, 200],
-  ])('in %s', async (_mode, environment, status) => {
+  ])('has the expected status in %s', async (_mode, environment, status) => {
     const started = await startService({ environment });
     for (const path of ['/docs', '/docs-json']) expect((await bareRequest({ port: started.port, path })).status).toBe(status);
     await started.stop();
@@ -156,7 +156,7 @@ describe('an error', () => {
     ],
   ];
 
-  it.each(requests)('of %s has our shape', async (_what, request, status) => {
+  it.each(requests)('has the service’s shape on %s', async (_what, request, status) => {
     const answer = await bareRequest({ ...request, port: service.port });
     expect(answer.status).toBe(status);
     expect(answer.headers['content-type']).toMatch(/^application\/json/);
@@ -165,7 +165,7 @@ describe('an error', () => {
     expect(body).not.toHaveProperty('title');
   });
 
-  it.each(requests)('of %s has the members of RFC 9457 for a client that accepts them', async (_what, request, status) => {
+  it.each(requests)('has the members of RFC 9457 for a client that accepts them, on %s', async (_what, request, status) => {
     const headers = { ...request.headers, accept: `application/json, ${PROBLEM};q=0.9` };
     const answer = await bareRequest({ ...request, port: service.port, headers });
     expect(answer.headers['content-type']).toBe(PROBLEM);
@@ -177,14 +177,14 @@ describe('an error', () => {
     ['no HTTP', 'nonsense\r\n\r\n', 400],
     ['two lengths', 'POST /ws/broadcast HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx', 400],
     ['headers that are too large', `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
-  ])('of what is %s has our shape too', async (_what, bytes, status) => {
+  ])('has the service’s shape also for what is %s', async (_what, bytes, status) => {
     const exchange = await TcpExchange.open(service.port);
     const answer = await exchange.write(bytes).closed();
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({ code: 'INVALID_MESSAGE' });
   });
 
-  it('of a handshake has our shape', async () => {
+  it('has the service’s shape in a handshake', async () => {
     const headers = { ...HANDSHAKE, authorization: 'Bearer nonsense' };
     const refused = await bareRequest({ port: secure.port, path: '/ws', headers });
     expect(refused.status).toBe(401);
@@ -201,13 +201,13 @@ describe('a body that nobody may send', () => {
     ['a wrong key', 'X-API-Key: some-other-key-of-nobody\r\n'],
     ['a wrong token', 'Authorization: Bearer nonsense\r\n'],
     ['a foreign origin', `X-API-Key: ${API_KEY}\r\nOrigin: https://evil.example\r\n`],
-  ])('is not waited for: with %s the answer comes at once, and the connection is closed', async (_what, more) => {
+  ])('gets its answer at once, and the connection is closed: with %s', async (_what, more) => {
     const exchanges = await Promise.all(Array.from({ length: 20 }, () => TcpExchange.open(secure.port)));
     for (const exchange of exchanges) exchange.write(unfinished(secure.port, more));
     for (const exchange of exchanges) expect(await exchange.closed()).toMatch(/^HTTP\/1\.1 40[13] .*\r\n[^]*Connection: close/i);
   });
 
-  it('is still read for a moment, so that a client that sends on sees why', async () => {
+  it('is read for a moment longer, so that a client that goes on sending sees why', async () => {
     const response = await fetch(`${secure.url}/ws/confirmations`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', 'x-api-key': 'some-other-key-of-nobody' },
@@ -216,7 +216,7 @@ describe('a body that nobody may send', () => {
     expect(response.status).toBe(401);
   });
 
-  it('is refused with 503 above a bound for one network, and taken again when the others are gone', async () => {
+  it('is refused with 503 above the bound of one network, and accepted again when the others have ended', async () => {
     const key = `X-API-Key: ${API_KEY}\r\n`;
     const held = await Promise.all(Array.from({ length: 17 }, () => TcpExchange.open(secure.port)));
     for (const exchange of held) exchange.write(unfinished(secure.port, key, 1024 * 1024));
@@ -240,7 +240,7 @@ describe('requests of one connection', () => {
     expect(statuses).toEqual([...paths.map(() => 'HTTP/1.1 404'), 'HTTP/1.1 200']);
   });
 
-  it('that wait in great number cut it', async () => {
+  it('cut their connection when too many wait', async () => {
     const asked = { userId: 'u', taskId: 't', step: 1, stepResult: { message: '?' } };
     const { confirmation } = await service.notifications.openConfirmation(asked);
     const exchange = await TcpExchange.open(service.port);
@@ -280,7 +280,7 @@ describe('a response that is not read', () => {
   });
   afterAll(() => crowded.stop());
 
-  it('is a page that is bounded in bytes, and all pages have everything once', async () => {
+  it('is a page bounded in bytes; all pages together hold everything once', async () => {
     const steps: number[] = [];
     let cursor: string | undefined;
     do {

@@ -63,7 +63,7 @@ describe('a client that sends faster than its frames are handled', () => {
 });
 
 describe('a client over its rate', () => {
-  it('is told RATE_LIMITED for every frame, then closed with 1008', async () => {
+  it('gets RATE_LIMITED for every frame, then is closed with 1008', async () => {
     const service = await start({ WEBSOCKET_RATE_LIMIT: '20', WEBSOCKET_RATE_BURST: '50' });
     const { client } = await connectRaw(service);
     client.write(Buffer.concat(Array.from({ length: 500 }, () => maskedFrame(OPCODE.text, '{"action":"ping"}'))));
@@ -112,7 +112,7 @@ describe('a client over its rate', () => {
     expect(waiting).toBeLessThan(limit + 65_536);
   });
 
-  it('leaves the others alone', async () => {
+  it('does not slow the others down', async () => {
     const service = await start({ WEBSOCKET_RATE_LIMIT: '20', WEBSOCKET_RATE_BURST: '50' });
     const healthy = await service.connectAs('ann');
     const { client } = await connectRaw(service);

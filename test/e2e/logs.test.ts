@@ -67,7 +67,7 @@ describe('the log', () => {
     expect((await stat(file)).mode & 0o777).toBe(0o600);
   });
 
-  it('that others can read is warned of and left as it is', async () => {
+  it('is left as it is, with a warning, when other users can read it', async () => {
     const file = join(folder, 'service.log');
     await writeFile(file, '');
     await chmod(file, 0o644);
@@ -79,7 +79,7 @@ describe('the log', () => {
     expect((await stat(file)).mode & 0o777).toBe(0o644);
   });
 
-  it('on standard output that nobody reads does not hold up the service, and goes on when it is read', async () => {
+  it('does not hold up the service when its standard output is not read, and goes on when it is', async () => {
     const service = await startProcess();
     const { stdout } = service.child;
     stdout?.pause();
@@ -95,14 +95,14 @@ describe('the log', () => {
     await service.stop();
   });
 
-  it('on standard output that was closed does not end the service', async () => {
+  it('does not end the service when its standard output is closed', async () => {
     const service = await startProcess();
     service.child.stdout?.destroy();
     await askTimes(service.url, 20);
     expect(await service.stop()).toEqual({ code: 0, signal: null });
   });
 
-  it('and the audit trail on a disk that fills up keep their lines, and the service serves', async () => {
+  it('keeps its lines, like the audit trail, on a disk that fills up, and the service goes on', async () => {
     const [log, audit] = [join(folder, 'service.log'), join(folder, 'audit.log')];
     const port = await freePort();
     // Files of this process may have 16 KiB, in blocks of 512 bytes.
@@ -137,7 +137,7 @@ describe('the log', () => {
     expect(audited(trail).length).toBe(40);
   });
 
-  it('that cannot be opened never stops a start', async () => {
+  it('never stops a start when it cannot be opened', async () => {
     const service = await startProcess({ WEBSOCKET_LOG_FILE: folder, WEBSOCKET_AUDIT_FILE: join('/dev/null', 'audit.log') });
     expect((await fetch(`${service.url}/health/live`)).status).toBe(200);
     await service.stop();

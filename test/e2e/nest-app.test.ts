@@ -174,7 +174,7 @@ describe('a host app’s own', () => {
       ['with the same options', forRoot],
       ['with other options', () => NotificationModule.forRoot({ dataDir: ':memory:', paths: ['/other'] })],
       ['asynchronously', () => NotificationModule.forRootAsync({ useFactory: () => ({ dataDir: ':memory:' }) })],
-    ])('that each import the module %s stop the start with one line', async (_how, again) => {
+    ])('stop the start with one line when each imports the module %s', async (_how, again) => {
       const testing = Test.createTestingModule({ imports: [importing(Orders, forRoot()), importing(Billing, again())] });
       await expect(testing.compile()).rejects.toThrow(
         new ConfigurationError(
@@ -183,7 +183,7 @@ describe('a host app’s own', () => {
       );
     });
 
-    it('that import one and the same share its service', async () => {
+    it('share the service when they import one and the same module', async () => {
       const shared = forRoot();
       const testing = await Test.createTestingModule({
         imports: [importing(Orders, shared), importing(Billing, shared)],

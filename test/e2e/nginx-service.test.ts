@@ -133,7 +133,7 @@ describeWithBoth('three nodes on one Redis behind nginx', () => {
     await far.close();
   });
 
-  it('lose one to kill -9: its clients come back to the others and miss nothing, and it counts no more', async () => {
+  it('lose one to kill -9: its clients reconnect to the others and miss nothing', async () => {
     const { client: unlucky, confirmed: first } = await connectAs('cid');
     const owner = (await counts()).indexOf(1);
     const { client: second } = await connectAs('cid'); // on another node: they have fewer
@@ -156,7 +156,7 @@ describeWithBoth('three nodes on one Redis behind nginx', () => {
     await second.close();
   });
 
-  it('send clients away with 1012 when one is told to end, and take them on the one that is left', async () => {
+  it('close a stopping node’s connections with 1012, and take them on the one that is left', async () => {
     const living = nodes.filter(({ child }) => child.exitCode === null && child.signalCode === null);
     const clients = [await connectAs('fay'), await connectAs('fay')].map(({ client }) => client);
     const ended = living[0]!.stop();

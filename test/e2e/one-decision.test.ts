@@ -16,7 +16,7 @@ const LIMIT_MS = 120_000;
 
 describe('2 000 questions with callers, devices, deadlines, cancellations, withdrawals and restarts in random order', () => {
   it.each(['proceed', 'abort'] as const)(
-    'each come to one decision that everybody is told, with the setting %s',
+    'each get one decision, which every observer sees, with the setting %s',
     async (timeoutDecision) => {
       const seed = seedOf(`one decision (${timeoutDecision})`);
       const recorder = new Recorder();
@@ -34,7 +34,7 @@ describe('2 000 questions with callers, devices, deadlines, cancellations, withd
 
 describe('1 000 answers aimed at the deadline ± 5 ms', () => {
   it(
-    'tell the answerer what the caller got, on either side of it',
+    'give the answerer and the caller the same decision, on either side of it',
     async () => {
       const seed = seedOf('deadline');
       const recorder = new Recorder();
@@ -75,7 +75,7 @@ describe('kill -9 of the real program with 500 prompts pending', () => {
 describe('a store of which a step fails', () => {
   // Every step has its turn in test/fault.
   it(
-    'never proceeds; everybody is refused by a typed error, and told once it works again',
+    'never proceeds: calls get typed errors, and decisions are emitted once it works again',
     async () => {
       const recorder = new Recorder();
       const site = await FaultySite.create(recorder);

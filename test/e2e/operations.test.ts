@@ -128,7 +128,7 @@ describe('the data folder', () => {
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  it('and what is in it are for the service alone', async () => {
+  it('and its files are open to the service alone', async () => {
     const dataDir = join(folder, 'data');
     const service = await startService({ dataDir });
     await service.rest('POST', '/ws/broadcast', { type: 'news' });
@@ -139,7 +139,7 @@ describe('the data folder', () => {
     await service.stop();
   });
 
-  it('that other users can reach is warned of and left as it is', async () => {
+  it('is left as it is, with a warning, when other users can reach it', async () => {
     const [dataDir, log] = [join(folder, 'data'), join(folder, 'log')];
     await mkdir(dataDir);
     await chmod(dataDir, 0o755);

@@ -72,7 +72,7 @@ describe('a reader that falls behind', () => {
     await client.next(({ type }) => type === 'pong');
   });
 
-  it('is closed with 4408 when the rest does not fit; who comes back misses no message, prompt or resolution', async () => {
+  it('is closed with 4408 when the rest does not fit; after a reconnect no message, prompt or resolution is missing', async () => {
     const user = fresh('user');
     const { client, epoch } = await connectRaw(user);
     client.pause();
@@ -111,7 +111,7 @@ describe('a reader that falls behind', () => {
     expect(back.payloads.filter(({ type }) => type === 'invoice')).toMatchObject([{ message_id: messageId }]);
   });
 
-  it('is cut off by the server when it does not even read the close frame', async () => {
+  it('is cut by the server when it does not read the close frame', async () => {
     const user = fresh('user');
     const { client } = await connectRaw(user);
     client.pause();
@@ -155,7 +155,7 @@ describe('redelivery and recovery', () => {
     await service.notifications.cancelTask(user);
   });
 
-  it('of a long history do not close a slow reader either', async () => {
+  it('do not close a slow reader, also with a long history', async () => {
     const user = fresh('user');
     const { client: first, epoch } = await connectRaw(user);
     await first.reset();
@@ -174,7 +174,7 @@ describe('redelivery and recovery', () => {
 });
 
 describe('heartbeats', () => {
-  it('of 5 000 running tasks cost one timer', async () => {
+  it('use one timer for 5 000 running tasks', async () => {
     const roomy = await startService();
     const user = fresh('user');
     const client = await roomy.connectAs(user);

@@ -281,7 +281,7 @@ describe('a start', () => {
     ['WEBSOCKET_ALLOWED_ORIGINS', 'https://user@app.example'],
     ['WEBSOCKET_ALLOWED_HOSTS', 'https://app.example'],
     ['WEBSOCKET_ALLOWED_HOSTS', 'app.example:port'],
-  ])('is refused for %s=%s', async (name, value) => {
+  ])('is refused with %s=%s', async (name, value) => {
     await expect(start({ [name]: value })).rejects.toThrow(`${name} is "${value}", but takes`);
   });
 });

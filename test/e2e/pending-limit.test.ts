@@ -13,7 +13,7 @@ describeEngines('a user with as many pending confirmations as one may have', (en
     await engine.stop();
   });
 
-  it('is asked nothing more until one is decided; a key still finds its prompt, and others are asked', async () => {
+  it('gets no further prompt until one is decided; a key still finds its prompt, and other users are asked', async () => {
     const ask = (user_id: string, key: string): ReturnType<TestService['rest']> => {
       const body = { user_id, task_id: `task-${user_id}`, step: 1, step_result: { message: '?' } };
       return service.rest('POST', '/ws/confirmations', body, { 'idempotency-key': key });

@@ -35,7 +35,7 @@ describe('a message', () => {
     expect(await published('broadcast', anonymous, own)).toEqual(['plain', ['broadcast', Number(offset) + 1]]);
   });
 
-  it('to a task has no position for the task’s user, unless that connection subscribed to it', async () => {
+  it('has no position for the task’s user when it is sent to a task, unless that connection subscribed to the task', async () => {
     const [user, task] = [fresh('user'), fresh('task')];
     service.ask({ message: 'Go on?' }, user, task, 1);
     const own = await service.connectAs(user);
@@ -141,7 +141,7 @@ describe('the reply to subscribe', () => {
     }
   });
 
-  it('that recovers again from an earlier position is followed by everything after that position', async () => {
+  it('is followed by everything after an earlier position from which the client recovers again', async () => {
     const news = fresh('news');
     const client = await service.connect();
     const before = position(await client.request({ action: 'subscribe', channel: news }));

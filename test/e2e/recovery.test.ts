@@ -130,7 +130,7 @@ describe.each(KINDS)('a $kind channel', ({ channel: channelOf, target, publish }
     { why: 'another epoch', since: { epoch: 'another', offset: 3 } },
     { why: 'a position that history has dropped', since: { offset: 3 } },
     { why: 'a position that was never reached', since: { offset: 5000 } },
-  ])('says recovered: false for $why, and is live without a gap from the position told', async ({ since }) => {
+  ])('says recovered: false for $why, and is live without a gap from the position that it names', async ({ since }) => {
     const service = await start({ environment: { WEBSOCKET_HISTORY_SIZE: '5' } });
     const probe = await service.connect();
     const { epoch } = await probe.request({ action: 'subscribe', ...target('ann') });
@@ -200,7 +200,7 @@ describe.each(KINDS)('a $kind channel', ({ channel: channelOf, target, publish }
     expect(told['epoch']).not.toBe(epoch);
   });
 
-  it('tells the later of two recoveries that overlap everything from its own position', async () => {
+  it('gives the later of two overlapping recoveries everything from its own position', async () => {
     const service = await start();
     const client = await service.connect();
     const { epoch } = await client.request({ action: 'subscribe', ...target('ann') });
@@ -222,7 +222,7 @@ describe.each(KINDS)('a $kind channel', ({ channel: channelOf, target, publish }
 });
 
 describe('on a network that breaks', () => {
-  it.each([11, 12])('nothing comes twice and nothing is missing without being told (seed %i)', async (seed) => {
+  it.each([11, 12])('delivers nothing twice, and reports every gap (seed %i)', async (seed) => {
     const random = seeded(seed);
     const service = await start({ environment: { WEBSOCKET_HISTORY_SIZE: '60' } });
     const proxy = await TcpProxy.start({ port: service.port, seed });
@@ -264,7 +264,7 @@ describe('on a network that breaks', () => {
     expect(total('recovered')).toBeGreaterThan(0);
   });
 
-  it('a peer that has frozen is found, and what was sent to it comes with the user’s next connection', async () => {
+  it('detects a frozen peer, and shows what was sent to it on the user’s next connection', async () => {
     const service = await start({
       // As many messages as a fast machine sends until the peer is found.
       environment: { WEBSOCKET_PING_INTERVAL: '0.2', WEBSOCKET_PING_TIMEOUT: '0.2', WEBSOCKET_HISTORY_SIZE: '100000' },

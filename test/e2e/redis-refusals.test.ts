@@ -52,7 +52,7 @@ requireBinary('redis-server')('a Redis that cannot be used', () => {
       message: expect.stringMatching(new RegExp(`^Redis cannot be used: .*${reason}.*$`)) as string,
     });
 
-  it('because of the password, the user or a right stops the start with the reason in one line', async () => {
+  it('stops the start with one line when the password, the user or a right is the reason', async () => {
     await redis.pipeline(
       ['ACL', 'SETUSER', 'reader', 'on', '>secret', '~*', '&*', '+@all', '-info'],
       ['ACL', 'SETUSER', 'narrow', 'on', '>secret', '~other:*', '&*', '+@all'],
@@ -68,7 +68,7 @@ requireBinary('redis-server')('a Redis that cannot be used', () => {
     expect(keys).toEqual(refusal('(NOPERM|No permissions)'));
   });
 
-  it('because nobody listens, or somebody who speaks TLS or does not, stops the start with the reason in one line', async () => {
+  it('stops the start with one line when no server listens, or one that expects TLS or plain text', async () => {
     const tls = createTlsServer().listen(0, '127.0.0.1');
     tls.on('tlsClientError', (_error, socket) => socket.destroy());
     await once(tls, 'listening');
@@ -86,7 +86,7 @@ requireBinary('redis-server')('a Redis that cannot be used', () => {
     expect(encrypted).toEqual(refusal('rediss:// URL'));
   });
 
-  it('because it is a replica or too old stops the start with the reason in one line', async () => {
+  it('stops the start with one line when the server is a replica or too old', async () => {
     const replica = await redis.startReplica();
     const old = await serverThatSays(['HELLO', "-ERR unknown command 'HELLO'\r\n"]);
     const six = await serverThatSays(['HELLO', '%1\r\n$5\r\nproto\r\n:3\r\n'], ['INFO', '$22\r\nredis_version:6.2.14\r\n\r\n']);
@@ -102,7 +102,7 @@ requireBinary('redis-server')('a Redis that cannot be used', () => {
     expect(sixth).toMatchObject({ name: 'ConfigurationError', message: 'Redis 6.2.14 is too old: 7.0 or later is needed' });
   });
 
-  it('while the service runs is told to the log once, and to clients in the service’s own words', async () => {
+  it('is logged once while the service runs, and answered to clients in the service’s own words', async () => {
     const service = await startProcess({ WEBSOCKET_ENGINE: 'redis', WEBSOCKET_REDIS_URL: redis.url });
     let log = '';
     service.child.stdout?.on('data', (chunk: Buffer) => (log += chunk.toString()));
@@ -138,7 +138,7 @@ describeEngines('a cursor that no list gave', (engine) => {
     await engine.stop();
   });
 
-  it.each(['abc', '(1', '1.2.3', '-inf', '1e400', '[a', ' ', '9'.repeat(60)])('is refused by its name: %j', async (cursor) => {
+  it.each(['abc', '(1', '1.2.3', '-inf', '1e400', '[a', ' ', '9'.repeat(60)])('is refused with its name: %j', async (cursor) => {
     const named = { code: 'INVALID_MESSAGE', fields: { cursor: expect.any(String) as string } };
     const list = await service.rest('GET', `/ws/users/ann/confirmations?cursor=${encodeURIComponent(cursor)}`);
     expect([list.status, list.body]).toEqual([400, expect.objectContaining(named)]);

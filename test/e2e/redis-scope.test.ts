@@ -29,7 +29,7 @@ requireBinary('redis-server')('two deployments on one Redis', () => {
     { difference: 'the database', one: ['', undefined], other: ['/5', undefined] },
     { difference: 'the prefix', one: ['/5', 'blue'], other: ['/5', 'green'] },
     { difference: 'where the prefix ends', one: ['/1', 'a'], other: ['/1', 'a:1'] },
-  ] as const)('that differ in $difference', ({ one, other }) => {
+  ] as const)('share nothing when they differ in $difference', ({ one, other }) => {
     let production: TestService;
     let staging: TestService;
     let ann: TestClient;

@@ -42,7 +42,7 @@ describeWithRedis('nodes on one Redis', () => {
     await Promise.all([shown.close(), answering.close()]);
   });
 
-  it('tell decisions and cancellations everywhere', async () => {
+  it('emit decisions and cancellations on every node', async () => {
     const decided = new Promise((resolve) =>
       node(2).notifications.decisions$.subscribe(({ taskId, outcome }) => taskId === 'task-2' && resolve(outcome)),
     );

@@ -11,7 +11,7 @@ const handshake = (path: string): string =>
   `GET ${path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`;
 
 describe('a refused upgrade', () => {
-  it('whose peer resets does not end the process', async () => {
+  it('does not end the process when its peer resets', async () => {
     const service = await startProcess();
     for (let count = 0; count < 50; count += 1) {
       const socket = connectTcp(service.port, '127.0.0.1');
@@ -25,7 +25,7 @@ describe('a refused upgrade', () => {
 });
 
 describe('a flood', () => {
-  it('that goes on is closed with 1008, however the tokens trickle in', async () => {
+  it('is closed with 1008 when it goes on, also while tokens arrive one by one', async () => {
     const service = await startService({ environment: { WEBSOCKET_RATE_LIMIT: '200', WEBSOCKET_RATE_BURST: '1' } });
     const client = await service.connect();
     let open = true;
@@ -61,7 +61,7 @@ describe('subscribing', () => {
   it.each([
     ['an anonymous connection that says who it is', false],
     ['a user who says so again', true],
-  ])('by %s repeats no message that is published meanwhile, and loses none', async (_who, twice) => {
+  ])('repeats and loses no message that is published meanwhile, by %s', async (_who, twice) => {
     for (let round = 0; round < 20; round += 1) {
       const user = `reader-${String(twice)}-${round}`;
       const client = twice ? await service.connectAs(user) : await service.connect();
@@ -96,7 +96,7 @@ describe('subscribing', () => {
     }
   });
 
-  it('and unsubscribing in the middle of the recovery shows nothing after the reply', async () => {
+  it('shows nothing after the reply to an unsubscribe in the middle of a recovery', async () => {
     const channel = 'cut-short';
     const epoch = await epochOf(service, channel);
     for (let count = 0; count < 500; count += 1) await service.notifications.publish(channel, { type: 'news' });
@@ -110,7 +110,7 @@ describe('subscribing', () => {
     expect(client.received.slice(before).filter(({ type }) => type !== 'pong')).toEqual([]);
   });
 
-  it('by a token in the handshake counts in the presence and in the limit of the user', async () => {
+  it('counts in the user’s presence and limit when a token in the handshake does it', async () => {
     const secure = await startService({
       options: { maxConnectionsPerUser: 1, authenticator: { authenticate: async (token) => ({ userId: token }) } },
     });
@@ -135,7 +135,7 @@ describe('subscribing', () => {
       });
   });
 
-  it('with a recover of null asks for no recovery', async () => {
+  it('asks for no recovery when recover is null', async () => {
     const client = await service.connect();
     await client.request({ action: 'subscribe', channel: 'quiet', recover: null });
     await client.settled();
@@ -161,7 +161,7 @@ describe('names', () => {
     ['a NUL, at which stores cut text', 'ann\0x'],
     ['half a character', 'ann\ud800'],
     ['257 characters', 'a'.repeat(257)],
-  ])('with %s are refused wherever they come in', async (_what, name) => {
+  ])('are refused at every door: with %s', async (_what, name) => {
     const client = await service.connect();
     expect(await client.request({ action: 'subscribe', user_id: name })).toMatchObject({ code: 'INVALID_MESSAGE' });
     const bodies: [string, unknown][] = [
@@ -188,7 +188,7 @@ describe('names', () => {
     ['POST', '/ws/tasks/:name/cancel', 'task_id'],
     ['DELETE', '/ws/tasks/:name/cancel', 'task_id'],
     ['GET', '/ws/tasks/:name', 'task_id'],
-  ])('in a path of %s %s are checked, and named as the path names them', async (method, path, field) => {
+  ])('are checked in the path of %s %s, and named as the path names them', async (method, path, field) => {
     for (const name of ['a'.repeat(257), 'ann%00x'])
       expect(
         await service.rest(method, path.replace(':name', name), method === 'POST' ? { type: 'x' } : undefined),
@@ -198,7 +198,7 @@ describe('names', () => {
       });
   });
 
-  it('by a token that no store could keep apart are not valid', async () => {
+  it('are not valid in a token when no store could keep them apart', async () => {
     const secure = await startService({ options: { authenticator: { authenticate: async () => ({ userId: 'ann\0x' }) } } });
     await expect(secure.connect({ headers: { authorization: 'Bearer x' } })).rejects.toMatchObject({ status: 401 });
     await secure.stop();
@@ -214,7 +214,7 @@ describe('numbers', () => {
   const ask = { stepResult: { message: 'Go on?' }, userId: 'ann', taskId: 'task', step: 1 };
 
   it.each([Number.NaN, Number.POSITIVE_INFINITY, -1, 0])(
-    'as a timeoutMs of %s are refused, not taken for "for ever"',
+    'are refused, and not read as “for ever”: timeoutMs %s',
     async (timeoutMs) => {
       await expect(service.notifications.openConfirmation({ ...ask, timeoutMs })).rejects.toMatchObject({
         code: 'INVALID_MESSAGE',
@@ -223,7 +223,7 @@ describe('numbers', () => {
     },
   );
 
-  it('as a timeoutMs of 31 years and of half a millisecond are deadlines', async () => {
+  it('are deadlines: timeoutMs of 31 years and of half a millisecond', async () => {
     const { confirmation } = await service.notifications.openConfirmation({ ...ask, timeoutMs: 1e12 });
     expect(confirmation).toMatchObject({ state: 'pending', expiresAt: confirmation.createdAt + 1e12 });
     const soon = await service.notifications.openConfirmation({ ...ask, timeoutMs: 0.5 });
@@ -248,7 +248,7 @@ describe('numbers', () => {
     { ttlMs: Number.NaN },
     { ttlMs: 0 },
     { ttlMs: Number.POSITIVE_INFINITY },
-  ])('that are no duration of a message are refused: %p', async (options) => {
+  ])('are refused as the duration of a message: %p', async (options) => {
     await expect(service.notifications.sendToUser('ann', { type: 'x' }, { requiresAck: true, ...options })).rejects.toMatchObject(
       {
         code: 'INVALID_MESSAGE',
@@ -256,7 +256,7 @@ describe('numbers', () => {
     );
   });
 
-  it('that no reply can carry are refused as request_id', async () => {
+  it('are refused as request_id when no reply can carry them', async () => {
     const client = await service.connect();
     client.send('{"action":"ping","request_id":1e999}');
     expect(await client.next('error')).toMatchObject({ code: 'INVALID_MESSAGE', fields: { request_id: expect.any(String) } });
@@ -264,7 +264,7 @@ describe('numbers', () => {
 });
 
 describe('stopping', () => {
-  it('twice at once waits for the same end: app.close() in the middle of a drain cuts nobody off', async () => {
+  it('waits for the same end when it is called twice: app.close() in the middle of a drain cuts no connection', async () => {
     const service = await startService({ environment: { WEBSOCKET_DRAIN_TIMEOUT: '0.3' } });
     const clients = [await service.connect(), await service.connect(), await service.connect()];
     const drained = service.notifications.stopServer();
@@ -273,7 +273,7 @@ describe('stopping', () => {
     for (const client of clients) expect(await client.closed()).toEqual({ code: 1012, reason: 'service restart' });
   });
 
-  it('and starting in the middle of it ends running', async () => {
+  it('lets a start in the middle of it bring the service back', async () => {
     const service = await startService({ environment: { WEBSOCKET_DRAIN_TIMEOUT: '0.2' } });
     await service.connect();
     await service.connect();
@@ -319,7 +319,7 @@ describe('stopping', () => {
 });
 
 describe('a device whose answer is refused while another one decides', () => {
-  it('is told of the decision all the same', async () => {
+  it('gets the decision all the same', async () => {
     const service = await startService();
     const [wrong, right] = [await service.connectAs('ann'), await service.connectAs('ann')];
     service.ask({ message: '?' }, 'ann', 'task', 1);
@@ -352,7 +352,7 @@ describe('a connection that comes while the engine is away', () => {
   });
   afterEach(() => service.stop());
 
-  it('is asked nothing before it would see what it is to see, and stays', async () => {
+  it('is shown no prompt before its subscriptions stand, and stays', async () => {
     const client = await service.connect();
     const listed = client.request({ action: 'pending' });
     const pong = client.request({ action: 'ping' });
@@ -372,7 +372,7 @@ describe('a connection that comes while the engine is away', () => {
     expect(await asked).toMatchObject({ proceed: true });
   });
 
-  it('is closed when that does not come to pass, without having been told anything', async () => {
+  it('is closed, without a message, when its subscriptions cannot be made', async () => {
     const client = await service.connect();
     client.send({ action: 'subscribe', user_id: 'ann' });
     expect(await client.closed()).toMatchObject({ code: 1011 });

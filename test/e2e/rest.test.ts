@@ -86,7 +86,7 @@ describe('users', () => {
     expect([status, body]).toMatchObject([400, { fields: { require_ack: expect.any(String) } }]);
   });
 
-  it('tells the presence', async () => {
+  it('shows the presence', async () => {
     const user = fresh('user');
     expect((await service.rest('GET', `/ws/users/${user}`)).body).toMatchObject({ user_id: user, connections: 0, online: false });
     await service.connectAs(user);
@@ -283,7 +283,7 @@ describe('tasks', () => {
     expect((await service.rest('POST', `/ws/tasks/${task}/heartbeat`, {})).status).toBe(400);
   });
 
-  it('cancels, tells, resumes', async () => {
+  it('cancels, shows the state, resumes', async () => {
     const [user, task] = [fresh('user'), fresh('task')];
     expect((await service.rest('GET', `/ws/tasks/${task}`)).status).toBe(404);
     await service.rest('POST', '/ws/confirmations', question(user, task));

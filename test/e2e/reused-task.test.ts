@@ -29,7 +29,7 @@ describeEngines('a task whose name is used again', (engine) => {
     service.connect({ headers: { authorization: `Bearer ${await tokenOf(user)}` } });
   const store = (): Engine => service.app.get<Engine>(Engine);
 
-  it('is not heard any more by a subscriber of the earlier task, who is told so and can recover nothing of it', async () => {
+  it('does not reach a subscriber of the earlier task, whose subscription ends and who can recover nothing of it', async () => {
     const [ann, bob] = [await connect('ann'), await connect('bob')];
     let reply;
     do {

@@ -79,7 +79,7 @@ describeEngines('a right that ends', (engine) => {
     expect(client.received.filter(({ type }) => type === 'secret')).toEqual([]);
   }
 
-  it('is asked for again by reviewAccess on every node, and ends only what is refused', async () => {
+  it('is reviewed by reviewAccess on every node, and only what is refused ends', async () => {
     policy.deputies.set('dora', ['olaf']);
     await service.notifications.openConfirmation({ stepResult: { message: '?' }, userId: 'olaf', taskId: 'olafs', step: 1 });
     const clients = [await connectAs(service, 'dora'), await connectAs(other, 'dora')];
@@ -106,7 +106,7 @@ describeEngines('a right that ends', (engine) => {
     expect(stranger.pendingFrames('unsubscribed')).toEqual([]);
   });
 
-  it('is asked for again by POST /ws/users/:user_id/review, which only services may call', async () => {
+  it('is reviewed by POST /ws/users/:user_id/review, which only services may call', async () => {
     const client = await connectAs(other, 'rita');
     await subscribe(client, { channel: 'board' });
     policy.channels.delete('board');
@@ -120,7 +120,7 @@ describeEngines('a right that ends', (engine) => {
     await hearsNoMore(client, 'rita', 'board');
   });
 
-  it('is asked for again when the token is renewed, before the reply', async () => {
+  it('is reviewed when the token is renewed, before the reply', async () => {
     const client = await connectAs(service, 'rene');
     await subscribe(client, { channel: 'team' });
     policy.channels.delete('team');
@@ -233,7 +233,7 @@ describeEngines('a right that ends', (engine) => {
 });
 
 describe('a long connection', () => {
-  it('is asked for its rights again by itself', async () => {
+  it('has its rights reviewed periodically', async () => {
     const policy = newPolicy();
     policy.channels.add('team');
     const service = await start(policy, {}, 200);

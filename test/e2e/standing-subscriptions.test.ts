@@ -46,7 +46,7 @@ describe('on one node', () => {
   const storeUnseen = (channel: string, n: number): Promise<unknown> =>
     store.call('publish', [channel, JSON.stringify({ type: 'note', n })]);
 
-  it.each(CHANNELS)('%s: what was stored and not delivered comes from history, before what comes after it', async (channel) => {
+  it.each(CHANNELS)('delivers from history what was stored and not delivered, before newer messages: %s', async (channel) => {
     const client = await subscribed(service);
     await publish(service, channel, 1);
     for (const n of [2, 3]) await storeUnseen(channel, n);

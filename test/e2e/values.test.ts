@@ -208,7 +208,7 @@ describeEngines('free JSON', (engine) => {
     await bob.close();
   });
 
-  it('that cannot be carried is refused with the field’s name, by frames, REST and calls', async () => {
+  it('is refused with the field’s name when it cannot be carried, by frames, REST and calls', async () => {
     const { confirmation } = await service.notifications.openConfirmation({
       userId: 'ann',
       taskId: 'odd',
@@ -268,7 +268,7 @@ describeEngines('free JSON', (engine) => {
     expect((await service.notifications.getConfirmation(confirmation.callbackId)).state).toBe('pending');
   });
 
-  it('with NUL in a text that is stored by itself is refused, by frames, REST and calls', async () => {
+  it('is refused with NUL in a text that is stored by itself, by frames, REST and calls', async () => {
     const { notifications } = service;
     const { confirmation } = await notifications.openConfirmation({
       userId: 'ann',
@@ -301,7 +301,7 @@ describeEngines('free JSON', (engine) => {
     expect((await notifications.getConfirmation(confirmation.callbackId)).state).toBe('pending');
   });
 
-  it.each(RESERVED)('of the type %s is refused by every sender', async (type) => {
+  it.each(RESERVED)('is refused from every sender with the type %s', async (type) => {
     const { notifications } = service;
     const calls = [
       () => notifications.broadcastMessage({ type }),
@@ -322,7 +322,7 @@ describeEngines('free JSON', (engine) => {
       });
   });
 
-  it('of the types task_progress and heartbeat is the application’s', async () => {
+  it('may have the types task_progress and heartbeat', async () => {
     for (const type of ['task_progress', 'heartbeat']) {
       expect(await service.rest('POST', '/ws/users/ann/messages', { type, task_id: 't' })).toMatchObject({ status: 202 });
       await client.next(type);

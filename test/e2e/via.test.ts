@@ -56,7 +56,7 @@ describeEngines('the door of a decision', (engine) => {
     await engine.stop();
   });
 
-  it('and its person reach the asker, the devices, REST, decisions$ and the trail when a service passes them', async () => {
+  it('reaches the asker, the devices, REST, decisions$ and the trail, with its person, when a service passes it', async () => {
     const device = await connect('ann');
     const asked = service.notifications.notifyUser(STEP, 'ann', newTask(), 1);
     const { callback_id } = await device.next('task_step_result');
@@ -75,7 +75,7 @@ describeEngines('the door of a decision', (engine) => {
     await device.close();
   });
 
-  it('is what the answer came by where nobody passes one', async () => {
+  it('is the door of the answer where no service passes one', async () => {
     const device = await connect('ann');
     const [frame, rest, key, code] = [await open(), await open(), await open(), await open()];
     await device.request({ action: 'confirm', callback_id: frame, proceed: true });
@@ -92,7 +92,7 @@ describeEngines('the door of a decision', (engine) => {
     await device.close();
   });
 
-  it('of a deadline is the clock; of a withdrawal and a cancellation that of the caller, also for later prompts', async () => {
+  it('is the clock for a deadline, and the caller’s door for a withdrawal and a cancellation, also of later prompts', async () => {
     const [taskOfUser, taskOfCode] = [newTask(), newTask()];
     const [byRest, timedOut] = [await open(), await open('ann', newTask(), 1)];
     const [byUser, byCode] = [await open('ann', taskOfUser), await open('ann', taskOfCode)];
@@ -155,7 +155,7 @@ describeEngines('the door of a decision', (engine) => {
     ['another’s name', { user_id: 'bob' }],
     ['a door', { via: 'slack' }],
     ['a door of the product', { user_id: 'ann', via: 'service' }],
-  ])('is not for a user’s own token to name: %s is refused, and the prompt stays pending', async (_, given) => {
+  ])('cannot be named by a user’s own token: %s is refused, and the prompt stays pending', async (_, given) => {
     const callbackId = await open();
     expect(await answer(callbackId, { proceed: true, ...given }, bearer.get('ann'))).toMatchObject({
       status: 403,
@@ -198,7 +198,7 @@ describeEngines('the door of a decision', (engine) => {
   });
 });
 
-it('in open mode everybody who calls by REST counts as a service, and may answer for the prompt’s user only', async () => {
+it('can be named by every REST caller in open mode, but only for the prompt’s own user', async () => {
   const service = await startService();
   const { confirmation } = await service.notifications.openConfirmation({
     stepResult: STEP,

@@ -56,7 +56,7 @@ describeEngines('the webhook', (engine) => {
     receiver.answering = taken;
   });
 
-  it('tells an answer, a time-out, a withdrawal, a cancellation and a resumption as REST shows them', async () => {
+  it('sends an answer, a time-out, a withdrawal, a cancellation and a resumption as REST shows them', async () => {
     const taskId = newTask();
     const [answered, withdrawn, timedOut] = [await ask(newTask()), await ask(newTask()), await ask(newTask(), 30)];
     const cancelled = await ask(taskId);
@@ -192,7 +192,7 @@ describeEngines('the webhook', (engine) => {
   });
 });
 
-it('with WEBSOCKET_WEBHOOK_EVENTS sends and stores only those events, and no url without a public address', async () => {
+it('sends and stores only the events of WEBSOCKET_WEBHOOK_EVENTS, and no url without a public address', async () => {
   const receiver = await WebhookReceiver.start();
   const service = await startService({
     environment: {
