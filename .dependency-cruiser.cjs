@@ -26,7 +26,7 @@ const LAYERS = [
     ],
   },
   { name: 'dispatcher', path: '^src/notification/dispatcher\\.ts$' },
-  { name: 'service', path: '^src/notification/notification\\.service\\.ts$' },
+  { name: 'service', path: '^src/notification/(notification\\.(service|actions)|server-lifecycle)\\.ts$' },
   { name: 'gateway, http', path: '^src/notification/(gateway|http)/' },
   { name: 'module', path: '^src/notification/notification\\.module\\.ts$' },
   { name: 'index', path: '^src/notification/index\\.ts$' },

@@ -1,12 +1,12 @@
 /**
- * The one meeting point: what the engine tells this node becomes frames for its connections and answers for its callers.
- * There is no other road; a local user or caller gets no short cut.
+ * The one meeting point: the engine's events become frames for this node's connections and results for its callers.
+ * There is no other road. Connections and callers of the node on which something happens get no short cut.
  */
 import { Logger } from '@nestjs/common';
 import { Subject, type Observable } from 'rxjs';
-import { LEASE_CHANNEL_PREFIX, userChannel } from '../protocol/channels.js';
+import { LEASE_CHANNEL_PREFIX, taskChannel } from '../protocol/channels.js';
 import { CLOSE } from '../protocol/codes.js';
-import { CONFLATED_TYPES, type TaskCancelled } from '../protocol/messages.js';
+import { CONFLATED_TYPES } from '../protocol/messages.js';
 import type { Acknowledgements } from './subscription/acknowledgements.js';
 import type { AuditTrail } from './access/audit.js';
 import type { Rights } from './access/rights.js';
@@ -21,17 +21,18 @@ import {
   type ConfirmationResult,
 } from './confirmation/presentation.js';
 import { toSeconds } from '../protocol/time.js';
-import type { Connection, Deciding } from './connection/connection.js';
 import { OutboundFrame } from './connection/frame.js';
 import type { Hub } from './connection/hub.js';
 import type { AcknowledgedMessage, Confirmation, EngineHandler, Publication, StreamPosition, Task } from './engine/engine.js';
 import type { NotificationMetrics } from './notification.metrics.js';
+import type { Delivery } from './subscription/delivery.js';
+import type { PendingPrompts } from './subscription/pending-prompts.js';
 import type { Recoveries } from './subscription/recoveries.js';
+import { taskCancelledMessage } from './task/view.js';
 import type { Cancellations } from './task/cancellations.js';
 import type { HeartbeatLeases } from './task/heartbeat-leases.js';
 import type { Heartbeats } from './task/heartbeats.js';
 import type { WebhookSender } from './webhook/sender.js';
-import { Date } from './pacing/time-source.js';
 
 /** A decision as every node hears of it. */
 export interface DecisionEvent extends ConfirmationResult {
@@ -48,6 +49,8 @@ export class Dispatcher implements EngineHandler {
 
   constructor(
     private readonly hub: Hub,
+    private readonly delivery: Delivery,
+    private readonly pending: PendingPrompts,
     private readonly confirmations: Confirmations,
     private readonly cancellations: Cancellations,
     private readonly heartbeats: Heartbeats,
@@ -95,11 +98,11 @@ export class Dispatcher implements EngineHandler {
     if (decision.outcome === 'answered')
       this.metrics.responseTime.observe(toSeconds(decision.decidedAt - confirmation.createdAt));
     this.confirmations.settle(confirmation);
-    this.hub.noteDecided(callbackId);
+    this.pending.onDecided(callbackId);
     const frame = new OutboundFrame(resolvedMessage(confirmation));
     for (const connection of this.hub.watching(confirmation.userId)) {
-      connection.forget(callbackId);
-      notify(connection, connection.answering, callbackId, frame);
+      connection.changes.note(callbackId);
+      connection.announce('confirmation', callbackId, frame);
     }
     this.decisions.next({
       ...confirmationResult(confirmation),
@@ -120,9 +123,8 @@ export class Dispatcher implements EngineHandler {
     if (!task.cancelled) return;
     this.heartbeats.stopTask(task.taskId);
     const frame = new OutboundFrame(taskCancelledMessage(task));
-    for (const connection of this.hub.audience(`task:${task.taskId}`, task.userId ?? task.namedUserId)) {
-      notify(connection, connection.cancelling, task.taskId, frame);
-    }
+    for (const connection of this.delivery.audience(taskChannel(task.taskId), task.userId ?? task.namedUserId))
+      connection.announce('task', task.taskId, frame);
   }
 
   onPublication(publication: Publication): number {
@@ -132,7 +134,7 @@ export class Dispatcher implements EngineHandler {
       return 0;
     }
     const key = position ? undefined : conflationKey(channel, text);
-    const reached = this.hub.publish(publication, key, (connection) => this.recoveries.catchUp(connection, channel));
+    const reached = this.delivery.publish(publication, key);
     this.metrics.messagesSent.inc(reached);
     return reached;
   }
@@ -144,7 +146,7 @@ export class Dispatcher implements EngineHandler {
   onAcknowledgedMessage(message: AcknowledgedMessage): number {
     const frame = acknowledgedFrame(message);
     let reached = 0;
-    for (const connection of this.hub.audience(userChannel(message.userId))) {
+    for (const connection of this.hub.watching(message.userId)) {
       connection.showOnce(message.messageId, frame);
       reached += 1;
     }
@@ -153,7 +155,7 @@ export class Dispatcher implements EngineHandler {
   }
 
   onAcknowledged(messageId: string, userId: string): void {
-    for (const connection of this.hub.ofUser(userId)) connection.forget(messageId);
+    for (const connection of this.hub.ofUser(userId)) connection.changes.note(messageId);
     this.acknowledgements.onAcknowledged(messageId);
   }
 
@@ -193,21 +195,6 @@ export class Dispatcher implements EngineHandler {
     this.acknowledgements.stop();
     this.decisions.complete();
   }
-}
-
-function notify(connection: Connection, deciding: Deciding | undefined, id: string, notice: OutboundFrame): void {
-  if (deciding?.id === id) deciding.notice = notice;
-  else connection.send(notice);
-}
-
-export function taskCancelledMessage(task: Task): TaskCancelled {
-  return {
-    type: 'task_cancelled',
-    user_id: task.userId ?? task.namedUserId ?? null,
-    task_id: task.taskId,
-    reason: task.reason,
-    timestamp: toSeconds(task.cancelledAt ?? Date.now()),
-  };
 }
 
 /** Progress and heartbeats, which have no position: of these a slow reader gets the newest of a task. */

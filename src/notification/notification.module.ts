@@ -12,6 +12,7 @@ import { Addresses } from './access/address-limits.js';
 import { Budgets } from './access/budgets.js';
 import { ListeningAddress } from './access/listening-address.js';
 import { Pages } from './access/pages.js';
+import { ServerPhase } from './access/server-phase.js';
 import { Rights } from './access/rights.js';
 import { Tokens } from './access/token-verifier.js';
 import { Confirmations } from './confirmation/confirmations.js';
@@ -22,7 +23,14 @@ import { Dispatcher } from './dispatcher.js';
 import { Engine } from './engine/engine.js';
 import { NotificationGateway } from './gateway/notification.gateway.js';
 import { Places } from './gateway/places.js';
-import { Reviewer } from './gateway/reviewer.js';
+import { Authentication } from './gateway/authentication.js';
+import { Handshake } from './gateway/handshake.js';
+import { NotificationWebSocketServer } from './gateway/websocket-server.js';
+import { AccessReview } from './subscription/access-review.js';
+import { Delivery } from './subscription/delivery.js';
+import { Identities } from './subscription/identities.js';
+import { PendingPrompts } from './subscription/pending-prompts.js';
+import { SubscriptionIndex } from './subscription/subscription-index.js';
 import { Subscriptions } from './subscription/subscriptions.js';
 import { BroadcastController } from './http/broadcast.controller.js';
 import { Callers } from './http/callers.js';
@@ -37,6 +45,7 @@ import { UsersController } from './http/users.controller.js';
 import { NotificationMetrics } from './notification.metrics.js';
 import { ConfigurationError } from './notification.errors.js';
 import { ResolvedOptions, resolveOptions, type NotificationOptions } from './notification.options.js';
+import { ServerLifecycle } from './server-lifecycle.js';
 import { NotificationService } from './notification.service.js';
 import { Recoveries } from './subscription/recoveries.js';
 import { Cancellations } from './task/cancellations.js';
@@ -57,9 +66,18 @@ const providers: Provider[] = [
     useFactory: newEngine,
     inject: [ResolvedOptions, Reading],
   },
-  { provide: Reading, useFactory: () => new Reading() },
+  ServerPhase,
+  {
+    provide: Reading,
+    useFactory: (phase: ServerPhase, listening: ListeningAddress) =>
+      new Reading(() => phase.isAccepting && listening.server?.listening === true),
+    inject: [ServerPhase, ListeningAddress],
+  },
   Hub,
+  SubscriptionIndex,
+  PendingPrompts,
   Recoveries,
+  Delivery,
   { provide: Addresses, useFactory: (options: ResolvedOptions) => new Addresses(options), inject: [ResolvedOptions] },
   ListeningAddress,
   Pages,
@@ -112,6 +130,8 @@ const providers: Provider[] = [
     useFactory: (...parts: ConstructorParameters<typeof Dispatcher>) => new Dispatcher(...parts),
     inject: [
       Hub,
+      Delivery,
+      PendingPrompts,
       Confirmations,
       Cancellations,
       Heartbeats,
@@ -124,9 +144,14 @@ const providers: Provider[] = [
       Acknowledgements,
     ],
   },
+  ServerLifecycle,
   NotificationService,
   Subscriptions,
-  Reviewer,
+  Identities,
+  AccessReview,
+  Authentication,
+  Handshake,
+  NotificationWebSocketServer,
   LongPolls,
   Places,
   NotificationGateway,

@@ -2,19 +2,9 @@
  * `NotificationService`: what back-end code injects. It owns the callback registry (through `Confirmations`) and the
  * user-connection map (through `Hub`), and turns calls into calls of the engine; what comes back arrives through the
  * dispatcher.
- *
- * Its life is one of: `idle` -> `running` -> `draining` -> `stopped`, and from `stopped` to `running` again.
  */
 import { randomUUID } from 'node:crypto';
-import {
-  Inject,
-  Injectable,
-  Logger,
-  type BeforeApplicationShutdown,
-  type OnApplicationBootstrap,
-  type OnApplicationShutdown,
-  type OnModuleInit,
-} from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import {
   BROADCAST_CHANNEL,
@@ -24,7 +14,6 @@ import {
   taskChannel,
   userChannel,
 } from '../protocol/channels.js';
-import { CLOSE } from '../protocol/codes.js';
 import { isObject } from '../protocol/decode.js';
 import { isIdentifier, VIA_TEXT } from '../protocol/identifier.js';
 import type { JsonObject, StepResult } from '../protocol/confirmation.js';
@@ -38,8 +27,6 @@ import { Confirmations, type Answerer } from './confirmation/confirmations.js';
 import { identifier, type AskRequest, type NotifyUserOptions } from './confirmation/prepare-request.js';
 import type { ConfirmationResult, Decided } from './confirmation/presentation.js';
 import { Hub } from './connection/hub.js';
-import { Reading } from './connection/reading.js';
-import { TimerWheel } from './pacing/timer-wheel.js';
 import { turnsTaken } from './pacing/write-scheduler.js';
 import { Dispatcher, type DecisionEvent } from './dispatcher.js';
 import type { Arrival } from './engine/deadlines.js';
@@ -59,12 +46,12 @@ import { NotificationMetrics } from './notification.metrics.js';
 import { InvalidMessageError, NotFoundError, ServiceClosedError } from './notification.errors.js';
 import { ResolvedOptions } from './notification.options.js';
 import type { AuditActor } from './access/audit-entry.js';
+import { ServerPhase } from './access/server-phase.js';
+import { ServerLifecycle } from './server-lifecycle.js';
 import { Cancellations } from './task/cancellations.js';
 import { HeartbeatLeases } from './task/heartbeat-leases.js';
 import { Heartbeats, type HeartbeatHandle } from './task/heartbeats.js';
 import { NUL_RULE, toJson } from './validation.js';
-import { WebhookSender } from './webhook/sender.js';
-import { delay } from './pacing/time-source.js';
 
 export interface SendOptions {
   /** Keep the message until one of the user's devices acknowledges it. @default false */
@@ -102,15 +89,9 @@ const BACKEND_CODE: AuditActor = { by: { kind: 'service' }, means: 'service' };
 /** Some 31 years. */
 const MAX_TTL_MS = 1_000_000_000_000;
 
-type Phase = 'idle' | 'running' | 'draining' | 'stopped';
-
 @Injectable()
-export class NotificationService
-  implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
-{
+export class NotificationService {
   private readonly logger = new Logger(NotificationService.name);
-  private phase: Phase = 'idle';
-  private draining: Promise<void> | undefined;
 
   constructor(
     @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
@@ -122,9 +103,8 @@ export class NotificationService
     private readonly leases: HeartbeatLeases,
     private readonly dispatcher: Dispatcher,
     private readonly acknowledgements: Acknowledgements,
-    private readonly wheel: TimerWheel,
-    private readonly reading: Reading,
-    private readonly webhook: WebhookSender,
+    private readonly lifecycle: ServerLifecycle,
+    private readonly phase: ServerPhase,
     private readonly audit: AuditTrail,
     private readonly listening: ListeningAddress,
     private readonly metrics: NotificationMetrics,
@@ -136,40 +116,11 @@ export class NotificationService
     });
   }
 
-  /* ---- life ---- */
-
-  async onModuleInit(): Promise<void> {
-    this.reading.start();
-    await this.engine.start(this.dispatcher);
-  }
-
-  async onApplicationBootstrap(): Promise<void> {
-    await this.startServer();
-    await this.engine.replayDecisions();
-    this.webhook.start();
-  }
-
-  async beforeApplicationShutdown(): Promise<void> {
-    await this.stopServer();
-    // Nobody waits any more: what is under way over HTTP can end before its connections do.
-    this.confirmations.close();
-    this.acknowledgements.stop();
-  }
-
-  async onApplicationShutdown(): Promise<void> {
-    this.heartbeats.close();
-    this.wheel.close();
-    await this.webhook.close();
-    // The last calls' decisions count as told: those who listen must still be there.
-    await this.engine.close();
-    this.reading.stop();
-    this.cancellations.close();
-    this.dispatcher.close();
-  }
+  /* ---- serving ---- */
 
   /** Whether new connections are taken. */
   get accepting(): boolean {
-    return this.phase === 'running';
+    return this.phase.isAccepting;
   }
 
   /**
@@ -178,32 +129,17 @@ export class NotificationService
    * @returns where the application's HTTP server listens; `undefined` while it does not listen
    */
   async startServer(): Promise<ListeningAt | undefined> {
-    await this.draining;
-    this.phase = 'running';
+    await this.lifecycle.start();
     return this.listening.current;
   }
 
   /**
-   * Takes no more connections and sends everybody away with 1012 `service restart`, spread over `drainTimeoutMs`; each
-   * connection first gets the reply to the frame in work. Prompts stay pending, calls go on waiting. Whoever calls it
-   * while it is at work waits for the same end.
+   * Takes no more connections and closes those that it has with 1012 `service restart`, spread over `drainTimeoutMs`. Each
+   * connection first gets the reply to its current frame. Prompts stay pending, and calls go on waiting. A second call during
+   * a drain waits for its end.
    */
   stopServer(): Promise<void> {
-    if (this.phase === 'running') this.draining = this.drain();
-    return this.draining ?? Promise.resolve();
-  }
-
-  private async drain(): Promise<void> {
-    this.phase = 'draining';
-    const leaving = [...this.hub.connections];
-    const pauseMs = this.options.drainTimeoutMs / Math.max(leaving.length, 1);
-    await Promise.all(
-      leaving.map(async (connection, index) => {
-        if (index > 0) await delay(index * pauseMs);
-        await connection.close(CLOSE.SERVICE_RESTART);
-      }),
-    );
-    this.phase = 'stopped';
+    return this.lifecycle.stop();
   }
 
   /* ---- asking ---- */

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import type { Connection } from '../../src/notification/connection/connection.js';
 import { Hub } from '../../src/notification/connection/hub.js';
 import { Engine, PAGE_BYTES } from '../../src/notification/engine/engine.js';
+import { SubscriptionIndex } from '../../src/notification/subscription/subscription-index.js';
 import { RawClient } from '../support/raw-client.js';
 import { startService, type TestService } from '../support/service.js';
 
@@ -69,7 +70,7 @@ async function settled(deaf: readonly Deaf[]): Promise<void> {
 }
 
 const held = ({ connection, socket }: Deaf): number => Math.max(connection.waitingBytes, socket.writableLength);
-const mostSources = ({ connection }: Deaf): number => connection.subscriptions.size + 1;
+const mostSources = ({ connection }: Deaf): number => service.app.get(SubscriptionIndex).of(connection).size + 1;
 
 it('gives a client that repeats subscribe one redelivery and one recovery of each channel, and reads pages when they are needed', async () => {
   const epoch = (await engine.position('news')).epoch;

@@ -70,7 +70,7 @@ describe('the counts of a service with known traffic', () => {
   it('include all messages that a reader was cut with', () => {
     let failed = 0;
     const events = {
-      onOverflow: (slow: Connection): void => slow.cut({ code: 4408, reason: 'slow' }),
+      onOverflow: (): void => connection.cut({ code: 4408, reason: 'slow' }),
       onSourceError: () => undefined,
       onCharge: () => undefined,
       onDropped: (frames: number) => void (failed += frames),

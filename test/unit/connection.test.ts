@@ -1,6 +1,9 @@
 import { CLOSE } from '../../src/protocol/codes.js';
 import { OutboundFrame } from '../../src/notification/connection/frame.js';
-import type { FrameSource } from '../../src/notification/connection/frame-source.js';
+import { endingWith, type FrameGenerator } from '../../src/notification/connection/frame-source.js';
+import { AlreadyResolvedError } from '../../src/notification/notification.errors.js';
+import type { WheelTimer } from '../../src/notification/pacing/timer-wheel.js';
+import type { ConfirmationView } from '../../src/protocol/messages.js';
 import { fakeConnection, nextTurn } from '../support/fake-connection.js';
 
 describe('a connection that closes', () => {
@@ -38,46 +41,107 @@ describe('a connection that closes', () => {
     expect(calls).toHaveLength(1);
   });
 
-  it('tells whoever asked, once, and ends what was to follow a reply', async () => {
+  it('calls each listener once, at once if it is closed, and ends the sources that wait for a reply', () => {
     const { connection } = fakeConnection();
-    const told: string[] = [];
-    connection.onClosed(() => told.push('closed'));
-    const following = (function* (): FrameSource {
+    const calls: string[] = [];
+    connection.onClosed(() => calls.push('before'));
+    const following = (function* (): FrameGenerator {
       yield new OutboundFrame({});
     })();
     connection.followReplyWith('following', following);
     connection.closed();
     connection.closed();
-    expect(told).toEqual(['closed']);
+    connection.onClosed(() => calls.push('after'));
+    expect(calls).toEqual(['before', 'after']);
     expect(following.next().done).toBe(true);
   });
 });
 
-describe('a connection that is being shown its prompts again', () => {
-  it('is not shown what was decided while a subscribe that fails was going to show all again', async () => {
+describe('a connection with a timer', () => {
+  it('cancels it when it is replaced, dropped, or the connection closes', () => {
     const { connection } = fakeConnection();
-    const [underWay, failing] = [connection.beginRedelivery(), connection.beginRedelivery()];
-    connection.forget('decided before');
-    connection.endRedelivery(failing);
-    connection.forget('decided after');
-    expect([...underWay]).toEqual(['decided before', 'decided after']);
-    const next = connection.beginRedelivery();
-    connection.endOtherRedeliveries(next);
-    connection.forget('decided later');
-    expect([underWay.size, [...next]]).toEqual([2, ['decided later']]);
+    const cancelled: string[] = [];
+    const timer = (name: string): WheelTimer => ({ cancel: () => cancelled.push(name) });
+    connection.keepTimer('authentication', timer('first'));
+    connection.keepTimer('authentication', timer('second'));
+    connection.dropTimer('authentication');
+    connection.keepTimer('authentication', timer('third'));
+    connection.closed();
+    connection.keepTimer('access review', timer('late'));
+    expect(cancelled).toEqual(['first', 'second', 'third', 'late']);
+  });
+});
+
+describe('a connection that decides', () => {
+  const announcement = new OutboundFrame({ type: 'announcement' });
+
+  it.each([
+    ['is not sent the announcement of what it decides', 'confirmation', 'c', undefined, 0],
+    ['is sent the announcement of another confirmation', 'confirmation', 'other', undefined, 1],
+    ['is sent the announcement of a task of the same name', 'task', 'c', undefined, 1],
+    ['is sent the announcement if its reply is an error', 'confirmation', 'c', new Error('no reply'), 1],
+    [
+      'is not sent the announcement if its reply is an error with the decision',
+      'confirmation',
+      'c',
+      new AlreadyResolvedError({ callback_id: 'c' } as ConfirmationView),
+      0,
+    ],
+  ] as const)('%s', async (_title, subject, id, failure, expected) => {
+    const { connection, messages } = fakeConnection();
+    const deciding = connection.decide('confirmation', 'c', async () => {
+      connection.announce(subject, id, announcement);
+      if (failure) throw failure;
+    });
+    if (failure) await expect(deciding).rejects.toBe(failure);
+    else await deciding;
+    await nextTurn();
+    expect(messages()).toHaveLength(expected);
+    connection.announce('confirmation', 'c', announcement);
+    await nextTurn();
+    expect(messages()).toHaveLength(expected + 1);
+  });
+});
+
+describe('a connection with a redelivery', () => {
+  it('notes a change for every reading that is under way, and for none that has ended', () => {
+    const { connection } = fakeConnection();
+    const [underWay, failing] = [connection.changes.begin(), connection.changes.begin()];
+    connection.changes.note('before');
+    failing.end();
+    connection.changes.note('after');
+    expect(['before', 'after'].map((id) => [underWay.has(id), failing.has(id)])).toEqual([
+      [true, false],
+      [true, false],
+    ]);
   });
 
-  it('is shown none twice, and none that was decided meanwhile', async () => {
+  it('ends the reading of a redelivery that is replaced before its first frame', () => {
+    const { connection } = fakeConnection();
+    const changes = connection.changes.begin();
+    const source = (function* (): FrameGenerator {
+      yield new OutboundFrame({});
+    })();
+    connection.followReplyWith(
+      'redelivery',
+      endingWith(source, () => changes.end()),
+    );
+    connection.changes.note('prompt');
+    expect(changes.has('prompt')).toBe(true);
+    connection.unfollow('redelivery');
+    expect(connection.changes.has('prompt')).toBe(false);
+  });
+
+  it('does not show live what the redelivery has shown', async () => {
     const { connection, messages } = fakeConnection();
-    const settled = connection.beginRedelivery();
-    settled.add('shown again');
+    const changes = connection.changes.begin();
+    changes.add('shown again');
     connection.showOnce('shown again', new OutboundFrame({ id: 'shown again' }));
     connection.showOnce('new', new OutboundFrame({ id: 'new' }));
-    connection.forget('decided');
-    expect([...settled]).toEqual(['shown again', 'new', 'decided']);
-    connection.endRedelivery(settled);
-    connection.showOnce('shown again', new OutboundFrame({ id: 'opened anew' }));
+    expect(changes.has('new')).toBe(true);
+    changes.end();
+    connection.showOnce('shown again', new OutboundFrame({ id: 'opened later' }));
     await nextTurn();
-    expect(messages()).toEqual([{ id: 'new' }, { id: 'opened anew' }]);
+    expect(messages()).toEqual([{ id: 'new' }, { id: 'opened later' }]);
   });
 });

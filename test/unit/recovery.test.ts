@@ -1,9 +1,9 @@
 import { OutboundFrame } from '../../src/notification/connection/frame.js';
 import { recover } from '../../src/notification/subscription/recovery.js';
 import { outcomeOf, resume, type FrameSource } from '../../src/notification/connection/frame-source.js';
-import { Subscription } from '../../src/notification/connection/subscription.js';
+import { Subscription } from '../../src/notification/subscription/subscription.js';
 import type { HistoryResult, StreamPosition } from '../../src/notification/engine/engine.js';
-import { payloadsOf } from '../support/fake-connection.js';
+import { fakeConnection, payloadsOf } from '../support/fake-connection.js';
 
 /** A channel's history in memory. */
 class History {
@@ -35,6 +35,8 @@ class History {
   }
 }
 
+const newSubscription = (): Subscription => new Subscription(fakeConnection().connection, 'news', async () => undefined);
+
 interface Begun {
   subscription: Subscription;
   source: FrameSource;
@@ -43,9 +45,9 @@ interface Begun {
 }
 
 /** A recovery of a new subscription, or of one that is given. */
-function recovery(history: History, since?: StreamPosition, subscription = new Subscription()): Begun {
+function recovery(history: History, since?: StreamPosition, subscription = newSubscription()): Begun {
   const start = subscription.start({ epoch: history.epoch, offset: history.head }, since);
-  const source = recover({ channel: 'news', subscription, ...start, read: (from) => history.read(from) });
+  const source = recover({ subscription, ...start, read: (from) => history.read(from) });
   const read = async (): Promise<unknown[]> => {
     const frames: unknown[] = [];
     for await (const frame of framesOf(source)) {
@@ -142,7 +144,7 @@ describe('a recovery', () => {
     const recovering = subscription.catchUp();
     if (!recovering) throw new Error('the subscription is not live');
     const frames: unknown[] = [];
-    const source = recover({ channel: 'news', subscription, recovering, read: (from) => history.read(from) });
+    const source = recover({ subscription, recovering, read: (from) => history.read(from) });
     for await (const frame of framesOf(source)) frames.push(...payloadsOf(frame.wire(false)));
     expect(frames).toEqual([recovered(5, false)]);
   });
@@ -188,16 +190,16 @@ describe('a recovery', () => {
     // The head was read before the last publication arrived.
     const start = subscription.start(head);
     expect(start.recovering.position).toEqual(at(3));
-    const source = recover({ channel: 'news', subscription, ...start, read: () => Promise.reject(new Error('not needed')) });
+    const source = recover({ subscription, ...start, read: () => Promise.reject(new Error('not needed')) });
     expect(source.next().done).toBe(true);
     expect(subscription.phase).toBe('live');
   });
 
   it('stops once its history is not wanted any more', async () => {
     publish(5);
-    const subscription = new Subscription();
+    const subscription = newSubscription();
     const start = subscription.start(at(5), at(0));
-    const source = recover({ channel: 'news', subscription, ...start, read: async () => undefined });
+    const source = recover({ subscription, ...start, read: async () => undefined });
     for await (const frame of framesOf(source)) expect(frame).toBeUndefined();
     expect(subscription.phase).toBe('recovering');
   });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { OutboundFrame } from '../../src/notification/connection/frame.js';
 import { SendQueue } from '../../src/notification/connection/send-queue.js';
-import { until, type FrameSource } from '../../src/notification/connection/frame-source.js';
+import { until, type FrameGenerator } from '../../src/notification/connection/frame-source.js';
 import { nextTurn, payloadsOf } from '../support/fake-connection.js';
 
 const frame = (value: unknown): OutboundFrame => new OutboundFrame({ value });
@@ -47,7 +47,7 @@ function makeSendQueue(limit = 1_000_000): {
   };
 }
 
-function* sourceOf(...frames: OutboundFrame[]): FrameSource {
+function* sourceOf(...frames: OutboundFrame[]): FrameGenerator {
   yield* frames;
 }
 
@@ -173,7 +173,7 @@ describe('a send queue', () => {
     const { sendQueue, sourceErrors } = makeSendQueue();
     const fault = new Error('unreadable');
     const ended: string[] = [];
-    const waitingFor = function* (promise: Promise<unknown>): FrameSource {
+    const waitingFor = function* (promise: Promise<unknown>): FrameGenerator {
       try {
         yield* until(promise);
       } finally {

@@ -1,36 +1,168 @@
-/** What a subscription leaves behind when the engine fails under it. */
+/** Joining and leaving while the engine fails and connections close. */
 import type { Access } from '../../src/notification/access/access.js';
 import { Hub } from '../../src/notification/connection/hub.js';
+import type { Identity } from '../../src/notification/connection/connection.js';
 import type { Engine } from '../../src/notification/engine/engine.js';
-import { Subscriptions } from '../../src/notification/subscription/subscriptions.js';
 import { EngineUnavailableError } from '../../src/notification/notification.errors.js';
-import type { ResolvedOptions } from '../../src/notification/notification.options.js';
+import type { AccessReview } from '../../src/notification/subscription/access-review.js';
+import { Identities } from '../../src/notification/subscription/identities.js';
+import { PendingPrompts } from '../../src/notification/subscription/pending-prompts.js';
 import { Recoveries } from '../../src/notification/subscription/recoveries.js';
-import { fakeConnection } from '../support/fake-connection.js';
+import { SubscriptionIndex } from '../../src/notification/subscription/subscription-index.js';
+import { Subscriptions, type Target } from '../../src/notification/subscription/subscriptions.js';
+import { parseChannel } from '../../src/protocol/channels.js';
+import { fakeConnection, type FakeConnection } from '../support/fake-connection.js';
 
-it('a subscription whose reading fails is neither watched nor counted', async () => {
-  const watched = new Set<string>();
-  let away = true;
+interface Site extends FakeConnection {
+  subscriptions: Subscriptions;
+  identities: Identities;
+  index: SubscriptionIndex;
+  hub: Hub;
+  /** How often the engine watches each channel, and for whom it counts the connection. */
+  watched: Map<string, number>;
+  users: Set<string>;
+  /** The engine's calls that fail from now on. */
+  failing: Set<string>;
+  /** What the engine waits for before it watches a channel. */
+  hold: { until?: Promise<void> };
+}
+
+function makeSite(identity?: Identity, maxSubscriptions = 10): Site {
+  const watched = new Map<string, number>();
+  const users = new Set<string>();
+  const failing = new Set<string>();
+  const hold: Site['hold'] = {};
+  const reach = (call: string): void => {
+    if (failing.has(call)) throw new EngineUnavailableError();
+  };
+  const count = (channel: string, by: number): void => {
+    const now = (watched.get(channel) ?? 0) + by;
+    if (now === 0) watched.delete(channel);
+    else watched.set(channel, now);
+  };
   const engine = {
-    watch: async (channel: string) => void watched.add(channel),
-    unwatch: async (channel: string) => void watched.delete(channel),
-    position: async () => {
-      if (away) throw new EngineUnavailableError();
+    watch: async (channel: string) => {
+      count(channel, 1);
+      await hold.until;
+      reach(`watch ${channel}`);
+    },
+    unwatch: async (channel: string) => {
+      count(channel, -1);
+      reach('unwatch');
+    },
+    connect: async (_id: string, userId: string) => {
+      users.add(userId);
+      reach('connect');
+    },
+    disconnect: async (_id: string, userId: string) => {
+      users.delete(userId);
+      reach('disconnect');
+    },
+    describe: async () => undefined,
+    position: async (channel: string) => {
+      reach(`position ${channel}`);
       return { epoch: 'e', offset: 0 };
+    },
+    waiting: async () => {
+      reach('waiting');
+      return { position: { epoch: 'e', offset: 0 }, pendingIds: [], hasMessages: false };
     },
   } as unknown as Engine;
   const hub = new Hub();
-  const { connection } = fakeConnection({ kind: 'user', userId: 'ann' });
-  hub.add(connection);
-  const sessions = new Subscriptions(engine, hub, {} as Access, new Recoveries(engine, hub), {
-    maxSubscriptions: 1,
-  } as ResolvedOptions);
-  for (const channel of ['a', 'b']) {
-    await expect(sessions.subscribeChannel(connection, channel)).rejects.toThrow(EngineUnavailableError);
-  }
-  expect([watched.size, connection.subscriptions.size]).toEqual([0, 0]);
-  away = false;
-  await sessions.subscribeChannel(connection, 'c');
-  await expect(sessions.subscribeChannel(connection, 'd')).rejects.toMatchObject({ code: 'FORBIDDEN' });
-  expect([...watched]).toEqual(['c']);
+  const index = new SubscriptionIndex();
+  const fake = fakeConnection(identity);
+  hub.add(fake.connection);
+  const pending = new PendingPrompts(engine);
+  const identities = new Identities(engine, hub, index, pending);
+  const review = { assertMaySubscribe: async () => undefined } as unknown as AccessReview;
+  const access = {} as Access;
+  const recoveries = new Recoveries(engine, index);
+  const subscriptions = new Subscriptions(engine, { maxSubscriptions }, access, review, identities, index, pending, recoveries);
+  return { ...fake, subscriptions, identities, index, hub, watched, users, failing, hold };
+}
+
+const targets = (...channels: string[]): Target[] => channels.map((channel) => ({ channel: parseChannel(channel) }));
+const ann = { kind: 'user', userId: 'ann' } as const;
+
+/** What is left of a connection. */
+function remains({ watched, users, index, connection }: Site): object {
+  return { watched: [...watched], users: [...users], subscriptions: [...index.of(connection).keys()] };
+}
+
+const nothing = { watched: [], users: [], subscriptions: [] };
+
+describe('a join', () => {
+  it.each(['watch news', 'position news'])('that fails at %s leaves nothing with the engine or the node', async (call) => {
+    const site = makeSite();
+    site.failing.add(call);
+    await expect(site.subscriptions.subscribe(site.connection, targets('news'))).rejects.toThrow(EngineUnavailableError);
+    expect(remains(site)).toEqual(nothing);
+  });
+
+  it('that fails leaves none of the subscriptions that its frame began, and keeps those that stood', async () => {
+    const site = makeSite();
+    await site.subscriptions.subscribe(site.connection, targets('standing'));
+    site.failing.add('position bad');
+    const joining = site.subscriptions.subscribe(site.connection, targets('standing', 'good', 'bad'));
+    await expect(joining).rejects.toThrow(EngineUnavailableError);
+    expect(remains(site)).toEqual({ ...nothing, watched: [['standing', 1]], subscriptions: ['standing'] });
+  });
+
+  it('counts towards the limit from its beginning, and not after its failure', async () => {
+    const site = makeSite(undefined, 3);
+    site.failing.add('position bad');
+    await expect(site.subscriptions.subscribe(site.connection, targets('bad'))).rejects.toThrow(EngineUnavailableError);
+    const tooMany = site.subscriptions.subscribe(site.connection, targets('a', 'b', 'c'));
+    await expect(tooMany).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await site.subscriptions.subscribe(site.connection, targets('a', 'b'));
+    expect(remains(site)).toMatchObject({ subscriptions: ['a', 'b'] });
+  });
+
+  it('is undone when the connection closes meanwhile', async () => {
+    const site = makeSite();
+    let go!: () => void;
+    site.hold.until = new Promise<void>((resolve) => (go = resolve));
+    const joining = site.subscriptions.subscribe(site.connection, targets('news'));
+    site.hub.remove(site.connection);
+    site.connection.closed();
+    go();
+    await joining;
+    expect(remains(site)).toEqual(nothing);
+  });
+});
+
+describe('an identity', () => {
+  it('is known to the engine once, with the subscription to the user’s channel', async () => {
+    const site = makeSite();
+    await site.identities.becomeAnonymous(site.connection);
+    await site.subscriptions.subscribe(site.connection, targets('user:ann'));
+    await site.subscriptions.subscribe(site.connection, targets('user:ann'));
+    expect(remains(site)).toEqual({ watched: [['user:ann', 1]], users: ['ann'], subscriptions: ['user:ann'] });
+    await site.subscriptions.unsubscribe(site.connection, { kind: 'user', userId: 'ann' });
+    expect(remains(site)).toEqual({ ...nothing, watched: [['*', 1]] });
+    expect(site.connection.identity).toEqual({ kind: 'anonymous' });
+  });
+
+  it.each(['watch user:ann', 'connect'])('that the engine does not take at %s leaves the connection as it was', async (call) => {
+    const site = makeSite();
+    await site.identities.becomeAnonymous(site.connection);
+    site.failing.add(call);
+    await expect(site.identities.becomeUser(site.connection, ann)).rejects.toThrow(EngineUnavailableError);
+    expect(remains(site)).toEqual({ ...nothing, watched: [['*', 1]] });
+    expect(site.connection.identity).toEqual({ kind: 'anonymous' });
+  });
+
+  it('is taken back when the connection closes, before its registration has ended as well', async () => {
+    const site = makeSite();
+    await site.subscriptions.subscribe(site.connection, targets('user:ann', 'news'));
+    let go!: () => void;
+    site.hold.until = new Promise<void>((resolve) => (go = resolve));
+    const changing = site.identities.becomeUser(site.connection, { kind: 'user', userId: 'bob' });
+    site.hub.remove(site.connection);
+    site.connection.closed();
+    go();
+    await changing;
+    expect(remains(site)).toEqual(nothing);
+    expect(site.hub.ofUser('bob').size).toBe(0);
+  });
 });

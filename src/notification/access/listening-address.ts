@@ -13,11 +13,16 @@ export interface ListeningAt {
 export class ListeningAddress {
   constructor(private readonly adapterHost: HttpAdapterHost) {}
 
+  /** The application's HTTP server; an application context has none. */
+  get server(): Server | undefined {
+    // The type of `httpAdapter` does not say that an application context has no adapter.
+    const adapter = this.adapterHost.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
+    return adapter?.getHttpServer() as Server | undefined;
+  }
+
   /** `undefined`: there is no HTTP server, it does not listen yet, or it listens on a Unix socket. */
   get current(): ListeningAt | undefined {
-    // An application context has no adapter, whatever the type says.
-    const adapter = this.adapterHost.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
-    const address = (adapter?.getHttpServer() as Server | undefined)?.address();
+    const address = this.server?.address();
     if (address === null || address === undefined || typeof address === 'string') return undefined;
     return { host: address.address, port: address.port };
   }

@@ -1,78 +1,48 @@
 /**
- * One live WebSocket: who it is, what it is subscribed to, what it still has to be sent.
+ * One live WebSocket: its identity, the frames that it has sent, and what it still has to be sent.
  *
- * It knows its socket only by `ConnectionSocket`; frames come in through the adapter, out through `send` and `reply`.
- *  1. A connection that is `closing` or `closed` takes nothing more; whoever closes names a code of `CLOSE`.
- *  2. A publication carries its place in the channel only for a connection that has been given the channel's epoch
- *     (`subscription.ts`).
- *  3. Closing lets the frame in work be answered and what waits be sent, but only for so long.
+ * It knows its socket only by `ConnectionSocket`. Frames come in through the adapter and leave through `send` and `reply`.
+ *  1. A connection that is `closing` or `closed` takes nothing more. Every close names a code of `CLOSE`.
+ *  2. Closing waits for the reply to the current frame and for the send queue, at most `CLOSE_PATIENCE_MS`.
+ *  3. The connection that decides a confirmation or cancels a task gets the reply instead of the announcement.
+ *  4. Only the hub changes the identity (`Hub.identify`).
  */
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import { CLOSE, type CloseReason } from '../../protocol/codes.js';
-import { OutboundFrame } from './frame.js';
-import { ReceiveQueue } from './receive-queue.js';
-import { SendQueue, type Write } from './send-queue.js';
-import type { FrameSource } from './frame-source.js';
-import type { Subscription } from './subscription.js';
+import type { WheelTimer } from '../pacing/timer-wheel.js';
 import type { Arrival } from '../engine/deadlines.js';
+import { ChangesWhileReading } from './changes-while-reading.js';
+import { Deciding, type Subject } from './deciding.js';
+import { OutboundFrame } from './frame.js';
+import type { ConnectionEvents, ConnectionLimits, ConnectionSocket, Identity, Peer } from './peer.js';
+import { ReceiveQueue } from './receive-queue.js';
+import { SendQueue } from './send-queue.js';
+import type { FrameSource } from './frame-source.js';
 import { Date, delay } from '../pacing/time-source.js';
 
-/** What a connection needs of a WebSocket. */
-export interface ConnectionSocket {
-  write: Write;
-  /** Sends a close frame and waits for the peer's, not for ever; or, with `deaf`, reads nothing any more. */
-  close(code: number, reason: string, deaf: boolean): void;
-  /** Sends a protocol-level ping. */
-  ping(): void;
-  /** Stops and resumes reading. */
-  pause(): void;
-  resume(): void;
-  terminate(): void;
-}
+export type { ConnectionSocket, Identity } from './peer.js';
 
-export type Identity =
-  /** Secure mode, before a valid token. */
-  | { kind: 'unauthenticated' }
-  /** Open mode, before `subscribe {user_id}`. */
-  | { kind: 'anonymous' }
-  | { kind: 'user'; userId: string; expiresAt?: number; issuedAt?: number };
-
-export interface ConnectionLimits {
-  maxOutbox: number;
-  maxFramesInWork: number;
-}
-
-/** Text as it came; what it means is the adapter's business. */
+/** Handles the text of one frame; the adapter decodes it. */
 export type FrameHandler = (text: string) => Promise<void>;
 
-/** What of the handshake is remembered. */
-export interface Handshake {
-  identity: Identity;
-  /** The peer's address. */
-  address: string;
-  /** permessage-deflate was negotiated. */
-  compress: boolean;
-}
-
-/** Who decides gets the reply, not the notice; that is kept, for a reply which turns out to tell no decision. */
-export interface Deciding {
-  readonly id: string;
-  notice?: OutboundFrame;
-}
+/** Timers that a connection owns, one of each name. */
+export type TimerName = 'authentication' | 'access review';
 
 export class Connection {
   readonly id = randomUUID();
   readonly connectedAt = Date.now();
   readonly address: string;
-  readonly subscriptions = new Map<string, Subscription>();
-  identity: Identity;
-  /** The prompt or task this connection is deciding on right now. */
-  answering: Deciding | undefined;
-  cancelling: Deciding | undefined;
-  /** When the frame in work reached the socket. */
+  /** Secure mode: the upgrade request. */
+  readonly request: IncomingMessage | undefined;
+  /** What is not to be shown again by the redelivery under way: prompts and messages that were shown live or are done. */
+  readonly changes = new ChangesWhileReading();
+  /** When the current frame reached the socket. */
   arrival: Arrival | undefined;
   /** Of the last protocol-level ping, in milliseconds; `undefined` before the first pong. */
   roundTripMs: number | undefined;
+  private currentIdentity: Identity;
+  private readonly deciding = new Deciding();
   private strikes = 0;
   private phase: 'open' | 'closing' | 'closed' = 'open';
   private readonly sendQueue: SendQueue;
@@ -80,37 +50,27 @@ export class Connection {
   private beginning: Promise<void> | undefined;
   private replied = 0;
   private readonly followUp = new Map<string, FrameSource>();
-  private readonly farewells: (() => void)[] = [];
-  /**
-   * While prompts and messages are shown again: the ids of those that need not be, having come live or been settled. There
-   * is one set for the redelivery that is under way, and one for that which is to replace it.
-   */
-  private settledSets: Set<string>[] = [];
+  private readonly timers = new Map<TimerName, WheelTimer>();
+  private readonly closeListeners: (() => void)[] = [];
 
   constructor(
     private readonly socket: ConnectionSocket,
-    handshake: Handshake,
+    { identity, address, compress, request }: Peer,
     private readonly limits: ConnectionLimits,
-    private readonly events: {
-      onOverflow(connection: Connection): void;
-      onSourceError(connection: Connection, error: unknown): void;
-      onCharge(frames: number): void;
-      /** Frames that the peer did not get, because it was too slow or is gone. */
-      onDropped?(frames: number): void;
-      onError?(connection: Connection, code: string): void;
-    },
+    private readonly events: ConnectionEvents,
   ) {
-    this.identity = handshake.identity;
-    this.address = handshake.address;
+    this.currentIdentity = identity;
+    this.address = address;
+    this.request = request;
     this.sendQueue = new SendQueue(
       limits.maxOutbox,
-      handshake.compress,
+      compress,
       (bytes, written) => socket.write(bytes, written),
       (dropped) => {
         this.events.onDropped?.(dropped);
-        this.events.onOverflow(this);
+        this.events.onOverflow();
       },
-      (error) => this.events.onSourceError(this, error),
+      (error) => this.events.onSourceError(error),
     );
   }
 
@@ -137,73 +97,71 @@ export class Connection {
     return this.sendQueue.waitingSources + this.followUp.size;
   }
 
-  /** Queues a frame shared with other receivers. `conflationKey`: it replaces a waiting one of the same key. */
+  get identity(): Identity {
+    return this.currentIdentity;
+  }
+
+  /** For the hub, which indexes connections by identity. */
+  identify(identity: Identity): void {
+    this.currentIdentity = identity;
+  }
+
+  /** Queues a frame. It may be shared with other receivers. @param conflationKey it replaces a waiting frame of this key */
   send(frame: OutboundFrame, conflationKey?: string): void {
     if (this.phase === 'open') this.sendQueue.push(frame, conflationKey);
   }
 
   /** Shows a prompt that was just opened, or a message to be acknowledged, unless redelivery has shown it. */
   showOnce(id: string, frame: OutboundFrame): void {
-    if (this.settledSets.some((settled) => settled.has(id))) return;
-    this.forget(id);
+    if (this.changes.has(id)) return;
+    this.changes.note(id);
     this.send(frame);
   }
 
-  /** A prompt was decided, or a message acknowledged: redelivery does not show it any more. */
-  forget(id: string): void {
-    for (const settled of this.settledSets) settled.add(id);
+  /** Runs `work`, which decides the confirmation or cancels the task `id`, and whose result becomes the reply. */
+  decide<Result>(subject: Subject, id: string, work: () => Promise<Result>): Promise<Result> {
+    return this.deciding.run(subject, id, work, (announcement) => this.send(announcement));
   }
 
-  /** From now on what redelivery is to leave out is noted. */
-  beginRedelivery(): Set<string> {
-    const settled = new Set<string>();
-    this.settledSets.push(settled);
-    return settled;
+  /** Announces that a confirmation was decided or a task cancelled, unless this connection gets that as its reply. */
+  announce(subject: Subject, id: string, frame: OutboundFrame): void {
+    if (!this.deciding.keeps(subject, id, frame)) this.send(frame);
   }
 
-  endRedelivery(settled: Set<string>): void {
-    this.settledSets = this.settledSets.filter((each) => each !== settled);
-  }
-
-  /** Nothing is noted any more for redeliveries other than this one. */
-  endOtherRedeliveries(settled?: Set<string>): void {
-    this.settledSets = settled ? [settled] : [];
-  }
-
-  /** Queues the answer to a frame of this connection, or its JSON, then starts what was to follow it. */
+  /** Queues the reply to the current frame, an object or its JSON, then starts the sources that follow it. */
   reply(message: object | string): void {
     this.replied += 1;
-    if (isErrorReply(message)) this.events.onError?.(this, message.code);
+    if (isErrorReply(message)) this.events.onError?.(message.code);
     if (this.phase !== 'closed') this.sendQueue.push(new OutboundFrame(message));
     this.startFollowing();
   }
 
-  /** Starts what was to follow a reply, where there is none. */
+  /** Starts the sources that follow a reply, without a reply. */
   startFollowing(): void {
     const sources = [...this.followUp];
     this.followUp.clear();
     for (const [name, source] of sources) this.follow(name, source);
   }
 
-  /** Lets `source` be read as the socket drains, after the next reply. It replaces an earlier one of this name at once. */
+  /** Reads `source` as the socket drains, after the next reply. It replaces an earlier source of this name at once. */
   followReplyWith(name: string, source: FrameSource): void {
     this.unfollow(name);
     this.followUp.set(name, source);
   }
 
-  /** Lets `source` be read as the socket drains, from now on. It replaces an earlier one of this name. */
+  /** Reads `source` as the socket drains, from now on. It replaces an earlier source of this name. */
   follow(name: string, source: FrameSource): void {
     this.sendQueue.follow(name, source);
   }
 
-  /** Drops a source, and what it still had to bring. */
+  /** Drops a source. */
   unfollow(name: string): void {
     this.followUp.get(name)?.return();
     this.followUp.delete(name);
     this.sendQueue.unfollow(name);
   }
 
-  /** The frame in work asks for as much as so many others: they count towards the rate limit. */
+  /** The current frame costs `frames` further tokens of the rate limit. */
   charge(frames: number): void {
     this.events.onCharge(frames);
   }
@@ -212,27 +170,28 @@ export class Connection {
     this.socket.ping();
   }
 
-  /** Frames taken in, and those of them that nobody waits for any more. */
+  /** Frames received, ... */
   get framesTaken(): number {
     return this.receiveQueue?.taken ?? 0;
   }
 
+  /** ... and those of them whose effects have reached the engine. */
   get framesHandedOver(): number {
     return this.receiveQueue?.handedOver ?? 0;
   }
 
-  /** The frame in work has reached the engine. */
+  /** The current frame has reached the engine. */
   handOverFrame(): void {
     this.receiveQueue?.handOver();
   }
 
-  /** Names who handles this connection's frames, one at a time. */
+  /** Sets the handler of this connection's frames. It handles one at a time. */
   handleWith(handle: FrameHandler): void {
     const room = (): Promise<void> | undefined => this.sendQueue.room();
     this.receiveQueue = new ReceiveQueue(this.limits.maxFramesInWork, (text) => this.handle(handle, text), this.socket, room);
   }
 
-  /** Does what has to be done before the first frame is handled; when that fails none ever is. */
+  /** Runs `work` before the first frame is handled. If it fails, no frame is ever handled. */
   async begin(work: () => Promise<void>): Promise<void> {
     const beginning = work();
     this.beginning = beginning;
@@ -240,12 +199,11 @@ export class Connection {
     this.beginning = undefined;
   }
 
-  /** Takes a frame in. */
   receive(text: string): void {
     if (this.phase === 'open') this.receiveQueue?.push(text);
   }
 
-  /** Answers the frame in work, sends what waits, then closes with a code. `deaf`: what else the peer sends is not even read. */
+  /** Answers the current frame, sends what waits, then closes. @param deaf nothing more that the peer sends is read */
   async close(reason: CloseReason, deaf = false): Promise<void> {
     if (this.phase !== 'open') return;
     this.phase = 'closing';
@@ -260,7 +218,7 @@ export class Connection {
     this.cut(reason, deaf);
   }
 
-  /** Drops what waits and closes with a code: for peers that do not read. */
+  /** Drops what waits and closes: for peers that do not read. */
   cut({ code, reason }: CloseReason, deaf = false): void {
     if (this.phase === 'closed') return;
     this.phase = 'closing';
@@ -269,7 +227,7 @@ export class Connection {
     this.socket.close(code, reason, deaf);
   }
 
-  /** An unauthenticated peer was refused something; after the third time the connection is closed. `deaf` as for `close`. */
+  /** Counts a refusal of an unauthenticated peer. `MAX_STRIKES` of them close the connection. @param deaf as for `close` */
   strike(deaf = false): void {
     this.strikes += 1;
     if (this.strikes >= MAX_STRIKES) void this.close(CLOSE.UNAUTHENTICATED, deaf);
@@ -280,9 +238,22 @@ export class Connection {
     this.socket.terminate();
   }
 
-  /** Calls back once the socket is gone. */
-  onClosed(callback: () => void): void {
-    this.farewells.push(callback);
+  /** Keeps a timer and cancels it when the socket is gone. It replaces an earlier timer of this name. */
+  keepTimer(name: TimerName, timer: WheelTimer): void {
+    this.dropTimer(name);
+    if (this.phase === 'closed') timer.cancel();
+    else this.timers.set(name, timer);
+  }
+
+  dropTimer(name: TimerName): void {
+    this.timers.get(name)?.cancel();
+    this.timers.delete(name);
+  }
+
+  /** Calls `listener` once the socket is gone; at once if it is gone already. */
+  onClosed(listener: () => void): void {
+    if (this.phase === 'closed') listener();
+    else this.closeListeners.push(listener);
   }
 
   /** The socket is gone. */
@@ -291,7 +262,8 @@ export class Connection {
     this.receiveQueue?.discard();
     this.drop();
     for (const name of [...this.followUp.keys()]) this.unfollow(name);
-    for (const callback of this.farewells.splice(0)) callback();
+    for (const timer of this.timers.values()) timer.cancel();
+    for (const listener of this.closeListeners.splice(0)) listener();
   }
 
   private drop(): void {
@@ -303,7 +275,7 @@ export class Connection {
     try {
       if (this.beginning) await this.beginning;
     } catch {
-      return; // whoever began has the error, and closes
+      return; // The caller of `begin` has the error, and closes the connection.
     }
     await handle(text);
   }
@@ -317,7 +289,7 @@ export class Connection {
 
 /** Refusals before authentication, after which a connection is closed. */
 const MAX_STRIKES = 3;
-/** How long closing waits for a frame in work and a slow reader. */
+/** How long closing waits for the current frame and a slow reader. */
 const CLOSE_PATIENCE_MS = 2000;
 
 function isErrorReply(message: object | string): message is { code: string } {

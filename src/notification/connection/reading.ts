@@ -30,7 +30,6 @@ interface Waiter {
 export class Reading implements EngineReading {
   readUntil = monotonicMs();
   servingSince = Infinity;
-  private serves: () => boolean = () => false;
   private readonly holders = new Set<Backlog>();
   private readonly requests = new WeakMap<object, Backlog>();
   private readonly servingListeners: (() => void)[] = [];
@@ -46,9 +45,7 @@ export class Reading implements EngineReading {
   private last = { began: this.readUntil, idle: 0 };
 
   /** @param serves whether connections and requests reach this node */
-  serveWhile(serves: () => boolean): void {
-    this.serves = serves;
-  }
+  constructor(private readonly serves: () => boolean) {}
 
   start(): void {
     this.stopped = false;

@@ -1,29 +1,22 @@
 /**
- * Who comes in: everything that is decided about a handshake before the 101, and answered in HTTP when it is a no.
+ * Decides about a handshake before the 101. A refusal is answered in HTTP.
  */
 import { STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Addresses } from '../access/address-limits.js';
-import type { Pages } from '../access/pages.js';
-import type { Tokens } from '../access/token-verifier.js';
+import { Inject, Injectable } from '@nestjs/common';
+import { Addresses } from '../access/address-limits.js';
+import { Pages } from '../access/pages.js';
+import { ServerPhase } from '../access/server-phase.js';
+import { Tokens } from '../access/token-verifier.js';
 import type { Identity } from '../connection/connection.js';
 import { ERROR_STATUS, type ErrorCode } from '../../protocol/codes.js';
 import { NotificationError } from '../notification.errors.js';
-import type { ResolvedOptions } from '../notification.options.js';
+import { ResolvedOptions } from '../notification.options.js';
 import type { AuthenticatedUser } from '../access/authenticator.js';
 
 const TOKEN_PROTOCOL_PREFIX = 'bearer.';
 
-export interface HandshakeContext {
-  options: ResolvedOptions;
-  addresses: Addresses;
-  pages: Pages;
-  tokens: Tokens;
-  /** Whether new connections are taken. */
-  accepting: () => boolean;
-}
-
-/** A no, as an HTTP answer. */
+/** Why a handshake is refused, and the HTTP answer to it. */
 export class Refusal extends Error {
   readonly status: number;
 
@@ -37,33 +30,49 @@ export class Refusal extends Error {
   }
 }
 
-/**
- * @returns who the new connection is
- * @throws Refusal, or whatever went wrong on our side
- */
-export async function checkHandshake(
-  request: IncomingMessage,
-  { accepting, addresses, options, pages, tokens }: HandshakeContext,
-): Promise<Identity> {
-  pages.check(request);
-  if (!accepting()) throw new Refusal('UNAVAILABLE', 'draining');
-  if (!addresses.admits(addresses.of(request))) throw new Refusal('RATE_LIMITED', 'too many handshakes');
-  if (!options.authenticator) return { kind: 'anonymous' };
-  const token = tokenOf(request, options.tokenInQuery);
-  if (token === undefined) return { kind: 'unauthenticated' };
-  const user = await tokens.check(token, request);
-  if (!user) throw new Refusal('UNAUTHENTICATED', 'invalid token', { 'WWW-Authenticate': 'Bearer error="invalid_token"' });
-  // Draining may have begun while the token was checked: who comes in now would be sent away by nobody.
-  if (!accepting()) throw new Refusal('UNAVAILABLE', 'draining');
-  return identityOf(user);
+@Injectable()
+export class Handshake {
+  constructor(
+    @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
+    private readonly addresses: Addresses,
+    private readonly pages: Pages,
+    private readonly tokens: Tokens,
+    private readonly phase: ServerPhase,
+  ) {}
+
+  /** Whether a request's path is the WebSocket endpoint's. */
+  serves(request: IncomingMessage): boolean {
+    return isWebSocketPath(request, this.options);
+  }
+
+  /**
+   * @returns the identity of the new connection
+   * @throws Refusal, or any error of the authenticator
+   */
+  async check(request: IncomingMessage): Promise<Identity> {
+    this.pages.check(request);
+    this.assertAccepting();
+    if (!this.addresses.admits(this.addresses.of(request))) throw new Refusal('RATE_LIMITED', 'too many handshakes');
+    if (!this.options.authenticator) return { kind: 'anonymous' };
+    const token = tokenOf(request, this.options.tokenInQuery);
+    if (token === undefined) return { kind: 'unauthenticated' };
+    const user = await this.tokens.check(token, request);
+    if (!user) throw new Refusal('UNAUTHENTICATED', 'invalid token', { 'WWW-Authenticate': 'Bearer error="invalid_token"' });
+    return identityOf(user);
+  }
+
+  /** To be repeated after each wait: a drain that has begun meanwhile would not close this connection. @throws Refusal */
+  assertAccepting(): void {
+    if (!this.phase.isAccepting) throw new Refusal('UNAVAILABLE', 'draining');
+  }
 }
 
-/** A service's token may connect as well; there it is a user of that name. */
+/** A service's token may connect as well: as a user of that name. */
 export function identityOf({ userId, expiresAt, issuedAt }: AuthenticatedUser): Identity & { kind: 'user' } {
   return { kind: 'user', userId, expiresAt, issuedAt };
 }
 
-/** An error of any kind as the refusal that the peer gets: nothing of its insides. */
+/** The refusal for an error of any kind. It shows nothing of an internal error. */
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   if (error instanceof NotificationError) return new Refusal(error.code, error.message);
@@ -89,7 +98,7 @@ export function refuse(socket: Duplex, { status, code, message, headers }: Refus
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head}\r\n${body}`);
 }
 
-/** Node hands an upgrade's socket over without a listener: a peer's reset would end the process. `destroyed` tells of it. */
+/** Node passes on an upgrade's socket without a listener. Without this one a peer's reset would end the process. */
 export function ignoreReset(): void {
   return;
 }

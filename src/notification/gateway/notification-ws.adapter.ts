@@ -2,13 +2,13 @@
  * Our WebSocket adapter: the only file that knows Nest's socket plumbing.
  *
  * Install it in `main.ts`: `app.useWebSocketAdapter(new NotificationWsAdapter(app))`. It serves the notification gateway
- * through an `NotificationWebSocketServer`; other gateways of the app are served by Nest's stock adapter as before.
- *  1. Frames of one connection are handled one after the other; every frame is answered.
- *  2. What a handler returns is the reply; it carries the frame's `request_id`.
+ * through the module's `NotificationWebSocketServer`. Nest's stock adapter serves the application's other gateways.
+ *  1. Frames of one connection are handled one after the other, and every frame is answered.
+ *  2. What a handler returns is the reply. It carries the frame's `request_id`.
  */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { Logger } from '@nestjs/common';
+import { Logger, type INestApplicationContext } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
 import type { WsMessageHandler } from '@nestjs/common';
 import { isObservable, type Observable } from 'rxjs';
@@ -31,29 +31,33 @@ type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) 
 
 export class NotificationWsAdapter extends WsAdapter {
   private readonly log = new Logger(NotificationWsAdapter.name);
-  private readonly endpoints = new Map<NotificationWebSocketServer, () => void>();
+  private readonly upgradeListeners = new Map<NotificationWebSocketServer, UpgradeListener>();
   private stockListener: UpgradeListener | undefined;
+
+  constructor(private readonly app: INestApplicationContext) {
+    super(app);
+  }
 
   override create(port: number, options: Record<string, unknown> = {}): ReturnType<WsAdapter['create']> {
     if (!options[NOTIFICATION_GATEWAY]) return super.create(port, options);
-    const server = this.httpServer as Server;
-    const endpoint = new NotificationWebSocketServer(server);
+    const httpServer = this.httpServer as Server;
+    const server = this.app.get(NotificationWebSocketServer, { strict: false });
     const onUpgrade: UpgradeListener = (request, socket, head) => {
-      if (!wantsWebSocket(request) && server.listenerCount('upgrade') === 1) serveAsPlain(server, request, socket, head);
-      else if (endpoint.serves(request)) void endpoint.upgrade(request, socket, head);
+      if (!wantsWebSocket(request) && httpServer.listenerCount('upgrade') === 1) serveAsPlain(httpServer, request, socket, head);
+      else if (server.serves(request)) void server.upgrade(request, socket, head);
       else if (this.stockListener) this.stockListener(request, socket, head);
-      else if (server.listenerCount('upgrade') === 1) {
-        endpoint.countRefused();
+      else if (httpServer.listenerCount('upgrade') === 1) {
+        server.countRefused();
         refuse(socket, new Refusal('NOT_FOUND', 'not found'));
       }
     };
-    server.on('upgrade', onUpgrade);
-    this.endpoints.set(endpoint, () => server.off('upgrade', onUpgrade));
-    return endpoint;
+    httpServer.on('upgrade', onUpgrade);
+    this.upgradeListeners.set(server, onUpgrade);
+    return server;
   }
 
   override bindClientConnect(server: NotificationWebSocketServer | StockServer, callback: (...args: unknown[]) => void): void {
-    if (server instanceof NotificationWebSocketServer) server.listen(callback);
+    if (server instanceof NotificationWebSocketServer) server.onConnect(callback);
     else super.bindClientConnect(server, callback);
   }
 
@@ -74,13 +78,14 @@ export class NotificationWsAdapter extends WsAdapter {
 
   override async close(server: NotificationWebSocketServer | StockServer): Promise<void> {
     if (!(server instanceof NotificationWebSocketServer)) return super.close(server);
-    const remove = this.endpoints.get(server);
-    this.endpoints.delete(server);
-    // Until the HTTP server is closed a late upgrade is refused by name; without a listener it would be answered 404.
-    if (remove) (this.httpServer as Server).once('close', remove);
+    const onUpgrade = this.upgradeListeners.get(server);
+    this.upgradeListeners.delete(server);
+    // Until the HTTP server is closed, a late upgrade is refused as `draining`. Without a listener it would get 404.
+    const httpServer = this.httpServer as Server;
+    if (onUpgrade) httpServer.once('close', () => httpServer.off('upgrade', onUpgrade));
   }
 
-  /** The stock adapter cuts every upgrade that is none of its own; here it is asked only for what is not ours. */
+  /** The stock adapter cuts every upgrade that is not its own. Here it gets only those that are not ours. */
   protected override ensureHttpServerExists(port: number, httpServer?: Server): Server | undefined {
     const earlier = httpServer?.listeners('upgrade') ?? [];
     const server = super.ensureHttpServerExists(port, httpServer);
@@ -99,7 +104,7 @@ export class NotificationWsAdapter extends WsAdapter {
       frame = decodeFrame(text);
       const { action, request_id: requestId } = frame;
       const handler = handlers.get(action);
-      // Whoever may do nothing is not even told what there is to do.
+      // An unauthenticated client does not learn which actions exist.
       if (!handler) assertAllowed(connection.identity, 'ws.ping');
       if (!handler) throw new NotificationError('UNKNOWN_ACTION', `Unknown action: ${action}`);
       const result: unknown = await handler.callback(frame, action);
@@ -116,7 +121,7 @@ export class NotificationWsAdapter extends WsAdapter {
   }
 }
 
-/** A reply that repeats the frame repeats its text: a number in it may have more digits than a double holds. */
+/** A reply that repeats the frame repeats its text: a number in it may have more digits than a double can hold. */
 function send(
   connection: Connection,
   reply: unknown,
@@ -134,12 +139,12 @@ function wantsWebSocket({ headers }: IncomingMessage): boolean {
   return headers.upgrade?.trim().toLowerCase() === 'websocket';
 }
 
-/** Headers that only ask for another protocol. */
+/** Headers that ask for another protocol. */
 const UPGRADE_HEADERS = ['upgrade', 'http2-settings'];
 
 /**
- * Gives a request that asks for another protocol (h2c, as some HTTP clients do with any request) back to the HTTP server
- * without that wish, which a server may ignore: it is read again as a plain request.
+ * Gives a request that asks for another protocol (some HTTP clients ask for h2c with every request) back to the HTTP
+ * server without those headers, which a server may ignore. It is read again as a plain request.
  */
 function serveAsPlain(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
   const { method = 'GET', url = '/', httpVersion, rawHeaders } = request;

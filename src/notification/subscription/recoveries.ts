@@ -1,17 +1,16 @@
 /**
- * Brings subscriptions to where their channels are: after `subscribe`, and whenever a standing one may have missed
- * something. One recovery of a channel runs on a connection at a time; a newer one replaces it.
+ * Starts the recoveries of subscriptions: after `subscribe`, and whenever a live one may have missed something. A
+ * subscription has one recovery at a time; a newer one replaces it.
  */
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { parseChannel } from '../../protocol/channels.js';
 import type { StreamPosition } from '../../protocol/messages.js';
-import { Engine, type HistoryResult } from '../engine/engine.js';
-import type { Connection } from '../connection/connection.js';
-import { Hub, recoveryOf } from '../connection/hub.js';
-import { recover } from './recovery.js';
-import { readWhenAvailable } from '../engine/retry-while-unavailable.js';
 import type { FrameSource } from '../connection/frame-source.js';
-import type { Start, Subscription } from '../connection/subscription.js';
+import { Engine, type HistoryResult } from '../engine/engine.js';
+import { readWhenAvailable } from '../engine/retry-while-unavailable.js';
+import { recover } from './recovery.js';
+import type { Start, Subscription } from './subscription.js';
+import { SubscriptionIndex } from './subscription-index.js';
 
 const PAGE_SIZE = 100;
 /** How many channels' positions are read at once after a gap. */
@@ -25,41 +24,33 @@ export class Recoveries {
 
   constructor(
     @Inject(Engine) private readonly engine: Engine,
-    private readonly hub: Hub,
+    private readonly index: SubscriptionIndex,
   ) {}
 
   /**
-   * Starts after the next reply.
-   * @param head where the channel stood at some time since the subscription began
-   * @returns the position that the reply gives: the client has everything up to there, and gets what follows
+   * Starts a recovery after the next reply.
+   * @param head the channel's position at some time since the subscription began
+   * @returns the position for the reply: the client has everything up to there, and gets what follows
    */
-  afterReply(
-    connection: Connection,
-    channel: string,
-    subscription: Subscription,
-    head: StreamPosition,
-    since: StreamPosition | undefined,
-  ): StreamPosition {
+  afterReply(subscription: Subscription, head: StreamPosition, since: StreamPosition | undefined): StreamPosition {
     const start = subscription.start(head, since);
-    connection.followReplyWith(recoveryOf(channel), this.sourceOf(connection, channel, subscription, start));
+    subscription.follow(this.sourceOf(subscription, start), true);
     return start.recovering.position;
   }
 
-  /** Catches a live subscription up from history. */
-  catchUp(connection: Connection, channel: string): void {
-    const subscription = connection.subscriptions.get(channel);
-    const recovering = subscription?.catchUp();
-    if (subscription && recovering)
-      connection.follow(recoveryOf(channel), this.sourceOf(connection, channel, subscription, { recovering }));
+  /** Brings a live subscription up to date from history. */
+  catchUp(subscription: Subscription): void {
+    const recovering = subscription.catchUp();
+    if (recovering) subscription.follow(this.sourceOf(subscription, { recovering }), false);
   }
 
-  /** The channel stands at `head`; something up to there may not have come. */
+  /** The channel stands at `head`, and publications up to there may be missing. */
   onMissed(channel: string, head: StreamPosition): void {
-    for (const connection of this.hub.subscribersOf(channel))
-      if (connection.subscriptions.get(channel)?.lacks(head)) this.catchUp(connection, channel);
+    for (const subscription of this.index.subscribersOf(channel).values())
+      if (subscription.lacks(head)) this.catchUp(subscription);
   }
 
-  /** Something may not have come, on any channel. */
+  /** Publications of any channel may be missing. */
   onGap(): void {
     this.checkAgain = true;
     this.checking ??= this.checkAll().finally(() => {
@@ -70,7 +61,7 @@ export class Recoveries {
   private async checkAll(): Promise<void> {
     while (this.checkAgain) {
       this.checkAgain = false;
-      const channels = this.hub.subscribedChannels.values();
+      const channels = this.index.channels.values();
       const readOn = async (): Promise<void> => {
         for (const channel of channels) await this.check(channel);
       };
@@ -79,7 +70,7 @@ export class Recoveries {
   }
 
   private async check(channel: string): Promise<void> {
-    const wanted = (): boolean => this.hub.subscribersOf(channel).size > 0;
+    const wanted = (): boolean => this.index.subscribersOf(channel).size > 0;
     try {
       const head = await readWhenAvailable(wanted, () => this.engine.position(channel));
       if (head) this.onMissed(channel, head);
@@ -88,20 +79,21 @@ export class Recoveries {
     }
   }
 
-  private sourceOf(connection: Connection, channel: string, subscription: Subscription, start: Start): FrameSource {
+  private sourceOf(subscription: Subscription, start: Start): FrameSource {
+    const { channel, connection } = subscription;
     const wanted = (): boolean => connection.isOpen && subscription.isReading(start.recovering);
     const read = async (since: StreamPosition): Promise<HistoryResult | undefined> => {
       const page = await readWhenAvailable(wanted, () => this.engine.history({ channel, since, limit: PAGE_SIZE }));
-      // After the page: a task that still is this user's has been since it was read.
-      if (!page || (await this.isGranted(channel, subscription, wanted))) return page;
-      if (wanted()) this.hub.revoke(connection, channel);
+      // Asked after the page was read: if the task still belongs to that user, it did so when the page was read.
+      if (!page || (await this.isGranted(subscription, wanted))) return page;
+      if (wanted()) await subscription.revoke();
       return undefined;
     };
-    return recover({ channel, subscription, ...start, read });
+    return recover({ subscription, ...start, read });
   }
 
-  /** Secure mode: whether a task is still that user's as whose it may be heard. */
-  private async isGranted(channel: string, { ownerId }: Subscription, wanted: () => boolean): Promise<boolean> {
+  /** Secure mode: whether a task still belongs to the user for whom the subscription was granted. */
+  private async isGranted({ channel, ownerId }: Subscription, wanted: () => boolean): Promise<boolean> {
     const parsed = parseChannel(channel);
     if (ownerId === undefined || parsed.kind !== 'task') return true;
     const task = await readWhenAvailable(wanted, () => this.engine.getTask(parsed.taskId));

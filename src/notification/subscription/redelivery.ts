@@ -1,6 +1,6 @@
 /**
- * What a connection that becomes a user's is shown first: all pending prompts, then the messages nobody has acknowledged
- * yet. They are read page by page, as the socket drains. What came live, was decided or acknowledged meanwhile is left out.
+ * Shows a connection that becomes a user's all pending prompts, then the messages that no device has acknowledged yet. They
+ * are read page by page, as the socket drains. What was shown live, decided or acknowledged meanwhile is left out.
  */
 import {
   PAGE_BYTES,
@@ -13,28 +13,29 @@ import {
 import type { Connection } from '../connection/connection.js';
 import { OutboundFrame } from '../connection/frame.js';
 import { readWhenAvailable } from '../engine/retry-while-unavailable.js';
-import { until, type FrameSource } from '../connection/frame-source.js';
+import type { ReadingNotes } from '../connection/changes-while-reading.js';
+import { until, type FrameGenerator } from '../connection/frame-source.js';
 import { promptMessage } from '../confirmation/presentation.js';
 
-/** How many prompts or messages are read at first, and at most. Between, as many as have about `PAGE_BYTES`. */
+/** How many prompts or messages are read first, and at most. In between, as many as have about `PAGE_BYTES`. */
 const PAGE_SIZE = { first: 5, longest: 100 };
 /** The name of the source: a connection has one redelivery, and a newer one replaces it. */
 export const REDELIVERY = 'redelivery';
 
-/** @param settled what came live or was settled since `waiting` was asked for (`Connection.beginRedelivery`) */
+/** @param changes noted since before `waiting` was read */
 export function* redeliver(
   engine: Engine,
   connection: Connection,
   userId: string,
   waiting: Pick<Waiting, 'pendingIds' | 'hasMessages'>,
-  settled: Set<string>,
-): FrameSource {
+  changes: ReadingNotes,
+): FrameGenerator {
   const wanted = (): boolean => connection.isOpen && connection.userId === userId;
   function* show<T>(
     read: (limit: number, cursor?: string) => Promise<Page<T>>,
     idOf: (item: T) => string,
     frameOf: (item: T) => OutboundFrame,
-  ): FrameSource {
+  ): FrameGenerator {
     let cursor: string | undefined;
     let limit = PAGE_SIZE.first;
     let [frames, bytes] = [0, 0];
@@ -42,8 +43,8 @@ export function* redeliver(
       const page: Page<T> | undefined = yield* until(readWhenAvailable(wanted, () => read(limit, cursor)));
       for (const item of page?.items ?? []) {
         if (!wanted()) return;
-        if (settled.has(idOf(item))) continue;
-        settled.add(idOf(item));
+        if (changes.has(idOf(item))) continue;
+        changes.add(idOf(item));
         const frame = frameOf(item);
         frames += 1;
         bytes += frame.wire(false).length;
@@ -57,17 +58,13 @@ export function* redeliver(
     engine.list({ scope: [userId], state: 'pending', limit, cursor });
   const messages = (limit: number, cursor?: string): Promise<Page<AcknowledgedMessage>> =>
     engine.unacknowledged(userId, limit, cursor);
-  try {
-    if (waiting.pendingIds.length > 0)
-      yield* show(
-        prompts,
-        ({ callbackId }) => callbackId,
-        (confirmation) => new OutboundFrame(promptMessage(confirmation, true)),
-      );
-    if (waiting.hasMessages) yield* show(messages, ({ messageId }) => messageId, acknowledgedFrame);
-  } finally {
-    connection.endRedelivery(settled);
-  }
+  if (waiting.pendingIds.length > 0)
+    yield* show(
+      prompts,
+      ({ callbackId }) => callbackId,
+      (confirmation) => new OutboundFrame(promptMessage(confirmation, true)),
+    );
+  if (waiting.hasMessages) yield* show(messages, ({ messageId }) => messageId, acknowledgedFrame);
 }
 
 /** A message that is to be acknowledged. */

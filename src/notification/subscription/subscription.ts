@@ -1,14 +1,19 @@
 /**
- * One connection's subscription to one channel, and what the connection has been given of the channel.
+ * One connection's subscription to one channel, with its phase and its position.
  *
  *  1. `joining`: the client does not know the epoch yet. Publications are only noted.
  *  2. `recovering`: history is read from `position` on (`recovery.ts`). Publications are only noted.
- *  3. `live`: publications are sent as they arrive. Each one is the next after `position`; any other shows a gap.
- *  4. `position` is that of the newest frame queued for the connection. A client that stores it loses nothing.
+ *  3. `live`: publications are sent as they arrive. Each one must follow `position` directly; any other shows a gap.
+ *  4. `ended`: the connection has left the channel, or is closed. Nothing is sent or noted any more.
+ *
+ * `position` is that of the newest frame queued for the connection. A client that stores it loses nothing.
  */
-import type { StreamPosition } from '../../protocol/messages.js';
+import type { StreamPosition, SubscriptionEnded } from '../../protocol/messages.js';
+import type { Connection } from '../connection/connection.js';
+import { OutboundFrame } from '../connection/frame.js';
+import type { FrameSource } from '../connection/frame-source.js';
 
-/** `next`: send it. `known`: it was sent, or history brings it. `gap`: something before it is missing. */
+/** `next`: send it. `known`: it was sent already, or history contains it. `gap`: something before it is missing. */
 export type Placement = 'next' | 'known' | 'gap';
 
 interface Joining {
@@ -18,7 +23,7 @@ interface Joining {
   newest?: StreamPosition;
 }
 
-/** One reading of history. It counts while it is its subscription's phase. */
+/** One reading of history. It is current while it is its subscription's phase. */
 export interface Recovering {
   phase: 'recovering';
   position: StreamPosition;
@@ -28,38 +33,52 @@ export interface Recovering {
   announce: boolean;
 }
 
-type Phase = Joining | Recovering | { phase: 'live'; position: StreamPosition };
+type Phase = Joining | Recovering | { phase: 'live'; position: StreamPosition } | { phase: 'ended' };
 
 /** Where a recovery starts, and what is known of the channel without reading its history. */
 export interface Start {
   recovering: Recovering;
-  /** Where the channel stood at least; absent where only its history says that. */
+  /** The channel's position, or an earlier one; absent if only its history tells. */
   head?: StreamPosition;
 }
 
+/** Where a channel stands, and which prompts are pending in it. */
+export interface ChannelState {
+  position: StreamPosition;
+  /** Callback ids. */
+  pending: string[];
+}
+
 export class Subscription {
+  /** Secure mode, a task's channel: the task's user for whom the subscription was granted. */
+  ownerId?: string;
   private state: Phase = { phase: 'joining' };
 
-  /** @param ownerId secure mode, a task's channel: the user as whose task it may be heard */
-  constructor(public ownerId?: string) {}
+  /** @param onEnd called once, when the subscription ends */
+  constructor(
+    readonly connection: Connection,
+    readonly channel: string,
+    private readonly onEnd: (subscription: Subscription) => Promise<void>,
+  ) {}
 
   get phase(): Phase['phase'] {
     return this.state.phase;
   }
 
-  /** Absent while joining. */
+  /** Absent while joining, and after the end. */
   get position(): StreamPosition | undefined {
-    return this.state.phase === 'joining' ? undefined : this.state.position;
+    return 'position' in this.state ? this.state.position : undefined;
   }
 
-  /** Whether a task's publication belongs to somebody else than the subscription was granted for. */
+  /** Whether a task's publication belongs to another user than the subscription was granted for. */
   isForeign(audienceUserId: string | undefined): boolean {
     return this.ownerId !== undefined && this.ownerId !== audienceUserId;
   }
 
-  /** Takes notice of a publication, and says what to do with it. */
+  /** Notes a publication. @returns what to do with it */
   place(at: StreamPosition): Placement {
     const { state } = this;
+    if (state.phase === 'ended') return 'known';
     if (state.phase !== 'live') {
       if (state.phase === 'joining') state.first ??= at;
       if (isNewer(at, state.newest)) state.newest = at;
@@ -72,22 +91,23 @@ export class Subscription {
     return 'next';
   }
 
-  /** The channel stands at `head`, which may not have arrived by itself. @returns whether history is to be read */
+  /** @param head the channel's position; publications up to there may be missing. @returns whether to read history */
   lacks(head: StreamPosition): boolean {
     const { state } = this;
     if (state.phase === 'live') return state.position.epoch !== head.epoch || state.position.offset < head.offset;
     // `head` is a position, not a publication that this connection had: it never becomes `first`.
-    if (isNewer(head, state.newest)) state.newest = head;
+    if (state.phase !== 'ended' && isNewer(head, state.newest)) state.newest = head;
     return false;
   }
 
   /**
-   * Begins a recovery, which replaces any other.
-   * @param head where the channel stood at some time since this subscription began
-   * @param since where the client says it stands; without it the subscription goes on where it is
+   * Begins a recovery, which replaces an earlier one.
+   * @param head the channel's position at some time since this subscription began
+   * @param since the client's position; without it the subscription goes on from its own
    */
   start(head: StreamPosition, since?: StreamPosition): Start {
     const { state } = this;
+    if (state.phase === 'ended') throw new TypeError(`the subscription to ${this.channel} has ended`);
     const newest = state.phase === 'live' ? state.position : state.newest;
     if (since) return { recovering: this.begin(since, true, newest), head: laterOf(head, newest) };
     switch (state.phase) {
@@ -105,7 +125,7 @@ export class Subscription {
     }
   }
 
-  /** Begins a recovery from where the subscription stands; only while it is live. */
+  /** Begins a recovery from the subscription's own position. @returns `undefined` unless the subscription is live */
   catchUp(): Recovering | undefined {
     return this.state.phase === 'live' ? this.begin(this.state.position, false) : undefined;
   }
@@ -114,9 +134,33 @@ export class Subscription {
     return this.state === recovering;
   }
 
-  /** The recovery has everything that was noted. */
+  /** The recovery has sent everything that was noted. */
   goLive({ position }: Recovering): void {
     this.state = { phase: 'live', position };
+  }
+
+  /** Sends the frames of a recovery: `afterReply`, or from now on. They replace those of an earlier recovery. */
+  follow(source: FrameSource, afterReply: boolean): void {
+    const name = recoveryOf(this.channel);
+    if (afterReply) this.connection.followReplyWith(name, source);
+    else this.connection.follow(name, source);
+  }
+
+  /** Leaves the channel. Resolves when the engine knows; a failure is logged, not thrown. */
+  async end(): Promise<void> {
+    if (this.state.phase === 'ended') return;
+    this.state = { phase: 'ended' };
+    this.connection.unfollow(recoveryOf(this.channel));
+    await this.onEnd(this);
+  }
+
+  /** Leaves the channel because the right to it has ended, and informs the client. */
+  async revoke(reason: SubscriptionEnded['reason'] = 'forbidden'): Promise<void> {
+    if (this.state.phase === 'ended') return;
+    const ending = this.end();
+    const message: SubscriptionEnded = { type: 'unsubscribed', channel: this.channel, reason };
+    this.connection.send(new OutboundFrame(message));
+    await ending;
   }
 
   private begin(position: StreamPosition, announce: boolean, newest?: StreamPosition): Recovering {
@@ -129,7 +173,10 @@ export class Subscription {
 const isNewer = (at: StreamPosition, newest: StreamPosition | undefined): boolean =>
   newest?.epoch !== at.epoch || newest.offset < at.offset;
 
-/** @returns `undefined` where the epochs differ: only history says which is the newer */
+/** The name of the source that recovers a channel. */
+const recoveryOf = (channel: string): string => `recovery ${channel}`;
+
+/** @returns `undefined` if the epochs differ: only history says which position is newer */
 function laterOf(head: StreamPosition, other: StreamPosition | undefined): StreamPosition | undefined {
   if (!other) return head;
   if (other.epoch !== head.epoch) return undefined;

@@ -1,0 +1,37 @@
+/**
+ * What a connection is deciding with its current frame. The reply says what every other connection is announced, so the
+ * announcement is kept back: it is sent only if the reply is an error that does not carry the decision.
+ */
+import { AlreadyResolvedError } from '../notification.errors.js';
+import type { OutboundFrame } from './frame.js';
+
+export type Subject = 'confirmation' | 'task';
+
+export class Deciding {
+  private current: { subject: Subject; id: string; announcement?: OutboundFrame } | undefined;
+
+  async run<Result>(
+    subject: Subject,
+    id: string,
+    work: () => Promise<Result>,
+    send: (announcement: OutboundFrame) => void,
+  ): Promise<Result> {
+    const current: typeof this.current = { subject, id };
+    this.current = current;
+    try {
+      return await work();
+    } catch (error) {
+      if (current.announcement && !(error instanceof AlreadyResolvedError)) send(current.announcement);
+      throw error;
+    } finally {
+      this.current = undefined;
+    }
+  }
+
+  /** @returns whether the announcement is kept back */
+  keeps(subject: Subject, id: string, announcement: OutboundFrame): boolean {
+    if (this.current?.subject !== subject || this.current.id !== id) return false;
+    this.current.announcement = announcement;
+    return true;
+  }
+}

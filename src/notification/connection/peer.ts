@@ -1,0 +1,51 @@
+/** What a connection is made of: its socket, what the handshake has found out, its limits, and what it reports. */
+import type { IncomingMessage } from 'node:http';
+import type { Write } from './send-queue.js';
+
+/** What a connection needs of a WebSocket. */
+export interface ConnectionSocket {
+  write: Write;
+  /** Sends a close frame and waits for the peer's, not for ever; or, with `deaf`, reads nothing any more. */
+  close(code: number, reason: string, deaf: boolean): void;
+  /** Sends a protocol-level ping. */
+  ping(): void;
+  /** Stops and resumes reading. */
+  pause(): void;
+  resume(): void;
+  terminate(): void;
+}
+
+export type Identity =
+  /** Secure mode, before a valid token. */
+  | { kind: 'unauthenticated' }
+  /** Open mode, before `subscribe {user_id}`. */
+  | { kind: 'anonymous' }
+  | { kind: 'user'; userId: string; expiresAt?: number; issuedAt?: number };
+
+/** What the handshake has found out about the peer. */
+export interface Peer {
+  identity: Identity;
+  address: string;
+  /** Whether permessage-deflate was negotiated. */
+  compress: boolean;
+  /** The upgrade request, which `authenticate` passes to the authenticator. */
+  request?: IncomingMessage;
+}
+
+export interface ConnectionLimits {
+  maxOutbox: number;
+  maxFramesInWork: number;
+}
+
+export interface ConnectionEvents {
+  /** The peer is too slow: nothing more is queued. */
+  onOverflow(): void;
+  /** A recovery or redelivery has failed. */
+  onSourceError(error: unknown): void;
+  /** The current frame costs `frames` further tokens of the rate limit. */
+  onCharge(frames: number): void;
+  /** Frames that the peer did not get, because it was too slow or is gone. */
+  onDropped?(frames: number): void;
+  /** The connection was sent an error. */
+  onError?(code: string): void;
+}

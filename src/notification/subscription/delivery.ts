@@ -1,0 +1,73 @@
+/**
+ * Delivers publications to this node's connections.
+ *
+ * Audiences: a `user:` channel is that user's connections. A `task:` channel is its subscribers and the task's user. A named
+ * channel is its subscribers. `broadcast` is every connection. Anonymous connections see every user's and every task's
+ * channel. An unauthenticated connection is in no audience.
+ */
+import { Injectable } from '@nestjs/common';
+import { parseChannel } from '../../protocol/channels.js';
+import type { Connection } from '../connection/connection.js';
+import { PublicationFrames } from '../connection/frame.js';
+import { Hub } from '../connection/hub.js';
+import type { Publication } from '../engine/engine.js';
+import { Recoveries } from './recoveries.js';
+import { SubscriptionIndex } from './subscription-index.js';
+
+@Injectable()
+export class Delivery {
+  constructor(
+    private readonly hub: Hub,
+    private readonly index: SubscriptionIndex,
+    private readonly recoveries: Recoveries,
+  ) {}
+
+  /**
+   * Delivers a publication. A subscription gets it in its place in the channel. Other connections get it without a position.
+   * @param conflationKey it replaces a waiting frame of this key; for publications without a position
+   * @returns how many connections it reached
+   */
+  publish(publication: Publication, conflationKey?: string): number {
+    const { channel, text, position, audienceUserId } = publication;
+    const frames = new PublicationFrames(channel, text);
+    let reached = 0;
+    for (const connection of this.audience(channel, audienceUserId)) {
+      if (!connection.isOpen) continue;
+      reached += 1;
+      const subscription = this.index.get(connection, channel);
+      if (!subscription || !position) {
+        connection.send(frames.plain, conflationKey);
+        continue;
+      }
+      const placement = subscription.place(position);
+      if (placement === 'next') connection.send(frames.positioned(position.offset));
+      else if (placement === 'gap') this.recoveries.catchUp(subscription);
+    }
+    return reached;
+  }
+
+  /**
+   * The connections that a message on a channel is for, each once. Subscriptions to a task that belongs to another user by
+   * now end.
+   * @param audienceUserId a task's user
+   */
+  audience(channel: string, audienceUserId?: string): Iterable<Connection> {
+    const parsed = parseChannel(channel);
+    switch (parsed.kind) {
+      case 'broadcast':
+        return this.hub.identified;
+      case 'user':
+        return [...this.hub.watching(parsed.userId)];
+      case 'task': {
+        for (const subscription of [...this.index.subscribersOf(channel).values()])
+          if (subscription.isForeign(audienceUserId)) void subscription.revoke();
+        const owners = audienceUserId === undefined ? [] : this.hub.ofUser(audienceUserId);
+        return new Set([...this.index.subscribersOf(channel).keys(), ...owners, ...this.hub.anonymousConnections]);
+      }
+      case 'named':
+        return [...this.index.subscribersOf(channel).keys()];
+      default:
+        return parsed satisfies never;
+    }
+  }
+}
