@@ -62,12 +62,12 @@ async function timed(count, call) {
 async function expiry(engine, count) {
   const target = decided + count;
   const requests = Array.from({ length: count }, () => question(3000));
-  await timed(count, (index) => engine.open(requests[index]));
-  const { confirmation } = await engine.open(question(2000));
+  await timed(count, (index) => engine.confirmations.open(requests[index]));
+  const { confirmation } = await engine.confirmations.open(question(2000));
   while (Date.now() < confirmation.expiresAt) await sleep(1);
   while (decided < target + 1) await new Promise((resolve) => (wake = resolve));
-  const latest = (await engine.get(requests.at(-1).callbackId)).decision;
-  const first = (await engine.get(requests[0].callbackId)).decision;
+  const latest = (await engine.confirmations.get(requests.at(-1).callbackId)).decision;
+  const first = (await engine.confirmations.get(requests[0].callbackId)).decision;
   return { perPrompt: ((latest.decidedAt - first.decidedAt) * 1000) / count };
 }
 
@@ -91,12 +91,12 @@ const mebibytes = (bytes) => (bytes / 1024 / 1024).toFixed(1);
 async function measure(engine, pending, base) {
   const { rss, heapUsed } = memory();
   const opened = Array.from({ length: SAMPLE }, () => question());
-  const create = await timed(SAMPLE, (index) => engine.open(opened[index]));
+  const create = await timed(SAMPLE, (index) => engine.confirmations.open(opened[index]));
   const decide = ({ callbackId, userId }) =>
-    engine.decide({ callbackId, scope: [userId], answeredBy: userId, answer: { proceed: true } });
+    engine.confirmations.decide({ callbackId, scope: [userId], answeredBy: userId, answer: { proceed: true } });
   const answer = await timed(SAMPLE, (index) => decide(opened[index]));
   const alone = Array.from({ length: 100 }, () => question());
-  const createAlone = await latency((index) => engine.open(alone[index]));
+  const createAlone = await latency((index) => engine.confirmations.open(alone[index]));
   const answerAlone = await latency((index) => decide(alone[index]));
   const { perPrompt } = await expiry(engine, SAMPLE);
   const row = [
@@ -123,7 +123,7 @@ async function main(most, dataDir) {
   console.log('|--:|--:|--:|--:|--:|--:|--:|--:|--:|');
   for (let pending = 1000; pending <= most; pending *= 10) {
     const have = (await engine.counts()).pendingConfirmations;
-    await timed(pending - have, () => engine.open(question()));
+    await timed(pending - have, () => engine.confirmations.open(question()));
     await measure(engine, pending, base);
   }
   await engine.close();

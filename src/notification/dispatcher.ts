@@ -182,11 +182,11 @@ export class Dispatcher implements EngineHandler {
     );
   }
 
-  onNotices(): void {
+  onWebhookEvents(): void {
     this.webhook.wake();
   }
 
-  onNoticesDropped(count: number): void {
+  onWebhookEventsDropped(count: number): void {
     this.webhook.dropped(count);
   }
 

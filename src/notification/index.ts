@@ -12,7 +12,7 @@ export type {
   Decision,
   Device,
   Page,
-  Presence,
+  UserPresence as Presence,
   Scope,
   Task,
 } from './engine/engine.js';

@@ -20,7 +20,7 @@ import { Hub } from './connection/hub.js';
 import { Reading } from './connection/reading.js';
 import { TimerWheel } from './pacing/timer-wheel.js';
 import { Dispatcher } from './dispatcher.js';
-import { Engine } from './engine/engine.js';
+import { Broker, ConfirmationStore, Engine, EventQueue, Presence, Revocations, TaskStore } from './engine/engine.js';
 import { NotificationGateway } from './gateway/notification.gateway.js';
 import { Places } from './gateway/places.js';
 import { Authentication } from './gateway/authentication.js';
@@ -66,6 +66,12 @@ const providers: Provider[] = [
     useFactory: newEngine,
     inject: [ResolvedOptions, Reading],
   },
+  { provide: ConfirmationStore, useFactory: (engine: Engine) => engine.confirmations, inject: [Engine] },
+  { provide: TaskStore, useFactory: (engine: Engine) => engine.tasks, inject: [Engine] },
+  { provide: Broker, useFactory: (engine: Engine) => engine.broker, inject: [Engine] },
+  { provide: Presence, useFactory: (engine: Engine) => engine.presence, inject: [Engine] },
+  { provide: Revocations, useFactory: (engine: Engine) => engine.revocations, inject: [Engine] },
+  { provide: EventQueue, useFactory: (engine: Engine) => engine.events, inject: [Engine] },
   ServerPhase,
   {
     provide: Reading,
@@ -90,41 +96,41 @@ const providers: Provider[] = [
   NotificationMetrics,
   {
     provide: Confirmations,
-    useFactory: (engine: Engine, options: ResolvedOptions) => new Confirmations(engine, options),
-    inject: [Engine, ResolvedOptions],
+    useFactory: (store: ConfirmationStore, options: ResolvedOptions) => new Confirmations(store, options),
+    inject: [ConfirmationStore, ResolvedOptions],
   },
   {
     provide: Cancellations,
-    useFactory: (engine: Engine, options: ResolvedOptions) => new Cancellations(engine, options.retentionMs),
-    inject: [Engine, ResolvedOptions],
+    useFactory: (tasks: TaskStore, options: ResolvedOptions) => new Cancellations(tasks, options.retentionMs),
+    inject: [TaskStore, ResolvedOptions],
   },
   {
     provide: Heartbeats,
-    useFactory: (engine: Engine, wheel: TimerWheel) => {
+    useFactory: (broker: Broker, wheel: TimerWheel) => {
       const logger = new Logger('Heartbeats');
       return new Heartbeats(wheel, (userId, taskId) => {
-        engine
+        broker
           .publish({ channel: userChannel(userId), message: { ...heartbeatMessage(userId, taskId) }, recoverable: false })
           .catch((error: unknown) => logger.warn(`a heartbeat of task ${printable(taskId)} was lost: ${String(error)}`));
       });
     },
-    inject: [Engine, TimerWheel],
+    inject: [Broker, TimerWheel],
   },
   {
     provide: HeartbeatLeases,
-    useFactory: (heartbeats: Heartbeats, engine: Engine) => {
+    useFactory: (heartbeats: Heartbeats, broker: Broker) => {
       const logger = new Logger('Heartbeats');
-      return new HeartbeatLeases(heartbeats, engine, (message) => logger.warn(message));
+      return new HeartbeatLeases(heartbeats, broker, (message) => logger.warn(message));
     },
-    inject: [Heartbeats, Engine],
+    inject: [Heartbeats, Broker],
   },
   {
     provide: WebhookSender,
-    useFactory: (engine: Engine, options: ResolvedOptions, metrics: NotificationMetrics) =>
-      new WebhookSender(engine, options.webhook, metrics, new Logger('Webhook'), options.publicUrl),
-    inject: [Engine, ResolvedOptions, NotificationMetrics],
+    useFactory: (queue: EventQueue, options: ResolvedOptions, metrics: NotificationMetrics) =>
+      new WebhookSender(queue, options.webhook, metrics, new Logger('Webhook'), options.publicUrl),
+    inject: [EventQueue, ResolvedOptions, NotificationMetrics],
   },
-  { provide: Acknowledgements, useFactory: (engine: Engine) => new Acknowledgements(engine), inject: [Engine] },
+  { provide: Acknowledgements, useFactory: (broker: Broker) => new Acknowledgements(broker), inject: [Broker] },
   {
     provide: Dispatcher,
     useFactory: (...parts: ConstructorParameters<typeof Dispatcher>) => new Dispatcher(...parts),
@@ -164,7 +170,7 @@ const providers: Provider[] = [
 /** Loads only the engine that is chosen: the other one's libraries cost every start a tenth of a second. */
 async function newEngine(options: ResolvedOptions, reading: Reading): Promise<Engine> {
   const logger = new Logger('Engine');
-  const settings = { ...options, notices: options.webhook?.events };
+  const settings = { ...options, webhookEvents: options.webhook?.events };
   if (options.engine === 'embedded') {
     const { EmbeddedEngine } = await import('./engine/embedded/embedded-engine.js');
     return new EmbeddedEngine({ dataDir: options.dataDir, settings, reading, logger });

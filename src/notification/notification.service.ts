@@ -38,7 +38,7 @@ import {
   type ConfirmationQuery,
   type Device,
   type Page,
-  type Presence,
+  type UserPresence,
   type Scope,
   type Task,
 } from './engine/engine.js';
@@ -227,7 +227,7 @@ export class NotificationService {
     checkIdentifier('taskId', request.taskId);
     checkReason(request.reason);
     const { via = actor.means } = request;
-    const result = await this.engine.cancelTask({ ...request, via });
+    const result = await this.engine.tasks.cancel({ ...request, via });
     if (result.status === 'not_found') throw new NotFoundError('task');
     const { taskId, userId } = result.task;
     if (result.status === 'cancelled')
@@ -237,7 +237,7 @@ export class NotificationService {
 
   /** Forgets a cancellation: later prompts of the task are asked again. */
   async resumeTask(taskId: string, actor: AuditActor = BACKEND_CODE): Promise<Task | undefined> {
-    const result = await this.engine.resumeTask(taskId);
+    const result = await this.engine.tasks.resume(taskId);
     if (result.status === 'not_found') return undefined;
     const { userId } = result.task;
     if (result.status === 'resumed')
@@ -246,7 +246,7 @@ export class NotificationService {
   }
 
   getTask(taskId: string): Promise<Task | undefined> {
-    return this.engine.getTask(taskId);
+    return this.engine.tasks.get(taskId);
   }
 
   /** Aborts when the task is cancelled, on whichever node. */
@@ -283,7 +283,7 @@ export class NotificationService {
     options.signal?.addEventListener('abort', stop, { once: true });
     if (options.signal?.aborted) stop();
     try {
-      const { deliveredTo } = await this.engine.sendAcknowledged({ messageId, userId, message: checked, ttlMs });
+      const { deliveredTo } = await this.engine.broker.sendAcknowledged({ messageId, userId, message: checked, ttlMs });
       await turnsTaken();
       return { deliveredTo, messageId, acknowledged: await expected?.acknowledged };
     } finally {
@@ -318,7 +318,7 @@ export class NotificationService {
 
   /** A device has a message. @throws NotFoundError */
   async acknowledge(messageId: string, scope: Scope = 'all'): Promise<void> {
-    if ((await this.engine.ack(messageId, scope)) === 'not_found') throw new NotFoundError('message');
+    if ((await this.engine.broker.ack(messageId, scope)) === 'not_found') throw new NotFoundError('message');
   }
 
   /**
@@ -372,7 +372,7 @@ export class NotificationService {
   /** Closes all the user's connections on all nodes, and refuses tokens that were issued until now. @returns the moment, Unix milliseconds */
   async revokeUser(userId: string, actor: AuditActor = BACKEND_CODE): Promise<number> {
     checkIdentifier('userId', userId);
-    const revokedAt = await this.engine.revokeUser(userId);
+    const revokedAt = await this.engine.revocations.revoke(userId);
     this.audit.record({ event: 'revoked', ...actor, what: 'revoked', userId });
     return revokedAt;
   }
@@ -383,17 +383,17 @@ export class NotificationService {
    */
   async reviewAccess(userId: string, actor: AuditActor = BACKEND_CODE): Promise<void> {
     checkIdentifier('userId', userId);
-    await this.engine.reviewAccess(userId);
+    await this.engine.revocations.review(userId);
     this.audit.record({ event: 'reviewed', ...actor, what: 'reviewed', userId });
   }
 
   /** The user's connections, on all nodes, oldest first. */
   devices(userId: string): Promise<Device[]> {
-    return this.engine.devices(userId);
+    return this.engine.presence.devices(userId);
   }
 
-  presence(userId: string): Promise<Presence> {
-    return this.engine.presence(userId);
+  async presence(userId: string): Promise<UserPresence> {
+    return { connections: await this.engine.presence.count(userId) };
   }
 
   /** Whether the node can do its work. @throws ServiceClosedError while it drains, EngineUnavailableError */
@@ -415,7 +415,7 @@ export class NotificationService {
   /** A task that beats is the user's; one that was cancelled does not beat. */
   private async claimBeating(userId: string, taskId: string): Promise<void> {
     try {
-      const task = await this.engine.claimTask(taskId, userId);
+      const task = await this.engine.tasks.claim(taskId, userId);
       if (task.cancelled) this.heartbeats.stopTask(taskId);
     } catch (error) {
       this.logger.warn(`the heartbeat of task ${printable(taskId)} could not claim it: ${String(error)}`);
@@ -429,7 +429,7 @@ export class NotificationService {
   private async publishChecked(channel: string, message: JsonObject): Promise<Delivery> {
     const { type } = message;
     const recoverable = typeof type !== 'string' || !CONFLATED_TYPES.has(type);
-    const { deliveredTo } = await this.engine.publish({ channel, message, recoverable });
+    const { deliveredTo } = await this.engine.broker.publish({ channel, message, recoverable });
     await turnsTaken();
     return { deliveredTo };
   }

@@ -1,7 +1,7 @@
 /** What one connection may put in (contract §5): bounded frames in work, a token bucket, and no memory for who floods. */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { Engine, type Page, type Confirmation } from '../../src/notification/engine/engine.js';
+import { ConfirmationStore, type Page, type Confirmation } from '../../src/notification/engine/engine.js';
 import { maskedFrame, OPCODE, RawClient } from '../support/raw-client.js';
 import { startService, type TestService } from '../support/service.js';
 
@@ -36,11 +36,11 @@ async function roundTrips(service: TestService, count: number): Promise<void> {
 describe('a client that sends faster than its frames are handled', () => {
   it('is not read any more, and gets every reply, in order, when they are', async () => {
     const service = await start({ WEBSOCKET_RATE_BURST: '1000000', WEBSOCKET_MAX_OUTBOX: '100000000' });
-    const engine = service.app.get<Engine>(Engine);
-    const list = engine.list.bind(engine);
+    const store = service.app.get<ConfirmationStore>(ConfirmationStore);
+    const list = store.list.bind(store);
     let goOn!: () => void;
     const held = new Promise<void>((resolve) => (goOn = resolve));
-    engine.list = async (...query): Promise<Page<Confirmation>> => {
+    store.list = async (...query): Promise<Page<Confirmation>> => {
       await held;
       return list(...query);
     };

@@ -1,7 +1,7 @@
 /** Faults that were there once, each through real sockets. */
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
-import { Engine } from '../../src/notification/engine/engine.js';
+import { Broker, ConfirmationStore, Engine } from '../../src/notification/engine/engine.js';
 import { EngineUnavailableError } from '../../src/notification/notification.errors.js';
 import { startProcess } from '../support/process.js';
 import type { TestClient } from '../support/client.js';
@@ -325,11 +325,11 @@ describe('a device whose answer is refused while another one decides', () => {
     service.ask({ message: '?' }, 'ann', 'task', 1);
     const { callback_id } = await wrong.next('task_step_result');
     // Between the look at the prompt and the reply: the other device decides, and everybody is told.
-    const engine = service.app.get<Engine>(Engine);
-    const get = engine.get.bind(engine);
-    engine.get = async (callbackId) => {
+    const store = service.app.get<ConfirmationStore>(ConfirmationStore);
+    const get = store.get.bind(store);
+    store.get = async (callbackId) => {
       const prompt = await get(callbackId);
-      engine.get = get;
+      store.get = get;
       await right.request({ action: 'confirm', callback_id, proceed: false });
       return prompt;
     };
@@ -345,9 +345,9 @@ describe('a connection that comes while the engine is away', () => {
   let fail: boolean;
   beforeEach(async () => {
     service = await startService();
-    const engine = service.app.get<Engine>(Engine);
-    const watch = engine.watch.bind(engine);
-    engine.watch = (channel) => (fail ? Promise.reject(new EngineUnavailableError('not now')) : watch(channel));
+    const broker = service.app.get<Broker>(Broker);
+    const watch = broker.watch.bind(broker);
+    broker.watch = (channel) => (fail ? Promise.reject(new EngineUnavailableError('not now')) : watch(channel));
     fail = true;
   });
   afterEach(() => service.stop());

@@ -34,15 +34,15 @@ describeEngines('a task whose name is used again', (engine) => {
     let reply;
     do {
       // On a busy machine it may be forgotten at once.
-      await store().claimTask('deploy', 'ann');
+      await store().tasks.claim('deploy', 'ann');
       reply = await ann.request({ action: 'subscribe', task_id: 'deploy' });
     } while (reply.type !== 'subscription_confirmed');
     const { epoch, offset } = reply;
-    while (await store().getTask('deploy')) await store().ping();
+    while (await store().tasks.get('deploy')) await store().ping();
 
     // `sendToTask` counts as a use: the task stays Bob's from here on, unless the machine stands still for a second.
     do {
-      await store().claimTask('deploy', 'bob');
+      await store().tasks.claim('deploy', 'bob');
       await service.notifications.sendToTask('deploy', { type: 'secret' });
       await bob.settled();
     } while (bob.pendingFrames('secret').length === 0);

@@ -40,7 +40,7 @@ describeEngines('the webhook', (engine) => {
     receiver.nth(count, (delivery) => delivery.event.data['callback_id'] === callbackId && !isEarly(delivery));
   const early = (callbackId: string, type: string, count = 1) =>
     receiver.nth(count, ({ event }) => event.data['callback_id'] === callbackId && event.type === `confirmation.${type}`);
-  const waiting = async (at = service): Promise<number> => (await at.app.get<Engine>(Engine).noticeCounts()).waiting;
+  const waiting = async (at = service): Promise<number> => (await at.app.get<Engine>(Engine).events.counts()).waiting;
 
   beforeAll(async () => {
     await engine.start();
@@ -212,7 +212,7 @@ it('sends and stores only the events of WEBSOCKET_WEBHOOK_EVENTS, and no url wit
   await service.notifications.cancelTask('t');
   await receiver.of('task.cancelled');
   await service.notifications.resumeTask('t');
-  while ((await service.app.get<Engine>(Engine).noticeCounts()).waiting > 0) await service.app.get<Engine>(Engine).ping();
+  while ((await service.app.get<Engine>(Engine).events.counts()).waiting > 0) await service.app.get<Engine>(Engine).ping();
   expect(receiver.deliveries.map(({ event }) => event.type)).toEqual(['confirmation.opened', 'task.cancelled']);
   await service.stop();
   await receiver.stop();
@@ -228,7 +228,7 @@ it('without a webhook no notice is kept, and no metric speaks of one', async () 
   });
   await service.notifications.withdraw(confirmation.callbackId);
   await service.notifications.cancelTask('t');
-  expect(await service.app.get<Engine>(Engine).noticeCounts()).toEqual({ waiting: 0 });
+  expect(await service.app.get<Engine>(Engine).events.counts()).toEqual({ waiting: 0 });
   expect(await (await fetch(`${service.url}/metrics`)).text()).not.toContain('webhook_pending');
   await service.stop();
 });

@@ -30,7 +30,7 @@ requireBinary('redis-server')('slots of a Redis Cluster that are moved', () => {
     const both = [a, b];
     const slots = [...new Partitions(PARTITIONS).all.map((partition) => slotOf(`ws:0:{p${partition}}`)), slotOf('ws:0:{nodes}')];
     const users = Array.from({ length: 9 }, (_, index) => `user-${index}`);
-    for (const userId of users) await b.engine.watch(`user:${userId}`);
+    for (const userId of users) await b.engine.broker.watch(`user:${userId}`);
     const decided = new Map<string, boolean>();
     const faults: string[] = [];
     let asked = 0;
@@ -45,15 +45,20 @@ requireBinary('redis-server')('slots of a Redis Cluster that are moved', () => {
           fingerprint: 'f',
         });
         asked += 1;
-        const opened = await untilAvailable(() => self.engine.open(request));
+        const opened = await untilAvailable(() => self.engine.confirmations.open(request));
         // The same key finds the same prompt, wherever its slot is.
-        const found = await untilAvailable(() => other.engine.open({ ...request, callbackId: randomUUID() }));
+        const found = await untilAvailable(() => other.engine.confirmations.open({ ...request, callbackId: randomUUID() }));
         const { callbackId } = opened.confirmation;
         if (found.created || found.confirmation.callbackId !== callbackId) faults.push(`a second prompt for ${request.key}`);
         const answers = await Promise.all(
           [self, other].map((node, index) =>
             untilAvailable(() =>
-              node.engine.decide({ callbackId, scope: 'all', answeredBy: `device-${index}`, answer: { proceed: index === 0 } }),
+              node.engine.confirmations.decide({
+                callbackId,
+                scope: 'all',
+                answeredBy: `device-${index}`,
+                answer: { proceed: index === 0 },
+              }),
             ),
           ),
         );
@@ -78,7 +83,10 @@ requireBinary('redis-server')('slots of a Redis Cluster that are moved', () => {
     await works;
     expect(faults).toEqual([]);
     for (const [callbackId, proceed] of decided)
-      expect(await untilAvailable(() => a.engine.get(callbackId))).toMatchObject({ state: 'answered', decision: { proceed } });
+      expect(await untilAvailable(() => a.engine.confirmations.get(callbackId))).toMatchObject({
+        state: 'answered',
+        decision: { proceed },
+      });
     for (const { recorder } of both) {
       await recorder.nth('decided', decided.size);
       const told = recorder.of('decided').map(({ confirmation }) => confirmation.callbackId);
@@ -91,17 +99,17 @@ requireBinary('redis-server')('slots of a Redis Cluster that are moved', () => {
   it('show and tell what came while the subscriptions moved along', async () => {
     const [a, b] = [await nodes.start(), await nodes.start()];
     const slot = slotOf(`ws:0:{p${new Partitions(PARTITIONS).of('ann')}}`);
-    await b.engine.watch('user:ann');
-    await b.engine.watch('task:t');
+    await b.engine.broker.watch('user:ann');
+    await b.engine.broker.watch('task:t');
     const asked: string[] = [];
     const sent: string[] = [];
     let working = true;
     const asking = (async () => {
       while (working) {
-        asked.push((await untilAvailable(() => a.engine.open(question()))).confirmation.callbackId);
+        asked.push((await untilAvailable(() => a.engine.confirmations.open(question()))).confirmation.callbackId);
         const messageId = randomUUID();
         const message = { messageId, userId: 'ann', message: { type: 'mail' }, ttlMs: 600_000 };
-        await untilAvailable(() => a.engine.sendAcknowledged(message));
+        await untilAvailable(() => a.engine.broker.sendAcknowledged(message));
         sent.push(messageId);
         await delay(2);
       }

@@ -2,7 +2,7 @@
 import { check } from '../history/checker.js';
 import { Recorder } from '../history/recorder.js';
 import { ERROR, FaultySite, IOERR, REFUSALS_OF_A_FAULTY_STORE } from '../history/workloads/store-faults.js';
-import type { Fault } from '../../src/notification/engine/embedded/faulty-sqlite.js';
+import type { Fault } from '../support/faulty-sqlite.js';
 
 describe('a store of which a step fails', () => {
   const faults: [string, Pick<Fault, 'times' | 'effect'>][] = [

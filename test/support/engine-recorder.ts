@@ -19,7 +19,7 @@ export type EngineEvent =
   | { kind: 'evicted'; connectionId: string }
   | { kind: 'gap' }
   | { kind: 'missed'; channel: string; head: StreamPosition }
-  | { kind: 'notices' }
+  | { kind: 'webhook events' }
   | { kind: 'dropped'; count: number };
 
 type EventOf<Kind extends EngineEvent['kind']> = EngineEvent & { kind: Kind };
@@ -88,10 +88,10 @@ export class EngineRecorder implements EngineHandler {
     this.record({ kind: 'gap' });
   }
 
-  onNotices(): void {
-    this.record({ kind: 'notices' });
+  onWebhookEvents(): void {
+    this.record({ kind: 'webhook events' });
   }
-  onNoticesDropped(count: number): void {
+  onWebhookEventsDropped(count: number): void {
     this.record({ kind: 'dropped', count });
   }
 

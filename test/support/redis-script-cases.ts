@@ -3,7 +3,7 @@
  * A script that is not in this table fails the test that goes through it.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { EngineSettings, Notice, OpenRequest } from '../../src/notification/engine/engine.js';
+import type { EngineSettings, Waiting, WebhookEvent, OpenRequest } from '../../src/notification/engine/engine.js';
 import { Partitions } from '../../src/notification/engine/redis/partitions.js';
 import type { RedisEngineOptions } from '../../src/notification/engine/redis/redis-engine.js';
 import { PARTITIONS, type Node } from './redis-nodes.js';
@@ -19,7 +19,7 @@ export interface Scene {
   other: Node;
   startNode(): Promise<Node>;
   /** What `given` has claimed. */
-  notice?: Notice;
+  notice?: WebhookEvent;
   /** Between the node and Redis. */
   proxy: TcpProxy;
 }
@@ -58,25 +58,25 @@ const ask = (overrides: Partial<OpenRequest> = {}): OpenRequest => ({
   ...overrides,
 });
 const open = async ({ other }: Scene, overrides: Partial<OpenRequest> = {}): Promise<string> => {
-  const { confirmation } = await other.engine.open(ask(overrides));
+  const { confirmation } = await other.engine.confirmations.open(ask(overrides));
   return confirmation.callbackId;
 };
 /** As it is stored. */
 const ID = new Partitions(PARTITIONS).callbackId(CALLBACK, 'ann');
 const yes = ({ node }: Scene) =>
-  node.engine.decide({ callbackId: ID, scope: 'all', answeredBy: 'ann', answer: { proceed: true } });
+  node.engine.confirmations.decide({ callbackId: ID, scope: 'all', answeredBy: 'ann', answer: { proceed: true } });
 const cancel = ({ node }: Scene) =>
-  node.engine.cancelTask({ taskId: 'task-1', scope: 'all', cancelledBy: 'ann', allowUnknown: false });
+  node.engine.tasks.cancel({ taskId: 'task-1', scope: 'all', cancelledBy: 'ann', allowUnknown: false });
 const mail = {
   messageId: 'm-1',
   userId: 'ann',
   message: { type: 'mail' },
   ttlMs: 600_000,
 };
-const keep = ({ other }: Scene) => other.engine.sendAcknowledged(mail);
-const watchAnn = ({ other }: Scene) => other.engine.watch('user:ann');
+const keep = ({ other }: Scene) => other.engine.broker.sendAcknowledged(mail);
+const watchAnn = ({ other }: Scene) => other.engine.broker.watch('user:ann');
 const publish = ({ node }: Scene, channel = 'news') =>
-  node.engine.publish({ channel, message: { type: 'x' }, recoverable: true });
+  node.engine.broker.publish({ channel, message: { type: 'x' }, recoverable: true });
 
 const until = async (condition: () => Promise<boolean> | boolean): Promise<void> => {
   while (!(await condition())) await delay(5);
@@ -96,24 +96,24 @@ const withoutTimes = ({ status, confirmation }: { status: string; confirmation?:
 const noticed = async (scene: Scene): Promise<void> => {
   await open(scene);
   await yes({ ...scene, node: scene.other });
-  await scene.node.recorder.nth('notices');
+  await scene.node.recorder.nth('webhook events');
 };
 /** One that the node holds. */
-const claimed = async ({ node }: Scene): Promise<Notice> => {
+const claimed = async ({ node }: Scene): Promise<WebhookEvent> => {
   for (;;) {
-    const [notice] = await node.engine.claimNotices(1, 60_000);
+    const [notice] = await node.engine.events.claim(1, 60_000);
     if (notice) return notice;
     await delay(5);
   }
 };
-const waitingNotices = async ({ other }: Scene): Promise<number> => (await other.engine.noticeCounts()).waiting;
+const waitingNotices = async ({ other }: Scene): Promise<number> => (await other.engine.events.counts()).waiting;
 
 const forgetsTheTask: ScriptCase = {
   settings: { retentionMs: 400 },
-  given: ({ other }) => other.engine.claimTask('task-1', 'ann'),
+  given: ({ other }) => other.engine.tasks.claim('task-1', 'ann'),
   act: () => Promise.resolve(),
   lost: 'heals',
-  after: ({ other }) => until(async () => (await other.engine.getTask('task-1')) === undefined),
+  after: ({ other }) => until(async () => (await other.engine.tasks.get('task-1')) === undefined),
 };
 const cancels: ScriptCase = {
   given: async (scene) => {
@@ -132,18 +132,18 @@ const cancels: ScriptCase = {
 export const SCRIPT_CASES: Record<string, ScriptCase> = {
   open: {
     given: watchAnn,
-    act: ({ node }) => node.engine.open(ask()),
+    act: ({ node }) => node.engine.confirmations.open(ask()),
     same: ({ confirmation }: { confirmation: object }) => ({ ...confirmation, createdAt: 0 }),
     after: async ({ other }) => {
       const { confirmation } = await other.recorder.nth('opened');
-      expect(await other.engine.prompts.pendingIds('ann')).toEqual([confirmation.callbackId]);
+      expect((await other.engine.waiting('ann')).pendingIds).toEqual([confirmation.callbackId]);
       expect(other.recorder.of('opened')).toHaveLength(1);
     },
   },
   decide: { given: open, act: yes, same: withoutTimes, after: (scene) => decidedOnce(scene, 'answered') },
   withdraw: {
     given: open,
-    act: ({ node }) => node.engine.withdraw(ID, 'all', 'enough'),
+    act: ({ node }) => node.engine.confirmations.withdraw({ callbackId: ID, scope: 'all', reason: 'enough' }),
     same: withoutTimes,
     after: (scene) => decidedOnce(scene, 'withdrawn'),
   },
@@ -152,7 +152,7 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
     given: (scene) => open(scene, { timeoutMs: 1 }),
     act: async ({ node }) => {
       for (;;) {
-        const confirmation = await node.engine.get(ID);
+        const confirmation = await node.engine.confirmations.get(ID);
         if (confirmation?.state !== 'pending') return confirmation;
       }
     },
@@ -161,30 +161,30 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
   },
   list: {
     given: open,
-    act: ({ node }) => node.engine.list({ scope: ['ann'], limit: 10 }),
+    act: ({ node }) => node.engine.confirmations.list({ scope: ['ann'], limit: 10 }),
     same: ({ items }: { items: unknown[] }) => items.length,
   },
-  'pending-ids': { given: open, act: ({ node }) => node.engine.prompts.pendingIds('ann'), same: (ids: string[]) => ids },
+  'pending-ids': { given: open, act: ({ node }) => node.engine.waiting('ann'), same: ({ pendingIds }: Waiting) => pendingIds },
   'cancel-prompts': cancels,
   cancel: cancels,
   'cancel-done': cancels,
   resume: {
     given: async (scene) => {
-      await scene.other.engine.claimTask('task-1', 'ann');
+      await scene.other.engine.tasks.claim('task-1', 'ann');
       await cancel({ ...scene, node: scene.other });
     },
-    act: ({ node }) => node.engine.resumeTask('task-1'),
+    act: ({ node }) => node.engine.tasks.resume('task-1'),
     same: ({ task }: { task: object }) => task,
     after: async ({ other }) => {
       await other.recorder.nth('task', 2);
       expect(other.recorder.of('task').map(({ task }) => task.cancelled)).toEqual([true, false]);
-      expect((await other.engine.open(ask())).confirmation.state).toBe('pending');
+      expect((await other.engine.confirmations.open(ask())).confirmation.state).toBe('pending');
     },
   },
-  claim: { act: ({ node }) => node.engine.claimTask('task-1', 'ann'), same: (task: object) => task },
+  claim: { act: ({ node }) => node.engine.tasks.claim('task-1', 'ann'), same: (task: object) => task },
   'get-task': {
-    given: ({ other }) => other.engine.claimTask('task-1', 'ann'),
-    act: ({ node }) => node.engine.getTask('task-1'),
+    given: ({ other }) => other.engine.tasks.claim('task-1', 'ann'),
+    act: ({ node }) => node.engine.tasks.get('task-1'),
     same: (task: object) => task,
   },
   'is-busy': {
@@ -193,28 +193,28 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
     act: () => Promise.resolve(),
     lost: 'heals',
     // A task with pending prompts is not forgotten, however long it has not been named.
-    after: async ({ other }) => expect(await other.engine.getTask('task-1')).toMatchObject({ userId: 'ann' }),
+    after: async ({ other }) => expect(await other.engine.tasks.get('task-1')).toMatchObject({ userId: 'ann' }),
   },
   'task-partitions': forgetsTheTask,
   'forget-task': forgetsTheTask,
   publish: {
-    given: ({ other }) => other.engine.watch('news'),
+    given: ({ other }) => other.engine.broker.watch('news'),
     act: publish,
     // A plain message has no id of its caller's: who sends it again has sent two.
     once: true,
     after: async ({ other }) => {
       await other.recorder.nth('publication');
-      const { epoch, offset } = await other.engine.position('news');
+      const { epoch, offset } = await other.engine.broker.position('news');
       expect(offset).toBe(1);
-      const history = await other.engine.history({ channel: 'news', since: { epoch, offset: 0 }, limit: 10 });
+      const history = await other.engine.broker.history({ channel: 'news', since: { epoch, offset: 0 }, limit: 10 });
       expect(history).toMatchObject({ complete: true, publications: [{ offset: 1, message: { type: 'x' } }] });
       expect(other.recorder.of('publication')).toHaveLength(1);
     },
   },
   forward: {
     given: async ({ other }) => {
-      await other.engine.claimTask('task-1', 'ann');
-      await other.engine.watch('user:ann');
+      await other.engine.tasks.claim('task-1', 'ann');
+      await other.engine.broker.watch('user:ann');
     },
     act: (scene) => publish(scene, 'task:task-1'),
     once: true,
@@ -223,18 +223,18 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
       expect(other.recorder.of('publication')).toHaveLength(1);
     },
   },
-  position: { act: ({ node }) => node.engine.position('news'), same: ({ offset }: { offset: number }) => offset },
+  position: { act: ({ node }) => node.engine.broker.position('news'), same: ({ offset }: { offset: number }) => offset },
   'history-after': {
     given: (scene) => publish({ ...scene, node: scene.other }),
     act: async ({ node, other }) => {
-      const { epoch } = await other.engine.position('news');
-      return node.engine.history({ channel: 'news', since: { epoch, offset: 0 }, limit: 10 });
+      const { epoch } = await other.engine.broker.position('news');
+      return node.engine.broker.history({ channel: 'news', since: { epoch, offset: 0 }, limit: 10 });
     },
     same: ({ complete, publications }: { complete: boolean; publications: unknown[] }) => [complete, publications.length],
   },
   'name-owner': {
     given: watchAnn,
-    act: ({ node }) => node.engine.sendAcknowledged(mail),
+    act: ({ node }) => node.engine.broker.sendAcknowledged(mail),
     after: async ({ other }) => {
       await other.recorder.nth('message');
       expect(await other.engine.counts()).toMatchObject({ unacknowledgedMessages: 1 });
@@ -242,19 +242,19 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
   },
   keep: {
     given: watchAnn,
-    act: ({ node }) => node.engine.sendAcknowledged(mail),
+    act: ({ node }) => node.engine.broker.sendAcknowledged(mail),
     after: async ({ other }) => {
       await other.recorder.nth('message');
-      expect((await other.engine.unacknowledged('ann', 10)).items).toMatchObject([
+      expect((await other.engine.broker.unacknowledged('ann', 10)).items).toMatchObject([
         { messageId: mail.messageId, userId: mail.userId, message: mail.message },
       ]);
       expect(other.recorder.of('message')).toHaveLength(1);
     },
   },
-  owner: { given: keep, act: ({ node }) => node.engine.ack('m-1', 'all'), same: () => 'acknowledged' },
+  owner: { given: keep, act: ({ node }) => node.engine.broker.ack('m-1', 'all'), same: () => 'acknowledged' },
   ack: {
     given: keep,
-    act: ({ node }) => node.engine.ack('m-1', ['ann']),
+    act: ({ node }) => node.engine.broker.ack('m-1', ['ann']),
     same: (result: string) => (result === 'repeated' ? 'acknowledged' : result),
     after: async ({ other }) => {
       await other.recorder.nth('acknowledged');
@@ -265,105 +265,107 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
   acknowledged: {
     given: async (scene) => {
       await keep(scene);
-      await scene.other.engine.ack('m-1', 'all');
+      await scene.other.engine.broker.ack('m-1', 'all');
     },
-    act: ({ node }) => node.engine.isAcknowledged('m-1', 'ann'),
+    act: ({ node }) => node.engine.broker.isAcknowledged('m-1', 'ann'),
     same: (acknowledged: boolean) => acknowledged,
   },
   unacknowledged: {
     given: keep,
-    act: ({ node }) => node.engine.unacknowledged('ann', 10),
+    act: ({ node }) => node.engine.broker.unacknowledged('ann', 10),
     // The time at which it expires is the server's, and another one in each run.
     same: ({ items }: { items: { messageId: string; message: object }[] }) =>
       items.map(({ messageId, message }) => [messageId, message]),
   },
   counts: { given: open, act: ({ node }) => node.engine.counts(), same: (counts: object) => counts },
   revoke: {
-    act: ({ node }) => node.engine.revokeUser('ann'),
+    act: ({ node }) => node.engine.revocations.revoke('ann'),
     // Revoked again is revoked later: the list of events has another one.
     once: true,
     after: async ({ node, other }) => {
       for (const { recorder } of [node, other]) await recorder.nth('revoked');
-      expect(await other.engine.revokedAt('ann')).toBeDefined();
+      expect(await other.engine.revocations.revokedAt('ann')).toBeDefined();
     },
   },
   review: {
-    act: ({ node }) => node.engine.reviewAccess('ann'),
+    act: ({ node }) => node.engine.revocations.review('ann'),
     // Repeated it is one more event.
     once: true,
     after: async ({ node, other }) => {
       for (const { recorder } of [node, other]) await recorder.nth('review');
     },
   },
-  'revoked-at': { act: ({ node }) => node.engine.revokedAt('ann'), same: (moment?: number) => moment ?? null },
+  'revoked-at': { act: ({ node }) => node.engine.revocations.revokedAt('ann'), same: (moment?: number) => moment ?? null },
   'claim-notices': {
-    settings: { notices: AFTER_DECISIONS },
+    settings: { webhookEvents: AFTER_DECISIONS },
     given: noticed,
-    act: ({ node }) => node.engine.claimNotices(10, 60_000),
+    act: ({ node }) => node.engine.events.claim(10, 60_000),
     // What was claimed comes again when its lease has ended.
     once: true,
     after: async (scene) => expect(await waitingNotices(scene)).toBe(1),
   },
   'complete-notice': {
-    settings: { notices: AFTER_DECISIONS },
+    settings: { webhookEvents: AFTER_DECISIONS },
     given: async (scene) => {
       await noticed(scene);
       scene.notice = await claimed(scene);
     },
-    act: (scene) => scene.node.engine.completeNotice(scene.notice as Notice),
+    act: (scene) => scene.node.engine.events.complete(scene.notice as WebhookEvent),
     after: async (scene) => expect(await waitingNotices(scene)).toBe(0),
   },
   'postpone-notice': {
-    settings: { notices: AFTER_DECISIONS },
+    settings: { webhookEvents: AFTER_DECISIONS },
     given: async (scene) => {
       await noticed(scene);
       scene.notice = await claimed(scene);
     },
-    act: (scene) => scene.node.engine.postponeNotice(scene.notice as Notice, 1),
+    act: (scene) => scene.node.engine.events.postpone(scene.notice as WebhookEvent, 1),
     same: (given: boolean) => given,
     after: async (scene) => expect((await claimed(scene)).attempt).toBe(2),
   },
   'count-notices': {
-    settings: { notices: AFTER_DECISIONS },
+    settings: { webhookEvents: AFTER_DECISIONS },
     given: noticed,
-    act: ({ node }) => node.engine.noticeCounts(),
+    act: ({ node }) => node.engine.events.counts(),
     same: ({ waiting }: { waiting: number }) => waiting,
   },
   connect: {
-    act: ({ node }) => node.engine.connect('x', 'ann'),
-    after: async ({ other }) => expect(await other.engine.presence('ann')).toEqual({ connections: 1 }),
+    act: ({ node }) => node.engine.presence.connect('x', 'ann'),
+    after: async ({ other }) => expect(await other.engine.presence.count('ann')).toEqual({ connections: 1 }),
   },
   connected: {
-    given: ({ other }) => other.engine.connect('y', 'ann'),
-    act: ({ node }) => node.engine.presence('ann'),
+    given: ({ other }) => other.engine.presence.connect('y', 'ann'),
+    act: ({ node }) => node.engine.presence.count('ann'),
     same: (presence: object) => presence,
   },
   disconnect: {
-    given: ({ node }) => node.engine.connect('x', 'ann'),
-    act: ({ node }) => node.engine.disconnect('x', 'ann'),
-    after: async ({ other }) => expect(await other.engine.presence('ann')).toEqual({ connections: 0 }),
+    given: ({ node }) => node.engine.presence.connect('x', 'ann'),
+    act: ({ node }) => node.engine.presence.disconnect('x', 'ann'),
+    after: async ({ other }) => expect(await other.engine.presence.count('ann')).toEqual({ connections: 0 }),
   },
   describe: {
-    given: ({ node }) => node.engine.connect('x', 'ann'),
-    act: ({ node }) => node.engine.describe('x', 'ann', { connectedAt: 1, address: '::1' }),
-    after: async ({ other }) => expect(await other.engine.devices('ann')).toMatchObject([{ connectedAt: 1, address: '::1' }]),
+    given: ({ node }) => node.engine.presence.connect('x', 'ann'),
+    act: ({ node }) => node.engine.presence.describe('x', 'ann', { connectedAt: 1, address: '::1' }),
+    after: async ({ other }) =>
+      expect(await other.engine.presence.devices('ann')).toMatchObject([{ connectedAt: 1, address: '::1' }]),
   },
   'devices-of': {
     given: async ({ other }) => {
-      await other.engine.connect('y', 'ann');
-      await other.engine.describe('y', 'ann', { connectedAt: 1, address: '::1' });
+      await other.engine.presence.connect('y', 'ann');
+      await other.engine.presence.describe('y', 'ann', { connectedAt: 1, address: '::1' });
     },
-    act: ({ node }) => node.engine.devices('ann'),
+    act: ({ node }) => node.engine.presence.devices('ann'),
     same: ([device]: { connectedAt: number; address: string }[]) => [device?.connectedAt, device?.address],
   },
   watch: {
-    act: ({ node }) => node.engine.watch('news'),
+    act: ({ node }) => node.engine.broker.watch('news'),
     lost: 'heals',
     // Others count on it.
     after: (scene) =>
       until(
         async () =>
-          (await scene.other.engine.publish({ channel: 'news', message: { type: 'x' }, recoverable: false })).deliveredTo === 1,
+          (await scene.other.engine.broker.publish({ channel: 'news', message: { type: 'x' }, recoverable: false }))
+            .deliveredTo === 1,
       ),
   },
   heartbeat: {

@@ -1,5 +1,5 @@
 import { EngineUnavailableError } from '../../src/notification/notification.errors.js';
-import type { Engine, Task } from '../../src/notification/engine/engine.js';
+import type { Task } from '../../src/notification/engine/engine.js';
 import { Cancellations } from '../../src/notification/task/cancellations.js';
 import { nextTurn } from '../support/fake-connection.js';
 
@@ -7,7 +7,7 @@ const task = (taskId: string, cancelled: boolean, reason?: string): Task => ({ t
 
 /** Cancellations over an engine that knows these tasks. */
 function over(getTask: (taskId: string) => Promise<Task | undefined>): Cancellations {
-  return new Cancellations({ getTask } as unknown as Engine, 60_000);
+  return new Cancellations({ get: getTask }, 60_000);
 }
 
 describe('cancellations', () => {

@@ -2,7 +2,7 @@
 import type { Access } from '../../src/notification/access/access.js';
 import { Hub } from '../../src/notification/connection/hub.js';
 import type { Identity } from '../../src/notification/connection/connection.js';
-import type { Engine } from '../../src/notification/engine/engine.js';
+import type { Broker, ConfirmationStore, Engine, Presence, TaskStore } from '../../src/notification/engine/engine.js';
 import { EngineUnavailableError } from '../../src/notification/notification.errors.js';
 import type { AccessReview } from '../../src/notification/subscription/access-review.js';
 import { Identities } from '../../src/notification/subscription/identities.js';
@@ -40,7 +40,7 @@ function makeSite(identity?: Identity, maxSubscriptions = 10): Site {
     if (now === 0) watched.delete(channel);
     else watched.set(channel, now);
   };
-  const engine = {
+  const parts = {
     watch: async (channel: string) => {
       count(channel, 1);
       await hold.until;
@@ -67,17 +67,19 @@ function makeSite(identity?: Identity, maxSubscriptions = 10): Site {
       reach('waiting');
       return { position: { epoch: 'e', offset: 0 }, pendingIds: [], hasMessages: false };
     },
-  } as unknown as Engine;
+  };
+  const broker = parts as unknown as Broker;
+  const engine = { broker, presence: parts as unknown as Presence, waiting: parts.waiting } as unknown as Engine;
   const hub = new Hub();
   const index = new SubscriptionIndex();
   const fake = fakeConnection(identity);
   hub.add(fake.connection);
-  const pending = new PendingPrompts(engine);
+  const pending = new PendingPrompts({} as ConfirmationStore);
   const identities = new Identities(engine, hub, index, pending);
   const review = { assertMaySubscribe: async () => undefined } as unknown as AccessReview;
   const access = {} as Access;
-  const recoveries = new Recoveries(engine, index);
-  const subscriptions = new Subscriptions(engine, { maxSubscriptions }, access, review, identities, index, pending, recoveries);
+  const recoveries = new Recoveries(broker, {} as TaskStore, index);
+  const subscriptions = new Subscriptions(broker, { maxSubscriptions }, access, review, identities, index, pending, recoveries);
   return { ...fake, subscriptions, identities, index, hub, watched, users, failing, hold };
 }
 

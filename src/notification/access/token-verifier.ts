@@ -10,7 +10,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { isIdentifier } from '../../protocol/identifier.js';
-import { Engine } from '../engine/engine.js';
+import { Revocations } from '../engine/revocations.js';
 import { NotificationError } from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
 import type { AuthenticatedUser } from './authenticator.js';
@@ -34,7 +34,7 @@ export class Tokens {
 
   constructor(
     @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
-    @Inject(Engine) private readonly engine: Engine,
+    @Inject(Revocations) private readonly revocations: Revocations,
     private readonly addresses: Addresses,
   ) {}
 
@@ -56,7 +56,7 @@ export class Tokens {
 
   /** Whether the token was issued before its user was revoked, or does not say when it was. */
   async isRevoked({ userId, issuedAt = 0 }: Pick<AuthenticatedUser, 'userId' | 'issuedAt'>): Promise<boolean> {
-    const revokedAt = await this.engine.revokedAt(userId);
+    const revokedAt = await this.revocations.revokedAt(userId);
     return revokedAt !== undefined && issuedAt <= revokedAt;
   }
 

@@ -9,7 +9,7 @@ import { Logger } from '@nestjs/common';
 import { LONGEST_TIMEOUT_MS } from '../pacing/clock.js';
 import { readWhenAvailable } from '../engine/retry-while-unavailable.js';
 import type { Arrival } from '../engine/deadlines.js';
-import type { Confirmation, ConfirmationQuery, Engine, Page, Scope } from '../engine/engine.js';
+import type { Confirmation, ConfirmationQuery, ConfirmationStore, DecideResult, Page, Scope } from '../engine/engine.js';
 import {
   AlreadyResolvedError,
   ConfirmationLostError,
@@ -69,7 +69,7 @@ export class Confirmations {
   private closed = false;
 
   constructor(
-    private readonly engine: Engine,
+    private readonly store: ConfirmationStore,
     private readonly defaults: AskDefaults & { maxPayload: number },
   ) {}
 
@@ -152,18 +152,18 @@ export class Confirmations {
     const prompt = await this.get(callbackId, by.scope);
     const answer = isDecided(prompt) ? lenientAnswer(prompt, given) : checkAnswer(callbackId, prompt.prompt, given);
     const { scope, userId: answeredBy, via, arrival } = by;
-    const result = await this.engine.decide({ callbackId, scope, answeredBy, via, answer, arrival });
+    const result = await this.store.decide({ callbackId, scope, answeredBy, via, answer, arrival });
     return outcomeOf(result, callbackId);
   }
 
   /** @throws NotFoundError, AlreadyResolvedError, EngineUnavailableError */
   async withdraw(callbackId: string, scope: Scope, via?: string, arrival?: Arrival): Promise<Settled> {
-    return outcomeOf(await this.engine.withdraw(callbackId, scope, undefined, via, arrival), callbackId);
+    return outcomeOf(await this.store.withdraw({ callbackId, scope, via, arrival }), callbackId);
   }
 
   /** @throws NotFoundError for what does not exist or lies outside the scope */
   async get(callbackId: string, scope: Scope): Promise<Confirmation> {
-    const confirmation = await this.engine.get(callbackId);
+    const confirmation = await this.store.get(callbackId);
     if (!confirmation || (scope !== 'all' && !scope.includes(confirmation.userId)))
       throw new NotFoundError('confirmation', callbackId);
     return confirmation;
@@ -176,7 +176,7 @@ export class Confirmations {
     let bytes = 0;
     let next = Math.min(limit, FIRST_ROWS);
     do {
-      const page = await this.engine.list({ ...query, limit: next, cursor });
+      const page = await this.store.list({ ...query, limit: next, cursor });
       items.push(...page.items);
       bytes += JSON.stringify(page.items).length;
       cursor = page.cursor;
@@ -208,7 +208,7 @@ export class Confirmations {
 
   private async look(callbackId: string): Promise<void> {
     const lose = this.callbacks.loser(callbackId);
-    const confirmation = await this.engine.get(callbackId);
+    const confirmation = await this.store.get(callbackId);
     if (!confirmation) lose(new ConfirmationLostError(callbackId));
     else if (isDecided(confirmation)) this.settle(confirmation);
   }
@@ -217,7 +217,7 @@ export class Confirmations {
     const opening = prepare(request, this.defaults);
     const waiter = this.callbacks.wait(opening.callbackId);
     try {
-      const { created, confirmation } = await this.engine.open(opening);
+      const { created, confirmation } = await this.store.open(opening);
       const asProposed = confirmation.callbackId === opening.callbackId;
       waiter.found(confirmation.callbackId);
       if ((created && asProposed) || isDecided(confirmation)) return { created, confirmation, waiter };
@@ -264,7 +264,7 @@ export class Confirmations {
     let unsure = false;
     while (!over.signal.aborted && !this.closed) {
       try {
-        const result = await this.engine.withdraw(callbackId, 'all', reason);
+        const result = await this.store.withdraw({ callbackId, scope: 'all', reason });
         const isOurs = result.status === 'accepted' || (result.status === 'repeated' && unsure);
         if (isOurs && isDecided(result.confirmation)) onWithdrawn?.(result.confirmation);
         return;
@@ -283,7 +283,7 @@ export class Confirmations {
 /** The text of an error, without what a store would cut or replace. */
 const storable = (text: string): string => text.replace(/\0|\p{Surrogate}/gu, '\ufffd');
 
-function outcomeOf(result: Awaited<ReturnType<Engine['decide']>>, callbackId: string): Settled {
+function outcomeOf(result: DecideResult, callbackId: string): Settled {
   if (result.status === 'not_found') throw new NotFoundError('confirmation', callbackId);
   const { confirmation } = result;
   if (!isDecided(confirmation)) throw new EngineUnavailableError('the engine reported a decision and gave none');

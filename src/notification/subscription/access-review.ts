@@ -16,7 +16,7 @@ import { Tokens } from '../access/token-verifier.js';
 import type { Connection } from '../connection/connection.js';
 import { Hub } from '../connection/hub.js';
 import { TimerWheel } from '../pacing/timer-wheel.js';
-import { Engine } from '../engine/engine.js';
+import { TaskStore } from '../engine/task-store.js';
 import { EngineUnavailableError, NotificationError } from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
 import { SubscriptionIndex } from './subscription-index.js';
@@ -34,7 +34,7 @@ export class AccessReview implements OnModuleInit {
 
   constructor(
     @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
-    @Inject(Engine) private readonly engine: Engine,
+    @Inject(TaskStore) private readonly tasks: TaskStore,
     private readonly access: Access,
     private readonly rights: Rights,
     private readonly tokens: Tokens,
@@ -99,7 +99,7 @@ export class AccessReview implements OnModuleInit {
   private async ownerIfAllowed({ identity }: Connection, channel: ParsedChannel): Promise<string | undefined> {
     if (this.access.isOpen || channel.kind === 'broadcast') return undefined;
     if (channel.kind === 'task') {
-      const task = await this.engine.getTask(channel.taskId);
+      const task = await this.tasks.get(channel.taskId);
       await this.access.assertCanReach(identity, task?.userId ?? null, 'task');
       return task?.userId ?? undefined;
     }

@@ -2,7 +2,7 @@
  * Callers of this node that wait for a message's acknowledgement. The engine's event ends the wait. An event can be lost, so the
  * store is read at the end of each wait and after each gap.
  */
-import type { Engine } from '../engine/engine.js';
+import type { Broker } from '../engine/broker.js';
 import { LONGEST_TIMEOUT_MS } from '../pacing/clock.js';
 import { clearTimeout, setTimeout } from '../pacing/time-source.js';
 
@@ -14,7 +14,7 @@ interface Waiter {
 export class Acknowledgements {
   private readonly waiters = new Map<string, Waiter>();
 
-  constructor(private readonly engine: Engine) {}
+  constructor(private readonly broker: Broker) {}
 
   /**
    * Waits at most `timeoutMs`. To be called before the message is sent.
@@ -40,7 +40,7 @@ export class Acknowledgements {
   /** Events may have been lost: reads every message that somebody waits for. */
   async reread(): Promise<void> {
     for (const [messageId, { userId, finish }] of [...this.waiters])
-      if (await this.engine.isAcknowledged(messageId, userId)) finish(true);
+      if (await this.broker.isAcknowledged(messageId, userId)) finish(true);
   }
 
   /** Callers that wait learn that there is no acknowledgement yet. */
@@ -52,7 +52,7 @@ export class Acknowledgements {
     const waiter = this.waiters.get(messageId);
     if (!waiter) return;
     try {
-      waiter.finish(await this.engine.isAcknowledged(messageId, waiter.userId));
+      waiter.finish(await this.broker.isAcknowledged(messageId, waiter.userId));
     } catch {
       // The engine is away: whether the message was acknowledged is not known.
       waiter.finish(undefined);

@@ -11,7 +11,7 @@ import { userChannel } from '../../protocol/channels.js';
 import type { Connection, Identity } from '../connection/connection.js';
 import { endingWith } from '../connection/frame-source.js';
 import { Hub } from '../connection/hub.js';
-import { Engine } from '../engine/engine.js';
+import { Engine, EVERYTHING } from '../engine/engine.js';
 import { PendingPrompts } from './pending-prompts.js';
 import { REDELIVERY, redeliver } from './redelivery.js';
 import { SubscriptionIndex } from './subscription-index.js';
@@ -28,9 +28,6 @@ interface Registration {
   /** The engine's last description of the connection. */
   described?: { roundTripMs: number | undefined; at: number };
 }
-
-/** The channel of anonymous connections: every user's and every task's events. */
-const EVERYTHING = '*';
 
 const DESCRIBE_EVERY_MS = 60_000;
 
@@ -85,7 +82,7 @@ export class Identities {
     const isNews = !described || (described.roundTripMs === undefined && roundTripMs !== undefined);
     if (!isNews && performance.now() < described.at + DESCRIBE_EVERY_MS) return;
     registration.described = { roundTripMs, at: performance.now() };
-    this.engine
+    this.engine.presence
       .describe(connection.id, userId, { connectedAt, address, roundTripMs })
       .catch((error: unknown) => this.logger.debug(`a connection could not be described: ${String(error)}`));
   }
@@ -94,8 +91,8 @@ export class Identities {
     if (this.registrations.get(connection)?.channel === channel) return;
     const registration: Registration = { channel, userId };
     try {
-      await this.engine.watch(channel);
-      if (userId !== undefined) await this.engine.connect(connection.id, userId);
+      await this.engine.broker.watch(channel);
+      if (userId !== undefined) await this.engine.presence.connect(connection.id, userId);
     } catch (error) {
       await this.release(connection, registration);
       throw error;
@@ -121,8 +118,8 @@ export class Identities {
   private async release(connection: Connection, { channel, userId }: Registration): Promise<void> {
     if (userId !== undefined) void this.index.get(connection, channel)?.end();
     const undone = await Promise.allSettled([
-      userId === undefined ? undefined : this.engine.disconnect(connection.id, userId),
-      this.engine.unwatch(channel),
+      userId === undefined ? undefined : this.engine.presence.disconnect(connection.id, userId),
+      this.engine.broker.unwatch(channel),
     ]);
     for (const step of undone)
       if (step.status === 'rejected') this.logger.debug(`an identity could not be taken back in time: ${String(step.reason)}`);

@@ -5,7 +5,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ChangesWhileReading, type ReadingNotes } from '../connection/changes-while-reading.js';
 import { PAGE_BYTES, type Confirmation, type Page, type Scope } from '../engine/engine.js';
-import { Engine } from '../engine/engine.js';
+import { ConfirmationStore } from '../engine/confirmation-store.js';
 
 /** How many of a task's pending prompts a reply names; it names all of a user's. */
 const MAX_TASK_PENDING = 1000;
@@ -18,7 +18,7 @@ const PENDING_ROWS = 20;
 export class PendingPrompts {
   private readonly decisions = new ChangesWhileReading();
 
-  constructor(@Inject(Engine) private readonly engine: Engine) {}
+  constructor(@Inject(ConfirmationStore) private readonly store: ConfirmationStore) {}
 
   /** A prompt was decided, on whichever node. */
   onDecided(callbackId: string): void {
@@ -42,7 +42,7 @@ export class PendingPrompts {
       let cursor = from;
       let bytes = 0;
       do {
-        const page = await this.engine.list({
+        const page = await this.store.list({
           scope,
           state: 'pending',
           limit: Math.min(limit - items.length, PENDING_ROWS),
@@ -62,7 +62,7 @@ export class PendingPrompts {
       const ids: string[] = [];
       let cursor: string | undefined;
       do {
-        const page = await this.engine.list({ scope, taskId, state: 'pending', limit: TASK_PENDING_ROWS, cursor });
+        const page = await this.store.list({ scope, taskId, state: 'pending', limit: TASK_PENDING_ROWS, cursor });
         ids.push(...page.items.map(({ callbackId }) => callbackId));
         cursor = page.cursor;
       } while (cursor !== undefined && ids.length < MAX_TASK_PENDING);

@@ -6,7 +6,8 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { parseChannel } from '../../protocol/channels.js';
 import type { StreamPosition } from '../../protocol/messages.js';
 import type { FrameSource } from '../connection/frame-source.js';
-import { Engine, type HistoryResult } from '../engine/engine.js';
+import { Broker, type HistoryResult } from '../engine/broker.js';
+import { TaskStore } from '../engine/task-store.js';
 import { readWhenAvailable } from '../engine/retry-while-unavailable.js';
 import { recover } from './recovery.js';
 import type { Start, Subscription } from './subscription.js';
@@ -23,7 +24,8 @@ export class Recoveries {
   private checkAgain = false;
 
   constructor(
-    @Inject(Engine) private readonly engine: Engine,
+    @Inject(Broker) private readonly broker: Broker,
+    @Inject(TaskStore) private readonly tasks: TaskStore,
     private readonly index: SubscriptionIndex,
   ) {}
 
@@ -72,7 +74,7 @@ export class Recoveries {
   private async check(channel: string): Promise<void> {
     const wanted = (): boolean => this.index.subscribersOf(channel).size > 0;
     try {
-      const head = await readWhenAvailable(wanted, () => this.engine.position(channel));
+      const head = await readWhenAvailable(wanted, () => this.broker.position(channel));
       if (head) this.onMissed(channel, head);
     } catch (error) {
       this.logger.error(`the position of a channel could not be read after a gap: ${String(error)}`);
@@ -83,7 +85,7 @@ export class Recoveries {
     const { channel, connection } = subscription;
     const wanted = (): boolean => connection.isOpen && subscription.isReading(start.recovering);
     const read = async (since: StreamPosition): Promise<HistoryResult | undefined> => {
-      const page = await readWhenAvailable(wanted, () => this.engine.history({ channel, since, limit: PAGE_SIZE }));
+      const page = await readWhenAvailable(wanted, () => this.broker.history({ channel, since, limit: PAGE_SIZE }));
       // Asked after the page was read: if the task still belongs to that user, it did so when the page was read.
       if (!page || (await this.isGranted(subscription, wanted))) return page;
       if (wanted()) await subscription.revoke();
@@ -96,7 +98,7 @@ export class Recoveries {
   private async isGranted({ channel, ownerId }: Subscription, wanted: () => boolean): Promise<boolean> {
     const parsed = parseChannel(channel);
     if (ownerId === undefined || parsed.kind !== 'task') return true;
-    const task = await readWhenAvailable(wanted, () => this.engine.getTask(parsed.taskId));
+    const task = await readWhenAvailable(wanted, () => this.tasks.get(parsed.taskId));
     return task?.userId === ownerId;
   }
 }

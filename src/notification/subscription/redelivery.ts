@@ -55,9 +55,9 @@ export function* redeliver(
     } while (cursor !== undefined);
   }
   const prompts = (limit: number, cursor?: string): Promise<Page<Confirmation>> =>
-    engine.list({ scope: [userId], state: 'pending', limit, cursor });
+    engine.confirmations.list({ scope: [userId], state: 'pending', limit, cursor });
   const messages = (limit: number, cursor?: string): Promise<Page<AcknowledgedMessage>> =>
-    engine.unacknowledged(userId, limit, cursor);
+    engine.broker.unacknowledged(userId, limit, cursor);
   if (waiting.pendingIds.length > 0)
     yield* show(
       prompts,

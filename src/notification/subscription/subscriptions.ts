@@ -12,7 +12,7 @@ import { Access } from '../access/access.js';
 import { channelOf, userChannel, type ParsedChannel } from '../../protocol/channels.js';
 import type { StreamPosition, Subscribed } from '../../protocol/messages.js';
 import type { Connection } from '../connection/connection.js';
-import { Engine } from '../engine/engine.js';
+import { Broker } from '../engine/broker.js';
 import { NotificationError } from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
 import { AccessReview } from './access-review.js';
@@ -34,7 +34,7 @@ export class Subscriptions {
   private readonly logger = new Logger(Subscriptions.name);
 
   constructor(
-    @Inject(Engine) private readonly engine: Engine,
+    @Inject(Broker) private readonly broker: Broker,
     @Inject(ResolvedOptions) private readonly options: Pick<ResolvedOptions, 'maxSubscriptions'>,
     private readonly access: Access,
     private readonly review: AccessReview,
@@ -103,7 +103,7 @@ export class Subscriptions {
     this.index.add(subscription);
     if (isWatched) return subscription;
     try {
-      await this.engine.watch(name);
+      await this.broker.watch(name);
     } catch (error) {
       await subscription.end();
       throw error;
@@ -116,7 +116,7 @@ export class Subscriptions {
     this.index.remove(subscription);
     if (isWatched) return;
     try {
-      await this.engine.unwatch(subscription.channel);
+      await this.broker.unwatch(subscription.channel);
     } catch (error) {
       this.logger.debug(`a channel could not be left in time: ${String(error)}`);
     }
@@ -140,14 +140,14 @@ export class Subscriptions {
       case 'task': {
         const scope = await this.access.scopeOf(identity);
         const [position, pending] = await Promise.all([
-          this.engine.position(channelOf(channel)),
+          this.broker.position(channelOf(channel)),
           this.pending.idsOfTask(scope, channel.taskId),
         ]);
         return { position, pending };
       }
       case 'broadcast':
       case 'named':
-        return { position: await this.engine.position(channelOf(channel)), pending: [] };
+        return { position: await this.broker.position(channelOf(channel)), pending: [] };
       default:
         return channel satisfies never;
     }

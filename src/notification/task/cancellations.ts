@@ -4,7 +4,7 @@
  */
 import { Logger } from '@nestjs/common';
 import { Subject, type Observable } from 'rxjs';
-import type { Engine, Task } from '../engine/engine.js';
+import type { Task, TaskStore } from '../engine/task-store.js';
 import { readWhenAvailable } from '../engine/retry-while-unavailable.js';
 import { printable } from '../access/printable.js';
 import { Date, clearInterval, setInterval } from '../pacing/time-source.js';
@@ -22,7 +22,7 @@ export class Cancellations {
   private closed = false;
 
   constructor(
-    private readonly engine: Engine,
+    private readonly tasks: Pick<TaskStore, 'get'>,
     private readonly retentionMs: number,
   ) {
     this.sweep = setInterval(() => this.forgetOld(), Math.min(retentionMs, 3_600_000)).unref();
@@ -72,7 +72,7 @@ export class Cancellations {
     try {
       const task = await readWhenAvailable(
         () => !this.closed && !controller.signal.aborted,
-        () => this.engine.getTask(taskId),
+        () => this.tasks.get(taskId),
       );
       if (task?.cancelled) controller.abort(cancelReason(task));
     } catch (error) {

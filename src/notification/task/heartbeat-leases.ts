@@ -7,7 +7,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { LEASE_CHANNEL_PREFIX } from '../../protocol/channels.js';
-import type { Engine } from '../engine/engine.js';
+import type { Broker } from '../engine/broker.js';
 import type { Heartbeats } from './heartbeats.js';
 import { printable } from '../access/printable.js';
 
@@ -16,7 +16,7 @@ export class HeartbeatLeases {
 
   constructor(
     private readonly heartbeats: Heartbeats,
-    private readonly engine: Pick<Engine, 'watch' | 'unwatch' | 'publish'>,
+    private readonly broker: Pick<Broker, 'watch' | 'unwatch' | 'publish'>,
     private readonly warn: (message: string) => void,
   ) {}
 
@@ -25,9 +25,9 @@ export class HeartbeatLeases {
     const channel = LEASE_CHANNEL_PREFIX + taskId;
     const isNew = this.heartbeats.lease(userId, taskId, intervalMs, ttlMs, () => {
       // Also after a `watch` that failed: it counts, and is tried again until it is taken back.
-      void this.said(taskId, this.engine.unwatch(channel));
+      void this.said(taskId, this.broker.unwatch(channel));
     });
-    if (isNew) await this.said(taskId, this.engine.watch(channel));
+    if (isNew) await this.said(taskId, this.broker.watch(channel));
     await this.said(taskId, this.tell(channel));
   }
 
@@ -52,6 +52,6 @@ export class HeartbeatLeases {
   }
 
   private async tell(channel: string): Promise<void> {
-    await this.engine.publish({ channel, message: { node: this.node }, recoverable: false });
+    await this.broker.publish({ channel, message: { node: this.node }, recoverable: false });
   }
 }

@@ -6,7 +6,7 @@
  *  2. At most `CONCURRENCY` attempts are under way; while the receiver fails, one.
  *  3. The engine wakes; there is no timer here. What cannot be told to the engine comes again when its lease ends.
  */
-import type { Engine, Notice } from '../engine/engine.js';
+import type { EventQueue, WebhookEvent } from '../engine/event-queue.js';
 import type { NotificationMetrics } from '../notification.metrics.js';
 import type { ResolvedWebhook } from './webhook-options.js';
 import { pauseMs } from './back-off.js';
@@ -41,7 +41,7 @@ export class WebhookSender {
    * @param publicUrl where people reach the service, for the `url` of the events that ask for them
    */
   constructor(
-    private readonly engine: Pick<Engine, 'claimNotices' | 'completeNotice' | 'postponeNotice' | 'noticeCounts'>,
+    private readonly queue: EventQueue,
     settings: ResolvedWebhook | undefined,
     private readonly metrics: NotificationMetrics,
     private readonly logger: SenderLogger,
@@ -50,7 +50,7 @@ export class WebhookSender {
     this.receiver = settings && new Receiver(settings);
     this.leaseMs = Math.ceil(settings?.timeoutMs ?? 0) + MARGIN_MS;
     this.complaints = new FailureLog((message) => logger.warn(message));
-    if (settings) metrics.observeNotices(() => engine.noticeCounts());
+    if (settings) metrics.observeNotices(() => queue.counts());
   }
 
   /** Begins to send, with what is left from before. */
@@ -88,19 +88,19 @@ export class WebhookSender {
         const free = (this.complaints.isFailing ? 1 : CONCURRENCY) - this.underWay.size;
         if (free <= 0) return; // whatever ends wakes
         this.isWanted = false;
-        const notices = await this.engine.claimNotices(free, this.leaseMs);
-        if (notices.length === free) this.isWanted = true;
-        for (const notice of notices) this.begin(receiver, notice);
+        const events = await this.queue.claim(free, this.leaseMs);
+        if (events.length === free) this.isWanted = true;
+        for (const event of events) this.begin(receiver, event);
       }
     } catch (error) {
       // The engine wakes again when it can.
-      this.logger.debug(`claiming notices failed: ${String(error)}`);
+      this.logger.debug(`claiming webhook events failed: ${String(error)}`);
     }
   }
 
-  private begin(receiver: Receiver, notice: Notice): void {
-    const sending = this.send(receiver, notice)
-      .catch((error: unknown) => this.logger.debug(`notice ${notice.id} comes again when its lease ends: ${String(error)}`))
+  private begin(receiver: Receiver, event: WebhookEvent): void {
+    const sending = this.send(receiver, event)
+      .catch((error: unknown) => this.logger.debug(`webhook event ${event.id} comes again when its lease ends: ${String(error)}`))
       .finally(() => {
         this.underWay.delete(sending);
         if (this.isWanted) this.wake();
@@ -108,18 +108,18 @@ export class WebhookSender {
     this.underWay.add(sending);
   }
 
-  private async send(receiver: Receiver, notice: Notice): Promise<void> {
-    const attempt = await receiver.post(notice.id, webhookBody(notice, this.publicUrl), this.stop.signal);
+  private async send(receiver: Receiver, event: WebhookEvent): Promise<void> {
+    const attempt = await receiver.post(event.id, webhookBody(event, this.publicUrl), this.stop.signal);
     if (attempt.delivered) {
       this.metrics.webhooksSent.inc();
       this.complaints.succeeded();
-      await this.engine.completeNotice(notice);
+      await this.queue.complete(event);
     } else if (this.stop.signal.aborted) {
-      await this.engine.postponeNotice(notice, 0);
+      await this.queue.postpone(event, 0);
     } else {
       this.metrics.webhooksFailed.inc();
       this.complaints.failed(attempt.reason);
-      await this.engine.postponeNotice(notice, pauseMs(notice.attempt, attempt.askedMs));
+      await this.queue.postpone(event, pauseMs(event.attempt, attempt.askedMs));
     }
   }
 }

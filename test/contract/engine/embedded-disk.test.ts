@@ -38,7 +38,7 @@ describe('a full disk', () => {
   const openUntilFull = async (): Promise<string[]> => {
     const ids: string[] = [];
     for (;;) {
-      const results = await Promise.allSettled(Array.from({ length: 20 }, () => engine.open(large())));
+      const results = await Promise.allSettled(Array.from({ length: 20 }, () => engine.confirmations.open(large())));
       for (const result of results) {
         if (result.status === 'fulfilled') ids.push(result.value.confirmation.callbackId);
         else expect(result.reason).toBeInstanceOf(StoreFullError);
@@ -74,36 +74,41 @@ describe('a full disk', () => {
     if (disk === undefined) return;
     writeFileSync(join(disk, 'ballast'), Buffer.alloc(6 * MEBIBYTE, 1));
     await start();
-    await engine.sendAcknowledged({ messageId: 'm', userId: 'ann', message: { type: 'mail' }, ttlMs: 600_000 });
+    await engine.broker.sendAcknowledged({ messageId: 'm', userId: 'ann', message: { type: 'mail' }, ttlMs: 600_000 });
     const ids = await openUntilFull();
     expect(ids.length).toBeGreaterThan(100);
     fillUp();
-    await expect(engine.open(large())).rejects.toThrow(StoreFullError);
-    await expect(engine.publish({ channel: 'news', message: { type: 'note' }, recoverable: true })).rejects.toThrow(
+    await expect(engine.confirmations.open(large())).rejects.toThrow(StoreFullError);
+    await expect(engine.broker.publish({ channel: 'news', message: { type: 'note' }, recoverable: true })).rejects.toThrow(
       StoreFullError,
     );
-    expect((await engine.publish({ channel: 'news', message: { type: 'note' }, recoverable: false })).deliveredTo).toBe(1);
+    expect((await engine.broker.publish({ channel: 'news', message: { type: 'note' }, recoverable: false })).deliveredTo).toBe(1);
 
     const [first, second, ...rest] = [ids.slice(0, 200), ids.slice(200, 300), ids.slice(300)];
     const answer = (callbackId: string) =>
-      engine.decide({ callbackId, scope: 'all', answeredBy: 'ann', answer: { proceed: true, feedback: 'f'.repeat(8000) } });
+      engine.confirmations.decide({
+        callbackId,
+        scope: 'all',
+        answeredBy: 'ann',
+        answer: { proceed: true, feedback: 'f'.repeat(8000) },
+      });
     for (const id of first ?? []) expect((await answer(id)).status).toBe('accepted');
     fillUp();
     await engine.close();
     await start();
     for (const { status } of await Promise.all((second ?? []).map(answer))) expect(status).toBe('accepted');
-    expect(await engine.ack('m', 'all')).toBe('acknowledged');
-    expect((await engine.cancelTask({ taskId: 'task-1', scope: 'all', cancelledBy: null, allowUnknown: true })).status).toBe(
+    expect(await engine.broker.ack('m', 'all')).toBe('acknowledged');
+    expect((await engine.tasks.cancel({ taskId: 'task-1', scope: 'all', cancelledBy: null, allowUnknown: true })).status).toBe(
       'cancelled',
     );
-    for (const id of rest.flat()) expect((await engine.get(id))?.state).toBe('cancelled');
-    await expect(engine.open(large())).rejects.toThrow(StoreFullError);
+    for (const id of rest.flat()) expect((await engine.confirmations.get(id))?.state).toBe('cancelled');
+    await expect(engine.confirmations.open(large())).rejects.toThrow(StoreFullError);
 
     expect(folder.log.some((line) => line.includes('reserve is in use'))).toBe(true);
     for (const name of ['filler', 'ballast']) rmSync(join(disk, name));
-    await engine.resumeTask('task-1');
+    await engine.tasks.resume('task-1');
     while (
-      await engine.open(question()).then(
+      await engine.confirmations.open(question()).then(
         () => false,
         (error: unknown) => error instanceof StoreFullError,
       )
@@ -112,6 +117,6 @@ describe('a full disk', () => {
     expect(folder.log.some((line) => line.includes('has room again'))).toBe(true);
     await engine.close();
     await start();
-    for (const id of [...(first ?? []), ...(second ?? [])]) expect((await engine.get(id))?.state).toBe('answered');
+    for (const id of [...(first ?? []), ...(second ?? [])]) expect((await engine.confirmations.get(id))?.state).toBe('answered');
   });
 });

@@ -2,6 +2,7 @@
 import type { EmbeddedEngine } from '../../../src/notification/engine/embedded/embedded-engine.js';
 import { EngineUnavailableError, StoreFullError } from '../../../src/notification/notification.errors.js';
 import { EngineFolder } from '../../support/engine-folder.js';
+import { FaultyStore } from '../../support/faulty-store.js';
 import { EngineRecorder } from '../../support/engine-recorder.js';
 import { AFTER_DECISIONS } from '../../support/webhook-events.js';
 import { question } from './engine-suite.js';
@@ -13,15 +14,17 @@ describe('faults of the store', () => {
   let folder: EngineFolder;
   let engine: EmbeddedEngine;
   let recorder: EngineRecorder;
+  let store: FaultyStore;
 
   const start = async (settings = {}): Promise<void> => {
     recorder = new EngineRecorder();
-    engine = folder.engineWith(settings, { faults: true });
+    store = new FaultyStore();
+    engine = folder.engineWith(settings, { newWorker: store.newWorker });
     await engine.start(recorder);
     await engine.replayDecisions();
   };
   const answer = (callbackId: string) =>
-    engine.decide({ callbackId, scope: 'all', answeredBy: 'ann', answer: { proceed: true } });
+    engine.confirmations.decide({ callbackId, scope: 'all', answeredBy: 'ann', answer: { proceed: true } });
   const untilTaken = async <Result>(call: () => Promise<Result>): Promise<Result> => {
     for (;;) {
       try {
@@ -47,7 +50,7 @@ describe('faults of the store', () => {
     let rejections = 0;
     for (let skip = 0; ; skip += times) {
       const logged = folder.log.length;
-      engine.inject({ skip, times, effect: { kind: 'error', resultCode: IOERR } });
+      store.inject({ skip, times, effect: { kind: 'error', resultCode: IOERR } });
       const call = async <Result>(action: () => Promise<Result>): Promise<Result> => {
         const first = action();
         first.catch((error: unknown) => {
@@ -56,28 +59,29 @@ describe('faults of the store', () => {
         });
         return first.catch(() => untilTaken(action));
       };
-      const { callbackId } = (await call(() => engine.open(question({ taskId: `t-${skip}`, callbackId: `answered-${skip}` }))))
-        .confirmation;
+      const { callbackId } = (
+        await call(() => engine.confirmations.open(question({ taskId: `t-${skip}`, callbackId: `answered-${skip}` })))
+      ).confirmation;
       const decided = await call(() => answer(callbackId));
       expect(decided).toMatchObject({ confirmation: { state: 'answered', decision: { proceed: true } } });
-      await call(() => engine.open(question({ taskId: `t-${skip}`, callbackId: `cancelled-${skip}` })));
-      await call(() => engine.cancelTask({ taskId: `t-${skip}`, scope: 'all', cancelledBy: null, allowUnknown: true }));
-      expect(await untilTaken(() => engine.get(`cancelled-${skip}`))).toMatchObject({
+      await call(() => engine.confirmations.open(question({ taskId: `t-${skip}`, callbackId: `cancelled-${skip}` })));
+      await call(() => engine.tasks.cancel({ taskId: `t-${skip}`, scope: 'all', cancelledBy: null, allowUnknown: true }));
+      expect(await untilTaken(() => engine.confirmations.get(`cancelled-${skip}`))).toMatchObject({
         state: 'cancelled',
         decision: { proceed: false },
       });
       await call(() =>
-        engine.sendAcknowledged({
+        engine.broker.sendAcknowledged({
           messageId: `m-${skip}`,
           userId: 'ann',
           message: { type: 'mail' },
           ttlMs: 60_000,
         }),
       );
-      await call(() => engine.ack(`m-${skip}`, 'all'));
-      const before = await untilTaken(() => engine.position('news'));
-      await call(() => engine.publish({ channel: 'news', message: { type: 'note', skip }, recoverable: true }));
-      const after = await untilTaken(() => engine.position('news'));
+      await call(() => engine.broker.ack(`m-${skip}`, 'all'));
+      const before = await untilTaken(() => engine.broker.position('news'));
+      await call(() => engine.broker.publish({ channel: 'news', message: { type: 'note', skip }, recoverable: true }));
+      const after = await untilTaken(() => engine.broker.position('news'));
       expect(after.offset).toBe(before.offset + 1);
       for (const id of [`answered-${skip}`, `cancelled-${skip}`]) expect(recorder.decisionsOf(id).length).toBe(1);
       if (!folder.log.slice(logged).some((line) => line.includes('injected fault'))) break;
@@ -92,14 +96,14 @@ describe('faults of the store', () => {
     'leave neither a decision without its notice nor a notice without its decision (E7): %s',
     async (match) => {
       await engine.close();
-      await start({ notices: AFTER_DECISIONS });
-      const { callbackId } = (await engine.open(question())).confirmation;
-      engine.inject({ match, times: 2, effect: { kind: 'error', resultCode: IOERR } });
+      await start({ webhookEvents: AFTER_DECISIONS });
+      const { callbackId } = (await engine.confirmations.open(question())).confirmation;
+      store.inject({ match, times: 2, effect: { kind: 'error', resultCode: IOERR } });
       await expect(answer(callbackId)).rejects.toThrow(EngineUnavailableError);
-      expect((await untilTaken(() => engine.get(callbackId)))?.state).toBe('pending');
-      expect(await engine.noticeCounts()).toEqual({ waiting: 0 });
+      expect((await untilTaken(() => engine.confirmations.get(callbackId)))?.state).toBe('pending');
+      expect(await engine.events.counts()).toEqual({ waiting: 0 });
       await answer(callbackId);
-      expect(await engine.claimNotices(10, 60_000)).toMatchObject([{ subject: { confirmation: { callbackId } } }]);
+      expect(await engine.events.claim(10, 60_000)).toMatchObject([{ subject: { confirmation: { callbackId } } }]);
     },
   );
 
@@ -107,20 +111,20 @@ describe('faults of the store', () => {
     'leave neither a prompt without the notice of its opening nor a notice without its prompt (E7): %s',
     async (match) => {
       await engine.close();
-      await start({ notices: ['confirmation.opened'] });
-      engine.inject({ match, times: 2, effect: { kind: 'error', resultCode: IOERR } });
-      await expect(engine.open(question())).rejects.toThrow(EngineUnavailableError);
+      await start({ webhookEvents: ['confirmation.opened'] });
+      store.inject({ match, times: 2, effect: { kind: 'error', resultCode: IOERR } });
+      await expect(engine.confirmations.open(question())).rejects.toThrow(EngineUnavailableError);
       expect(await untilTaken(() => engine.counts())).toMatchObject({ pendingConfirmations: 0 });
-      expect(await engine.noticeCounts()).toEqual({ waiting: 0 });
-      const { callbackId } = (await engine.open(question())).confirmation;
-      expect(await engine.claimNotices(10, 60_000)).toMatchObject([{ subject: { confirmation: { callbackId } } }]);
+      expect(await engine.events.counts()).toEqual({ waiting: 0 });
+      const { callbackId } = (await engine.confirmations.open(question())).confirmation;
+      expect(await engine.events.claim(10, 60_000)).toMatchObject([{ subject: { confirmation: { callbackId } } }]);
     },
   );
 
   it('of one call do not fail the others that shared its transaction', async () => {
-    engine.inject({ match: 'INSERT INTO acknowledged_message', times: 2, effect: { kind: 'error', resultCode: IOERR } });
-    const opening = Array.from({ length: 10 }, () => engine.open(question()));
-    const failing = engine.sendAcknowledged({
+    store.inject({ match: 'INSERT INTO acknowledged_message', times: 2, effect: { kind: 'error', resultCode: IOERR } });
+    const opening = Array.from({ length: 10 }, () => engine.confirmations.open(question()));
+    const failing = engine.broker.sendAcknowledged({
       messageId: 'm',
       userId: 'ann',
       message: { type: 'mail' },
@@ -134,46 +138,46 @@ describe('faults of the store', () => {
   });
 
   it('of the clock decide nothing: the deadline is applied when the store works again', async () => {
-    await engine.open(question({ timeoutMs: 30, onTimeout: 'proceed', callbackId: 'c' }));
-    engine.inject({ match: 'UPDATE confirmation SET state', times: 4, effect: { kind: 'error', resultCode: IOERR } });
+    await engine.confirmations.open(question({ timeoutMs: 30, onTimeout: 'proceed', callbackId: 'c' }));
+    store.inject({ match: 'UPDATE confirmation SET state', times: 4, effect: { kind: 'error', resultCode: IOERR } });
     const { confirmation } = await recorder.nth('decided');
     expect(confirmation).toMatchObject({ callbackId: 'c', state: 'timed_out' });
     expect(recorder.of('decided')).toHaveLength(1);
   });
 
   it('for want of room refuse new things, not answers, and pass', async () => {
-    const { callbackId } = (await engine.open(question())).confirmation;
-    engine.inject({ match: 'COMMIT', effect: { kind: 'error', resultCode: FULL } });
-    await expect(engine.open(question())).rejects.toThrow(StoreFullError);
-    await expect(engine.publish({ channel: 'news', message: { type: 'note' }, recoverable: true })).rejects.toThrow(
+    const { callbackId } = (await engine.confirmations.open(question())).confirmation;
+    store.inject({ match: 'COMMIT', effect: { kind: 'error', resultCode: FULL } });
+    await expect(engine.confirmations.open(question())).rejects.toThrow(StoreFullError);
+    await expect(engine.broker.publish({ channel: 'news', message: { type: 'note' }, recoverable: true })).rejects.toThrow(
       StoreFullError,
     );
     expect((await answer(callbackId)).status).toBe('accepted');
-    expect((await untilTaken(() => engine.open(question()))).created).toBe(true);
+    expect((await untilTaken(() => engine.confirmations.open(question()))).created).toBe(true);
     expect(folder.log.some((line) => line.includes('has room again'))).toBe(true);
   });
 
   it('that end its thread reject what is under way; another takes over, and says that there may be a gap', async () => {
-    const { callbackId } = (await engine.open(question())).confirmation;
-    engine.inject({ match: 'COMMIT', effect: { kind: 'exit' } });
-    const inFlight = [answer(callbackId), engine.open(question()), engine.ping()];
+    const { callbackId } = (await engine.confirmations.open(question())).confirmation;
+    store.inject({ match: 'COMMIT', effect: { kind: 'exit' } });
+    const inFlight = [answer(callbackId), engine.confirmations.open(question()), engine.ping()];
     for (const call of inFlight) await expect(call).rejects.toThrow(EngineUnavailableError);
-    await expect(engine.open(question())).rejects.toThrow(EngineUnavailableError);
+    await expect(engine.confirmations.open(question())).rejects.toThrow(EngineUnavailableError);
     await recorder.nth('gap');
-    expect((await engine.get(callbackId))?.state).toBe('pending');
+    expect((await engine.confirmations.get(callbackId))?.state).toBe('pending');
     expect((await answer(callbackId)).status).toBe('accepted');
   });
 
   it('that end its thread do not stop the clock', async () => {
-    await engine.open(question({ timeoutMs: 40, onTimeout: 'proceed', onTimeoutBy: 'setting' }));
-    engine.inject({ match: 'BEGIN', effect: { kind: 'exit' } });
+    await engine.confirmations.open(question({ timeoutMs: 40, onTimeout: 'proceed', onTimeoutBy: 'setting' }));
+    store.inject({ match: 'BEGIN', effect: { kind: 'exit' } });
     await expect(engine.ping()).rejects.toThrow(EngineUnavailableError);
     const { confirmation } = await recorder.nth('decided');
     expect(confirmation.state).toBe('timed_out');
   });
 
   it('that end its thread do not keep it from closing', async () => {
-    engine.inject({ match: 'BEGIN', effect: { kind: 'exit' } });
+    store.inject({ match: 'BEGIN', effect: { kind: 'exit' } });
     await expect(engine.ping()).rejects.toThrow(EngineUnavailableError);
     await engine.close();
     await start();
@@ -181,11 +185,11 @@ describe('faults of the store', () => {
   });
 
   it('that stall it reject new prompts and pings within 2 s; what waits goes on waiting', async () => {
-    const { callbackId } = (await engine.open(question())).confirmation;
-    engine.inject({ match: 'BEGIN', effect: { kind: 'stall', ms: 2400 } });
+    const { callbackId } = (await engine.confirmations.open(question())).confirmation;
+    store.inject({ match: 'BEGIN', effect: { kind: 'stall', ms: 2400 } });
     const begun = performance.now();
     const answering = answer(callbackId);
-    const [opening, pinging] = await Promise.allSettled([engine.open(question()), engine.ping()]);
+    const [opening, pinging] = await Promise.allSettled([engine.confirmations.open(question()), engine.ping()]);
     expect(performance.now() - begun).toBeLessThan(2300);
     for (const call of [opening, pinging])
       expect(call).toMatchObject({ status: 'rejected', reason: expect.any(EngineUnavailableError) });

@@ -28,7 +28,9 @@ describe('the data folder', () => {
   /** A folder with enough prompts to fill some pages. */
   const fill = async (): Promise<void> => {
     const engine = await folder.start(new EngineRecorder());
-    await Promise.all(Array.from({ length: 300 }, (_, index) => engine.open(question({ taskId: `task-${index}` }))));
+    await Promise.all(
+      Array.from({ length: 300 }, (_, index) => engine.confirmations.open(question({ taskId: `task-${index}` }))),
+    );
     await engine.close();
   };
 
@@ -49,7 +51,7 @@ describe('the data folder', () => {
     await expect(folder.engineWith().start(new EngineRecorder())).rejects.toThrow(
       `in use by another process (pid ${process.pid})`,
     );
-    await first.open(question());
+    await first.confirmations.open(question());
     await first.close();
     const second = await folder.start(new EngineRecorder());
     expect((await second.counts()).pendingConfirmations).toBe(1);
@@ -113,34 +115,40 @@ describe('the data folder', () => {
     database.exec(`DROP TABLE notice; ALTER TABLE confirmation DROP COLUMN via; ALTER TABLE task DROP COLUMN cancelled_via;
       PRAGMA user_version = 1`);
     database.close();
-    const engine = await folder.start(new EngineRecorder(), { notices: AFTER_DECISIONS });
+    const engine = await folder.start(new EngineRecorder(), { webhookEvents: AFTER_DECISIONS });
     expect((await engine.counts()).pendingConfirmations).toBe(300);
-    await engine.resumeTask('task-1');
-    await engine.cancelTask({ taskId: 'task-1', scope: 'all', cancelledBy: null, allowUnknown: true });
-    expect(await engine.noticeCounts()).toMatchObject({ waiting: 2 });
+    await engine.tasks.resume('task-1');
+    await engine.tasks.cancel({ taskId: 'task-1', scope: 'all', cancelledBy: null, allowUnknown: true });
+    expect(await engine.events.counts()).toMatchObject({ waiting: 2 });
   });
 
   it('of the second format keeps its decisions, of whose doors only the deadline’s is known', async () => {
     const { openSqlite } = await import('../../../src/notification/engine/embedded/sqlite.js');
     const before = await folder.start(new EngineRecorder());
     const open = async (overrides?: Partial<OpenRequest>): Promise<string> =>
-      (await before.open(question(overrides))).confirmation.callbackId;
+      (await before.confirmations.open(question(overrides))).confirmation.callbackId;
     const ids = [await open(), await open({ timeoutMs: 1 }), await open({ taskId: 'cancelled' }), await open()];
-    await before.decide({ callbackId: ids[0] ?? '', scope: 'all', answeredBy: 'ann', answer: { proceed: true } });
-    while ((await before.get(ids[1] ?? ''))?.state === 'pending') await before.ping();
-    await before.cancelTask({ taskId: 'cancelled', scope: 'all', cancelledBy: null, allowUnknown: true });
+    await before.confirmations.decide({ callbackId: ids[0] ?? '', scope: 'all', answeredBy: 'ann', answer: { proceed: true } });
+    while ((await before.confirmations.get(ids[1] ?? ''))?.state === 'pending') await before.ping();
+    await before.tasks.cancel({ taskId: 'cancelled', scope: 'all', cancelledBy: null, allowUnknown: true });
     await before.close();
     const database = await openSqlite(file());
     database.exec(`ALTER TABLE confirmation DROP COLUMN via; ALTER TABLE task DROP COLUMN cancelled_via;
       ALTER TABLE notice DROP COLUMN event; PRAGMA user_version = 2`);
     database.close();
     const engine = await folder.start(new EngineRecorder());
-    const vias = await Promise.all(ids.map(async (id) => (await engine.get(id))?.decision?.via));
+    const vias = await Promise.all(ids.map(async (id) => (await engine.confirmations.get(id))?.decision?.via));
     expect(vias).toEqual(['unknown', 'clock', 'unknown', undefined]);
-    const late = await engine.open(question({ taskId: 'cancelled' }));
+    const late = await engine.confirmations.open(question({ taskId: 'cancelled' }));
     expect(late.confirmation.decision).toMatchObject({ outcome: 'cancelled', via: 'unknown' });
-    await engine.decide({ callbackId: ids[3] ?? '', scope: 'all', answeredBy: 'ann', via: 'rest', answer: { proceed: true } });
-    expect((await engine.get(ids[3] ?? ''))?.decision?.via).toBe('rest');
+    await engine.confirmations.decide({
+      callbackId: ids[3] ?? '',
+      scope: 'all',
+      answeredBy: 'ann',
+      via: 'rest',
+      answer: { proceed: true },
+    });
+    expect((await engine.confirmations.get(ids[3] ?? ''))?.decision?.via).toBe('rest');
   });
 
   it('is refused when the database is gone but its log is still there', async () => {
@@ -160,22 +168,22 @@ describe('the data folder', () => {
   it('is not needed for :memory:, which keeps nothing and has a new epoch at every start', async () => {
     folder.path = ':memory:';
     const first = await folder.start(new EngineRecorder());
-    await first.open(question());
-    const { epoch } = await first.position('news');
+    await first.confirmations.open(question());
+    const { epoch } = await first.broker.position('news');
     await first.close();
     const second = await folder.start(new EngineRecorder());
     expect(await second.counts()).toEqual({ pendingConfirmations: 0, unacknowledgedMessages: 0 });
-    expect((await second.position('news')).epoch).not.toBe(epoch);
+    expect((await second.broker.position('news')).epoch).not.toBe(epoch);
     expect(existsSync(':memory:')).toBe(false);
   });
 
   describe('of which an older copy is put back', () => {
     const publish = async (engine: Engine, count: number): Promise<void> => {
       for (let message = 0; message < count; message += 1)
-        await engine.publish({ channel: 'news', message: { type: 'x' }, recoverable: true });
+        await engine.broker.publish({ channel: 'news', message: { type: 'x' }, recoverable: true });
     };
     const isComplete = async (engine: Engine, since: StreamPosition): Promise<boolean> =>
-      (await engine.history({ channel: 'news', since, limit: 10 })).complete;
+      (await engine.broker.history({ channel: 'news', since, limit: 10 })).complete;
 
     it.each(['in its place', 'over its files', 'over the database alone'])(
       'begins a new epoch and says so in one line: %s',
@@ -186,7 +194,7 @@ describe('the data folder', () => {
         const copy = await folder.copy();
         const second = await folder.start(new EngineRecorder());
         await publish(second, 3);
-        const lost = await second.position('news');
+        const lost = await second.broker.position('news');
         await second.close();
         if (where === 'in its place') await rm(folder.path, { recursive: true });
         await cp(copy, folder.path, {
@@ -199,7 +207,7 @@ describe('the data folder', () => {
         expect(folder.log).toEqual([expect.stringContaining('the data folder was copied or restored')]);
         await publish(restored, 5);
         expect(await isComplete(restored, lost)).toBe(false);
-        const known = await restored.position('news');
+        const known = await restored.broker.position('news');
         await restored.close();
         expect(await isComplete(await folder.start(new EngineRecorder()), known)).toBe(true);
         expect(folder.log).toHaveLength(1);
@@ -210,7 +218,7 @@ describe('the data folder', () => {
       const start = async (): Promise<Engine> => folder.start(new EngineRecorder());
       const first = await start();
       await publish(first, 1);
-      const known = await first.position('news');
+      const known = await first.broker.position('news');
       await first.close();
       const second = await start();
       expect(await isComplete(second, known)).toBe(true);

@@ -13,7 +13,7 @@ it('the embedded engine answers every call in order while the main thread has no
     const engine = await folder.start(recorder);
     const calls: Promise<unknown>[] = [];
     const publish = (n: number, recoverable: boolean) =>
-      engine.publish({ channel: 'news', message: { type: 'note', n }, recoverable });
+      engine.broker.publish({ channel: 'news', message: { type: 'note', n }, recoverable });
     for (let n = 0; n < 60; n += 1) {
       calls.push(publish(n, n % 3 > 0));
       for (const until = performance.now() + 2; performance.now() < until;);
@@ -32,22 +32,24 @@ describe('a channel that the embedded engine has forgotten', () => {
     const folder = await EngineFolder.create();
     try {
       let engine = await folder.start(new EngineRecorder(), { retentionMs: 20, historyTtlMs: 20 });
-      const publish = () => engine.publish({ channel: 'news', message: { type: 'note' }, recoverable: true });
-      const since = await engine.position('news');
+      const publish = () => engine.broker.publish({ channel: 'news', message: { type: 'note' }, recoverable: true });
+      const since = await engine.broker.position('news');
       await publish();
       await publish();
       // A channel without a row stands at the floor, which the forgotten channel raises.
-      while ((await engine.position('other')).offset === since.offset) await engine.ping();
+      while ((await engine.broker.position('other')).offset === since.offset) await engine.ping();
       await engine.close();
       // What comes now is to stay for as long as the test takes.
       engine = await folder.start(new EngineRecorder());
       expect((await publish()).position?.offset).toBe(since.offset + 3);
       for (const offset of [since.offset, since.offset + 1]) {
-        expect(await engine.history({ channel: 'news', since: { ...since, offset }, limit: 1 })).toMatchObject({
+        expect(await engine.broker.history({ channel: 'news', since: { ...since, offset }, limit: 1 })).toMatchObject({
           complete: false,
         });
       }
-      expect(await engine.history({ channel: 'news', since: { ...since, offset: since.offset + 2 }, limit: 1 })).toMatchObject({
+      expect(
+        await engine.broker.history({ channel: 'news', since: { ...since, offset: since.offset + 2 }, limit: 1 }),
+      ).toMatchObject({
         complete: true,
       });
     } finally {

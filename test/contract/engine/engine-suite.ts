@@ -50,11 +50,11 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
       await start();
     };
     const open = async (overrides?: Partial<OpenRequest>): Promise<string> =>
-      (await engine.open(question(overrides))).confirmation.callbackId;
+      (await engine.confirmations.open(question(overrides))).confirmation.callbackId;
     const yes = (callbackId: string, answeredBy: string | null = 'ann') =>
-      engine.decide({ callbackId, scope: 'all', answeredBy, answer: { proceed: true } });
+      engine.confirmations.decide({ callbackId, scope: 'all', answeredBy, answer: { proceed: true } });
     const cancel = (taskId: string, overrides = {}) =>
-      engine.cancelTask({ taskId, scope: 'all', cancelledBy: null, allowUnknown: true, ...overrides });
+      engine.tasks.cancel({ taskId, scope: 'all', cancelledBy: null, allowUnknown: true, ...overrides });
 
     beforeEach(async () => {
       fixture = await createFixture();
@@ -64,7 +64,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
 
     describe('opening a prompt', () => {
       it('stores it, tells it and shows it as pending', async () => {
-        const { created, confirmation } = await engine.open(
+        const { created, confirmation } = await engine.confirmations.open(
           question({ prompt: { stepResult: { message: 'Go?' }, metadata: { build: 7 } } }),
         );
         expect(created).toBe(true);
@@ -77,15 +77,15 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         expect(confirmation.decision).toBeUndefined();
         expect(confirmation.expiresAt).toBe(confirmation.createdAt + 60_000);
         expect(recorder.of('opened')).toEqual([{ kind: 'opened', confirmation }]);
-        expect(await engine.get(confirmation.callbackId)).toEqual(confirmation);
+        expect(await engine.confirmations.get(confirmation.callbackId)).toEqual(confirmation);
         expect((await engine.waiting('ann')).pendingIds).toEqual([confirmation.callbackId]);
         expect((await engine.counts()).pendingConfirmations).toBe(1);
       });
 
       it('does nothing the second time with the same callback id (E3)', async () => {
         const request = question();
-        const first = await engine.open(request);
-        expect(await engine.open(request)).toEqual({ created: false, confirmation: first.confirmation });
+        const first = await engine.confirmations.open(request);
+        expect(await engine.confirmations.open(request)).toEqual({ created: false, confirmation: first.confirmation });
         expect(recorder.of('opened')).toHaveLength(1);
       });
 
@@ -96,7 +96,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         await crash();
         expect(await open(keyed)).toBe(callbackId);
         await yes(callbackId);
-        expect((await engine.open(question(keyed))).confirmation).toMatchObject({
+        expect((await engine.confirmations.open(question(keyed))).confirmation).toMatchObject({
           callbackId,
           state: 'answered',
           decision: { proceed: true },
@@ -106,12 +106,16 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
 
       it('refuses a key that stands for other contents', async () => {
         const callbackId = await open({ key: 'k', fingerprint: 'a' });
-        await expect(engine.open(question({ key: 'k', fingerprint: 'b' }))).rejects.toThrow(ConfirmationConflictError);
+        await expect(engine.confirmations.open(question({ key: 'k', fingerprint: 'b' }))).rejects.toThrow(
+          ConfirmationConflictError,
+        );
         expect((await engine.waiting('ann')).pendingIds).toEqual([callbackId]);
       });
 
       it('opens one prompt when many open the same key at once', async () => {
-        const opened = await Promise.all(Array.from({ length: 50 }, () => engine.open(question({ key: 'k', fingerprint: 'f' }))));
+        const opened = await Promise.all(
+          Array.from({ length: 50 }, () => engine.confirmations.open(question({ key: 'k', fingerprint: 'f' }))),
+        );
         expect(opened.filter(({ created }) => created)).toHaveLength(1);
         expect(new Set(opened.map(({ confirmation }) => confirmation.callbackId)).size).toBe(1);
       });
@@ -122,7 +126,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         const callbackId = await open();
         const answers = await Promise.all(
           Array.from({ length: 50 }, (_, index) =>
-            engine.decide({
+            engine.confirmations.decide({
               callbackId,
               scope: 'all',
               answeredBy: `user-${index}`,
@@ -145,29 +149,35 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         );
         await Promise.all(
           ids.flatMap((id, index): Promise<unknown>[] =>
-            [engine.withdraw(id, 'all'), cancel(`task-${index}`), yes(id)].sort(() => (index % 3) - 1),
+            [engine.confirmations.withdraw({ callbackId: id, scope: 'all' }), cancel(`task-${index}`), yes(id)].sort(
+              () => (index % 3) - 1,
+            ),
           ),
         );
         await recorder.nth('decided', ids.length);
         for (const id of ids) {
           const [decision, ...more] = recorder.decisionsOf(id);
           expect(more).toEqual([]);
-          expect(await engine.get(id)).toEqual(decision);
+          expect(await engine.confirmations.get(id)).toEqual(decision);
         }
       });
 
       it('keeps the whole answer', async () => {
         const callbackId = await open();
         const answer = { proceed: true, feedback: 'fine', choice: 'now', values: { b: [1, 'x'], a: null } };
-        await engine.decide({ callbackId, scope: ['ann'], answeredBy: 'ann', answer });
+        await engine.confirmations.decide({ callbackId, scope: ['ann'], answeredBy: 'ann', answer });
         await restart();
-        expect((await engine.get(callbackId))?.decision).toMatchObject({ outcome: 'answered', answeredBy: 'ann', ...answer });
+        expect((await engine.confirmations.get(callbackId))?.decision).toMatchObject({
+          outcome: 'answered',
+          answeredBy: 'ann',
+          ...answer,
+        });
       });
 
       it('gives the same answerer the same reply for the same answer, whatever the order of its values (E3)', async () => {
         const callbackId = await open();
         const decide = (answeredBy: string | null, values: Record<string, number>, proceed = true) =>
-          engine.decide({ callbackId, scope: 'all', answeredBy, answer: { proceed, values } });
+          engine.confirmations.decide({ callbackId, scope: 'all', answeredBy, answer: { proceed, values } });
         expect((await decide('ann', { a: 1, b: 2 })).status).toBe('accepted');
         expect((await decide('ann', { b: 2, a: 1 })).status).toBe('repeated');
         expect((await decide('ann', { a: 1, b: 3 })).status).toBe('already_resolved');
@@ -179,7 +189,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
 
       it('stores the door of a decision, over a crash, and takes the same answer by another door for a repetition', async () => {
         const decide = (callbackId: string, via?: string) =>
-          engine.decide({ callbackId, scope: 'all', answeredBy: 'ann', via, answer: { proceed: true } });
+          engine.confirmations.decide({ callbackId, scope: 'all', answeredBy: 'ann', via, answer: { proceed: true } });
         const answered = await open();
         expect((await decide(answered, 'slack')).status).toBe('accepted');
         expect(await decide(answered, 'rest')).toMatchObject({
@@ -189,15 +199,17 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         const unnamed = await open();
         await decide(unnamed);
         const withdrawn = await open();
-        await engine.withdraw(withdrawn, 'all', undefined, 'rest');
+        await engine.confirmations.withdraw({ callbackId: withdrawn, scope: 'all', via: 'rest' });
         const timedOut = await open({ timeoutMs: 1 });
         await recorder.nth('decided', 4);
         const cancelled = await open({ taskId: 'task-9' });
-        await engine.cancelTask({ taskId: 'task-9', scope: 'all', cancelledBy: 'ann', via: 'websocket', allowUnknown: true });
+        await engine.tasks.cancel({ taskId: 'task-9', scope: 'all', cancelledBy: 'ann', via: 'websocket', allowUnknown: true });
         await crash();
         const later = await open({ taskId: 'task-9', userId: 'bob' });
         const vias = await Promise.all(
-          [answered, unnamed, withdrawn, timedOut, cancelled, later].map(async (id) => (await engine.get(id))?.decision?.via),
+          [answered, unnamed, withdrawn, timedOut, cancelled, later].map(
+            async (id) => (await engine.confirmations.get(id))?.decision?.via,
+          ),
         );
         expect(vias).toEqual(['slack', 'service', 'rest', 'clock', 'websocket', 'websocket']);
       });
@@ -207,24 +219,24 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         expect((await yes(callbackId, null)).status).toBe('accepted');
         expect((await yes(callbackId, null)).status).toBe('repeated');
         expect((await yes(callbackId, 'ann')).status).toBe('already_resolved');
-        expect((await engine.get(callbackId))?.decision?.answeredBy).toBeUndefined();
+        expect((await engine.confirmations.get(callbackId))?.decision?.answeredBy).toBeUndefined();
       });
 
       it('knows nothing of what lies outside the scope', async () => {
         const callbackId = await open({ userId: 'bob' });
         const outside = { callbackId, scope: ['ann'], answeredBy: 'ann', answer: { proceed: true } };
-        expect(await engine.decide(outside)).toEqual({ status: 'not_found' });
-        expect(await engine.withdraw(callbackId, ['ann'])).toEqual({ status: 'not_found' });
-        expect(await engine.decide({ ...outside, callbackId: 'unknown' })).toEqual({ status: 'not_found' });
-        expect((await engine.get(callbackId))?.state).toBe('pending');
+        expect(await engine.confirmations.decide(outside)).toEqual({ status: 'not_found' });
+        expect(await engine.confirmations.withdraw({ callbackId, scope: ['ann'] })).toEqual({ status: 'not_found' });
+        expect(await engine.confirmations.decide({ ...outside, callbackId: 'unknown' })).toEqual({ status: 'not_found' });
+        expect((await engine.confirmations.get(callbackId))?.state).toBe('pending');
       });
 
       it('withdraws, repeatably, with a reason', async () => {
         const callbackId = await open();
-        expect((await engine.withdraw(callbackId, 'all', 'not needed')).status).toBe('accepted');
-        expect((await engine.withdraw(callbackId, 'all')).status).toBe('repeated');
+        expect((await engine.confirmations.withdraw({ callbackId, scope: 'all', reason: 'not needed' })).status).toBe('accepted');
+        expect((await engine.confirmations.withdraw({ callbackId, scope: 'all' })).status).toBe('repeated');
         expect((await yes(callbackId)).status).toBe('already_resolved');
-        expect((await engine.get(callbackId))?.decision).toMatchObject({
+        expect((await engine.confirmations.get(callbackId))?.decision).toMatchObject({
           outcome: 'withdrawn',
           proceed: false,
           reason: 'not needed',
@@ -235,7 +247,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         const ids = await Promise.all(Array.from({ length: 100 }, () => open()));
         await Promise.all(ids.slice(0, 50).map((id) => yes(id)));
         await crash();
-        const states = await Promise.all(ids.map(async (id) => (await engine.get(id))?.state));
+        const states = await Promise.all(ids.map(async (id) => (await engine.confirmations.get(id))?.state));
         expect(states).toEqual([...Array(50).fill('answered'), ...Array(50).fill('pending')]);
         expect((await engine.counts()).pendingConfirmations).toBe(50);
       });
@@ -261,11 +273,11 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
       });
 
       it('settle a prompt that is read after they passed', async () => {
-        expect((await engine.get(await open({ timeoutMs: 0 })))?.state).toBe('timed_out');
+        expect((await engine.confirmations.get(await open({ timeoutMs: 0 })))?.state).toBe('timed_out');
         await open({ timeoutMs: 0 });
         expect((await engine.waiting('ann')).pendingIds).toEqual([]);
         await open({ timeoutMs: 0 });
-        expect((await engine.list({ scope: ['ann'], limit: 10 })).items.map(({ state }) => state)).toEqual(
+        expect((await engine.confirmations.list({ scope: ['ann'], limit: 10 })).items.map(({ state }) => state)).toEqual(
           Array(3).fill('timed_out'),
         );
       });
@@ -287,7 +299,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
 
       it('do not exist for a prompt that waits for ever', async () => {
         const callbackId = await open({ timeoutMs: null });
-        expect((await engine.get(callbackId))?.expiresAt).toBeNull();
+        expect((await engine.confirmations.get(callbackId))?.expiresAt).toBeNull();
       });
 
       it('that passed while nothing ran are applied at the start and told, with proceed only where the caller itself gave it (E5)', async () => {
@@ -295,7 +307,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         const [ofCaller, ofSetting, { confirmation }] = await Promise.all([
           open(missed),
           open({ ...missed, onTimeoutBy: 'setting' }),
-          engine.open(question({ ...missed, onTimeout: 'abort' })),
+          engine.confirmations.open(question({ ...missed, onTimeout: 'abort' })),
         ]);
         const { expiresAt } = confirmation;
         await engine.close();
@@ -319,14 +331,14 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         const seen: string[] = [];
         let cursor: string | undefined;
         do {
-          const page = await engine.list({ scope: ['ann'], limit: 3, cursor });
+          const page = await engine.confirmations.list({ scope: ['ann'], limit: 3, cursor });
           seen.push(...page.items.map(({ callbackId }) => callbackId));
           cursor = page.cursor;
         } while (cursor !== undefined);
         expect(seen).toEqual(ids);
-        expect((await engine.list({ scope: 'all', limit: 100 })).items).toHaveLength(8);
-        expect((await engine.list({ scope: ['ann', 'bob'], state: 'pending', limit: 100 })).items).toHaveLength(8);
-        expect((await engine.list({ scope: [], limit: 100 })).items).toEqual([]);
+        expect((await engine.confirmations.list({ scope: 'all', limit: 100 })).items).toHaveLength(8);
+        expect((await engine.confirmations.list({ scope: ['ann', 'bob'], state: 'pending', limit: 100 })).items).toHaveLength(8);
+        expect((await engine.confirmations.list({ scope: [], limit: 100 })).items).toEqual([]);
       });
 
       it('filters by state and task, in every combination', async () => {
@@ -342,7 +354,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
             ['a', 'answered', []],
             ['b', 'answered', [answered]],
           ] as const) {
-            const { items, cursor } = await engine.list({ scope, taskId, state, limit: 10 });
+            const { items, cursor } = await engine.confirmations.list({ scope, taskId, state, limit: 10 });
             expect(items.map(({ callbackId }) => callbackId)).toEqual(expected);
             expect(cursor).toBeUndefined();
           }
@@ -352,11 +364,11 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
 
     describe('tasks', () => {
       it('belong to whom back-end code named first', async () => {
-        expect(await engine.getTask('t')).toBeUndefined();
-        expect(await engine.claimTask('t', 'ann')).toEqual({ taskId: 't', userId: 'ann', cancelled: false });
-        expect(await engine.claimTask('t', 'bob')).toMatchObject({ userId: 'ann' });
+        expect(await engine.tasks.get('t')).toBeUndefined();
+        expect(await engine.tasks.claim('t', 'ann')).toEqual({ taskId: 't', userId: 'ann', cancelled: false });
+        expect(await engine.tasks.claim('t', 'bob')).toMatchObject({ userId: 'ann' });
         await open({ taskId: 'u', userId: 'bob' });
-        expect(await engine.getTask('u')).toMatchObject({ userId: 'bob' });
+        expect(await engine.tasks.get('u')).toMatchObject({ userId: 'bob' });
       });
 
       it('that are cancelled resolve their pending prompts, and later ones at once, until resumed', async () => {
@@ -369,59 +381,61 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         const kinds = recorder.events.map(({ kind }) => kind);
         expect(kinds).toEqual(['opened', 'opened', 'task', 'decided', 'decided']);
         for (const id of [first, second])
-          expect((await engine.get(id))?.decision).toMatchObject({
+          expect((await engine.confirmations.get(id))?.decision).toMatchObject({
             outcome: 'cancelled',
             proceed: false,
             answeredBy: 'ann',
             reason: 'enough',
           });
-        const later = await engine.open(question());
+        const later = await engine.confirmations.open(question());
         expect(later).toMatchObject({ created: true, confirmation: { state: 'cancelled', decision: { proceed: false } } });
         expect(recorder.of('opened')).toHaveLength(2);
         expect(recorder.decisionsOf(later.confirmation.callbackId)).toHaveLength(1);
-        expect(await engine.resumeTask('task-1')).toMatchObject({ status: 'resumed', task: { cancelled: false } });
-        expect((await engine.open(question())).confirmation.state).toBe('pending');
+        expect(await engine.tasks.resume('task-1')).toMatchObject({ status: 'resumed', task: { cancelled: false } });
+        expect((await engine.confirmations.open(question())).confirmation.state).toBe('pending');
         expect(recorder.of('task').map(({ task }) => task.cancelled)).toEqual([true, false]);
       });
 
       it('are cancelled once, and remembered over a crash (E3)', async () => {
-        await engine.claimTask('t', 'ann');
+        await engine.tasks.claim('t', 'ann');
         expect((await cancel('t')).status).toBe('cancelled');
         expect((await cancel('t')).status).toBe('already_cancelled');
         expect(recorder.of('task')).toHaveLength(1);
         await crash();
-        expect(await engine.getTask('t')).toMatchObject({ cancelled: true });
-        expect((await engine.open(question({ taskId: 't' }))).confirmation.state).toBe('cancelled');
+        expect(await engine.tasks.get('t')).toMatchObject({ cancelled: true });
+        expect((await engine.confirmations.open(question({ taskId: 't' }))).confirmation.state).toBe('cancelled');
       });
 
       it('of others and unknown ones are not found where they must not be', async () => {
         const callbackId = await open({ userId: 'bob', taskId: 't' });
         expect(await cancel('t', { scope: ['ann'], allowUnknown: true })).toEqual({ status: 'not_found' });
         expect(await cancel('unknown', { allowUnknown: false })).toEqual({ status: 'not_found' });
-        expect((await engine.get(callbackId))?.state).toBe('pending');
+        expect((await engine.confirmations.get(callbackId))?.state).toBe('pending');
         expect(recorder.of('task')).toEqual([]);
       });
 
       it("that are nobody's yet can be cancelled where that is allowed; the event names whom the canceller named", async () => {
         expect(await cancel('t', { namedUserId: 'cat' })).toMatchObject({ status: 'cancelled', task: { userId: null } });
         expect(recorder.of('task')[0]?.task).toMatchObject({ userId: null, namedUserId: 'cat', cancelled: true });
-        expect(await engine.open(question({ taskId: 't' }))).toMatchObject({ confirmation: { state: 'cancelled' } });
-        expect(await engine.getTask('t')).toMatchObject({ userId: 'ann', cancelled: true });
+        expect(await engine.confirmations.open(question({ taskId: 't' }))).toMatchObject({
+          confirmation: { state: 'cancelled' },
+        });
+        expect(await engine.tasks.get('t')).toMatchObject({ userId: 'ann', cancelled: true });
       });
 
       it('that nobody cancelled are resumed without an event', async () => {
-        expect(await engine.resumeTask('unknown')).toEqual({ status: 'not_found' });
-        await engine.claimTask('t', 'ann');
-        expect(await engine.resumeTask('t')).toMatchObject({ status: 'not_cancelled', task: { cancelled: false } });
+        expect(await engine.tasks.resume('unknown')).toEqual({ status: 'not_found' });
+        await engine.tasks.claim('t', 'ann');
+        expect(await engine.tasks.resume('t')).toMatchObject({ status: 'not_cancelled', task: { cancelled: false } });
         expect(recorder.of('task')).toEqual([]);
       });
     });
 
     describe('publishing', () => {
       const publish = (message: string, channel = 'news', recoverable = true) =>
-        engine.publish({ channel, message: { type: 'note', message }, recoverable });
+        engine.broker.publish({ channel, message: { type: 'note', message }, recoverable });
       const texts = async (offset: number, epoch: string, limit = 100) => {
-        const result = await engine.history({ channel: 'news', since: { epoch, offset }, limit });
+        const result = await engine.broker.history({ channel: 'news', since: { epoch, offset }, limit });
         return result.complete
           ? result.publications.map(({ message, offset: at }) => `${at}:${String(message['message'])}`)
           : 'incomplete';
@@ -429,7 +443,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
 
       it('gives offsets in order, tells them in order (E4), and counts who was reached', async () => {
         recorder.reached = 3;
-        const before = await engine.position('news');
+        const before = await engine.broker.position('news');
         const results = await Promise.all(['a', 'b', 'c'].map((message) => publish(message)));
         expect(results.map(({ deliveredTo }) => deliveredTo)).toEqual([3, 3, 3]);
         expect(results.map(({ position }) => position)).toEqual(
@@ -440,13 +454,13 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
       });
 
       it('gives every position, however many ask, as at or after what had been told when it was asked for', async () => {
-        const { offset: start } = await engine.position('news');
+        const { offset: start } = await engine.broker.position('news');
         const told = (): number => recorder.of('publication').at(-1)?.publication.position?.offset ?? start;
         let going = true;
         const asking = Array.from({ length: 3 }, async () => {
           for (let last = start; going;) {
             const before = Math.max(last, told());
-            last = (await engine.position('news')).offset;
+            last = (await engine.broker.position('news')).offset;
             expect(last).toBeGreaterThanOrEqual(before);
             await new Promise((resolve) => setImmediate(resolve));
           }
@@ -459,7 +473,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
           }
         };
         await Promise.all([publishing(), ...asking]);
-        expect((await engine.position('news')).offset).toBe(start + 50);
+        expect((await engine.broker.position('news')).offset).toBe(start + 50);
       });
 
       it('keeps the order of plain and unrecoverable messages of a channel', async () => {
@@ -468,7 +482,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
       });
 
       it('recovers everything after a position, by pages and over a crash, also from before the first publication', async () => {
-        const { epoch, offset } = await engine.position('news');
+        const { epoch, offset } = await engine.broker.position('news');
         for (const message of ['a', 'b', 'c']) await publish(message);
         expect(await texts(offset, epoch)).toEqual([`${offset + 1}:a`, `${offset + 2}:b`, `${offset + 3}:c`]);
         await crash();
@@ -480,22 +494,22 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
       it('never hides a gap: another epoch, a position ahead, or trimmed history is incomplete', async () => {
         await engine.close();
         await start({ historySize: 2 });
-        const { epoch, offset } = await engine.position('news');
+        const { epoch, offset } = await engine.broker.position('news');
         for (const message of ['a', 'b', 'c']) await publish(message);
         expect(await texts(offset, 'another')).toBe('incomplete');
         expect(await texts(offset + 4, epoch)).toBe('incomplete');
         expect(await texts(offset, epoch)).toBe('incomplete');
         expect(await texts(offset + 1, epoch)).toHaveLength(2);
-        const gone = await engine.history({ channel: 'news', since: { epoch, offset }, limit: 10 });
+        const gone = await engine.broker.history({ channel: 'news', since: { epoch, offset }, limit: 10 });
         expect(gone.head).toEqual({ epoch, offset: offset + 3 });
       });
 
       it('gives history in pages that are bounded in bytes, of one message at least', async () => {
-        const since = await engine.position('news');
+        const since = await engine.broker.position('news');
         for (const text of ['x'.repeat(200_000), 'a', 'y'.repeat(100_000), 'z'.repeat(100_000), 'b']) await publish(text);
         const lengths: number[] = [];
         for (let at = since, more = true; more;) {
-          const page = await engine.history({ channel: 'news', since: at, limit: 100 });
+          const page = await engine.broker.history({ channel: 'news', since: at, limit: 100 });
           if (!page.complete) throw new Error('something is missing');
           lengths.push(page.publications.length);
           at = { ...at, offset: page.publications.at(-1)?.offset ?? at.offset };
@@ -507,7 +521,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
       it('never hides a gap: what is past its time is incomplete, even when the channel itself was forgotten', async () => {
         await engine.close();
         await start({ historyTtlMs: 20, retentionMs: 20 });
-        const before = await engine.position('news');
+        const before = await engine.broker.position('news');
         await publish('a');
         while ((await texts(before.offset, before.epoch)) !== 'incomplete') await engine.ping();
         await publish('b');
@@ -515,7 +529,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
       });
 
       it("names a task's user as part of the audience", async () => {
-        await engine.claimTask('t', 'ann');
+        await engine.tasks.claim('t', 'ann');
         await publish('x', 'task:t', false);
         await publish('y', 'task:t');
         await publish('z', 'task:unknown', false);
@@ -527,16 +541,16 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
       });
 
       it('gives unrecoverable messages no position and no place in history', async () => {
-        const { epoch, offset } = await engine.position('news');
+        const { epoch, offset } = await engine.broker.position('news');
         expect(await publish('x', 'news', false)).toEqual({ deliveredTo: 1 });
-        expect(await engine.position('news')).toEqual({ epoch, offset });
+        expect(await engine.broker.position('news')).toEqual({ epoch, offset });
         expect(await texts(offset, epoch)).toEqual([]);
       });
     });
 
     describe('acknowledged messages', () => {
       const send = (messageId: string, ttlMs = 60_000) =>
-        engine.sendAcknowledged({ messageId, userId: 'ann', message: { type: 'mail', id: messageId }, ttlMs });
+        engine.broker.sendAcknowledged({ messageId, userId: 'ann', message: { type: 'mail', id: messageId }, ttlMs });
 
       it('are kept until acknowledged, over a crash, and told once (E3)', async () => {
         expect(await send('m1')).toEqual({ deliveredTo: 1 });
@@ -544,9 +558,9 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         await send('m2');
         expect(recorder.of('message').map(({ message }) => message.messageId)).toEqual(['m1', 'm2']);
         await crash();
-        const first = await engine.unacknowledged('ann', 1);
+        const first = await engine.broker.unacknowledged('ann', 1);
         expect(first.items).toMatchObject([{ messageId: 'm1', userId: 'ann', message: { type: 'mail', id: 'm1' } }]);
-        const rest = await engine.unacknowledged('ann', 1, first.cursor);
+        const rest = await engine.broker.unacknowledged('ann', 1, first.cursor);
         expect(rest.items.map(({ messageId }) => messageId)).toEqual(['m2']);
         expect(rest.cursor).toBeUndefined();
         expect((await engine.counts()).unacknowledgedMessages).toBe(2);
@@ -554,15 +568,15 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
 
       it('are acknowledged once; a repetition gets its own reply and no event (E3)', async () => {
         await send('m1');
-        expect(await engine.ack('m1', ['bob'])).toBe('not_found');
-        expect(await engine.isAcknowledged('m1', 'ann')).toBe(false);
-        expect(await engine.ack('m1', ['ann'])).toBe('acknowledged');
-        expect(await engine.isAcknowledged('m1', 'ann')).toBe(true);
-        expect(await engine.isAcknowledged('unknown', 'ann')).toBe(false);
-        expect(await engine.ack('m1', 'all')).toBe('repeated');
-        expect(await engine.ack('unknown', 'all')).toBe('not_found');
+        expect(await engine.broker.ack('m1', ['bob'])).toBe('not_found');
+        expect(await engine.broker.isAcknowledged('m1', 'ann')).toBe(false);
+        expect(await engine.broker.ack('m1', ['ann'])).toBe('acknowledged');
+        expect(await engine.broker.isAcknowledged('m1', 'ann')).toBe(true);
+        expect(await engine.broker.isAcknowledged('unknown', 'ann')).toBe(false);
+        expect(await engine.broker.ack('m1', 'all')).toBe('repeated');
+        expect(await engine.broker.ack('unknown', 'all')).toBe('not_found');
         expect(recorder.of('acknowledged')).toEqual([{ kind: 'acknowledged', messageId: 'm1', userId: 'ann' }]);
-        expect((await engine.unacknowledged('ann', 10)).items).toEqual([]);
+        expect((await engine.broker.unacknowledged('ann', 10)).items).toEqual([]);
         expect((await engine.counts()).unacknowledgedMessages).toBe(0);
       });
 
@@ -570,17 +584,17 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         await Promise.all([send('m1'), send('m2')]);
         const callbackIds = [await open(), await open(), await open()];
         await open({ userId: 'bob' });
-        await engine.publish({ channel: 'user:ann', message: { type: 'note' }, recoverable: true });
-        const position = await engine.position('user:ann');
+        await engine.broker.publish({ channel: 'user:ann', message: { type: 'note' }, recoverable: true });
+        const position = await engine.broker.position('user:ann');
         expect(await engine.waiting('ann')).toEqual({ position, pendingIds: callbackIds, hasMessages: true });
-        for (const messageId of ['m1', 'm2']) await engine.ack(messageId, 'all');
+        for (const messageId of ['m1', 'm2']) await engine.broker.ack(messageId, 'all');
         expect(await engine.waiting('ann')).toMatchObject({ hasMessages: false });
       });
 
       it('are gone when their time has passed', async () => {
         await send('m1', 0);
-        expect((await engine.unacknowledged('ann', 10)).items).toEqual([]);
-        expect(await engine.ack('m1', 'all')).toBe('not_found');
+        expect((await engine.broker.unacknowledged('ann', 10)).items).toEqual([]);
+        expect(await engine.broker.ack('m1', 'all')).toBe('not_found');
       });
     });
 
@@ -588,13 +602,13 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
       it("counts a user's connections and sends the oldest away over the limit", async () => {
         await engine.close();
         await start({ maxConnectionsPerUser: 2 });
-        for (const id of ['c1', 'c2', 'c3']) await engine.connect(id, 'ann');
+        for (const id of ['c1', 'c2', 'c3']) await engine.presence.connect(id, 'ann');
         expect((await recorder.nth('evicted')).connectionId).toBe('c1');
-        expect(await engine.presence('ann')).toEqual({ connections: 2 });
-        await engine.disconnect('c1', 'ann');
-        await engine.disconnect('c2', 'ann');
-        expect(await engine.presence('ann')).toEqual({ connections: 1 });
-        expect(await engine.presence('bob')).toEqual({ connections: 0 });
+        expect(await engine.presence.count('ann')).toBe(2);
+        await engine.presence.disconnect('c1', 'ann');
+        await engine.presence.disconnect('c2', 'ann');
+        expect(await engine.presence.count('ann')).toBe(1);
+        expect(await engine.presence.count('bob')).toBe(0);
         expect(await engine.cluster(5)).toMatchObject({ engine: engine.name, nodes: 1, activeConnections: 5 });
       });
     });
@@ -607,7 +621,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         const decided = recorder.onDecided.bind(recorder);
         recorder.onDecided = (confirmation) => {
           decided(confirmation);
-          answers.push(engine.get(confirmation.callbackId).then((its) => expect(its).toEqual(confirmation)));
+          answers.push(engine.confirmations.get(confirmation.callbackId).then((its) => expect(its).toEqual(confirmation)));
         };
         engine = await fixture.start(recorder);
         await engine.replayDecisions();
@@ -615,7 +629,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
           await yes(await open());
           // While the handler's call is under way, and before the turn that it was to go with.
           answers.push(engine.waiting('ann').then(({ pendingIds }) => expect(pendingIds).toEqual([])));
-          answers.push(engine.position('news').then((position) => expect(position.offset).toBe(0)));
+          answers.push(engine.broker.position('news').then((position) => expect(position.offset).toBe(0)));
           await Promise.all(answers);
         }
         expect(answers).toHaveLength(60);
@@ -648,36 +662,36 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         await yes(callbackId);
         await cancel('other');
         const waiting = await open({ taskId: 'waiting' });
-        while ((await engine.get(callbackId)) || (await engine.getTask('other'))) await engine.ping();
+        while ((await engine.confirmations.get(callbackId)) || (await engine.tasks.get('other'))) await engine.ping();
         expect(await open({ key: 'k' })).not.toBe(callbackId);
-        expect((await engine.get(waiting))?.state).toBe('pending');
-        expect(await engine.getTask('waiting')).toMatchObject({ userId: 'ann' });
+        expect((await engine.confirmations.get(waiting))?.state).toBe('pending');
+        expect(await engine.tasks.get('waiting')).toMatchObject({ userId: 'ann' });
       });
 
       it('forgets a task together with its messages, so that the next user of its name reads none of them', async () => {
         await engine.close();
         await start({ retentionMs: 30 });
         const channel = 'task:reused';
-        const since = await engine.position(channel);
-        await engine.claimTask('reused', 'ann');
-        await engine.publish({ channel, message: { type: 'note', text: 'of ann' }, recoverable: true });
-        while (await engine.getTask('reused')) await engine.ping();
+        const since = await engine.broker.position(channel);
+        await engine.tasks.claim('reused', 'ann');
+        await engine.broker.publish({ channel, message: { type: 'note', text: 'of ann' }, recoverable: true });
+        while (await engine.tasks.get('reused')) await engine.ping();
         for (const user of ['bob', 'cid']) {
-          await engine.claimTask('reused', user);
-          expect(await engine.history({ channel, since, limit: 10 })).toMatchObject({ complete: false });
-          await engine.publish({ channel, message: { type: 'note' }, recoverable: true });
+          await engine.tasks.claim('reused', user);
+          expect(await engine.broker.history({ channel, since, limit: 10 })).toMatchObject({ complete: false });
+          await engine.broker.publish({ channel, message: { type: 'note' }, recoverable: true });
         }
       });
 
       it('finishes calls in flight when it closes, and refuses later ones (E6)', async () => {
-        const opening = engine.open(question());
+        const opening = engine.confirmations.open(question());
         await engine.close();
         const { confirmation } = await opening;
-        await expect(engine.open(question())).rejects.toThrow(EngineUnavailableError);
+        await expect(engine.confirmations.open(question())).rejects.toThrow(EngineUnavailableError);
         await expect(engine.ping()).rejects.toThrow(EngineUnavailableError);
-        await expect(engine.presence('ann')).rejects.toThrow(EngineUnavailableError);
+        await expect(engine.presence.count('ann')).rejects.toThrow(EngineUnavailableError);
         await start();
-        expect((await engine.get(confirmation.callbackId))?.state).toBe('pending');
+        expect((await engine.confirmations.get(confirmation.callbackId))?.state).toBe('pending');
       });
     });
   });

@@ -1,5 +1,5 @@
 /** Notices (E7), which every engine must keep in the same way, whatever it is made of. */
-import type { Engine, EngineSettings, Notice, OpenRequest } from '../../../src/notification/engine/engine.js';
+import type { Engine, EngineSettings, OpenRequest, WebhookEvent } from '../../../src/notification/engine/engine.js';
 import { WEBHOOK_EVENTS } from '../../../src/protocol/webhook-events.js';
 import { EngineRecorder } from '../../support/engine-recorder.js';
 import { AFTER_DECISIONS } from '../../support/webhook-events.js';
@@ -7,7 +7,7 @@ import { question, type EngineFixture } from './engine-suite.js';
 
 const LONG_MS = 60_000;
 /** With it an engine looks for what is due often. */
-const OFTEN: Partial<EngineSettings> = { notices: AFTER_DECISIONS, historyTtlMs: 100 };
+const OFTEN: Partial<EngineSettings> = { webhookEvents: AFTER_DECISIONS, historyTtlMs: 100 };
 
 export function describeNotices(name: string, createFixture: () => Promise<EngineFixture>): void {
   describe(`notices of the ${name} engine (E7)`, () => {
@@ -25,23 +25,24 @@ export function describeNotices(name: string, createFixture: () => Promise<Engin
       await start(settings);
     };
     const open = async (overrides?: Partial<OpenRequest>): Promise<string> =>
-      (await engine.open(question(overrides))).confirmation.callbackId;
-    const yes = (callbackId: string) => engine.decide({ callbackId, scope: 'all', answeredBy: 'ann', answer: { proceed: true } });
-    const cancel = (taskId: string) => engine.cancelTask({ taskId, scope: 'all', cancelledBy: null, allowUnknown: true });
-    const waiting = async (): Promise<number> => (await engine.noticeCounts()).waiting;
+      (await engine.confirmations.open(question(overrides))).confirmation.callbackId;
+    const yes = (callbackId: string) =>
+      engine.confirmations.decide({ callbackId, scope: 'all', answeredBy: 'ann', answer: { proceed: true } });
+    const cancel = (taskId: string) => engine.tasks.cancel({ taskId, scope: 'all', cancelledBy: null, allowUnknown: true });
+    const waiting = async (): Promise<number> => (await engine.events.counts()).waiting;
     /** So many notices, as soon as they can be claimed. */
-    const claim = async (count: number, leaseMs = LONG_MS): Promise<Notice[]> => {
-      const claimed: Notice[] = [];
+    const claim = async (count: number, leaseMs = LONG_MS): Promise<WebhookEvent[]> => {
+      const claimed: WebhookEvent[] = [];
       while (claimed.length < count) {
-        claimed.push(...(await engine.claimNotices(count - claimed.length, leaseMs)));
+        claimed.push(...(await engine.events.claim(count - claimed.length, leaseMs)));
         await engine.ping();
       }
       return claimed;
     };
-    const claimOne = async (leaseMs?: number): Promise<Notice> => (await claim(1, leaseMs))[0] as Notice;
-    const idIn = ({ subject }: Notice): string | undefined =>
+    const claimOne = async (leaseMs?: number): Promise<WebhookEvent> => (await claim(1, leaseMs))[0] as WebhookEvent;
+    const idIn = ({ subject }: WebhookEvent): string | undefined =>
       subject.kind === 'confirmation' ? subject.confirmation.callbackId : undefined;
-    const stateOf = ({ subject }: Notice): string =>
+    const stateOf = ({ subject }: WebhookEvent): string =>
       subject.kind === 'confirmation' ? subject.confirmation.state : subject.task.cancelled ? 'task cancelled' : 'task resumed';
 
     beforeEach(async () => {
@@ -55,7 +56,7 @@ export function describeNotices(name: string, createFixture: () => Promise<Engin
       await yes(answered);
       const timedOut = await open({ timeoutMs: 20 });
       const withdrawn = await open();
-      await engine.withdraw(withdrawn, 'all');
+      await engine.confirmations.withdraw({ callbackId: withdrawn, scope: 'all' });
       const cancelled = await open({ taskId: 'task-2' });
       await cancel('task-2');
       const late = await open({ taskId: 'task-2', userId: 'bob' });
@@ -69,7 +70,7 @@ export function describeNotices(name: string, createFixture: () => Promise<Engin
         'withdrawn',
       ]);
       for (const callbackId of [answered, timedOut, withdrawn, cancelled, late]) {
-        const confirmation = await engine.get(callbackId);
+        const confirmation = await engine.confirmations.get(callbackId);
         const notice = notices.find(
           ({ subject }) => subject.kind === 'confirmation' && subject.confirmation.callbackId === callbackId,
         );
@@ -85,9 +86,9 @@ export function describeNotices(name: string, createFixture: () => Promise<Engin
     });
 
     it('show an opened prompt and one near its deadline as they were, also when they are claimed after the decision', async () => {
-      await crash({ ...OFTEN, notices: WEBHOOK_EVENTS });
+      await crash({ ...OFTEN, webhookEvents: WEBHOOK_EVENTS });
       const callbackId = await open({ timeoutMs: 1500 });
-      const asked = await engine.get(callbackId);
+      const asked = await engine.confirmations.get(callbackId);
       await open({ callbackId: 'again', key: 'k', fingerprint: 'f' });
       await open({ callbackId: 'other', key: 'k', fingerprint: 'f' });
       await cancel('task-4');
@@ -117,34 +118,40 @@ export function describeNotices(name: string, createFixture: () => Promise<Engin
     });
 
     it('of an opening are announced at once, and survive a crash with the prompt', async () => {
-      await crash({ ...OFTEN, notices: ['confirmation.opened'] });
+      await crash({ ...OFTEN, webhookEvents: ['confirmation.opened'] });
       const callbackId = await open();
-      await recorder.nth('notices');
-      await crash({ ...OFTEN, notices: ['confirmation.opened'] });
+      await recorder.nth('webhook events');
+      await crash({ ...OFTEN, webhookEvents: ['confirmation.opened'] });
       expect(await claimOne()).toMatchObject({ event: 'confirmation.opened', subject: { confirmation: { callbackId } } });
     });
 
     it('are stored for the events that are asked for, and for no others, also after another start', async () => {
-      await crash({ ...OFTEN, notices: ['confirmation.expiring', 'task.resumed'] });
+      await crash({ ...OFTEN, webhookEvents: ['confirmation.expiring', 'task.resumed'] });
       const callbackId = await open({ timeoutMs: 100 });
       await recorder.nth('decided');
       await cancel('task-5');
-      await engine.resumeTask('task-5');
+      await engine.tasks.resume('task-5');
       expect((await claim(2)).map(({ event }) => event).sort()).toEqual(['confirmation.expiring', 'task.resumed']);
       expect(await waiting()).toBe(2);
-      await crash({ ...OFTEN, notices: ['confirmation.answered'] });
+      await crash({ ...OFTEN, webhookEvents: ['confirmation.answered'] });
       await yes(await open());
-      await engine.withdraw(await open(), 'all');
+      await engine.confirmations.withdraw({ callbackId: await open(), scope: 'all' });
       expect(await waiting()).toBe(3);
       expect(await claimOne()).toMatchObject({ event: 'confirmation.answered' });
-      expect((await engine.get(callbackId))?.state).toBe('timed_out');
+      expect((await engine.confirmations.get(callbackId))?.state).toBe('timed_out');
     });
 
     it('tell of a task’s cancellation and resumption as it was then, each time', async () => {
-      await engine.claimTask('task-3', 'ann');
+      await engine.tasks.claim('task-3', 'ann');
       for (let round = 0; round < 2; round += 1) {
-        await engine.cancelTask({ taskId: 'task-3', scope: 'all', cancelledBy: null, allowUnknown: true, reason: `no ${round}` });
-        await engine.resumeTask('task-3');
+        await engine.tasks.cancel({
+          taskId: 'task-3',
+          scope: 'all',
+          cancelledBy: null,
+          allowUnknown: true,
+          reason: `no ${round}`,
+        });
+        await engine.tasks.resume('task-3');
       }
       const notices = await claim(4);
       expect(notices.map(stateOf).sort()).toEqual(['task cancelled', 'task cancelled', 'task resumed', 'task resumed']);
@@ -160,29 +167,29 @@ export function describeNotices(name: string, createFixture: () => Promise<Engin
       const callbackId = await open();
       for (let round = 0; round < 3; round += 1) {
         await yes(callbackId);
-        await engine.withdraw(callbackId, 'all');
+        await engine.confirmations.withdraw({ callbackId, scope: 'all' });
         await cancel('task-1');
       }
-      await engine.resumeTask('another');
+      await engine.tasks.resume('another');
       expect(await waiting()).toBe(2);
     });
 
     it('are told of when they are left, and again while nobody holds them', async () => {
       const callbackId = await open();
       await yes(callbackId);
-      await recorder.nth('notices');
+      await recorder.nth('webhook events');
       await claimOne(20);
-      const told = recorder.of('notices').length;
-      await recorder.nth('notices', told + 1);
+      const told = recorder.of('webhook events').length;
+      await recorder.nth('webhook events', told + 1);
       expect(await claimOne()).toMatchObject({ attempt: 2 });
     });
 
     it('are leased to one of many who claim at once', async () => {
       const ids = await Promise.all(Array.from({ length: 30 }, (_, index) => open({ userId: `user-${index}` })));
       await Promise.all(ids.map(yes));
-      const claims: Notice[] = [];
+      const claims: WebhookEvent[] = [];
       while (claims.length < 30) {
-        const batches = await Promise.all(Array.from({ length: 12 }, () => engine.claimNotices(4, LONG_MS)));
+        const batches = await Promise.all(Array.from({ length: 12 }, () => engine.events.claim(4, LONG_MS)));
         for (const batch of batches) expect(batch.length).toBeLessThanOrEqual(4);
         claims.push(...batches.flat());
       }
@@ -203,11 +210,11 @@ export function describeNotices(name: string, createFixture: () => Promise<Engin
       await yes(await open());
       const first = await claimOne(20);
       const second = await claimOne(20);
-      expect(await engine.completeNotice(first)).toBe(true);
-      expect(await engine.completeNotice(first)).toBe(false);
-      expect(await engine.completeNotice(second)).toBe(false);
-      expect(await engine.postponeNotice(second, 0)).toBe(false);
-      expect(await engine.noticeCounts()).toEqual({ waiting: 0 });
+      expect(await engine.events.complete(first)).toBe(true);
+      expect(await engine.events.complete(first)).toBe(false);
+      expect(await engine.events.complete(second)).toBe(false);
+      expect(await engine.events.postpone(second, 0)).toBe(false);
+      expect(await engine.events.counts()).toEqual({ waiting: 0 });
       await crash();
       expect(await waiting()).toBe(0);
     });
@@ -216,11 +223,11 @@ export function describeNotices(name: string, createFixture: () => Promise<Engin
       await yes(await open());
       const first = await claimOne(10);
       const second = await claimOne();
-      expect(await engine.postponeNotice(first, 0)).toBe(false);
-      expect(await engine.postponeNotice(second, 0)).toBe(true);
+      expect(await engine.events.postpone(first, 0)).toBe(false);
+      expect(await engine.events.postpone(second, 0)).toBe(true);
       const third = await claimOne();
-      expect(await engine.postponeNotice(third, 150)).toBe(true);
-      expect(await engine.postponeNotice(third, 150)).toBe(true);
+      expect(await engine.events.postpone(third, 150)).toBe(true);
+      expect(await engine.events.postpone(third, 150)).toBe(true);
       const postponedAt = Date.now();
       expect(await claimOne()).toMatchObject({ id: first.id, attempt: 4 });
       expect(Date.now() - postponedAt).toBeGreaterThanOrEqual(100);
@@ -236,12 +243,12 @@ export function describeNotices(name: string, createFixture: () => Promise<Engin
       await crash();
       const other = await claimOne();
       expect(other.id).not.toBe(held.id);
-      await engine.postponeNotice(other, LONG_MS);
+      await engine.events.postpone(other, LONG_MS);
       expect(await claimOne()).toMatchObject({ id: held.id, attempt: 2 });
       expect(Date.now() - heldAt).toBeGreaterThanOrEqual(250);
       await crash();
       expect(await waiting()).toBe(2);
-      expect(await engine.claimNotices(10, LONG_MS)).toEqual([]);
+      expect(await engine.events.claim(10, LONG_MS)).toEqual([]);
     });
 
     it('tell of deadlines that passed while nothing ran', async () => {
@@ -257,11 +264,11 @@ export function describeNotices(name: string, createFixture: () => Promise<Engin
     it('are given up after the retention, and counted', async () => {
       const callbackId = await open();
       await yes(callbackId);
-      const { oldestAt } = await engine.noticeCounts();
-      expect(oldestAt).toBe((await engine.get(callbackId))?.decision?.decidedAt);
+      const { oldestAt } = await engine.events.counts();
+      expect(oldestAt).toBe((await engine.confirmations.get(callbackId))?.decision?.decidedAt);
       await crash({ ...OFTEN, retentionMs: 60 });
       expect((await recorder.nth('dropped')).count).toBe(1);
-      expect(await engine.noticeCounts()).toEqual({ waiting: 0 });
+      expect(await engine.events.counts()).toEqual({ waiting: 0 });
     });
 
     it('are not kept where nobody asked for them', async () => {
@@ -270,11 +277,11 @@ export function describeNotices(name: string, createFixture: () => Promise<Engin
       await start({ historyTtlMs: 100 });
       await yes(await open());
       await cancel('task-1');
-      await engine.resumeTask('task-1');
+      await engine.tasks.resume('task-1');
       expect(await waiting()).toBe(0);
-      expect(recorder.of('notices')).toEqual([]);
+      expect(recorder.of('webhook events')).toEqual([]);
       await crash();
-      expect(await engine.claimNotices(10, LONG_MS)).toEqual([]);
+      expect(await engine.events.claim(10, LONG_MS)).toEqual([]);
       expect(await waiting()).toBe(0);
     });
   });

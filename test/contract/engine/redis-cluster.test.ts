@@ -36,23 +36,24 @@ requireBinary('redis-server')('on a Redis Cluster', () => {
     try {
       const [a, b] = [await nodes.start(), await nodes.start()];
       const users = Array.from({ length: 12 }, (_, index) => `user-${index}`);
-      for (const userId of users) await b.engine.watch(`user:${userId}`);
+      for (const userId of users) await b.engine.broker.watch(`user:${userId}`);
       const ids = await Promise.all(
         users.map(
-          async (userId) => (await a.engine.open(question({ userId, taskId: `task of ${userId}` }))).confirmation.callbackId,
+          async (userId) =>
+            (await a.engine.confirmations.open(question({ userId, taskId: `task of ${userId}` }))).confirmation.callbackId,
         ),
       );
       await b.recorder.nth('opened', users.length);
       await Promise.all(
         ids.map((callbackId, index) =>
-          b.engine.decide({ callbackId, scope: 'all', answeredBy: users[index]!, answer: { proceed: true } }),
+          b.engine.confirmations.decide({ callbackId, scope: 'all', answeredBy: users[index]!, answer: { proceed: true } }),
         ),
       );
       await a.recorder.nth('decided', users.length);
       for (const userId of users)
-        await a.engine.publish({ channel: `user:${userId}`, message: { type: 'x' }, recoverable: true });
+        await a.engine.broker.publish({ channel: `user:${userId}`, message: { type: 'x' }, recoverable: true });
       for (const userId of users)
-        await a.engine.publish({ channel: `task:task of ${userId}`, message: { type: 'y' }, recoverable: false });
+        await a.engine.broker.publish({ channel: `task:task of ${userId}`, message: { type: 'y' }, recoverable: false });
       await b.recorder.nth('publication', users.length * 2);
       expect(b.recorder.of('publication').filter(({ publication }) => publication.audienceUserId !== undefined)).toHaveLength(12);
     } finally {
@@ -70,7 +71,7 @@ requireBinary('redis-server')('on a Redis Cluster', () => {
       const open = async (userId: string): Promise<string> => {
         for (const request = question({ userId, taskId: userId }); ;) {
           try {
-            return (await a.engine.open(request)).confirmation.callbackId;
+            return (await a.engine.confirmations.open(request)).confirmation.callbackId;
           } catch {
             await new Promise((resolve) => setTimeout(resolve, 50));
           }
@@ -78,7 +79,7 @@ requireBinary('redis-server')('on a Redis Cluster', () => {
       };
       const ids = await Promise.all(users.map(open));
       for (const callbackId of ids)
-        await b.engine.decide({ callbackId, scope: 'all', answeredBy: null, answer: { proceed: true } });
+        await b.engine.confirmations.decide({ callbackId, scope: 'all', answeredBy: null, answer: { proceed: true } });
       await a.recorder.nth('decided', users.length);
     } finally {
       await nodes.close();

@@ -20,7 +20,7 @@ requireBinary('redis-server')('the redis engine after a short downtime', () => {
   });
 
   const ask = async ({ engine }: Node, overrides: Partial<OpenRequest>) =>
-    (await engine.open(question({ timeoutMs: 400, onTimeout: 'proceed', ...overrides }))).confirmation;
+    (await engine.confirmations.open(question({ timeoutMs: 400, onTimeout: 'proceed', ...overrides }))).confirmation;
 
   it('takes a crash of Redis for one, even where somebody asks before the first look', async () => {
     const node = await nodes.start();
@@ -34,15 +34,22 @@ requireBinary('redis-server')('the redis engine after a short downtime', () => {
     await server.kill9();
     await delay(own.expiresAt! - Date.now());
     await server.restart();
-    const first = await untilAvailable(() => node.engine.get(read.callbackId));
+    const first = await untilAvailable(() => node.engine.confirmations.get(read.callbackId));
     expect(first).toMatchObject({ state: 'timed_out', decision: { proceed: false } });
     const late = await untilAvailable(() =>
-      node.engine.decide({ callbackId: answered.callbackId, scope: 'all', answeredBy: 'b', answer: { proceed: true } }),
+      node.engine.confirmations.decide({
+        callbackId: answered.callbackId,
+        scope: 'all',
+        answeredBy: 'b',
+        answer: { proceed: true },
+      }),
     );
     expect(late).toMatchObject({ status: 'already_resolved', confirmation: { decision: { proceed: false } } });
-    const { items } = await untilAvailable(() => node.engine.list({ scope: ['c'], limit: 10 }));
+    const { items } = await untilAvailable(() => node.engine.confirmations.list({ scope: ['c'], limit: 10 }));
     expect(items).toMatchObject([{ callbackId: listed.callbackId, decision: { outcome: 'timed_out', proceed: false } }]);
-    expect(await untilAvailable(() => node.engine.get(own.callbackId))).toMatchObject({ decision: { proceed: true } });
+    expect(await untilAvailable(() => node.engine.confirmations.get(own.callbackId))).toMatchObject({
+      decision: { proceed: true },
+    });
   });
 
   it('takes a crash of the only node for one, even where its lease still runs', async () => {
@@ -54,8 +61,11 @@ requireBinary('redis-server')('the redis engine after a short downtime', () => {
     await nodes.kill(dying);
     await delay(own.expiresAt! - Date.now() + 20);
     const next = await nodes.start();
-    expect(await next.engine.get(missed.callbackId)).toMatchObject({ state: 'timed_out', decision: { proceed: false } });
-    expect(await next.engine.get(own.callbackId)).toMatchObject({ decision: { proceed: true } });
+    expect(await next.engine.confirmations.get(missed.callbackId)).toMatchObject({
+      state: 'timed_out',
+      decision: { proceed: false },
+    });
+    expect(await next.engine.confirmations.get(own.callbackId)).toMatchObject({ decision: { proceed: true } });
   });
 
   it('takes the start of one more node for none', async () => {

@@ -26,9 +26,9 @@ requireBinary('redis-server')('the redis engine under faults', () => {
   });
 
   const ask = async ({ engine }: Node, overrides = {}): Promise<string> =>
-    (await engine.open(question(overrides))).confirmation.callbackId;
+    (await engine.confirmations.open(question(overrides))).confirmation.callbackId;
   const answer = ({ engine }: Node, callbackId: string, proceed = true) =>
-    engine.decide({ callbackId, scope: 'all', answeredBy: 'ann', answer: { proceed } });
+    engine.confirmations.decide({ callbackId, scope: 'all', answeredBy: 'ann', answer: { proceed } });
   const pings = ({ engine }: Node): Promise<boolean> =>
     engine.ping().then(
       () => true,
@@ -41,7 +41,7 @@ requireBinary('redis-server')('the redis engine under faults', () => {
 
   it('loses nothing that it acknowledged when Redis is killed and started again under load, notices included (E1, E7)', async () => {
     await use();
-    const [a, b] = [await nodes.start({ notices: AFTER_DECISIONS }), await nodes.start()];
+    const [a, b] = [await nodes.start({ webhookEvents: AFTER_DECISIONS }), await nodes.start()];
     const acknowledged: { id: string; proceed: boolean }[] = [];
     let working = true;
     const load = async (node: Node, name: string): Promise<void> => {
@@ -49,7 +49,7 @@ requireBinary('redis-server')('the redis engine under faults', () => {
         const request = question({ userId: `${name}-${index % 7}`, callbackId: randomUUID() });
         const proceed = index % 2 === 0;
         // Repeated with the same id until it is answered, as a client would.
-        const { confirmation } = await untilAvailable(() => node.engine.open(request));
+        const { confirmation } = await untilAvailable(() => node.engine.confirmations.open(request));
         const decided = await untilAvailable(() => answer(node, confirmation.callbackId, proceed));
         expect(['accepted', 'repeated']).toContain(decided.status);
         acknowledged.push({ id: confirmation.callbackId, proceed });
@@ -65,13 +65,13 @@ requireBinary('redis-server')('the redis engine under faults', () => {
     working = false;
     await loads;
     for (const { id, proceed } of acknowledged)
-      expect(await b.engine.get(id)).toMatchObject({ state: 'answered', decision: { proceed } });
+      expect(await b.engine.confirmations.get(id)).toMatchObject({ state: 'answered', decision: { proceed } });
     const missing = ({ recorder }: Node) => acknowledged.filter(({ id }) => recorder.decisionsOf(id).length === 0);
     while (missing(a).length + missing(b).length > 0) await a.engine.ping();
     expect(acknowledged.filter(({ id }) => a.recorder.decisionsOf(id).length > 1)).toEqual([]);
     const noticed = new Set<string>();
-    while (noticed.size < (await a.engine.noticeCounts()).waiting)
-      for (const { subject } of await a.engine.claimNotices(100, 60_000))
+    while (noticed.size < (await a.engine.events.counts()).waiting)
+      for (const { subject } of await a.engine.events.claim(100, 60_000))
         if (subject.kind === 'confirmation') noticed.add(subject.confirmation.callbackId);
     expect(acknowledged.filter(({ id }) => !noticed.has(id))).toEqual([]);
   });
@@ -83,7 +83,12 @@ requireBinary('redis-server')('the redis engine under faults', () => {
     const overdue = await ask(node, { timeoutMs: 500, onTimeout: 'proceed', onTimeoutBy: 'setting' });
     server.pause();
     const pausedAt = Date.now();
-    const calls = await Promise.allSettled([ask(node), answer(node, answered), node.engine.ping(), node.engine.presence('ann')]);
+    const calls = await Promise.allSettled([
+      ask(node),
+      answer(node, answered),
+      node.engine.ping(),
+      node.engine.presence.count('ann'),
+    ]);
     expect(calls.map((call) => call.status === 'rejected' && (call.reason as unknown))).toEqual(
       calls.map(() => expect.any(EngineUnavailableError) as unknown),
     );
@@ -93,30 +98,30 @@ requireBinary('redis-server')('the redis engine under faults', () => {
     await node.recorder.nth('gap');
     // The answer's reply was lost, not the answer: repeating it is safe (E3).
     expect((await answer(node, answered)).status).toBe('repeated');
-    expect((await node.engine.get(waiting))?.state).toBe('pending');
-    expect((await node.engine.get(overdue))?.decision).toMatchObject({ outcome: 'timed_out', proceed: false });
+    expect((await node.engine.confirmations.get(waiting))?.state).toBe('pending');
+    expect((await node.engine.confirmations.get(overdue))?.decision).toMatchObject({ outcome: 'timed_out', proceed: false });
     expect(node.recorder.decisionsOf(answered)).toHaveLength(1);
   });
 
   it('refuses at once while nobody listens, and comes back', async () => {
     await use();
     const node = await nodes.start();
-    await node.engine.watch('user:ann');
-    await node.engine.connect('c', 'ann');
+    await node.engine.broker.watch('user:ann');
+    await node.engine.presence.connect('c', 'ann');
     const id = await ask(node);
     await server.kill9();
     while (await pings(node)) continue;
     const since = Date.now();
     await expect(ask(node)).rejects.toThrow(EngineUnavailableError);
-    await expect(node.engine.watch('user:bob')).rejects.toThrow(EngineUnavailableError);
+    await expect(node.engine.broker.watch('user:bob')).rejects.toThrow(EngineUnavailableError);
     expect(Date.now() - since).toBeLessThan(4500);
     await server.restart();
     await node.recorder.nth('gap');
     const other = await nodes.start();
-    expect(await other.engine.presence('ann')).toEqual({ connections: 1 });
+    expect(await other.engine.presence.count('ann')).toEqual({ connections: 1 });
     expect((await answer(other, id)).status).toBe('accepted');
     await node.recorder.nth('decided');
-    await other.engine.open(question({ userId: 'bob' }));
+    await other.engine.confirmations.open(question({ userId: 'bob' }));
     expect((await node.recorder.nth('opened', 2)).confirmation.userId).toBe('bob');
   });
 
@@ -144,24 +149,24 @@ requireBinary('redis-server')('the redis engine under faults', () => {
       return work();
     };
     const request = question();
-    const { confirmation } = await again(() => node.engine.open(request));
+    const { confirmation } = await again(() => node.engine.confirmations.open(request));
     const { callbackId } = confirmation;
     expect((await other.engine.waiting('ann')).pendingIds).toEqual([callbackId]);
     expect((await again(() => answer(node, callbackId))).status).toMatch(/accepted|repeated/);
     await other.recorder.nth('decided');
     expect(other.recorder.decisionsOf(callbackId)).toHaveLength(1);
     const message = { messageId: 'm', userId: 'ann', message: { type: 'mail' }, ttlMs: 60_000 };
-    await again(() => node.engine.sendAcknowledged(message));
-    expect((await other.engine.unacknowledged('ann', 10)).items).toMatchObject([
+    await again(() => node.engine.broker.sendAcknowledged(message));
+    expect((await other.engine.broker.unacknowledged('ann', 10)).items).toMatchObject([
       { messageId: 'm', userId: 'ann', message: { type: 'mail' } },
     ]);
-    expect(await again(() => node.engine.ack('m', 'all'))).toMatch(/acknowledged|repeated/);
+    expect(await again(() => node.engine.broker.ack('m', 'all'))).toMatch(/acknowledged|repeated/);
     const pending = await ask(other);
     const cancelled = await again(() =>
-      node.engine.cancelTask({ taskId: 'task-1', scope: 'all', cancelledBy: null, allowUnknown: false }),
+      node.engine.tasks.cancel({ taskId: 'task-1', scope: 'all', cancelledBy: null, allowUnknown: false }),
     );
     expect(cancelled).toMatchObject({ task: { cancelled: true } });
-    expect((await other.engine.get(pending))?.state).toBe('cancelled');
+    expect((await other.engine.confirmations.get(pending))?.state).toBe('cancelled');
     await other.recorder.nth('task');
     await other.recorder.nth('decided', 2);
     expect(other.recorder.of('task')).toHaveLength(1);
@@ -172,8 +177,8 @@ requireBinary('redis-server')('the redis engine under faults', () => {
     const node = await nodes.start({}, { proxied: true });
     const other = await nodes.start();
     for (const channel of ['user:ann', 'news']) {
-      await node.engine.watch(channel);
-      await node.engine.position(channel);
+      await node.engine.broker.watch(channel);
+      await node.engine.broker.position(channel);
     }
     const early = await ask(other);
     await node.recorder.nth('opened');
@@ -181,14 +186,14 @@ requireBinary('redis-server')('the redis engine under faults', () => {
     node.proxy!.cut();
     const late = await ask(other);
     await answer(other, early);
-    await other.engine.sendAcknowledged({
+    await other.engine.broker.sendAcknowledged({
       messageId: 'm',
       userId: 'ann',
       message: { type: 'mail' },
       ttlMs: 60_000,
     });
     for (const index of [1, 2, 3])
-      await other.engine.publish({ channel: 'news', message: { type: 'x', index }, recoverable: true });
+      await other.engine.broker.publish({ channel: 'news', message: { type: 'x', index }, recoverable: true });
     await node.proxy!.resume();
     await node.recorder.nth('gap');
     expect(node.recorder.decisionsOf(early)).toHaveLength(1);
@@ -200,7 +205,7 @@ requireBinary('redis-server')('the redis engine under faults', () => {
   it('goes on when its pub/sub connections are killed again and again', async () => {
     await use();
     const [a, b] = [await nodes.start(), await nodes.start()];
-    await b.engine.watch('user:ann');
+    await b.engine.broker.watch('user:ann');
     const ids: string[] = [];
     for (let round = 0; round < 5; round += 1) {
       await server.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
@@ -219,19 +224,19 @@ requireBinary('redis-server')('the redis engine under faults', () => {
   it('counts no connection that went, or never came to be, while Redis was away', async () => {
     await use();
     const node = await nodes.start();
-    await node.engine.connect('stays', 'bob');
-    for (const connection of ['stays', 'goes']) await node.engine.connect(connection, 'ann');
+    await node.engine.presence.connect('stays', 'bob');
+    for (const connection of ['stays', 'goes']) await node.engine.presence.connect(connection, 'ann');
     // It has become somebody else's, and counts as that over the outage.
-    await node.engine.disconnect('stays', 'bob');
+    await node.engine.presence.disconnect('stays', 'bob');
     await server.kill9();
-    await expect(node.engine.disconnect('goes', 'ann')).rejects.toThrow(EngineUnavailableError);
-    await expect(node.engine.connect('never', 'ann')).rejects.toThrow(EngineUnavailableError);
+    await expect(node.engine.presence.disconnect('goes', 'ann')).rejects.toThrow(EngineUnavailableError);
+    await expect(node.engine.presence.connect('never', 'ann')).rejects.toThrow(EngineUnavailableError);
     await server.restart();
     await untilPing(node);
-    while ((await untilAvailable(() => node.engine.presence('ann'))).connections !== 1) continue;
+    while ((await untilAvailable(() => node.engine.presence.count('ann'))) !== 1) continue;
     // Healed: what a node says again is what it has.
     await node.recorder.nth('gap');
-    expect(await node.engine.presence('ann')).toEqual({ connections: 1 });
+    expect(await node.engine.presence.count('ann')).toEqual({ connections: 1 });
   });
 
   it('never lets a setting say proceed for a deadline that passed while Redis was away, whoever comes first (E2)', async () => {
@@ -244,7 +249,7 @@ requireBinary('redis-server')('the redis engine under faults', () => {
     await server.restart();
     // Before any node has looked what is due.
     await untilPing(node);
-    await Promise.all([answer(node, bySetting), node.engine.get(byCaller)]);
+    await Promise.all([answer(node, bySetting), node.engine.confirmations.get(byCaller)]);
     await node.recorder.nth('decided', 2);
     const decisionOf = (id: string) => node.recorder.decisionsOf(id)[0]?.decision;
     expect(decisionOf(bySetting)).toMatchObject({ outcome: 'timed_out', proceed: false });
@@ -254,13 +259,13 @@ requireBinary('redis-server')('the redis engine under faults', () => {
   it('never takes a position from before a restart of Redis for a good one', async () => {
     await use();
     const node = await nodes.start();
-    const publish = () => node.engine.publish({ channel: 'news', message: { type: 'x' }, recoverable: true });
+    const publish = () => node.engine.broker.publish({ channel: 'news', message: { type: 'x' }, recoverable: true });
     const { position } = await publish();
     await server.kill9();
     await server.restart();
     await untilPing(node);
     await node.recorder.nth('gap');
-    const history = await node.engine.history({ channel: 'news', since: position!, limit: 10 });
+    const history = await node.engine.broker.history({ channel: 'news', since: position!, limit: 10 });
     expect(history.complete).toBe(false);
     expect((await publish()).position?.epoch).not.toBe(position!.epoch);
   });
@@ -286,10 +291,12 @@ requireBinary('redis-server')('the redis engine under faults', () => {
     const [first, second] = [await ask(node), await ask(node, { taskId: 'other' })];
     await server.command('CONFIG', 'SET', 'maxmemory', '1mb');
     await expect(ask(node)).rejects.toThrow('full');
-    await expect(node.engine.publish({ channel: 'news', message: { type: 'x' }, recoverable: true })).rejects.toThrow('full');
+    await expect(node.engine.broker.publish({ channel: 'news', message: { type: 'x' }, recoverable: true })).rejects.toThrow(
+      'full',
+    );
     expect((await answer(node, first)).status).toBe('accepted');
-    await node.engine.cancelTask({ taskId: 'other', scope: 'all', cancelledBy: null, allowUnknown: false });
-    expect((await node.engine.get(second))?.state).toBe('cancelled');
+    await node.engine.tasks.cancel({ taskId: 'other', scope: 'all', cancelledBy: null, allowUnknown: false });
+    expect((await node.engine.confirmations.get(second))?.state).toBe('cancelled');
     await server.command('CONFIG', 'SET', 'maxmemory', '0');
     await ask(node);
   });

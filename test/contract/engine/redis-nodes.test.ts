@@ -27,9 +27,9 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
     await nodes.start(...settings),
   ];
   const ask = async ({ engine }: Node, overrides = {}): Promise<string> =>
-    (await engine.open(question(overrides))).confirmation.callbackId;
+    (await engine.confirmations.open(question(overrides))).confirmation.callbackId;
   const answer = ({ engine }: Node, callbackId: string, proceed = true, answeredBy = 'ann') =>
-    engine.decide({ callbackId, scope: 'all', answeredBy, answer: { proceed } });
+    engine.confirmations.decide({ callbackId, scope: 'all', answeredBy, answer: { proceed } });
 
   const contextOf = ({ engine }: Node): Context => (engine as unknown as { context: Context }).context;
 
@@ -82,11 +82,11 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
       const callbackId = await ask(a, keyed);
       expect(await ask(b, keyed)).toBe(callbackId);
       const others = await Promise.all(Array.from({ length: 8 }, (_, index) => ask(b, { userId: `user-${index}` })));
-      await b.engine.cancelTask({ taskId: 'task-1', scope: 'all', cancelledBy: null, allowUnknown: false, reason: 'enough' });
+      await b.engine.tasks.cancel({ taskId: 'task-1', scope: 'all', cancelledBy: null, allowUnknown: false, reason: 'enough' });
       await a.recorder.nth('decided', 9);
       expect((await a.recorder.nth('task')).task).toMatchObject({ taskId: 'task-1', cancelled: true, reason: 'enough' });
-      for (const id of [callbackId, ...others]) expect((await a.engine.get(id))?.state).toBe('cancelled');
-      expect((await a.engine.open(question({ userId: 'late' }))).confirmation.state).toBe('cancelled');
+      for (const id of [callbackId, ...others]) expect((await a.engine.confirmations.get(id))?.state).toBe('cancelled');
+      expect((await a.engine.confirmations.open(question({ userId: 'late' }))).confirmation.state).toBe('cancelled');
     });
 
     it('let no prompt slip past a cancellation that comes at the same time', async () => {
@@ -95,9 +95,9 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
         const taskId = `task-${round}`;
         const [opened] = await Promise.all([
           Promise.all(Array.from({ length: 5 }, (_, index) => ask(a, { taskId, userId: `user-${index}` }))),
-          b.engine.cancelTask({ taskId, scope: 'all', cancelledBy: null, allowUnknown: true }),
+          b.engine.tasks.cancel({ taskId, scope: 'all', cancelledBy: null, allowUnknown: true }),
         ]);
-        for (const id of opened) expect((await a.engine.get(id))?.state).toBe('cancelled');
+        for (const id of opened) expect((await a.engine.confirmations.get(id))?.state).toBe('cancelled');
       }
     });
 
@@ -117,20 +117,23 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
       const ids = await Promise.all(Array.from({ length: 8 }, (_, index) => ask(a, { userId: `user-${index}` })));
       const context = contextOf(a);
       await context.run(CANCEL, context.partitions.of('task-1'), 'task-1', 'all', 'n', 'shalf', 'n', '', 'service');
-      expect(await b.engine.resumeTask('task-1')).toMatchObject({ status: 'resumed', task: { cancelled: false } });
+      expect(await b.engine.tasks.resume('task-1')).toMatchObject({ status: 'resumed', task: { cancelled: false } });
       for (const id of ids)
-        expect(await a.engine.get(id)).toMatchObject({ state: 'cancelled', decision: { reason: 'half', via: 'service' } });
-      expect((await a.engine.get(await ask(b)))?.state).toBe('pending');
+        expect(await a.engine.confirmations.get(id)).toMatchObject({
+          state: 'cancelled',
+          decision: { reason: 'half', via: 'service' },
+        });
+      expect((await a.engine.confirmations.get(await ask(b)))?.state).toBe('pending');
     });
 
     it('give a new task nothing of a forgotten one of the same name, whatever was cancelled', async () => {
       const [a, b] = await pair({ retentionMs: 200 });
       const ids = await Promise.all(['ann', 'bob', 'cat'].map((userId) => ask(a, { userId })));
-      await a.engine.cancelTask({ taskId: 'task-1', scope: 'all', cancelledBy: null, allowUnknown: false });
-      while ((await a.engine.getTask('task-1')) !== undefined) await a.engine.ping();
-      expect(await b.engine.resumeTask('task-1')).toEqual({ status: 'not_found' });
+      await a.engine.tasks.cancel({ taskId: 'task-1', scope: 'all', cancelledBy: null, allowUnknown: false });
+      while ((await a.engine.tasks.get('task-1')) !== undefined) await a.engine.ping();
+      expect(await b.engine.tasks.resume('task-1')).toEqual({ status: 'not_found' });
       for (const userId of ['ann', 'bob', 'cat', 'dan'])
-        expect((await b.engine.open(question({ userId }))).confirmation.state).toBe('pending');
+        expect((await b.engine.confirmations.open(question({ userId }))).confirmation.state).toBe('pending');
       expect(ids).toHaveLength(3);
     });
 
@@ -148,10 +151,10 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
     it('keep a prompt that was opened after its task was resumed', async () => {
       const [a, b] = await pair();
       await ask(a);
-      await b.engine.cancelTask({ taskId: 'task-1', scope: 'all', cancelledBy: null, allowUnknown: false });
-      await a.engine.resumeTask('task-1');
+      await b.engine.tasks.cancel({ taskId: 'task-1', scope: 'all', cancelledBy: null, allowUnknown: false });
+      await a.engine.tasks.resume('task-1');
       const id = await ask(b);
-      expect((await a.engine.get(id))?.state).toBe('pending');
+      expect((await a.engine.confirmations.get(id))?.state).toBe('pending');
     });
 
     it('apply the deadline of a prompt whose node has died, once', async () => {
@@ -168,10 +171,10 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
 
     it('tell every node that a user was revoked', async () => {
       const [a, b] = await pair();
-      const moment = await a.engine.revokeUser('ann');
+      const moment = await a.engine.revocations.revoke('ann');
       await b.recorder.nth('revoked');
-      expect(await b.engine.revokedAt('ann')).toBe(moment);
-      expect(await b.engine.revokedAt('bob')).toBeUndefined();
+      expect(await b.engine.revocations.revokedAt('ann')).toBe(moment);
+      expect(await b.engine.revocations.revokedAt('bob')).toBeUndefined();
     });
   });
 
@@ -179,7 +182,7 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
     it('show a prompt only where its user is, and decisions everywhere', async () => {
       const [a, b] = await pair();
       const c = await nodes.start();
-      await b.engine.watch('user:ann');
+      await b.engine.broker.watch('user:ann');
       const id = await ask(a);
       await b.recorder.nth('opened');
       await answer(a, id);
@@ -190,17 +193,17 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
 
     it('hear of every user and task with an anonymous connection, and of no more once it has gone', async () => {
       const [a, b] = await pair();
-      await b.engine.watch('*');
-      await b.engine.watch('*');
-      await b.engine.unwatch('*');
+      await b.engine.broker.watch('*');
+      await b.engine.broker.watch('*');
+      await b.engine.broker.unwatch('*');
       for (const userId of ['ann', 'bob', 'cat']) await ask(a, { userId });
       await b.recorder.nth('opened', 3);
-      await a.engine.publish({ channel: 'task:task-1', message: { type: 'x' }, recoverable: false });
+      await a.engine.broker.publish({ channel: 'task:task-1', message: { type: 'x' }, recoverable: false });
       await b.recorder.nth('publication');
-      await b.engine.unwatch('*');
+      await b.engine.broker.unwatch('*');
       await ask(a);
-      await b.engine.watch('news');
-      await a.engine.publish({ channel: 'news', message: { type: 'x' }, recoverable: false });
+      await b.engine.broker.watch('news');
+      await a.engine.broker.publish({ channel: 'news', message: { type: 'x' }, recoverable: false });
       await b.recorder.nth('publication', 2);
       expect(b.recorder.of('opened')).toHaveLength(3);
     });
@@ -208,15 +211,15 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
     it("carry a task's messages to its user's node, and count who was reached over all nodes", async () => {
       const [a, b] = await pair();
       a.recorder.reached = 0;
-      await a.engine.claimTask('t', 'ann');
-      await b.engine.watch('user:ann');
-      await b.engine.watch('task:t');
+      await a.engine.tasks.claim('t', 'ann');
+      await b.engine.broker.watch('user:ann');
+      await b.engine.broker.watch('task:t');
       let published = 0;
       for (let deliveredTo = 0; deliveredTo === 0; published += 1)
-        ({ deliveredTo } = await a.engine.publish({ channel: 'user:ann', message: { type: 'x' }, recoverable: true }));
+        ({ deliveredTo } = await a.engine.broker.publish({ channel: 'user:ann', message: { type: 'x' }, recoverable: true }));
       await b.recorder.nth('publication', published);
-      await b.engine.unwatch('task:t');
-      await a.engine.publish({ channel: 'task:t', message: { type: 'y' }, recoverable: true });
+      await b.engine.broker.unwatch('task:t');
+      await a.engine.broker.publish({ channel: 'task:t', message: { type: 'y' }, recoverable: true });
       const { publication } = await b.recorder.nth('publication', published + 1);
       expect(publication).toMatchObject({ channel: 'task:t', audienceUserId: 'ann', position: { offset: 1 } });
     });
@@ -228,16 +231,16 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
           .split('\r\n')
           .filter((line) => line.startsWith('run-'))
           .sort();
-      await a.engine.publish({ channel: 'news', message: { type: 'x' }, recoverable: true });
+      await a.engine.broker.publish({ channel: 'news', message: { type: 'x' }, recoverable: true });
       const before = (await keys()).filter((key) => !key.endsWith(':meta'));
       for (let index = 0; index < 50; index += 1) {
-        const { epoch, offset } = await a.engine.position(`made-up-${index}`);
+        const { epoch, offset } = await a.engine.broker.position(`made-up-${index}`);
         await a.engine.waiting(`nobody-${index}`);
-        expect(await a.engine.history({ channel: `made-up-${index}`, since: { epoch, offset }, limit: 1 })).toMatchObject({
+        expect(await a.engine.broker.history({ channel: `made-up-${index}`, since: { epoch, offset }, limit: 1 })).toMatchObject({
           complete: true,
         });
-        await a.engine.watch(`made-up-${index}`);
-        await a.engine.unwatch(`made-up-${index}`);
+        await a.engine.broker.watch(`made-up-${index}`);
+        await a.engine.broker.unwatch(`made-up-${index}`);
       }
       const left = async (): Promise<string[]> => (await keys()).filter((key) => !key.endsWith(':meta') && !before.includes(key));
       while ((await left()).some((key) => key.includes(':watchers:'))) await a.engine.ping();
@@ -246,7 +249,7 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
 
     it('carry a broadcast to every node', async () => {
       const [a, b] = await pair();
-      await a.engine.publish({ channel: 'broadcast', message: { type: 'x' }, recoverable: true });
+      await a.engine.broker.publish({ channel: 'broadcast', message: { type: 'x' }, recoverable: true });
       await b.recorder.nth('publication');
       expect(a.recorder.of('publication')).toHaveLength(1);
     });
@@ -254,12 +257,16 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
     it('tell one order of publications, whoever published (E4)', async () => {
       const [a, b] = await pair();
       for (const { engine } of [a, b]) {
-        await engine.watch('news');
-        await engine.position('news');
+        await engine.broker.watch('news');
+        await engine.broker.position('news');
       }
       await Promise.all(
         Array.from({ length: 200 }, (_, index) =>
-          (index % 2 ? a : b).engine.publish({ channel: 'news', message: { type: 'x', index }, recoverable: index % 5 !== 0 }),
+          (index % 2 ? a : b).engine.broker.publish({
+            channel: 'news',
+            message: { type: 'x', index },
+            recoverable: index % 5 !== 0,
+          }),
         ),
       );
       await a.recorder.nth('publication', 200);
@@ -272,32 +279,32 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
 
     it("carry an acknowledged message to the user's node, and its acknowledgement back", async () => {
       const [a, b] = await pair();
-      await b.engine.watch('user:ann');
+      await b.engine.broker.watch('user:ann');
       const messageId = randomUUID();
-      await a.engine.sendAcknowledged({ messageId, userId: 'ann', message: { type: 'mail' }, ttlMs: 60_000 });
+      await a.engine.broker.sendAcknowledged({ messageId, userId: 'ann', message: { type: 'mail' }, ttlMs: 60_000 });
       expect((await b.recorder.nth('message')).message).toEqual({
         messageId,
         userId: 'ann',
         message: { type: 'mail' },
         expiresAt: expect.any(Number),
       });
-      expect(await b.engine.ack(messageId, ['ann'])).toBe('acknowledged');
+      expect(await b.engine.broker.ack(messageId, ['ann'])).toBe('acknowledged');
       await a.recorder.nth('acknowledged');
-      expect(await a.engine.ack(messageId, 'all')).toBe('repeated');
+      expect(await a.engine.broker.ack(messageId, 'all')).toBe('repeated');
     });
   });
 
   describe('presence', () => {
     it('count connections over all nodes, and send the oldest away wherever it is', async () => {
       const [a, b] = await pair({ maxConnectionsPerUser: 2 });
-      await a.engine.connect('a1', 'ann');
-      await b.engine.connect('b1', 'ann');
-      expect(await a.engine.presence('ann')).toEqual({ connections: 2 });
-      await b.engine.connect('b2', 'ann');
+      await a.engine.presence.connect('a1', 'ann');
+      await b.engine.presence.connect('b1', 'ann');
+      expect(await a.engine.presence.count('ann')).toEqual({ connections: 2 });
+      await b.engine.presence.connect('b2', 'ann');
       expect((await a.recorder.nth('evicted')).connectionId).toBe('a1');
-      await a.engine.connect('a2', 'ann');
+      await a.engine.presence.connect('a2', 'ann');
       expect((await b.recorder.nth('evicted')).connectionId).toBe('b1');
-      expect(await b.engine.presence('ann')).toEqual({ connections: 2 });
+      expect(await b.engine.presence.count('ann')).toEqual({ connections: 2 });
       await a.engine.cluster(3);
       expect(await b.engine.cluster(4)).toEqual({ engine: 'redis', nodes: 2, activeConnections: 7 });
     });
@@ -306,13 +313,13 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
       const older = await nodes.start({ maxConnectionsPerUser: 1 }, { proxied: true });
       const newer = await nodes.start({ maxConnectionsPerUser: 1 });
       for (let round = 0; round < 3; round += 1) {
-        await older.engine.connect(`old-${round}`, 'ann');
+        await older.engine.presence.connect(`old-${round}`, 'ann');
         for (const connection of older.proxy!.connections) connection.blackHole(['down']);
-        await newer.engine.connect(`new-${round}`, 'ann');
+        await newer.engine.presence.connect(`new-${round}`, 'ann');
         for (const connection of older.proxy!.connections) connection.cut();
         expect((await older.recorder.nth('evicted', round + 1)).connectionId).toBe(`old-${round}`);
-        expect(await newer.engine.presence('ann')).toEqual({ connections: 1 });
-        await newer.engine.disconnect(`new-${round}`, 'ann');
+        expect(await newer.engine.presence.count('ann')).toEqual({ connections: 1 });
+        await newer.engine.presence.disconnect(`new-${round}`, 'ann');
       }
       expect(newer.recorder.of('evicted')).toEqual([]);
     });
@@ -320,26 +327,26 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
     it('forget the connections of a node that was killed when its lease ends, and of one that left at once', async () => {
       const [living, leaving] = await pair();
       const dying = await nodes.start({}, { proxied: true });
-      await dying.engine.connect('d', 'ann');
-      await living.engine.connect('l', 'ann');
-      await leaving.engine.connect('x', 'ann');
-      expect(await living.engine.presence('ann')).toEqual({ connections: 3 });
+      await dying.engine.presence.connect('d', 'ann');
+      await living.engine.presence.connect('l', 'ann');
+      await leaving.engine.presence.connect('x', 'ann');
+      expect(await living.engine.presence.count('ann')).toEqual({ connections: 3 });
       await leaving.engine.close();
       expect(await living.engine.cluster(1)).toMatchObject({ nodes: 2 });
-      expect(await living.engine.presence('ann')).toEqual({ connections: 2 });
+      expect(await living.engine.presence.count('ann')).toEqual({ connections: 2 });
       await nodes.kill(dying);
       const killedAt = Date.now();
-      while ((await living.engine.presence('ann')).connections > 1) await living.engine.ping();
+      while ((await living.engine.presence.count('ann')) > 1) await living.engine.ping();
       expect(Date.now() - killedAt).toBeLessThan(7000);
       expect(await living.engine.cluster(1)).toMatchObject({ nodes: 1, activeConnections: 1 });
     });
   });
 
   describe('notices (E7)', () => {
-    const wanted = { notices: AFTER_DECISIONS, historyTtlMs: 100 };
+    const wanted = { webhookEvents: AFTER_DECISIONS, historyTtlMs: 100 };
     const claim = async ({ engine }: Node, leaseMs: number) => {
       for (;;) {
-        const [notice] = await engine.claimNotices(1, leaseMs);
+        const [notice] = await engine.events.claim(1, leaseMs);
         if (notice) return notice;
         await engine.ping();
       }
@@ -356,10 +363,10 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
       await Promise.all(ids.map((id, index) => answer(all[index % 3]!, id)));
       const claimed: string[] = [];
       while (claimed.length < 60)
-        for (const batch of await Promise.all(all.map(({ engine }) => engine.claimNotices(5, 60_000))))
+        for (const batch of await Promise.all(all.map(({ engine }) => engine.events.claim(5, 60_000))))
           claimed.push(...batch.map(({ id }) => id));
       expect(new Set(claimed).size).toBe(60);
-      for (const { engine } of all) expect((await engine.noticeCounts()).waiting).toBe(60);
+      for (const { engine } of all) expect((await engine.events.counts()).waiting).toBe(60);
     });
 
     it('of a node that was killed come to another when their lease ends', async () => {
@@ -369,36 +376,36 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
       await nodes.kill(dying);
       const other = await nodes.start(wanted);
       expect(await claim(other, 60_000)).toEqual({ ...held, attempt: 2 });
-      expect(await other.engine.completeNotice(held)).toBe(true);
+      expect(await other.engine.events.complete(held)).toBe(true);
     });
 
     it('are kept by nodes that did not ask for them as long as another does', async () => {
       const [careless, careful] = [await nodes.start({ historyTtlMs: 100 }), await nodes.start(wanted)];
       await answer(careless, await ask(careless));
       expect(await claim(careful, 60_000)).toMatchObject({ attempt: 1 });
-      expect(careless.recorder.of('notices')).toEqual([]);
+      expect(careless.recorder.of('webhook events')).toEqual([]);
     });
   });
 
   it('store the webhook events that any of them asks for; one that starts with fewer ends the others when it is alone', async () => {
     const often = { historyTtlMs: 100 };
     const [wide, narrow] = [
-      await nodes.start({ ...often, notices: ['confirmation.opened', 'confirmation.answered'] }),
-      await nodes.start({ ...often, notices: ['confirmation.answered'] }),
+      await nodes.start({ ...often, webhookEvents: ['confirmation.opened', 'confirmation.answered'] }),
+      await nodes.start({ ...often, webhookEvents: ['confirmation.answered'] }),
     ];
     await wide.engine.cluster(0);
     const events = async ({ engine }: Node, count: number) => {
       const found: string[] = [];
       for (; found.length < count; await engine.ping())
-        found.push(...(await engine.claimNotices(10, 60_000)).map(({ event }) => event));
+        found.push(...(await engine.events.claim(10, 60_000)).map(({ event }) => event));
       return found.sort();
     };
     // The wider node asks for its events again with its next tick.
-    while ((await narrow.engine.noticeCounts()).waiting === 0) await ask(narrow, { callbackId: randomUUID() });
+    while ((await narrow.engine.events.counts()).waiting === 0) await ask(narrow, { callbackId: randomUUID() });
     expect(await events(narrow, 1)).toEqual(['confirmation.opened']);
     await wide.engine.close();
     await narrow.engine.close();
-    const alone = await nodes.start({ ...often, notices: ['confirmation.answered'] });
+    const alone = await nodes.start({ ...often, webhookEvents: ['confirmation.answered'] });
     await answer(alone, await ask(alone, { callbackId: randomUUID() }));
     expect(await events(alone, 1)).toEqual(['confirmation.answered']);
   });

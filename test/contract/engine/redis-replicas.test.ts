@@ -16,7 +16,7 @@ requireBinary('redis-server')('the redis engine that waits for a replica', () =>
     nodes = new RedisNodes(master.url, { waitReplicas: 1, commandTimeoutMs: 1500 });
     // A replica that has just come says only once a second what it has.
     const { engine } = await nodes.start();
-    await untilAvailable(() => engine.open(question({ userId: 'somebody else' })));
+    await untilAvailable(() => engine.confirmations.open(question({ userId: 'somebody else' })));
     await engine.close();
   });
   afterEach(async () => {
@@ -25,20 +25,20 @@ requireBinary('redis-server')('the redis engine that waits for a replica', () =>
   });
 
   const ask = async ({ engine }: Node, overrides = {}): Promise<string> =>
-    (await engine.open(question(overrides))).confirmation.callbackId;
+    (await engine.confirmations.open(question(overrides))).confirmation.callbackId;
   const answer = ({ engine }: Node, callbackId: string) =>
-    engine.decide({ callbackId, scope: 'all', answeredBy: 'ann', answer: { proceed: true } });
+    engine.confirmations.decide({ callbackId, scope: 'all', answeredBy: 'ann', answer: { proceed: true } });
 
   it('refuses what is written without one, and takes it when there is one again', async () => {
     const node = await nodes.start();
     const [first, request] = [question(), question({ userId: 'bob' })];
-    const { confirmation: asked } = await untilAvailable(() => node.engine.open(first));
+    const { confirmation: asked } = await untilAvailable(() => node.engine.confirmations.open(first));
     expect((await untilAvailable(() => answer(node, asked.callbackId))).status).toMatch(/accepted|repeated/);
     await replica.kill9();
-    await expect(node.engine.open(request)).rejects.toThrow(EngineUnavailableError);
+    await expect(node.engine.confirmations.open(request)).rejects.toThrow(EngineUnavailableError);
     await replica.restart();
-    const { confirmation } = await untilAvailable(() => node.engine.open(request));
-    expect(await node.engine.prompts.pendingIds('bob')).toEqual([confirmation.callbackId]);
+    const { confirmation } = await untilAvailable(() => node.engine.confirmations.open(request));
+    expect((await node.engine.waiting('bob')).pendingIds).toEqual([confirmation.callbackId]);
   });
 
   it('reads, counts and renews its lease meanwhile: nothing stands behind a WAIT', async () => {
@@ -50,14 +50,14 @@ requireBinary('redis-server')('the redis engine that waits for a replica', () =>
     void refused.then(() => (over = true));
     let reads = 0;
     for (; !over; reads += 1) {
-      expect((await node.engine.get(pending))?.state).toBe('pending');
+      expect((await node.engine.confirmations.get(pending))?.state).toBe('pending');
       expect(await node.engine.cluster(1)).toMatchObject({ nodes: 2 });
-      await node.engine.connect(`c${reads}`, 'ann');
+      await node.engine.presence.connect(`c${reads}`, 'ann');
     }
     expect((await refused).map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 'rejected'));
     // Behind a WAIT each would have taken as long as all of the refusals.
     expect(reads).toBeGreaterThan(5);
-    expect((await other.engine.list({ scope: ['ann'], state: 'pending', limit: 10 })).items).toHaveLength(1);
+    expect((await other.engine.confirmations.list({ scope: ['ann'], state: 'pending', limit: 10 })).items).toHaveLength(1);
     replica.resume();
     expect((await untilAvailable(() => answer(node, pending))).status).toBe('accepted');
   });
@@ -72,9 +72,9 @@ requireBinary('redis-server')('the redis engine that waits for a replica', () =>
       'answered',
     );
     const asked = [node, other].flatMap(({ engine }) => [
-      engine.get(callbackId),
-      engine.get(expiring),
-      engine.list({ scope: ['ann'], limit: 10 }),
+      engine.confirmations.get(callbackId),
+      engine.confirmations.get(expiring),
+      engine.confirmations.list({ scope: ['ann'], limit: 10 }),
     ]);
     const told = await Promise.allSettled([...asked, answer(other, callbackId)]);
     expect(told.filter(({ status }) => status === 'fulfilled')).toEqual([]);
@@ -85,6 +85,6 @@ requireBinary('redis-server')('the redis engine that waits for a replica', () =>
       expect(recorder.decisionsOf(callbackId)).toMatchObject([{ decision: { outcome: 'answered', proceed: true } }]);
     }
     expect((await untilAvailable(() => answer(node, callbackId))).status).toBe('repeated');
-    expect((await untilAvailable(() => other.engine.get(expiring)))?.state).toBe('timed_out');
+    expect((await untilAvailable(() => other.engine.confirmations.get(expiring)))?.state).toBe('timed_out');
   });
 });

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Test } from '@nestjs/testing';
 import { EmbeddedEngine } from '../../../src/notification/engine/embedded/embedded-engine.js';
-import type { Fault } from '../../../src/notification/engine/embedded/faulty-sqlite.js';
+import type { Fault } from '../../support/faulty-sqlite.js';
+import { FaultyStore } from '../../support/faulty-store.js';
 import { Engine } from '../../../src/notification/engine/engine.js';
 import { SETTINGS } from '../../support/engine-folder.js';
 import type { Recorder } from '../recorder.js';
@@ -38,7 +39,7 @@ export class FaultySite {
     readonly recorder: Recorder,
     readonly node: Node,
     private readonly site: InProcessSite,
-    private readonly engine: EmbeddedEngine,
+    private readonly store: FaultyStore,
     private readonly folder: string,
     private readonly log: string[],
   ) {}
@@ -47,12 +48,13 @@ export class FaultySite {
     const folder = await mkdtemp(join(tmpdir(), 'faults-'));
     const log: string[] = [];
     const note = (message: string): void => void log.push(message);
+    const store = new FaultyStore();
     const engine = new EmbeddedEngine({
       dataDir: folder,
       settings: SETTINGS,
       logger: { warn: note, error: note },
       reserveBytes: 65_536,
-      faults: true,
+      newWorker: store.newWorker,
     });
     const options = { timeoutDecision: 'proceed', dataDir: folder } as const;
     const site = await InProcessSite.create(recorder, options, async (module) => {
@@ -62,7 +64,7 @@ export class FaultySite {
         .compile();
       return built.createNestApplication({ logger: false, forceCloseConnections: true });
     });
-    return new FaultySite(recorder, await site.node(), site, engine, folder, log);
+    return new FaultySite(recorder, await site.node(), site, store, folder, log);
   }
 
   async close(): Promise<void> {
@@ -81,7 +83,7 @@ export class FaultySite {
     this.injected += 1;
     const userId = `faulty-${this.injected}`;
     const device = await Device.connect(recorder, node, userId);
-    this.engine.inject(fault);
+    this.store.inject(fault);
 
     const question = (timeoutMs: number | null = null): Asked => {
       const number = ++this.serial;
@@ -124,7 +126,7 @@ export class FaultySite {
       then(withdrawn, (callbackId) => withdrawByRest(recorder, node, callbackId)),
       then(cancelled, () => cancelByRest(recorder, node, cancelled.taskId, userId)),
     ]);
-    this.engine.inject({ ...fault, times: 0 });
+    this.store.inject({ ...fault, times: 0 });
     await device.leave();
     await this.readAll();
     return this.log.slice(logged).some((line) => /injected fault|thread ended/.test(line));

@@ -11,15 +11,8 @@ import { CLOCK_VIA } from '../via.js';
 import type { Outcome } from '../../../protocol/confirmation.js';
 import { DeadlineRule } from './deadline-rule.js';
 import type { Ledger } from './unit-of-work.js';
-import type { NoticeStore } from './webhook-event-store.js';
-import {
-  UNDECIDED,
-  type AnswerRecord,
-  type ConfirmationRecord,
-  type DecideRecord,
-  type OpenRecord,
-  type TaskRecord,
-} from './rows.js';
+import type { EventStore } from './event-store.js';
+import { UNDECIDED, type AnswerRow, type ConfirmationRow, type DecideRow, type OpenRow, type TaskRow } from './rows.js';
 import type { Sqlite, SqlValue, Statement } from './sqlite.js';
 import type { TaskStore } from './task-store.js';
 
@@ -34,7 +27,7 @@ const select = (index: string): string =>
 const EXPIRING_SHARE = 0.8;
 const STEP_ROWS = 500;
 
-interface Settlement extends Partial<AnswerRecord> {
+interface Settlement extends Partial<AnswerRow> {
   outcome: Outcome;
   proceed: boolean;
   answeredBy?: string | null;
@@ -52,30 +45,30 @@ export class CrowdedError extends Error {
 }
 
 export class ConfirmationStore {
-  private readonly byId: Statement<ConfirmationRecord>;
-  private readonly byKey: Statement<ConfirmationRecord>;
+  private readonly byId: Statement<ConfirmationRow>;
+  private readonly byKey: Statement<ConfirmationRow>;
   private readonly insert: Statement<{ seq: number }>;
   private readonly insertPrompt: Statement<never>;
   private readonly update: Statement<never>;
-  private readonly expired: Statement<ConfirmationRecord>;
-  private readonly expiring: Statement<ConfirmationRecord>;
+  private readonly expired: Statement<ConfirmationRow>;
+  private readonly expiring: Statement<ConfirmationRow>;
   private readonly clearExpiring: Statement<never>;
   private readonly nextDue: Statement<{ moment: number | null }>;
-  private readonly ofTask: Statement<ConfirmationRecord>;
+  private readonly ofTask: Statement<ConfirmationRow>;
   private readonly pendingOfUser: Statement<{ callback_id: string }>;
   private readonly pendingCount: Statement<{ pending: number }>;
-  private readonly decided: Statement<ConfirmationRecord>;
+  private readonly decided: Statement<ConfirmationRow>;
   private readonly outdated: Statement<{ seq: number; decided_at: number }>;
   private readonly remove: Statement<never>;
   private readonly removePrompt: Statement<never>;
-  private readonly queries = new Map<string, Statement<ConfirmationRecord>>();
+  private readonly queries = new Map<string, Statement<ConfirmationRow>>();
   private readonly rule: DeadlineRule;
 
   constructor(
     private readonly database: Sqlite,
     private readonly ledger: Ledger,
     private readonly tasks: TaskStore,
-    private readonly notices: NoticeStore,
+    private readonly events: EventStore,
     private readonly maxPendingPerUser = Infinity,
   ) {
     this.rule = new DeadlineRule(ledger);
@@ -113,7 +106,7 @@ export class ConfirmationStore {
     this.removePrompt = database.prepare('DELETE FROM confirmation_prompt WHERE seq = ?');
   }
 
-  open(request: OpenRecord): { created: boolean; record: ConfirmationRecord } {
+  open(request: OpenRow): { created: boolean; row: ConfirmationRow } {
     const {
       callbackId,
       userId,
@@ -130,7 +123,7 @@ export class ConfirmationStore {
     const expires = timeoutMs === null ? null : now + timeoutMs;
     const expiring = timeoutMs === null ? null : now + Math.floor(timeoutMs * EXPIRING_SHARE);
     this.mustHaveRoom(request);
-    const row = this.insert.get(
+    const inserted = this.insert.get(
       callbackId,
       userId,
       taskId,
@@ -143,12 +136,12 @@ export class ConfirmationStore {
       key,
       fingerprint,
     );
-    if (!row) return { created: false, record: this.current(this.existing(request)) };
-    this.insertPrompt.run(row.seq, prompt);
+    if (!inserted) return { created: false, row: this.current(this.existing(request)) };
+    this.insertPrompt.run(inserted.seq, prompt);
     this.ledger.counters.pending += 1;
-    const record: ConfirmationRecord = {
+    const row: ConfirmationRow = {
       ...UNDECIDED,
-      seq: row.seq,
+      seq: inserted.seq,
       callback_id: callbackId,
       user_id: userId,
       task_id: taskId,
@@ -161,15 +154,15 @@ export class ConfirmationStore {
       fingerprint,
     };
     const task = this.tasks.use(taskId, userId);
-    if (task.cancelled_at !== null) return { created: true, record: this.cancel(record, task) };
-    this.notices.noteOpening(record);
+    if (task.cancelled_at !== null) return { created: true, row: this.cancel(row, task) };
+    this.events.noteOpening(row);
     this.ledger.expect(expiring);
-    this.ledger.tell({ kind: 'opened', record });
-    return { created: true, record };
+    this.ledger.emit({ kind: 'opened', row });
+    return { created: true, row };
   }
 
   /** One prompt more of the user's, unless it is there already. @throws CrowdedError */
-  private mustHaveRoom({ callbackId, userId, key }: OpenRecord): void {
+  private mustHaveRoom({ callbackId, userId, key }: OpenRow): void {
     const limit = this.maxPendingPerUser;
     // Nobody has more than there are.
     if (this.ledger.counters.pending < limit) return;
@@ -183,50 +176,50 @@ export class ConfirmationStore {
     scope: Scope,
     answeredBy: string | null,
     via: string,
-    answer: AnswerRecord,
+    answer: AnswerRow,
     arrivedAt: number,
-  ): DecideRecord {
+  ): DecideRow {
     const found = this.inScope(callbackId, scope);
     if (!found) return { status: 'not_found' };
-    const record = this.asOf(found, arrivedAt);
-    if (!record) return this.waitsFor(found);
-    if (record.state === 'pending')
-      return { status: 'accepted', record: this.settleTimely(record, { outcome: 'answered', answeredBy, via, ...answer }) };
+    const row = this.asOf(found, arrivedAt);
+    if (!row) return this.waitsFor(found);
+    if (row.state === 'pending')
+      return { status: 'accepted', row: this.settleTimely(row, { outcome: 'answered', answeredBy, via, ...answer }) };
     const same =
-      record.state === 'answered' &&
-      record.answered_by === answeredBy &&
-      (record.proceed === 1) === answer.proceed &&
-      record.feedback === answer.feedback &&
-      record.choice === answer.choice &&
-      record.form_values === answer.values;
-    return { status: same ? 'repeated' : 'already_resolved', record };
+      row.state === 'answered' &&
+      row.answered_by === answeredBy &&
+      (row.proceed === 1) === answer.proceed &&
+      row.feedback === answer.feedback &&
+      row.choice === answer.choice &&
+      row.form_values === answer.values;
+    return { status: same ? 'repeated' : 'already_resolved', row };
   }
 
-  withdraw(callbackId: string, scope: Scope, reason: string | null, via: string, arrivedAt: number): DecideRecord {
+  withdraw(callbackId: string, scope: Scope, reason: string | null, via: string, arrivedAt: number): DecideRow {
     const found = this.inScope(callbackId, scope);
     if (!found) return { status: 'not_found' };
-    const record = this.asOf(found, arrivedAt);
-    if (!record) return this.waitsFor(found);
-    if (record.state === 'pending')
-      return { status: 'accepted', record: this.settleTimely(record, { outcome: 'withdrawn', proceed: false, reason, via }) };
-    return { status: record.state === 'withdrawn' ? 'repeated' : 'already_resolved', record };
+    const row = this.asOf(found, arrivedAt);
+    if (!row) return this.waitsFor(found);
+    if (row.state === 'pending')
+      return { status: 'accepted', row: this.settleTimely(row, { outcome: 'withdrawn', proceed: false, reason, via }) };
+    return { status: row.state === 'withdrawn' ? 'repeated' : 'already_resolved', row };
   }
 
-  cancelPendingOf(task: TaskRecord, arrivedAt: number): void {
+  cancelPendingOf(task: TaskRow, arrivedAt: number): void {
     for (const found of this.ofTask.all(task.task_id)) {
       // What is late, and meets a deadline that cannot be applied yet, is still no *proceed*.
-      const record = this.asOf(found, arrivedAt) ?? found;
-      if (record.state === 'pending') this.cancel(record, task);
+      const row = this.asOf(found, arrivedAt) ?? found;
+      if (row.state === 'pending') this.cancel(row, task);
     }
   }
 
-  get(callbackId: string): ConfirmationRecord | undefined {
-    const record = this.byId.get(callbackId);
-    return record && this.current(record);
+  get(callbackId: string): ConfirmationRow | undefined {
+    const row = this.byId.get(callbackId);
+    return row && this.current(row);
   }
 
-  list({ scope, taskId, state, limit, cursor }: ConfirmationQuery): { records: ConfirmationRecord[]; cursor?: string } {
-    if (scope !== 'all' && scope.length === 0) return { records: [] };
+  list({ scope, taskId, state, limit, cursor }: ConfirmationQuery): { rows: ConfirmationRow[]; cursor?: string } {
+    if (scope !== 'all' && scope.length === 0) return { rows: [] };
     const where = ['seq > ?'];
     const params: SqlValue[] = [Number(cursor ?? 0)];
     const and = (condition: string, ...values: SqlValue[]): void => {
@@ -245,13 +238,13 @@ export class ConfirmationStore {
           ? `INDEXED BY confirmation${subject}`
           : 'NOT INDEXED';
     const sql = `${select(index)} WHERE ${where.join(' AND ')} ORDER BY seq LIMIT ?`;
-    const statement = this.queries.get(sql) ?? this.database.prepare<ConfirmationRecord>(sql);
+    const statement = this.queries.get(sql) ?? this.database.prepare<ConfirmationRow>(sql);
     if (this.queries.size < 100) this.queries.set(sql, statement);
-    const records = statement.all(...params, limit + 1);
-    const more = records.length > limit;
-    if (more) records.pop();
-    const last = records.at(-1);
-    return { records: records.map((record) => this.current(record)), ...(more && last && { cursor: String(last.seq) }) };
+    const rows = statement.all(...params, limit + 1);
+    const more = rows.length > limit;
+    if (more) rows.pop();
+    const last = rows.at(-1);
+    return { rows: rows.map((row) => this.current(row)), ...(more && last && { cursor: String(last.seq) }) };
   }
 
   pendingIds(userId: string): string[] {
@@ -260,17 +253,17 @@ export class ConfirmationStore {
 
   /** Applies what is due, at most a step's worth; what is left shows in the ledger's `nextDue`. */
   due(): void {
-    for (const record of this.expired.all(this.ledger.readUntil())) this.current(record);
-    for (const record of this.expiring.all(this.ledger.now())) {
-      this.clearExpiring.run(record.seq);
-      this.notices.noteWarning(record);
-      this.ledger.tell({ kind: 'expiring', record });
+    for (const row of this.expired.all(this.ledger.readUntil())) this.current(row);
+    for (const row of this.expiring.all(this.ledger.now())) {
+      this.clearExpiring.run(row.seq);
+      this.events.noteWarning(row);
+      this.ledger.emit({ kind: 'expiring', row });
     }
     this.ledger.counters.nextDue = this.nextDue.get()?.moment ?? null;
   }
 
   /** Decisions numbered above `from`, up to `to`, in order, a page of them. */
-  decisions(from: number, to: number): ConfirmationRecord[] {
+  decisions(from: number, to: number): ConfirmationRow[] {
     return this.decided.all(from, to);
   }
 
@@ -285,47 +278,47 @@ export class ConfirmationStore {
   }
 
   /** The prompt whose id or key the request repeats. */
-  private existing(request: OpenRecord): ConfirmationRecord {
-    const record = this.byId.get(request.callbackId) ?? this.byKey.get(request.userId, request.key ?? null);
-    if (!record) throw new Error(`prompt ${request.callbackId} is neither new nor there`);
-    const sameContents = record.callback_id === request.callbackId || record.fingerprint === (request.fingerprint ?? null);
+  private existing(request: OpenRow): ConfirmationRow {
+    const row = this.byId.get(request.callbackId) ?? this.byKey.get(request.userId, request.key ?? null);
+    if (!row) throw new Error(`prompt ${request.callbackId} is neither new nor there`);
+    const sameContents = row.callback_id === request.callbackId || row.fingerprint === (request.fingerprint ?? null);
     if (!sameContents) throw new ConfirmationConflictError(request.key ?? '');
-    return record;
+    return row;
   }
 
-  private inScope(callbackId: string, scope: Scope): ConfirmationRecord | undefined {
-    const record = this.byId.get(callbackId);
-    return record && (scope === 'all' || scope.includes(record.user_id)) ? record : undefined;
+  private inScope(callbackId: string, scope: Scope): ConfirmationRow | undefined {
+    const row = this.byId.get(callbackId);
+    return row && (scope === 'all' || scope.includes(row.user_id)) ? row : undefined;
   }
 
-  /** The record, after its deadline where that may be applied. */
-  private current(record: ConfirmationRecord): ConfirmationRecord {
-    if (!this.rule.mayBeApplied(record)) return record;
-    return this.settle(record, { outcome: 'timed_out', proceed: this.rule.proceeds(record), via: CLOCK_VIA });
+  /** The row, after its deadline where that may be applied. */
+  private current(row: ConfirmationRow): ConfirmationRow {
+    if (!this.rule.mayBeApplied(row)) return row;
+    return this.settle(row, { outcome: 'timed_out', proceed: this.rule.proceeds(row), via: CLOCK_VIA });
   }
 
-  /** The record as what arrived then meets it; nothing where that has to wait for the deadline. */
-  private asOf(record: ConfirmationRecord, arrivedAt: number): ConfirmationRecord | undefined {
-    if (record.state !== 'pending' || this.rule.isTimely(record, arrivedAt)) return record;
-    const current = this.current(record);
+  /** The row as what arrived then meets it; nothing where that has to wait for the deadline. */
+  private asOf(row: ConfirmationRow, arrivedAt: number): ConfirmationRow | undefined {
+    if (row.state !== 'pending' || this.rule.isTimely(row, arrivedAt)) return row;
+    const current = this.current(row);
     return current.state === 'pending' ? undefined : current;
   }
 
-  private waitsFor({ expires_at }: ConfirmationRecord): DecideRecord {
+  private waitsFor({ expires_at }: ConfirmationRow): DecideRow {
     return { status: 'waits', until: this.ledger.clock.momentOf(expires_at ?? 0) };
   }
 
-  private cancel(record: ConfirmationRecord, task: TaskRecord): ConfirmationRecord {
+  private cancel(row: ConfirmationRow, task: TaskRow): ConfirmationRow {
     const { cancelled_by: answeredBy, reason, cancelled_via: via } = task;
-    return this.settle(record, { outcome: 'cancelled', proceed: false, answeredBy, reason, via });
+    return this.settle(row, { outcome: 'cancelled', proceed: false, answeredBy, reason, via });
   }
 
   /** What came before the deadline was decided before it, however late it is handled. */
-  private settleTimely(record: ConfirmationRecord, settlement: Settlement): ConfirmationRecord {
-    return this.settle(record, { ...settlement, decidedAt: Math.min(this.ledger.now(), (record.expires_at ?? Infinity) - 1) });
+  private settleTimely(row: ConfirmationRow, settlement: Settlement): ConfirmationRow {
+    return this.settle(row, { ...settlement, decidedAt: Math.min(this.ledger.now(), (row.expires_at ?? Infinity) - 1) });
   }
 
-  private settle(record: ConfirmationRecord, settlement: Settlement): ConfirmationRecord {
+  private settle(row: ConfirmationRow, settlement: Settlement): ConfirmationRow {
     const { outcome, proceed, feedback = null, choice = null, values = null, answeredBy = null, reason = null, via } = settlement;
     const sequence = (this.ledger.counters.decisions += 1);
     const now = settlement.decidedAt ?? this.ledger.now();
@@ -340,12 +333,12 @@ export class ConfirmationStore {
       answeredBy,
       reason,
       via,
-      record.seq,
+      row.seq,
     );
-    if (changes !== 1) throw new Error(`prompt ${record.callback_id} was not pending`);
+    if (changes !== 1) throw new Error(`prompt ${row.callback_id} was not pending`);
     this.ledger.counters.pending -= 1;
-    const decided: ConfirmationRecord = {
-      ...record,
+    const decided: ConfirmationRow = {
+      ...row,
       state: outcome,
       decision_seq: sequence,
       decided_at: now,
@@ -357,8 +350,8 @@ export class ConfirmationStore {
       reason,
       via,
     };
-    this.notices.noteDecision(decided, outcome);
-    this.ledger.tell({ kind: 'decided', record: decided });
+    this.events.noteDecision(decided, outcome);
+    this.ledger.emit({ kind: 'decided', row: decided });
     return decided;
   }
 }

@@ -1,60 +1,62 @@
 /**
- * Which decisions the handler has heard of (E5). Decisions are numbered; the store remembers `told`, the number up to which
- * they were emitted. What lies above it at a start is emitted by the replay, what was decided while a worker died when
- * the next one has taken over. `told` is written now and then, so a crash may tell a decision twice, never not at all.
+ * Up to which decision events were emitted (E5). Decisions are numbered, and the store keeps the number up to which they
+ * were emitted. The replay emits those above it at a start; `heal` emits those that were made while a worker died.
+ * The number is stored from time to time, so after a crash a decision is emitted once or twice, never zero times.
  */
-import type { ConfirmationRecord } from './rows.js';
+import type { ConfirmationRow } from './rows.js';
 import type { StoreClient } from './store-client.js';
 import type { Opened } from './store-protocol.js';
 
-export class ToldDecisions {
+export class DecisionCursor {
   /** The newest decision that was emitted as it happened. */
-  private emitted = 0;
+  private live = 0;
   /** Decisions after this one, up to `until`, are still to be emitted; `undefined`: none. */
   private behind: number | undefined;
   private until = 0;
-  private told = 0;
-  /** Listeners are in place. */
-  private wanted = false;
+  /** The number that the store keeps. */
+  private stored = 0;
+  /** All listeners exist. */
+  private replays = false;
 
   constructor(
-    private readonly store: StoreClient,
-    private readonly emit: (record: ConfirmationRecord) => void,
+    private readonly client: StoreClient,
+    private readonly emit: (row: ConfirmationRow) => void,
   ) {}
 
-  begin({ told, decisions }: Opened): void {
-    this.told = this.behind = told;
-    this.emitted = this.until = decisions;
+  begin({ emitted, decisions }: Opened): void {
+    this.stored = this.behind = emitted;
+    this.live = this.until = decisions;
   }
 
   /** A decision is being emitted as it happens. */
-  hear(record: ConfirmationRecord): void {
-    this.emitted = Math.max(this.emitted, record.decision_seq ?? 0);
+  passed(row: ConfirmationRow): void {
+    this.live = Math.max(this.live, row.decision_seq ?? 0);
   }
 
   async replay(): Promise<void> {
-    this.wanted = true;
+    this.replays = true;
     await this.catchUp();
   }
 
-  /** @param opened what the worker found that took over */
+  /** @param opened as the new worker reported */
   async heal({ decisions }: Opened): Promise<void> {
-    this.behind = Math.min(this.behind ?? this.emitted, decisions);
-    this.emitted = this.until = decisions;
-    if (this.wanted) await this.catchUp();
+    this.behind = Math.min(this.behind ?? this.live, decisions);
+    this.live = this.until = decisions;
+    if (this.replays) await this.catchUp();
   }
 
+  /** Stores the number, if it has changed. */
   async note(): Promise<void> {
-    const heard = this.behind ?? this.emitted;
-    if (!this.wanted || heard === this.told) return;
-    await this.store.call('told', [heard]);
-    this.told = heard;
+    const position = this.behind ?? this.live;
+    if (!this.replays || position === this.stored) return;
+    await this.client.store.emitted(position);
+    this.stored = position;
   }
 
   private async catchUp(): Promise<void> {
     while (this.behind !== undefined && this.behind < this.until) {
-      const page = await this.store.call('decisions', [this.behind, this.until]);
-      for (const record of page) this.emit(record);
+      const page = await this.client.store.decisions(this.behind, this.until);
+      for (const row of page) this.emit(row);
       this.behind = page.at(-1)?.decision_seq ?? this.until;
     }
     this.behind = undefined;

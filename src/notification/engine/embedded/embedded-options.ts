@@ -1,6 +1,9 @@
 /** What the embedded engine is made with. */
+import type { Worker } from 'node:worker_threads';
 import type { EngineReading } from '../deadlines.js';
+import type { EngineLogger } from '../emitter.js';
 import type { EngineSettings } from '../engine.js';
+import type { StoreOptions } from './store-protocol.js';
 
 export const RESERVE_BYTES = 16 * 1024 * 1024;
 
@@ -11,9 +14,9 @@ export interface EmbeddedEngineOptions {
   /** How far the node has read its sockets. @default there is nothing to read */
   reading?: EngineReading;
   /** @default nothing is logged */
-  logger?: { warn(message: string): void; error(message: string): void };
+  logger?: EngineLogger;
   /** How much of the disk is kept for answers when it is full. @default 16 MiB */
   reserveBytes?: number;
-  /** For tests: whether `inject` works. @default false */
-  faults?: boolean;
+  /** Starts the store's thread, which must call `serveStore`. @default a thread with the real SQLite */
+  newWorker?: (options: StoreOptions) => Worker;
 }

@@ -1,44 +1,61 @@
-/** Who is connected, in this process: each user's connections, oldest first, at most so many. */
-import type { Device } from '../engine.js';
+/** The users who are connected to this process: each user's connections, oldest first, up to the limit. */
+import type { Emitter } from '../emitter.js';
+import type { Device, Presence } from '../presence.js';
 
-/** There is no other. */
+/** The only node's name. */
 const NODE = 'embedded';
 
-export class LocalPresence {
+export class LocalPresence implements Presence {
   private readonly connections = new Map<string, Set<string>>();
-  /** What is known of a connection. */
   private readonly described = new Map<string, Omit<Device, 'node'>>();
 
-  constructor(private readonly limit: number) {}
+  /**
+   * @param limit connections per user
+   * @param checkOpen throws once the engine closes
+   */
+  constructor(
+    private readonly limit: number,
+    private readonly emitter: Emitter,
+    private readonly checkOpen: () => void,
+  ) {}
 
-  /** @returns the connections that must give way */
-  add(connectionId: string, userId: string): string[] {
+  async connect(connectionId: string, userId: string): Promise<void> {
+    this.checkOpen();
     const own = this.connections.get(userId) ?? new Set<string>();
     this.connections.set(userId, own.add(connectionId));
-    const evicted = [...own].slice(0, Math.max(0, own.size - this.limit));
-    for (const id of evicted) this.remove(id, userId);
-    return evicted;
+    for (const evicted of [...own].slice(0, Math.max(0, own.size - this.limit))) {
+      this.remove(evicted, userId);
+      this.emitter.emit((handler) => handler.onEvicted(evicted));
+    }
   }
 
-  remove(connectionId: string, userId: string): void {
-    const own = this.connections.get(userId);
-    if (!own?.delete(connectionId)) return;
-    this.described.delete(connectionId);
-    if (own.size === 0) this.connections.delete(userId);
+  /** Works after `close` too: there is nothing at which it could fail. */
+  async disconnect(connectionId: string, userId: string): Promise<void> {
+    this.remove(connectionId, userId);
   }
 
-  describe(connectionId: string, userId: string, device: Omit<Device, 'node'>): void {
+  async count(userId: string): Promise<number> {
+    this.checkOpen();
+    return this.connections.get(userId)?.size ?? 0;
+  }
+
+  async describe(connectionId: string, userId: string, device: Omit<Device, 'node'>): Promise<void> {
+    this.checkOpen();
     if (this.connections.get(userId)?.has(connectionId)) this.described.set(connectionId, device);
   }
 
-  devices(userId: string): Device[] {
+  async devices(userId: string): Promise<Device[]> {
+    this.checkOpen();
     return [...(this.connections.get(userId) ?? [])].flatMap((connectionId) => {
       const device = this.described.get(connectionId);
       return device ? [{ node: NODE, ...device }] : [];
     });
   }
 
-  count(userId: string): number {
-    return this.connections.get(userId)?.size ?? 0;
+  private remove(connectionId: string, userId: string): void {
+    const own = this.connections.get(userId);
+    if (!own?.delete(connectionId)) return;
+    this.described.delete(connectionId);
+    if (own.size === 0) this.connections.delete(userId);
   }
 }

@@ -145,7 +145,7 @@ export class MessageStore {
     if (row.acknowledged_at !== null) return 'repeated';
     this.acknowledge.run(now, row.seq);
     this.ledger.counters.unacknowledged -= 1;
-    this.ledger.tell({ kind: 'acknowledged', messageId, userId: row.user_id });
+    this.ledger.emit({ kind: 'acknowledged', messageId, userId: row.user_id });
     return 'acknowledged';
   }
 

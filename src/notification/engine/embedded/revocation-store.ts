@@ -20,7 +20,7 @@ export class RevocationStore {
   revoke(userId: string): number {
     const revokedAt = this.ledger.now();
     this.save.run(userId, revokedAt);
-    this.ledger.tell({ kind: 'revoked', userId });
+    this.ledger.emit({ kind: 'revoked', userId });
     return revokedAt;
   }
 

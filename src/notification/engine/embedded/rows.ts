@@ -4,12 +4,12 @@
  */
 import type { JsonObject, OnTimeout, Outcome } from '../../../protocol/confirmation.js';
 import type { WebhookEventName } from '../../../protocol/webhook-events.js';
-import { noticeOfConfirmation, noticeOfTask } from '../webhook-event.js';
+import { confirmationEvent, taskEvent } from '../webhook-event.js';
 import { storedVia } from '../via.js';
-import type { Confirmation, DecideResult, Decision, Notice, OpenRequest, Page, Prompt, Task } from '../engine.js';
+import type { Confirmation, DecideResult, Decision, WebhookEvent, OpenRequest, Page, Prompt, Task } from '../engine.js';
 
 /** A row of `confirmation`, as far as anybody outside the store reads it. Objects are JSON text. */
-export interface ConfirmationRecord {
+export interface ConfirmationRow {
   seq: number;
   callback_id: string;
   user_id: string;
@@ -33,7 +33,10 @@ export interface ConfirmationRecord {
   via: string | null;
 }
 
-/** A pending prompt has no decision. */
+/** Cursors of lists are numbers of rows. */
+export const ROW_CURSOR = /^\d{1,15}$/;
+
+/** A pending confirmation has no decision. */
 export const UNDECIDED = {
   state: 'pending',
   decision_seq: null,
@@ -47,21 +50,21 @@ export const UNDECIDED = {
   via: null,
 } as const;
 
-export type DecideRecord =
-  | { status: 'accepted' | 'repeated' | 'already_resolved'; record: ConfirmationRecord }
+export type DecideRow =
+  | { status: 'accepted' | 'repeated' | 'already_resolved'; row: ConfirmationRow }
   | { status: 'not_found' }
-  /** It came after the deadline, which cannot be applied before the node has read its sockets up to `until`, a monotonic moment. */
+  /** The call came after the deadline, which cannot be applied before the node has read its sockets up to `until`, a monotonic moment. */
   | { status: 'waits'; until: number };
 
 /** `values` is canonical JSON, so that equal answers are equal texts. */
-export interface AnswerRecord {
+export interface AnswerRow {
   proceed: boolean;
   feedback: string | null;
   choice: string | null;
   values: string | null;
 }
 
-export interface TaskRecord {
+export interface TaskRow {
   task_id: string;
   user_id: string | null;
   cancelled_at: number | null;
@@ -71,70 +74,70 @@ export interface TaskRecord {
   last_used_at: number;
 }
 
-export interface NoticeRecord extends Omit<Notice, 'subject' | 'event'> {
+export interface EventRow extends Omit<WebhookEvent, 'subject' | 'event'> {
   /** `null` where an older version stored it. */
   event: WebhookEventName | null;
   /** One of the two is there. */
-  confirmation: ConfirmationRecord | null;
+  confirmation: ConfirmationRow | null;
   /** JSON of a `Task`. */
   task: string | null;
 }
 
-export type OpenRecord = Omit<OpenRequest, 'prompt'> & { prompt: string };
+export type OpenRow = Omit<OpenRequest, 'prompt'> & { prompt: string };
 
-export function toConfirmation(record: ConfirmationRecord): Confirmation {
-  const decision = toDecision(record);
+export function toConfirmation(row: ConfirmationRow): Confirmation {
+  const decision = toDecision(row);
   return {
-    callbackId: record.callback_id,
-    userId: record.user_id,
-    taskId: record.task_id,
-    step: record.step,
-    prompt: JSON.parse(record.prompt) as Prompt,
-    createdAt: record.created_at,
-    expiresAt: record.expires_at,
-    onTimeout: record.on_timeout,
-    state: record.state,
+    callbackId: row.callback_id,
+    userId: row.user_id,
+    taskId: row.task_id,
+    step: row.step,
+    prompt: JSON.parse(row.prompt) as Prompt,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    onTimeout: row.on_timeout,
+    state: row.state,
     ...(decision && { decision }),
   };
 }
 
-function toDecision(record: ConfirmationRecord): Decision | undefined {
-  if (record.state === 'pending') return undefined;
+function toDecision(row: ConfirmationRow): Decision | undefined {
+  if (row.state === 'pending') return undefined;
   return {
-    callbackId: record.callback_id,
-    userId: record.user_id,
-    taskId: record.task_id,
-    outcome: record.state,
-    proceed: record.proceed === 1,
-    ...(record.feedback !== null && { feedback: record.feedback }),
-    ...(record.choice !== null && { choice: record.choice }),
-    ...(record.form_values !== null && { values: JSON.parse(record.form_values) as JsonObject }),
-    ...(record.answered_by !== null && { answeredBy: record.answered_by }),
-    ...(record.reason !== null && { reason: record.reason }),
-    via: storedVia(record.via, record.state),
-    decidedAt: record.decided_at ?? record.created_at,
+    callbackId: row.callback_id,
+    userId: row.user_id,
+    taskId: row.task_id,
+    outcome: row.state,
+    proceed: row.proceed === 1,
+    ...(row.feedback !== null && { feedback: row.feedback }),
+    ...(row.choice !== null && { choice: row.choice }),
+    ...(row.form_values !== null && { values: JSON.parse(row.form_values) as JsonObject }),
+    ...(row.answered_by !== null && { answeredBy: row.answered_by }),
+    ...(row.reason !== null && { reason: row.reason }),
+    via: storedVia(row.via, row.state),
+    decidedAt: row.decided_at ?? row.created_at,
   };
 }
 
-export function toTask(record: TaskRecord): Task {
+export function toTask(row: TaskRow): Task {
   return {
-    taskId: record.task_id,
-    userId: record.user_id,
-    cancelled: record.cancelled_at !== null,
-    ...(record.cancelled_at !== null && { cancelledAt: record.cancelled_at }),
-    ...(record.reason !== null && { reason: record.reason }),
+    taskId: row.task_id,
+    userId: row.user_id,
+    cancelled: row.cancelled_at !== null,
+    ...(row.cancelled_at !== null && { cancelledAt: row.cancelled_at }),
+    ...(row.reason !== null && { reason: row.reason }),
   };
 }
 
-export function toNotice({ confirmation, task, event, ...envelope }: NoticeRecord): Notice {
-  if (confirmation) return noticeOfConfirmation(envelope, toConfirmation(confirmation), event);
-  return noticeOfTask(envelope, JSON.parse(task ?? '') as Task);
+export function toWebhookEvent({ confirmation, task, event, ...envelope }: EventRow): WebhookEvent {
+  if (confirmation) return confirmationEvent(envelope, toConfirmation(confirmation), event);
+  return taskEvent(envelope, JSON.parse(task ?? '') as Task);
 }
 
-export function toDecideResult(result: Exclude<DecideRecord, { status: 'waits' }>): DecideResult {
-  return result.status === 'not_found' ? result : { status: result.status, confirmation: toConfirmation(result.record) };
+export function toDecideResult(result: Exclude<DecideRow, { status: 'waits' }>): DecideResult {
+  return result.status === 'not_found' ? result : { status: result.status, confirmation: toConfirmation(result.row) };
 }
 
-export function toPage({ records, cursor }: { records: ConfirmationRecord[]; cursor?: string }): Page<Confirmation> {
-  return { items: records.map(toConfirmation), ...(cursor !== undefined && { cursor }) };
+export function toPage({ rows, cursor }: { rows: ConfirmationRow[]; cursor?: string }): Page<Confirmation> {
+  return { items: rows.map(toConfirmation), ...(cursor !== undefined && { cursor }) };
 }

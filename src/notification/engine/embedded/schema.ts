@@ -116,16 +116,16 @@ const namesIn = (sql: string): (string | undefined)[] =>
   [...sql.matchAll(/CREATE (?:UNIQUE )?(?:TABLE|INDEX) (\w+)/g)].map(([, name]) => name);
 
 /** @throws ConfigurationError when the folder or the file in it cannot be used */
-export async function openStore(dataDir: string): Promise<Sqlite> {
+export async function openStore(dataDir: string, openDatabase: (path: string) => Promise<Sqlite>): Promise<Sqlite> {
   if (dataDir === ':memory:') {
-    const database = await openSqlite(dataDir);
+    const database = await openDatabase(dataDir);
     createTables(database);
     return database;
   }
   const file = join(dataDir, 'notifications.db');
   const size = await prepareFolder(dataDir, file);
   try {
-    const database = await openSqlite(file);
+    const database = await openDatabase(file);
     // Before anything is read, so that no moment is unlocked and the WAL needs no shared memory.
     database.exec('PRAGMA locking_mode = EXCLUSIVE');
     verify(database, file, size);

@@ -18,7 +18,6 @@ import {
   TooManyPendingError,
 } from '../../notification.errors.js';
 import type { EngineReading } from '../deadlines.js';
-import type { Fault } from './faulty-sqlite.js';
 import type { StoreEvent } from './unit-of-work.js';
 import type {
   Call,
@@ -28,6 +27,7 @@ import type {
   Opened,
   OperationName,
   OperationResult,
+  RemoteStore,
   Operations,
   StoreOptions,
   ToWorker,
@@ -41,6 +41,9 @@ const BUSY = 0.95;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 5000;
 const CLOSE_WITHIN_MS = 10_000;
+const ANSWER_WITHIN_MS = 2000;
+/** Operations whose caller is not kept waiting for longer than `ANSWER_WITHIN_MS`. */
+const IN_TIME: ReadonlySet<OperationName> = new Set(['ping', 'open', 'reachTask', 'publish', 'keep', 'isAcknowledged']);
 
 interface Entry {
   /** Absent: nothing for the store, only a turn in the order of outcomes. */
@@ -65,7 +68,15 @@ type Phase =
   | { name: 'closed' };
 
 export class StoreClient {
+  /** The store's operations. */
+  readonly store: RemoteStore = new Proxy({} as RemoteStore, {
+    get:
+      (_, name: OperationName) =>
+      (...args: never) =>
+        this.call(name, args, (value) => value),
+  });
   private phase: Phase = { name: 'idle' };
+  private isClosing = false;
   private queue: Entry[] = [];
   private complaint = { message: '', at: 0 };
   private onDrained: (() => void) | undefined;
@@ -75,6 +86,7 @@ export class StoreClient {
     private readonly options: StoreOptions,
     private readonly reading: EngineReading,
     private readonly listener: StoreListener,
+    private readonly newWorker = newStoreWorker,
   ) {}
 
   /** @throws ConfigurationError when the store cannot be used */
@@ -83,41 +95,34 @@ export class StoreClient {
     return this.open();
   }
 
-  /** @param withinMs rejects when the outcome is not there by then; a call that has not left yet never does */
-  call<Name extends OperationName>(
-    name: Name,
-    args: Parameters<Operations[Name]>,
-    withinMs?: number,
-  ): Promise<OperationResult<Name>>;
-  /** @param tell runs in the call's turn, before the next call's events; what it returns is the result */
+  /**
+   * Calls an operation of the store. One that must be answered in time rejects when it is not; if it has not left by then,
+   * it never does.
+   * @param emit runs in the call's turn, before the next call's events; what it returns is the result
+   */
   call<Name extends OperationName, Result>(
     name: Name,
     args: Parameters<Operations[Name]>,
-    withinMs: number | undefined,
-    tell: (value: OperationResult<Name>) => Result,
-  ): Promise<Result>;
-  call(
-    name: OperationName,
-    args: Parameters<Operations[OperationName]>,
-    withinMs?: number,
-    tell: (value: never) => unknown = (value) => value,
-  ): Promise<unknown> {
+    emit: (value: OperationResult<Name>) => Result,
+  ): Promise<Result> {
     const { readUntil, servingSince } = this.reading;
-    return this.enqueue({ name, args, read: { until: readUntil, servingSince } }, tell, withinMs);
+    const call: Call = { name, args, read: { until: readUntil, servingSince } };
+    return this.enqueue(call, emit, IN_TIME.has(name) ? ANSWER_WITHIN_MS : undefined) as Promise<Result>;
   }
 
-  /** Runs `action` when everything called before has been told: at once, unless something is under way. */
+  /** Runs `action` after the events of all earlier calls: at once, unless a call is under way. */
   inTurn<Result>(action: () => Result): Promise<Result> {
     return this.enqueue(undefined, action, undefined) as Promise<Result>;
   }
 
-  /** For tests. */
-  inject(fault: Fault): void {
-    if (this.phase.name === 'running') this.post(this.phase.worker, { type: 'inject', fault });
+  /** @throws EngineUnavailableError once `close` has been called */
+  checkOpen(): void {
+    if (this.isClosing) throw new EngineUnavailableError('the engine is closed');
   }
 
   /** Finishes what was called, then ends the worker. */
   async close(): Promise<void> {
+    this.isClosing = true;
     if (this.phase.name === 'running') await this.drained();
     const phase = this.phase;
     this.phase = { name: 'closed' };
@@ -131,7 +136,7 @@ export class StoreClient {
     clearTimeout(impatience);
   }
 
-  private enqueue(call: Call | undefined, tell: (value: never) => unknown, withinMs: number | undefined): Promise<unknown> {
+  private enqueue(call: Call | undefined, emit: (value: never) => unknown, withinMs: number | undefined): Promise<unknown> {
     const phase = this.phase;
     if (phase.name !== 'running') return Promise.reject(new EngineUnavailableError());
     return new Promise((resolve, reject) => {
@@ -140,7 +145,7 @@ export class StoreClient {
         call,
         succeed: (value) => {
           clearTimeout(timer);
-          resolve(tell(value as never));
+          resolve(emit(value as never));
         },
         fail: (error) => {
           clearTimeout(timer);
@@ -208,10 +213,7 @@ export class StoreClient {
   }
 
   private open(): Promise<Opened> {
-    const worker = new Worker(fileURLToPath(new URL('./store.worker.js', import.meta.url)), {
-      workerData: this.options,
-      execArgv: [],
-    });
+    const worker = this.newWorker(this.options);
     return new Promise((resolve, reject) => {
       let cause = 'it ended by itself';
       let refusal: Error | undefined;
@@ -291,6 +293,11 @@ export class StoreClient {
   private post(worker: Worker, message: ToWorker): void {
     worker.postMessage(message);
   }
+}
+
+export function newStoreWorker(options: StoreOptions): Worker {
+  const file = fileURLToPath(new URL('./store.worker.js', import.meta.url));
+  return new Worker(file, { workerData: options, execArgv: [] });
 }
 
 function errorOf(failure: Failure): Error {

@@ -11,38 +11,37 @@ import type {
   EngineSettings,
   HistoryRequest,
   HistoryResult,
-  NoticeCounts,
+  QueueCounts,
   Page,
   Scope,
   StreamPosition,
   Waiting,
 } from '../engine.js';
-import type { Fault } from './faulty-sqlite.js';
 import type { ReadStamp, StoreEvent } from './unit-of-work.js';
-import type { AnswerRecord, ConfirmationRecord, DecideRecord, NoticeRecord, OpenRecord, TaskRecord } from './rows.js';
+import type { AnswerRow, ConfirmationRow, DecideRow, EventRow, OpenRow, TaskRow } from './rows.js';
 
 /** Every step the store can be asked for. Messages travel as JSON text, answers' values as canonical JSON. */
 export interface Operations {
   ping: () => void;
-  open: (request: OpenRecord) => { created: boolean; record: ConfirmationRecord };
+  open: (request: OpenRow) => { created: boolean; row: ConfirmationRow };
   /** `arrivedAt`: when it reached the node, by the monotonic clock. */
   decide: (
     callbackId: string,
     scope: Scope,
     answeredBy: string | null,
     via: string,
-    answer: AnswerRecord,
+    answer: AnswerRow,
     arrivedAt: number,
-  ) => DecideRecord;
-  withdraw: (callbackId: string, scope: Scope, reason: string | null, via: string, arrivedAt: number) => DecideRecord;
-  get: (callbackId: string) => ConfirmationRecord | undefined;
-  list: (query: ConfirmationQuery) => { records: ConfirmationRecord[]; cursor?: string };
-  claimTask: (taskId: string, userId: string) => TaskRecord;
-  cancelTask: (request: Omit<CancelRequest, 'arrival'>, arrivedAt: number) => { task: TaskRecord; before: boolean } | undefined;
-  resumeTask: (taskId: string) => { task: TaskRecord; resumed: boolean } | undefined;
-  getTask: (taskId: string) => TaskRecord | undefined;
+  ) => DecideRow;
+  withdraw: (callbackId: string, scope: Scope, reason: string | null, via: string, arrivedAt: number) => DecideRow;
+  get: (callbackId: string) => ConfirmationRow | undefined;
+  list: (query: ConfirmationQuery) => { rows: ConfirmationRow[]; cursor?: string };
+  claimTask: (taskId: string, userId: string) => TaskRow;
+  cancelTask: (request: Omit<CancelRequest, 'arrival'>, arrivedAt: number) => { task: TaskRow; before: boolean } | undefined;
+  resumeTask: (taskId: string) => { task: TaskRow; resumed: boolean } | undefined;
+  getTask: (taskId: string) => TaskRow | undefined;
   /** The same, for a message to the task, which counts as a use of it. */
-  reachTask: (taskId: string) => TaskRecord | undefined;
+  reachTask: (taskId: string) => TaskRow | undefined;
   publish: (channel: string, message: string) => StreamPosition;
   position: (channel: string) => StreamPosition;
   history: (request: HistoryRequest) => HistoryResult;
@@ -54,24 +53,29 @@ export interface Operations {
   revokeUser: (userId: string) => number;
   revokedAt: (userId: string) => number | undefined;
   counts: () => Counts;
-  claimNotices: (limit: number, leaseMs: number) => NoticeRecord[];
-  completeNotice: (id: string) => boolean;
-  postponeNotice: (id: string, attempt: number, delayMs: number) => boolean;
-  noticeCounts: () => NoticeCounts;
-  /** Whether there are notices that nobody holds. */
-  noticesDue: () => boolean;
+  claimEvents: (limit: number, leaseMs: number) => EventRow[];
+  completeEvent: (id: string) => boolean;
+  postponeEvent: (id: string, attempt: number, delayMs: number) => boolean;
+  eventCounts: () => QueueCounts;
+  /** Whether there are webhook events that nobody holds. */
+  hasDueEvents: () => boolean;
   /** Applies what is due, a bounded piece of it. */
   due: () => void;
   /** Forgets what is past its time, a bounded piece of it. @returns whether there may be more */
   purge: () => boolean;
   /** A page of the decisions numbered above `from` up to `to`. */
-  decisions: (from: number, to: number) => ConfirmationRecord[];
-  /** Decisions up to this number have been told. */
-  told: (decision: number) => void;
+  decisions: (from: number, to: number) => ConfirmationRow[];
+  /** Decisions up to this number have been emitted. */
+  emitted: (decision: number) => void;
 }
 
 export type OperationName = keyof Operations;
 export type OperationResult<Name extends OperationName> = ReturnType<Operations[Name]>;
+
+/** Every operation, called from the main thread. */
+export type RemoteStore = {
+  readonly [Name in OperationName]: (...args: Parameters<Operations[Name]>) => Promise<OperationResult<Name>>;
+};
 
 export interface Call<Name extends OperationName = OperationName> {
   name: Name;
@@ -91,17 +95,15 @@ export interface StoreOptions {
   dataDir: string;
   settings: EngineSettings;
   reserveBytes: number;
-  /** Whether `inject` is listened to; tests only. */
-  faults: boolean;
 }
 
-export type ToWorker = { type: 'batch'; calls: Call[] } | { type: 'inject'; fault: Fault } | { type: 'close' };
+export type ToWorker = { type: 'batch'; calls: Call[] } | { type: 'close' };
 
 export interface Opened {
   type: 'opened';
   warnings: string[];
-  /** Listeners heard of decisions up to this number. */
-  told: number;
+  /** Decisions up to this number have been emitted. */
+  emitted: number;
   /** The newest decision's number. */
   decisions: number;
   /** The monotonic moment at which something is due. */
@@ -113,4 +115,4 @@ export interface Opened {
 export type FromWorker =
   | Opened
   | { type: 'refused'; failure: Failure }
-  | { type: 'settled'; outcomes: CallOutcome[]; nextDue: number | null; warnings: string[] };
+  | { type: 'outcomes'; outcomes: CallOutcome[]; nextDue: number | null; warnings: string[] };

@@ -13,10 +13,9 @@ import { ConfirmationStore, CrowdedError } from './confirmation-store.js';
 import { DiskReserve } from './disk-reserve.js';
 import { RevocationStore } from './revocation-store.js';
 import { checkFolder } from './folder-witness.js';
-import { FaultySqlite, type Fault } from './faulty-sqlite.js';
 import { Ledger, type Counters } from './unit-of-work.js';
 import { MessageStore } from './message-store.js';
-import { NoticeStore } from './webhook-event-store.js';
+import { EventStore } from './event-store.js';
 import { openStore, wideModes } from './schema.js';
 import { RESULT, SqliteError, type Sqlite, type Statement } from './sqlite.js';
 import type { Call, CallOutcome, Failure, Opened, Operations, OperationName, StoreOptions } from './store-protocol.js';
@@ -49,10 +48,10 @@ export class Store {
   private readonly keepUntil: Statement<never>;
   private readonly retentionMs: number;
 
-  static async open(options: StoreOptions): Promise<Store> {
-    const database = await openStore(options.dataDir);
+  static async open(options: StoreOptions, openDatabase: (path: string) => Promise<Sqlite>): Promise<Store> {
+    const database = await openStore(options.dataDir, openDatabase);
     const isCopy = options.dataDir !== ':memory:' && checkFolder(database, options.dataDir);
-    const store = new Store(options.faults ? new FaultySqlite(database) : database, options);
+    const store = new Store(database, options);
     if (isCopy) store.warnings.push(COPIED);
     return store;
   }
@@ -77,7 +76,7 @@ export class Store {
 
   /** Applies deadlines that passed while nothing ran, and says where things stand. Their events are left to the replay. */
   begin(): Opened {
-    const told = this.database.prepare<{ value: number }>(`SELECT value FROM meta WHERE name = 'told'`).get()?.value ?? 0;
+    const emitted = this.database.prepare<{ value: number }>(`SELECT value FROM meta WHERE name = 'told'`).get()?.value ?? 0;
     const startedAt = this.ledger.now();
     const isOverdue = (): boolean => (this.ledger.counters.nextDue ?? Infinity) <= startedAt;
     const giveUpAt = monotonicMs() + START_BUDGET_MS;
@@ -87,7 +86,7 @@ export class Store {
     }
     return {
       type: 'opened',
-      told,
+      emitted,
       decisions: this.ledger.counters.decisions,
       nextDue: this.nextDue,
       overdue: isOverdue(),
@@ -116,10 +115,6 @@ export class Store {
       }
       return calls.map((call) => this.runAlone(call));
     }
-  }
-
-  inject(fault: Fault): void {
-    if (this.database instanceof FaultySqlite) this.database.inject(fault);
   }
 
   close(): void {
@@ -202,12 +197,12 @@ export class Store {
 }
 
 function operationsOf(database: Sqlite, ledger: Ledger, settings: StoreOptions['settings']): Operations {
-  const notices = new NoticeStore(database, ledger, new Set(settings.notices));
+  const events = new EventStore(database, ledger, new Set(settings.webhookEvents));
   const messages = new MessageStore(database, ledger, settings);
-  const tasks = new TaskStore(database, ledger, settings.retentionMs, notices, messages);
-  const confirmations = new ConfirmationStore(database, ledger, tasks, notices, settings.maxPendingPerUser);
+  const tasks = new TaskStore(database, ledger, settings.retentionMs, events, messages);
+  const confirmations = new ConfirmationStore(database, ledger, tasks, events, settings.maxPendingPerUser);
   const revocations = new RevocationStore(database, ledger);
-  const told = database.prepare(`UPDATE meta SET value = ? WHERE name = 'told'`);
+  const emitted = database.prepare(`UPDATE meta SET value = ? WHERE name = 'told'`);
   const keptUntil = database.prepare<{ value: number }>(`SELECT value FROM meta WHERE name = 'keep_until'`);
   return {
     ping: () => undefined,
@@ -240,24 +235,24 @@ function operationsOf(database: Sqlite, ledger: Ledger, settings: StoreOptions['
     revokeUser: (userId) => revocations.revoke(userId),
     revokedAt: (userId) => revocations.revokedAt(userId),
     counts: () => ({ pendingConfirmations: ledger.counters.pending, unacknowledgedMessages: ledger.counters.unacknowledged }),
-    claimNotices: (limit, leaseMs) => notices.claim(limit, leaseMs, (callbackId) => confirmations.get(callbackId)),
-    completeNotice: (id) => notices.complete(id),
-    postponeNotice: (...args) => notices.postpone(...args),
-    noticeCounts: () => notices.counts(),
-    noticesDue: () => notices.isDue(),
+    claimEvents: (limit, leaseMs) => events.claim(limit, leaseMs, (callbackId) => confirmations.get(callbackId)),
+    completeEvent: (id) => events.complete(id),
+    postponeEvent: (...args) => events.postpone(...args),
+    eventCounts: () => events.counts(),
+    hasDueEvents: () => events.isDue(),
     due: () => confirmations.due(),
     purge: () => {
       const cutoff = ledger.now() - settings.retentionMs;
       const keepsAll = ledger.now() < (keptUntil.get()?.value ?? 0);
       return [
-        !keepsAll && notices.purge(cutoff),
+        !keepsAll && events.purge(cutoff),
         !keepsAll && confirmations.purge(cutoff),
         !keepsAll && tasks.purge(cutoff),
         messages.purge(settings.retentionMs),
       ].includes(true);
     },
     decisions: (...args) => confirmations.decisions(...args),
-    told: (decision) => void told.run(decision),
+    emitted: (decision) => void emitted.run(decision),
   };
 }
 

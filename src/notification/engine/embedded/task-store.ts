@@ -7,14 +7,14 @@ import type { CancelRequest, Task } from '../engine.js';
 import { OWN_CODE_VIA } from '../via.js';
 import type { Ledger } from './unit-of-work.js';
 import type { MessageStore } from './message-store.js';
-import type { NoticeStore } from './webhook-event-store.js';
-import { toTask, type TaskRecord } from './rows.js';
+import type { EventStore } from './event-store.js';
+import { toTask, type TaskRow } from './rows.js';
 import type { Sqlite, Statement } from './sqlite.js';
 
 const STEP_ROWS = 500;
 
 export class TaskStore {
-  private readonly byId: Statement<TaskRecord>;
+  private readonly byId: Statement<TaskRow>;
   private readonly save: Statement<never>;
   private readonly touch: Statement<never>;
   private readonly outdated: Statement<{ task_id: string; busy: number }>;
@@ -24,7 +24,7 @@ export class TaskStore {
     database: Sqlite,
     private readonly ledger: Ledger,
     private readonly retentionMs: number,
-    private readonly notices: NoticeStore,
+    private readonly events: EventStore,
     private readonly messages: MessageStore,
   ) {
     this.byId = database.prepare(
@@ -41,12 +41,12 @@ export class TaskStore {
     this.remove = database.prepare('DELETE FROM task WHERE task_id = ?');
   }
 
-  get(taskId: string): TaskRecord | undefined {
+  get(taskId: string): TaskRow | undefined {
     return this.byId.get(taskId);
   }
 
   /** Claims the task for the user, unless it is somebody's. */
-  use(taskId: string, userId: string): TaskRecord {
+  use(taskId: string, userId: string): TaskRow {
     const now = this.ledger.now();
     const task = this.byId.get(taskId);
     if (!task || task.user_id === null)
@@ -56,14 +56,14 @@ export class TaskStore {
   }
 
   /** For a message to the task, which counts as a use of it: a task that only sends messages is not forgotten. */
-  reach(taskId: string): TaskRecord | undefined {
+  reach(taskId: string): TaskRow | undefined {
     const task = this.byId.get(taskId);
     if (task) this.keepInUse(task);
     return task;
   }
 
   /** @returns the task as cancelled, and whether it was before; nothing where it must not be known */
-  cancel(request: CancelRequest): { task: TaskRecord; before: boolean } | undefined {
+  cancel(request: CancelRequest): { task: TaskRow; before: boolean } | undefined {
     const task = this.byId.get(request.taskId) ?? nobodys(request.taskId);
     const allowed =
       task.user_id === null ? request.allowUnknown : request.scope === 'all' || request.scope.includes(task.user_id);
@@ -79,12 +79,12 @@ export class TaskStore {
       last_used_at: now,
     };
     const named = task.user_id === null && request.namedUserId !== undefined && { namedUserId: request.namedUserId };
-    this.tell({ ...toTask(cancelled), ...named });
+    this.emit({ ...toTask(cancelled), ...named });
     return { task: this.store(cancelled), before: false };
   }
 
   /** @returns the task, and whether it was cancelled until now; nothing for a task that is not known */
-  resume(taskId: string): { task: TaskRecord; resumed: boolean } | undefined {
+  resume(taskId: string): { task: TaskRow; resumed: boolean } | undefined {
     const task = this.byId.get(taskId);
     if (!task) return undefined;
     if (task.cancelled_at === null) return { task, resumed: false };
@@ -96,7 +96,7 @@ export class TaskStore {
       cancelled_via: null,
       last_used_at: this.ledger.now(),
     });
-    this.tell(toTask(resumed));
+    this.emit(toTask(resumed));
     return { task: resumed, resumed: true };
   }
 
@@ -114,18 +114,18 @@ export class TaskStore {
     return outdated.length === STEP_ROWS;
   }
 
-  private keepInUse({ task_id, cancelled_at, last_used_at }: TaskRecord): void {
+  private keepInUse({ task_id, cancelled_at, last_used_at }: TaskRow): void {
     const now = this.ledger.now();
     // A cancellation is remembered from when it was made, however often it is met.
     if (cancelled_at === null && last_used_at < now - this.retentionMs / 10) this.touch.run(now, task_id);
   }
 
-  private tell(task: Task): void {
-    this.notices.noteTask(task);
-    this.ledger.tell({ kind: 'task', task });
+  private emit(task: Task): void {
+    this.events.noteTask(task);
+    this.ledger.emit({ kind: 'task', task });
   }
 
-  private store(task: TaskRecord): TaskRecord {
+  private store(task: TaskRow): TaskRow {
     this.save.run(
       task.task_id,
       task.user_id,
@@ -139,7 +139,7 @@ export class TaskStore {
   }
 }
 
-function nobodys(taskId: string): TaskRecord {
+function nobodys(taskId: string): TaskRow {
   return {
     task_id: taskId,
     user_id: null,

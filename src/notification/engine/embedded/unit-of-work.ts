@@ -3,16 +3,16 @@
  * All of it goes back with a transaction that is rolled back (`mark`, `restore`).
  */
 import type { Task } from '../engine.js';
-import type { ConfirmationRecord } from './rows.js';
+import type { ConfirmationRow } from './rows.js';
 import { StoreClock } from './store-clock.js';
 import { monotonicMs } from '../../pacing/time-source.js';
 
 export type StoreEvent =
-  | { kind: 'opened' | 'decided' | 'expiring'; record: ConfirmationRecord }
+  | { kind: 'opened' | 'decided' | 'expiring'; row: ConfirmationRow }
   | { kind: 'task'; task: Task }
   | { kind: 'acknowledged'; messageId: string; userId: string }
   | { kind: 'revoked'; userId: string }
-  /** Notices that were given up. */
+  /** Webhook events that were given up. */
   | { kind: 'dropped'; count: number };
 
 /** How far the node had read its sockets when a call was made, and since when it had been serving; monotonic milliseconds. */
@@ -74,7 +74,7 @@ export class Ledger {
     if (this.counters.nextDue !== null) this.counters.nextDue += by;
   }
 
-  tell(event: StoreEvent): void {
+  emit(event: StoreEvent): void {
     this.events.push(event);
   }
 

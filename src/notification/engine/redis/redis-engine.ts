@@ -2,40 +2,38 @@
  * The Redis engine: any number of nodes, which share nothing but Redis.
  *
  *  - Every change is one script in one partition (a hash tag): decided there, under Redis' clock (E2), repeatable by id
- *    (E3), stored before anybody is told (E1). Where two partitions are concerned, the first step decides and the others
- *    follow, driven on by whichever node is alive (`tasks.ts`).
- *  - Pub/sub only wakes. Decisions and task events come in the order of a stream per partition (`feed.ts`); what else it
- *    brings, and what it loses, is `deliveries.ts`.
- *  - How a node starts, heals after Redis was away and leaves is `life.ts`.
+ *    (E3), stored before its event is emitted (E1). If two partitions are concerned, the first step decides; any living
+ *    node drives the others on (`tasks.ts`).
+ *  - Pub/sub only wakes. Decisions and task events follow a stream per partition (`decision-stream.ts`); everything else
+ *    that pub/sub carries or loses is the subject of `deliveries.ts`.
+ *  - `node-lifecycle.ts` says how a node starts, heals after Redis was away, and leaves.
  */
 import { userChannel } from '../../../protocol/channels.js';
 import { ConfigurationError, EngineUnavailableError } from '../../notification.errors.js';
-import type { Arrival, EngineReading } from '../deadlines.js';
+import type { EngineReading } from '../deadlines.js';
+import { EVERYTHING } from '../engine.js';
 import type * as Api from '../engine.js';
-import { checkCursor } from '../cursor.js';
+import { CallGate } from '../call-gate.js';
+import { Emitter } from '../emitter.js';
 import { checkServer } from './connection/check-server.js';
 import type { Context } from './context.js';
 import { Deliveries } from './cluster/deliveries.js';
-import { Devices } from './stores/devices.js';
 import { databaseOf, Keys } from './keys.js';
-import { Life } from './cluster/node-lifecycle.js';
+import { Life, type Parts } from './cluster/node-lifecycle.js';
 import type { Logger } from './connection/error-log.js';
 import { RedisConnections, type RedisUrl } from './connection/redis-connections.js';
-import { Messages } from './stores/messages.js';
+import { RedisBroker } from './stores/messages.js';
 import { Nodes } from './cluster/node-registry.js';
-import { Notices } from './stores/webhook-events.js';
+import { RedisEvents } from './stores/webhook-events.js';
 import { PartitionClock } from './cluster/partition-clock.js';
 import { Partitions } from './partitions.js';
-import { Presences } from './stores/presences.js';
-import { Prompts } from './stores/confirmations.js';
-import { Revocations } from './stores/revocations.js';
-import { Tasks } from './stores/tasks.js';
-import { Teller } from './cluster/safe-handler.js';
+import { RedisPresence } from './stores/presences.js';
+import { RedisConfirmations } from './stores/confirmations.js';
+import { RedisRevocations } from './stores/revocations.js';
+import { RedisTasks } from './stores/tasks.js';
 import { Ticker } from './cluster/sweep-timer.js';
-import { EVERYTHING, Watches } from './cluster/channel-subscriptions.js';
+import { Watches } from './cluster/channel-subscriptions.js';
 
-/** What cursors look like: an order and a partition; an interval's start. */
-const CURSORS = { list: /^\d{1,17}\.\d{1,5}$/, unacknowledged: /^\(\d{1,17}$/ };
 const BEAT_MS = { shortest: 50, longest: 1000 };
 
 export interface RedisEngineOptions {
@@ -62,55 +60,57 @@ export interface RedisEngineOptions {
 
 export class RedisEngine implements Api.Engine {
   readonly name = 'redis';
+  readonly confirmations: Api.ConfirmationStore;
+  readonly tasks: Api.TaskStore;
+  readonly broker: Api.Broker;
+  readonly presence: Api.Presence;
+  readonly revocations: Api.Revocations;
+  readonly events: Api.EventQueue;
   private readonly link: RedisConnections;
-  private readonly teller: Teller;
+  private readonly emitter: Emitter;
   private readonly context: Context;
-  readonly prompts: Prompts;
-  readonly tasks: Tasks;
-  readonly messages: Messages;
-  readonly presences: Presences;
-  readonly notices: Notices;
-  private readonly revocations: Revocations;
-  private readonly knownDevices: Devices;
+  private readonly parts: Parts;
   private readonly life: Life;
+  private readonly gate = new CallGate();
   private readonly logger: Logger;
   private readonly acceptLoss: boolean;
-  private readonly calls = new Set<Promise<unknown>>();
   private closing: Promise<void> | undefined;
 
   constructor(options: RedisEngineOptions) {
     const { url, settings, commandTimeoutMs = 2000, acceptLoss = false, waitReplicas = 0, keyPrefix = 'ws' } = options;
     this.logger = options.logger ?? { warn: () => undefined, error: () => undefined };
     this.acceptLoss = acceptLoss;
-    this.teller = new Teller(this.logger);
+    this.emitter = new Emitter(this.logger);
     const onReady = (): void => this.life.heal();
     this.link = new RedisConnections({ url, timeoutMs: commandTimeoutMs, waitReplicas, logger: this.logger, onReady });
     const keys = new Keys(keyPrefix, typeof url === 'string' ? databaseOf(url) : 0);
     const nodes = new Nodes(this.link, keys, settings.retentionMs, options.nodeName);
     const partitions = new Partitions(options.partitions ?? 64);
     this.context = this.contextOf(settings, options.reading, keys, partitions, nodes);
-    this.tasks = new Tasks(this.context);
-    this.prompts = new Prompts(this.context, this.tasks);
-    this.messages = new Messages(this.context);
-    this.revocations = new Revocations(this.context);
-    this.knownDevices = new Devices(this.link, keys, partitions, nodes);
-    this.notices = new Notices(this.context, this.teller);
-    this.presences = new Presences(this.link, keys, partitions, nodes, settings.maxConnectionsPerUser, (connectionId) =>
-      this.teller.tell((handler) => handler.onEvicted(connectionId)),
+    const tasks = new RedisTasks(this.context);
+    const events = new RedisEvents(this.context, this.emitter);
+    const presence = new RedisPresence(this.link, keys, partitions, nodes, settings.maxConnectionsPerUser, (connectionId) =>
+      this.emitter.emit((handler) => handler.onEvicted(connectionId)),
     );
-    this.life = new Life(this.link, keys, this.context, this, this.teller);
+    const confirmations = new RedisConfirmations(this.context, tasks, events);
+    this.parts = { confirmations, tasks, broker: new RedisBroker(this.context), presence, events };
+    this.life = new Life(this.link, keys, this.context, this.parts, this.emitter);
+    this.confirmations = this.gate.guard(confirmations);
+    this.tasks = this.gate.guard(tasks);
+    this.broker = this.gate.guard(this.parts.broker);
+    this.presence = this.gate.guard(presence);
+    this.revocations = this.gate.guard(new RedisRevocations(this.context));
+    this.events = this.gate.guard(events);
   }
 
-  /* ---- life ---- */
-
   async start(handler: Api.EngineHandler): Promise<void> {
-    this.teller.handler = handler;
+    this.emitter.attach(handler);
     try {
       await this.link.connect();
       await checkServer(this.link, this.acceptLoss, this.logger);
       await this.life.start();
     } catch (error) {
-      this.closing = this.link.close();
+      this.closing = Promise.all([this.gate.close(), this.link.close()]).then(() => undefined);
       if (error instanceof EngineUnavailableError)
         throw new ConfigurationError(`Redis cannot be used: ${this.link.reasonOf(error)}`);
       throw error;
@@ -118,7 +118,7 @@ export class RedisEngine implements Api.Engine {
   }
 
   replayDecisions(): Promise<void> {
-    return this.during(() => this.life.replay());
+    return this.gate.run(() => this.life.replay());
   }
 
   close(): Promise<void> {
@@ -127,171 +127,29 @@ export class RedisEngine implements Api.Engine {
   }
 
   async ping(): Promise<void> {
-    await this.during(() => this.link.askAll('PING'));
+    await this.gate.run(() => this.link.askAll('PING'));
   }
 
-  /* ---- confirmations ---- */
-
-  open(request: Api.OpenRequest): Promise<{ created: boolean; confirmation: Api.Confirmation }> {
-    return this.during(async () => {
-      const opened = await this.prompts.open(request);
-      if (opened.created) this.notices.ripen(this.context.partitions.of(request.userId));
-      return opened;
-    });
-  }
-
-  decide(request: Api.DecideRequest): Promise<Api.DecideResult> {
-    return this.during(() => this.prompts.decide(request));
-  }
-
-  withdraw(callbackId: string, scope: Api.Scope, reason?: string, via?: string, arrival?: Arrival): Promise<Api.DecideResult> {
-    return this.during(() => this.prompts.withdraw(callbackId, scope, reason, via, arrival));
-  }
-
-  get(callbackId: string): Promise<Api.Confirmation | undefined> {
-    return this.during(() => this.prompts.get(callbackId));
-  }
-
-  list(query: Api.ConfirmationQuery): Promise<Api.Page<Api.Confirmation>> {
-    return this.during(async () => {
-      checkCursor(query.cursor, CURSORS.list);
-      return this.prompts.list(query);
-    });
-  }
-
-  /* ---- tasks ---- */
-
-  claimTask(taskId: string, userId: string): Promise<Api.Task> {
-    return this.during(() => this.tasks.claim(taskId, userId));
-  }
-
-  cancelTask(request: Api.CancelRequest): Promise<Api.CancelResult> {
-    return this.during(() => this.tasks.cancel(request));
-  }
-
-  resumeTask(taskId: string): Promise<Api.ResumeResult> {
-    return this.during(() => this.tasks.resume(taskId));
-  }
-
-  getTask(taskId: string): Promise<Api.Task | undefined> {
-    return this.during(() => this.tasks.get(taskId));
-  }
-
-  /* ---- messages ---- */
-
-  publish(request: Api.PublishRequest): Promise<Api.PublishResult> {
-    return this.during(() => this.messages.publish(request));
-  }
-
-  position(channel: string): Promise<Api.StreamPosition> {
-    return this.during(() => this.messages.position(channel));
-  }
-
-  history(request: Api.HistoryRequest): Promise<Api.HistoryResult> {
-    return this.during(() => this.messages.history(request));
-  }
-
-  sendAcknowledged(request: Api.SendAcknowledgedRequest): Promise<Api.PublishResult> {
-    return this.during(() => this.messages.sendAcknowledged(request));
-  }
-
-  ack(messageId: string, scope: Api.Scope): Promise<Api.AckResult> {
-    return this.during(() => this.messages.ack(messageId, scope));
-  }
-
-  isAcknowledged(messageId: string, userId: string): Promise<boolean> {
-    return this.during(() => this.messages.isAcknowledged(messageId, userId));
-  }
-
-  unacknowledged(userId: string, limit: number, cursor?: string): Promise<Api.Page<Api.AcknowledgedMessage>> {
-    return this.during(async () => {
-      checkCursor(cursor, CURSORS.unacknowledged);
-      return this.messages.unacknowledged(userId, limit, cursor);
-    });
-  }
-
-  /** Sent together, so that they take one round trip. */
+  /** Three commands that are sent together, so that they take one round trip. */
   waiting(userId: string): Promise<Api.Waiting> {
-    return this.during(async () => {
+    const { broker, confirmations } = this.parts;
+    return this.gate.run(async () => {
       const [position, pendingIds, { items, cursor }] = await Promise.all([
-        this.messages.position(userChannel(userId)),
-        this.prompts.pendingIds(userId),
-        this.messages.unacknowledged(userId, 1),
+        broker.position(userChannel(userId)),
+        confirmations.pendingIds(userId),
+        broker.unacknowledged(userId, 1),
       ]);
       return { position, pendingIds, hasMessages: items.length > 0 || cursor !== undefined };
     });
   }
 
   counts(): Promise<Api.Counts> {
-    return this.during(() => this.messages.counts());
-  }
-
-  /* ---- notices ---- */
-
-  claimNotices(limit: number, leaseMs: number): Promise<Api.Notice[]> {
-    return this.during(() => this.notices.claim(limit, leaseMs));
-  }
-
-  completeNotice(notice: Api.Notice): Promise<boolean> {
-    return this.during(() => this.notices.complete(notice));
-  }
-
-  postponeNotice(notice: Api.Notice, delayMs: number): Promise<boolean> {
-    return this.during(() => this.notices.postpone(notice, delayMs));
-  }
-
-  noticeCounts(): Promise<Api.NoticeCounts> {
-    return this.during(() => this.notices.counts());
-  }
-
-  /* ---- presence ---- */
-
-  watch(channel: string): Promise<void> {
-    return this.during(() => this.context.watches.add(channel));
-  }
-
-  unwatch(channel: string): Promise<void> {
-    return this.during(async () => {
-      await this.context.watches.remove(channel);
-      if (this.context.watches.count(channel) === 0) this.context.deliveries.forget(channel);
-    });
-  }
-
-  revokeUser(userId: string): Promise<number> {
-    return this.during(() => this.revocations.revoke(userId));
-  }
-
-  reviewAccess(userId: string): Promise<void> {
-    return this.during(() => this.revocations.review(userId));
-  }
-
-  revokedAt(userId: string): Promise<number | undefined> {
-    return this.during(() => this.revocations.at(userId));
-  }
-
-  connect(connectionId: string, userId: string): Promise<void> {
-    return this.during(() => this.presences.add(connectionId, userId));
-  }
-
-  disconnect(connectionId: string, userId: string): Promise<void> {
-    return this.during(() => this.presences.remove(connectionId, userId));
-  }
-
-  describe(connectionId: string, userId: string, device: Omit<Api.Device, 'node'>): Promise<void> {
-    return this.during(() => this.knownDevices.describe(connectionId, userId, device));
-  }
-
-  devices(userId: string): Promise<Api.Device[]> {
-    return this.during(() => this.knownDevices.of(userId));
-  }
-
-  presence(userId: string): Promise<Api.Presence> {
-    return this.during(async () => ({ connections: await this.presences.count(userId) }));
+    return this.gate.run(() => this.parts.broker.counts());
   }
 
   cluster(localConnections: number): Promise<Api.ClusterStatus> {
     const { nodes, watches } = this.context;
-    return this.during(async () => {
+    return this.gate.run(async () => {
       this.life.connections = localConnections;
       await nodes.beat(localConnections, watches.count(EVERYTHING));
       return { engine: this.name, nodes: nodes.count, activeConnections: nodes.sum('connections') + localConnections };
@@ -305,13 +163,13 @@ export class RedisEngine implements Api.Engine {
     partitions: Partitions,
     nodes: Nodes,
   ): Context {
-    const { link, teller } = this;
-    const report = (what: string, error: unknown): void => teller.report(what, error);
+    const { link, emitter } = this;
+    const report = (what: string, error: unknown): void => emitter.report(what, error);
     const deliveries: Deliveries = new Deliveries(
       {
-        tell: (how) => teller.tell(how),
-        history: (channel, since, limit) => this.messages.history({ channel, since, limit }),
-        ownerOf: async (taskId) => (await this.tasks.get(taskId))?.userId ?? undefined,
+        tell: (how) => emitter.emit(how),
+        history: (channel, since, limit) => this.parts.broker.history({ channel, since, limit }),
+        ownerOf: async (taskId) => (await this.parts.tasks.get(taskId))?.userId ?? undefined,
         onError: report,
         onLost: () => this.life.heal(),
       },
@@ -351,17 +209,8 @@ export class RedisEngine implements Api.Engine {
     };
   }
 
-  private during<T>(work: () => Promise<T>): Promise<T> {
-    if (this.closing) return Promise.reject(new EngineUnavailableError('the engine is closed'));
-    const call = work();
-    this.calls.add(call);
-    const done = (): void => void this.calls.delete(call);
-    call.then(done, done);
-    return call;
-  }
-
   private async end(): Promise<void> {
-    await Promise.allSettled(this.calls);
+    await this.gate.close();
     await this.life.leave();
     await this.link.close();
   }

@@ -4,6 +4,7 @@
  *
  * A subscription that fails stays wanted and is tried again by `refresh`.
  */
+import { EVERYTHING } from '../../broker.js';
 import type { Keys } from '../keys.js';
 import { PUBSUB } from '../keys.js';
 import type { RedisConnections } from '../connection/redis-connections.js';
@@ -12,8 +13,6 @@ import { WATCH } from '../scripts/node.js';
 import { BROADCAST_CHANNEL } from '../../../../protocol/channels.js';
 import { setImmediate } from '../../../pacing/time-source.js';
 
-/** What an anonymous connection watches. */
-export const EVERYTHING = '*';
 const REMEMBERED_MS = 86_400_000;
 
 interface Watched {

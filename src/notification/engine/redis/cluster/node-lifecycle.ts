@@ -15,17 +15,17 @@ import type { Context } from '../context.js';
 import { Feed, eventOf, type FeedEvent } from './event-stream.js';
 import { PUBSUB, type Keys } from '../keys.js';
 import type { RedisConnections } from '../connection/redis-connections.js';
-import type { Messages } from '../stores/messages.js';
-import type { Notices } from '../stores/webhook-events.js';
-import type { Presences } from '../stores/presences.js';
+import type { RedisBroker } from '../stores/messages.js';
+import type { RedisEvents } from '../stores/webhook-events.js';
+import type { RedisPresence } from '../stores/presences.js';
 import type { PartitionClock } from './partition-clock.js';
 import { Pulse } from './pubsub-probe.js';
-import type { Prompts } from '../stores/confirmations.js';
+import type { RedisConfirmations } from '../stores/confirmations.js';
 import { groups, list, maybe, text, toConfirmation } from '../reply-decoder.js';
 import { EVENTS_AFTER, LAYOUT, TICK } from '../scripts/node.js';
-import type { Tasks } from '../stores/tasks.js';
-import type { Teller } from './safe-handler.js';
-import { EVERYTHING } from './channel-subscriptions.js';
+import type { RedisTasks } from '../stores/tasks.js';
+import type { Emitter } from '../../emitter.js';
+import { EVERYTHING } from '../../broker.js';
 import { clearTimeout, delay, monotonicMs, setTimeout } from '../../../pacing/time-source.js';
 
 const STEP_ROWS = 500;
@@ -44,11 +44,11 @@ const SIGNAL_BEATS = 2;
 const RESTORE_BEATS = 3600;
 
 export interface Parts {
-  prompts: Prompts;
-  tasks: Tasks;
-  messages: Messages;
-  notices: Notices;
-  presences: Presences;
+  confirmations: RedisConfirmations;
+  tasks: RedisTasks;
+  broker: RedisBroker;
+  events: RedisEvents;
+  presence: RedisPresence;
 }
 
 export class Life {
@@ -76,7 +76,7 @@ export class Life {
     private readonly keys: Keys,
     private readonly context: Context,
     private readonly parts: Parts,
-    private readonly teller: Teller,
+    private readonly emitter: Emitter,
   ) {
     this.feeds = context.partitions.all.map((partition) => this.feedOf(partition));
   }
@@ -146,7 +146,7 @@ export class Life {
       await nodes.beat(0, 0, true);
     } catch (error) {
       if (!(error instanceof EngineUnavailableError)) throw error;
-      this.teller.report('leaving', error);
+      this.emitter.report('leaving', error);
     }
   }
 
@@ -158,14 +158,14 @@ export class Life {
 
   async beat(): Promise<void> {
     const { nodes, watches } = this.context;
-    const { presences } = this.parts;
+    const { presence } = this.parts;
     try {
       const anonymous = watches.count(EVERYTHING);
-      const lapsed = await nodes.beat(this.connections ?? presences.size + anonymous, anonymous);
+      const lapsed = await nodes.beat(this.connections ?? presence.size + anonymous, anonymous);
       this.beats += 1;
       const restores = lapsed || this.beats % RESTORE_BEATS === 0;
-      await presences.farewells();
-      if (restores) await presences.restore();
+      await presence.farewells();
+      if (restores) await presence.restore();
       await watches.refresh(restores);
     } catch (error) {
       this.ailing = true;
@@ -197,7 +197,7 @@ export class Life {
         start,
         note,
         number ?? '',
-        settings.notices?.map((event) => `${event} `).join('') ?? '',
+        settings.webhookEvents?.map((event) => `${event} `).join('') ?? '',
         this.readUntil(clock),
         (reading?.servingSince ?? 0) < Infinity ? '1' : '',
         correction,
@@ -209,8 +209,8 @@ export class Life {
     for (const record of list(reply[5])) deliveries.expiring(toConfirmation(record));
     for (const [taskId, lastUse] of groups(reply[6], 2)) await this.parts.tasks.forget(text(taskId), text(lastUse));
     for (const taskId of list(reply[7])) await this.parts.tasks.driveOn(text(taskId));
-    if (maybe(reply[8]) === '1') this.parts.notices.ripen(partition);
-    this.parts.notices.dropped(Number(text(reply[9])));
+    if (maybe(reply[8]) === '1') this.parts.events.ripen(partition);
+    this.parts.events.dropped(Number(text(reply[9])));
     if (this.begun) this.feeds[partition]?.onHead(head, position);
     if (!this.ailing) this.soundAt = Math.max(this.soundAt, now);
     this.missed(this.pulse.onLook(partition, { number, at: now, life: text(reply[10]) }));
@@ -272,7 +272,7 @@ export class Life {
     const own = (message: string): void =>
       this.guarded(() => {
         const [kind, subject] = list(JSON.parse(message));
-        if (kind === 'evicted') this.parts.presences.evicted(text(subject));
+        if (kind === 'evicted') this.parts.presence.evicted(text(subject));
         else if (kind === 'read') this.readOn(partition, Number(text(subject)));
         else if (kind === 'tick') this.missed(this.pulse.onTick(partition, Number(text(subject))));
         else this.context.deliveries.onMessage(message);
@@ -293,7 +293,7 @@ export class Life {
       after: (order, limit) => this.context.run(EVENTS_AFTER, partition, order, limit),
       tell: (event) => this.tell(event, partition),
       onLost: () => this.heal(),
-      onError: (error) => this.teller.report('reading decisions', error),
+      onError: (error) => this.emitter.report('reading decisions', error),
     });
   }
 
@@ -301,14 +301,14 @@ export class Life {
     switch (event.kind) {
       case 'decided':
         this.context.deliveries.decided(event.confirmation);
-        return this.parts.notices.onEvent(partition);
+        return this.parts.events.onEvent(partition);
       case 'task':
-        this.teller.tell((handler) => handler.onTask(event.task));
-        return this.parts.notices.onEvent(partition);
+        this.emitter.emit((handler) => handler.onTask(event.task));
+        return this.parts.events.onEvent(partition);
       case 'revoked':
-        return this.teller.tell((handler) => handler.onRevoked(event.userId));
+        return this.emitter.emit((handler) => handler.onRevoked(event.userId));
       case 'review':
-        return this.teller.tell((handler) => handler.onReview(event.userId));
+        return this.emitter.emit((handler) => handler.onReview(event.userId));
       default:
         return event satisfies never;
     }
@@ -327,17 +327,17 @@ export class Life {
     try {
       const since = this.soundAt - MARGIN_MS;
       const { ticker, nodes, watches } = this.context;
-      await nodes.beat(this.connections ?? this.parts.presences.size, watches.count(EVERYTHING));
+      await nodes.beat(this.connections ?? this.parts.presence.size, watches.count(EVERYTHING));
       await watches.refresh(true);
-      await this.parts.presences.restore();
+      await this.parts.presence.restore();
       for (const partition of this.context.partitions.all) await this.look(partition);
       await this.tellMissed(since);
       // What came up meanwhile may be later than what was read.
       this.ailing = reasons !== this.reasons;
-      this.teller.tell((handler) => handler.onGap());
+      this.emitter.emit((handler) => handler.onGap());
       void ticker.round();
     } catch (error) {
-      this.teller.report('catching up with Redis', error);
+      this.emitter.report('catching up with Redis', error);
       if (!this.leaving) this.healAgain = setTimeout(() => this.startMending(), HEAL_AGAIN_MS).unref();
     }
   }
@@ -345,18 +345,18 @@ export class Life {
   /** Prompts and messages of whom this node serves, from a moment on. Told they are once. */
   private async tellMissed(since: number): Promise<void> {
     const { deliveries, watches } = this.context;
-    const { prompts, messages } = this.parts;
+    const { confirmations, broker } = this.parts;
     await deliveries.fill();
     for (const channel of watches.names) {
       const parsed = parseChannel(channel);
-      if (channel === EVERYTHING) for (const prompt of await prompts.openedAfter(since)) deliveries.opened(prompt);
+      if (channel === EVERYTHING) for (const prompt of await confirmations.openedAfter(since)) deliveries.opened(prompt);
       if (parsed.kind !== 'user') continue;
-      for (const prompt of await prompts.openedAfter(since, parsed.userId)) deliveries.opened(prompt);
-      let cursor: string | undefined = String(since * 1000);
-      while (cursor !== undefined) {
-        const page = await messages.unacknowledged(parsed.userId, PAGE, cursor);
+      for (const prompt of await confirmations.openedAfter(since, parsed.userId)) deliveries.opened(prompt);
+      let start: string | undefined = String(since * 1000);
+      while (start !== undefined) {
+        const page = await broker.unacknowledgedFrom(start, parsed.userId, PAGE);
         for (const message of page.items) deliveries.message(message);
-        cursor = page.cursor;
+        start = page.cursor;
       }
     }
   }
@@ -365,7 +365,7 @@ export class Life {
     try {
       work();
     } catch (error) {
-      this.teller.report('reading a message of Redis', error);
+      this.emitter.report('reading a message of Redis', error);
     }
   }
 }

@@ -1,15 +1,17 @@
-/** Prompts and decisions: each call one script in the user's partition, told here before it resolves. */
+/** Confirmations: each call is one script in the user's partition. Its event is emitted here before the call resolves. */
 import { canonicalize } from '../../../../protocol/canonical-json.js';
 import { ConfirmationConflictError, EngineUnavailableError, TooManyPendingError } from '../../../notification.errors.js';
 import type { Arrival } from '../../deadlines.js';
 import type * as Api from '../../engine.js';
+import { checkCursor } from '../../page.js';
 import { OWN_CODE_VIA } from '../../via.js';
 import type { Context } from '../context.js';
 import { isDecided, list, maybe, orderOf, text, toConfirmation, type Reply } from '../reply-decoder.js';
 import { DECIDE, GET, LIST, OPEN, PENDING_IDS, WITHDRAW } from '../scripts/confirmation.js';
 import { READING_LEASE_MS } from '../scripts/deadlines.js';
 import { optional, scopeText } from '../scripts/script.js';
-import type { Tasks } from './tasks.js';
+import type { RedisTasks } from './tasks.js';
+import type { RedisEvents } from './webhook-events.js';
 import { delay, monotonicMs } from '../../../pacing/time-source.js';
 
 /** Beyond the lease, for the last look. */
@@ -21,13 +23,17 @@ interface Source {
   subject: string;
 }
 
-export class Prompts {
+/** An order and a partition. */
+const CURSOR = /^\d{1,17}\.\d{1,5}$/;
+
+export class RedisConfirmations implements Api.ConfirmationStore {
   constructor(
     private readonly context: Context,
-    private readonly tasks: Tasks,
+    private readonly tasks: RedisTasks,
+    private readonly events: Pick<RedisEvents, 'ripen'>,
   ) {}
 
-  async open(request: Api.OpenRequest): Promise<{ created: boolean; confirmation: Api.Confirmation }> {
+  async open(request: Api.OpenRequest): Promise<Api.OpenResult> {
     const { partitions, ticker, deliveries, settings } = this.context;
     const { maxPendingPerUser } = settings;
     const { userId, taskId, step, prompt, timeoutMs, onTimeout, onTimeoutBy, key, fingerprint } = request;
@@ -65,6 +71,7 @@ export class Prompts {
       if (timeoutMs !== null) ticker.expect(partition, confirmation.createdAt + Math.floor(timeoutMs * 0.8));
     }
     await this.context.told(partition, reply[2]);
+    if (created) this.events.ripen(partition);
     return { created, confirmation };
   }
 
@@ -85,13 +92,7 @@ export class Prompts {
     );
   }
 
-  withdraw(
-    callbackId: string,
-    scope: Api.Scope,
-    reason?: string,
-    via = OWN_CODE_VIA,
-    arrival?: Arrival,
-  ): Promise<Api.DecideResult> {
+  withdraw({ callbackId, scope, reason, via = OWN_CODE_VIA, arrival }: Api.WithdrawRequest): Promise<Api.DecideResult> {
     return this.settle(callbackId, arrival, WITHDRAW, scopeText(scope), optional(reason), via);
   }
 
@@ -110,6 +111,7 @@ export class Prompts {
 
   /** The cursor is the last prompt's place: its order and, for the same microsecond, its partition. */
   async list({ scope, taskId, state, limit, cursor }: Api.ConfirmationQuery): Promise<Api.Page<Api.Confirmation>> {
+    checkCursor(cursor, CURSOR);
     const [order = '0', last = '-1'] = cursor?.split('.') ?? [];
     const pages = await Promise.all(
       this.sourcesOf(scope, taskId).map(async (source) => {

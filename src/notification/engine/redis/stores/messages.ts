@@ -1,8 +1,9 @@
 /** Publications, positions and history, and acknowledged messages. */
 import type { JsonObject } from '../../../../protocol/confirmation.js';
 import { parseChannel, userChannel } from '../../../../protocol/channels.js';
-import { PAGE_BYTES } from '../../engine.js';
+import { EVERYTHING, PAGE_BYTES } from '../../engine.js';
 import type * as Api from '../../engine.js';
+import { checkCursor } from '../../page.js';
 import type { Context } from '../context.js';
 import { groups, list, maybe, text } from '../reply-decoder.js';
 import {
@@ -19,9 +20,11 @@ import {
 } from '../scripts/message.js';
 import { FORWARD } from '../scripts/node.js';
 import { scopeText } from '../scripts/script.js';
-import { EVERYTHING } from '../cluster/channel-subscriptions.js';
 
-export class Messages {
+/** The start of an interval. */
+const CURSOR = /^\(\d{1,17}$/;
+
+export class RedisBroker implements Api.Broker {
   private published = 0;
 
   constructor(private readonly context: Context) {}
@@ -102,6 +105,16 @@ export class Messages {
     };
   }
 
+  watch(channel: string): Promise<void> {
+    return this.context.watches.add(channel);
+  }
+
+  async unwatch(channel: string): Promise<void> {
+    const { watches, deliveries } = this.context;
+    await watches.remove(channel);
+    if (watches.count(channel) === 0) deliveries.forget(channel);
+  }
+
   async sendAcknowledged({ messageId, userId, message, ttlMs }: Api.SendAcknowledgedRequest): Promise<Api.PublishResult> {
     const { deliveries, nodes, partitions } = this.context;
     // Before the message itself: whoever sees it may acknowledge it by its id alone.
@@ -142,9 +155,13 @@ export class Messages {
   }
 
   async unacknowledged(userId: string, limit: number, cursor?: string): Promise<Api.Page<Api.AcknowledgedMessage>> {
-    const [found, next] = list(
-      await this.context.run(UNACKNOWLEDGED, this.context.partitions.of(userId), userId, cursor ?? '-inf', limit),
-    );
+    checkCursor(cursor, CURSOR);
+    return this.unacknowledgedFrom(cursor ?? '-inf', userId, limit);
+  }
+
+  /** @param start of an interval of orders, which are microseconds of Redis' clock */
+  async unacknowledgedFrom(start: string, userId: string, limit: number): Promise<Api.Page<Api.AcknowledgedMessage>> {
+    const [found, next] = list(await this.context.run(UNACKNOWLEDGED, this.context.partitions.of(userId), userId, start, limit));
     const items = [...groups(found, 3)].map(([messageId, message, expiresAt]) => ({
       messageId: text(messageId),
       userId,

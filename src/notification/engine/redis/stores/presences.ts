@@ -3,11 +3,13 @@
  * whoever connects clears away what dead nodes left. What Redis may not have heard of a connection that went, or never came
  * to be, is said again with every beat: a phantom would push a living one over the limit.
  */
+import type { Device, Presence } from '../../presence.js';
 import type { Keys } from '../keys.js';
 import type { RedisConnections } from '../connection/redis-connections.js';
 import type { Nodes } from '../cluster/node-registry.js';
 import type { Partitions } from '../partitions.js';
-import { list, text } from '../reply-decoder.js';
+import { groups, list, text } from '../reply-decoder.js';
+import { DESCRIBE, DEVICES_OF } from '../scripts/device.js';
 import { CONNECT, CONNECTED, DISCONNECT } from '../scripts/node.js';
 
 const REMEMBERED_MS = 2 * 86_400_000;
@@ -18,7 +20,7 @@ interface Own {
   order: string;
 }
 
-export class Presences {
+export class RedisPresence implements Presence {
   /** This node's, by connection. */
   private readonly own = new Map<string, Own>();
   /** Those that may be on a user's list all the same, by both names. */
@@ -37,7 +39,7 @@ export class Presences {
     return this.own.size;
   }
 
-  async add(connectionId: string, userId: string): Promise<void> {
+  async connect(connectionId: string, userId: string): Promise<void> {
     this.gone.delete(goneName(connectionId, userId));
     const own = { userId, order: '' };
     this.own.set(connectionId, own);
@@ -50,7 +52,7 @@ export class Presences {
     }
   }
 
-  async remove(connectionId: string, userId: string): Promise<void> {
+  async disconnect(connectionId: string, userId: string): Promise<void> {
     this.leave(connectionId, userId);
     await this.farewell(connectionId, userId);
   }
@@ -90,6 +92,25 @@ export class Presences {
   async count(userId: string): Promise<number> {
     const members = list(await this.link.run(CONNECTED, this.rootOf(userId), userId)).map(text);
     return members.filter((member) => this.nodes.isAlive(nodeOf(member))).length;
+  }
+
+  async describe(connectionId: string, userId: string, device: Omit<Device, 'node'>): Promise<void> {
+    await this.link.run(
+      DESCRIBE,
+      this.rootOf(userId),
+      userId,
+      this.memberOf(connectionId),
+      JSON.stringify(device),
+      REMEMBERED_MS,
+    );
+  }
+
+  async devices(userId: string): Promise<Device[]> {
+    const pairs = groups(await this.link.run(DEVICES_OF, this.rootOf(userId), userId), 2);
+    return [...pairs].flatMap(([member, device]) => {
+      const node = nodeOf(text(member));
+      return this.nodes.isAlive(node) ? [{ node, ...(JSON.parse(text(device)) as Omit<Device, 'node'>) }] : [];
+    });
   }
 
   /** A message for this node: the limit was passed, somewhere. */

@@ -16,7 +16,7 @@ import { CANCEL, CANCEL_DONE, CLAIM, FORGET_TASK, GET_TASK, IS_BUSY, RESUME, TAS
 /** How long, at least, a prompt under way can be late: its node may have been frozen. */
 const MARK_MS = 600_000;
 
-export class Tasks {
+export class RedisTasks implements Api.TaskStore {
   constructor(private readonly context: Context) {}
 
   /** Claims the task for the user, and notes where a prompt of it will be. */

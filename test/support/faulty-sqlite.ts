@@ -2,7 +2,7 @@
  * For tests: a store of which any step can be made to fail, to stall, or to take the thread with it. A step is a statement or a
  * transaction's begin, commit or rollback; `match` is a piece of its SQL.
  */
-import { SqliteError, type Sqlite, type SqlValue } from './sqlite.js';
+import { SqliteError, type Sqlite, type SqlValue } from '../../src/notification/engine/embedded/sqlite.js';
 
 export interface Fault {
   /** Only steps whose SQL contains this; any step when absent. */

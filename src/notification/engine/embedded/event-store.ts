@@ -1,14 +1,14 @@
 /**
- * Notices (E7), in the worker. The transaction that makes a change writes its notice too: it calls `note…`, which writes
- * nothing for an event that nobody asked for.
+ * Webhook events (E7), in the worker. The transaction that makes a change calls `note…`, which stores the change's event, or
+ * nothing when no setting names that event.
  */
 import { randomUUID } from 'node:crypto';
 import type { Outcome } from '../../../protocol/confirmation.js';
 import type { WebhookEventName } from '../../../protocol/webhook-events.js';
-import type { NoticeCounts, Task } from '../engine.js';
-import { eventOfTask } from '../webhook-event.js';
+import type { QueueCounts, Task } from '../engine.js';
+import { nameOfTaskEvent } from '../webhook-event.js';
 import type { Ledger } from './unit-of-work.js';
-import type { ConfirmationRecord, NoticeRecord } from './rows.js';
+import type { ConfirmationRow, EventRow } from './rows.js';
 import type { Sqlite, Statement } from './sqlite.js';
 
 const STEP_ROWS = 500;
@@ -23,7 +23,7 @@ interface Row {
   attempts: number;
 }
 
-export class NoticeStore {
+export class EventStore {
   private readonly insert: Statement<never>;
   private readonly visible: Statement<Row>;
   private readonly lease: Statement<never>;
@@ -49,24 +49,24 @@ export class NoticeStore {
     this.counted = database.prepare('SELECT count(*) AS waiting FROM notice');
   }
 
-  noteOpening({ callback_id }: ConfirmationRecord): void {
+  noteOpening({ callback_id }: ConfirmationRow): void {
     this.note(idOf('opened', callback_id), 'confirmation.opened', callback_id, null);
   }
 
-  noteWarning({ callback_id }: ConfirmationRecord): void {
+  noteWarning({ callback_id }: ConfirmationRow): void {
     this.note(idOf('expiring', callback_id), 'confirmation.expiring', callback_id, null);
   }
 
-  noteDecision({ callback_id }: ConfirmationRecord, outcome: Outcome): void {
+  noteDecision({ callback_id }: ConfirmationRow, outcome: Outcome): void {
     this.note(idOf('decision', callback_id), `confirmation.${outcome}`, callback_id, null);
   }
 
   noteTask(task: Task): void {
-    this.note(`task-${randomUUID()}`, eventOfTask(task), null, JSON.stringify(task));
+    this.note(`task-${randomUUID()}`, nameOfTaskEvent(task), null, JSON.stringify(task));
   }
 
   /** @param find the prompt of a callback id */
-  claim(limit: number, leaseMs: number, find: (callbackId: string) => ConfirmationRecord | undefined): NoticeRecord[] {
+  claim(limit: number, leaseMs: number, find: (callbackId: string) => ConfirmationRow | undefined): EventRow[] {
     const now = this.ledger.now();
     return this.visible.all(now, limit).flatMap(({ seq, id, confirmation_id, task, event, created_at, attempts }) => {
       const confirmation = confirmation_id === null ? null : find(confirmation_id);
@@ -92,7 +92,7 @@ export class NoticeStore {
     return this.visible.get(this.ledger.now(), 1) !== undefined;
   }
 
-  counts(): NoticeCounts {
+  counts(): QueueCounts {
     const first = this.oldest.get(1);
     return { waiting: this.counted.get()?.waiting ?? 0, ...(first && { oldestAt: first.created_at }) };
   }
@@ -111,7 +111,7 @@ export class NoticeStore {
 
   private drop(ids: string[]): void {
     for (const id of ids) this.remove.run(id);
-    if (ids.length > 0) this.ledger.tell({ kind: 'dropped', count: ids.length });
+    if (ids.length > 0) this.ledger.emit({ kind: 'dropped', count: ids.length });
   }
 }
 

@@ -1,0 +1,94 @@
+/** Channels of the only node: publications are emitted in the order of the store's outcomes (E4). */
+import { parseChannel } from '../../../protocol/channels.js';
+import type {
+  AcknowledgedMessage,
+  AckResult,
+  Broker,
+  HistoryRequest,
+  HistoryResult,
+  Publication,
+  PublishRequest,
+  PublishResult,
+  SendAcknowledgedRequest,
+  StreamPosition,
+} from '../broker.js';
+import type { Emitter } from '../emitter.js';
+import { checkCursor, type Page } from '../page.js';
+import type { Scope } from '../scope.js';
+import { ROW_CURSOR, type TaskRow } from './rows.js';
+import type { StoreClient } from './store-client.js';
+
+export class LocalBroker implements Broker {
+  /** Readings of positions that are under way, by channel. */
+  private readonly positions = new Map<string, Promise<StreamPosition>>();
+
+  constructor(
+    private readonly client: StoreClient,
+    private readonly emitter: Emitter,
+  ) {}
+
+  async publish({ channel, message, recoverable }: PublishRequest): Promise<PublishResult> {
+    const parsed = parseChannel(channel);
+    const text = JSON.stringify(message);
+    let audience: Pick<Publication, 'audienceUserId'> = {};
+    const noteOwner = (task: TaskRow | undefined): void => {
+      if (task?.user_id) audience = { audienceUserId: task.user_id };
+    };
+    const emit = (position?: StreamPosition): PublishResult => {
+      const at = position && { position };
+      const reached = this.emitter.emit((handler) => handler.onPublication({ channel, text, ...at, ...audience }));
+      return { deliveredTo: reached ?? 0, ...at };
+    };
+    const owner = parsed.kind === 'task' && this.client.call('reachTask', [parsed.taskId], noteOwner);
+    const published = recoverable ? this.client.call('publish', [channel, text], emit) : this.client.inTurn(emit);
+    return (await Promise.all([published, owner]))[0];
+  }
+
+  /**
+   * Callers share a reading that is under way: thousands ask for `broadcast` when they reconnect. The reading includes
+   * what is published before its turn, and later publications are emitted to every caller.
+   */
+  position(channel: string): Promise<StreamPosition> {
+    const underWay = this.positions.get(channel);
+    if (underWay) return underWay;
+    const reading = this.client.call('position', [channel], (position) => {
+      this.positions.delete(channel);
+      return position;
+    });
+    this.positions.set(channel, reading);
+    reading.catch(() => this.positions.delete(channel));
+    return reading;
+  }
+
+  history(request: HistoryRequest): Promise<HistoryResult> {
+    return this.client.store.history({ ...request, limit: Math.max(1, request.limit) });
+  }
+
+  /** Every event reaches the only node. */
+  async watch(): Promise<void> {
+    this.client.checkOpen();
+  }
+
+  async unwatch(): Promise<void> {}
+
+  sendAcknowledged({ messageId, userId, message, ttlMs }: SendAcknowledgedRequest): Promise<PublishResult> {
+    return this.client.call('keep', [messageId, userId, JSON.stringify(message), ttlMs], (expiresAt) => {
+      if (expiresAt === undefined) return { deliveredTo: 0 };
+      const kept = { messageId, userId, message, expiresAt };
+      return { deliveredTo: this.emitter.emit((handler) => handler.onAcknowledgedMessage(kept)) ?? 0 };
+    });
+  }
+
+  ack(messageId: string, scope: Scope): Promise<AckResult> {
+    return this.client.store.ack(messageId, scope);
+  }
+
+  isAcknowledged(messageId: string): Promise<boolean> {
+    return this.client.store.isAcknowledged(messageId);
+  }
+
+  async unacknowledged(userId: string, limit: number, cursor?: string): Promise<Page<AcknowledgedMessage>> {
+    checkCursor(cursor, ROW_CURSOR);
+    return this.client.store.unacknowledged(userId, limit, cursor);
+  }
+}

@@ -1,0 +1,33 @@
+/** Presence: which users are connected, over all nodes, and with which devices. */
+
+/** One connection of a user. */
+export interface Device {
+  /** The node that it is connected to. */
+  node: string;
+  /** Unix milliseconds. */
+  connectedAt: number;
+  /** The peer's address. */
+  address: string;
+  /** Of the last described ping, in milliseconds. */
+  roundTripMs?: number;
+}
+
+/** A user's connections, counted over all nodes. */
+export interface UserPresence {
+  connections: number;
+}
+
+export interface Presence {
+  /** Counts a connection as the user's. Emits `onEvicted` for the user's oldest connections over the limit, on any node. */
+  connect(connectionId: string, userId: string): Promise<void>;
+  disconnect(connectionId: string, userId: string): Promise<void>;
+  /** The number of the user's connections on all nodes. */
+  count(userId: string): Promise<number>;
+  /** Sets what `devices` says of a counted connection; called again when the round-trip time is known. */
+  describe(connectionId: string, userId: string, device: Omit<Device, 'node'>): Promise<void>;
+  /** The user's connections on all nodes, oldest first. A connection that is not described yet is left out. */
+  devices(userId: string): Promise<Device[]>;
+}
+
+/** DI token of the same name as the interface. */
+export const Presence = Symbol('Presence');
