@@ -16,15 +16,17 @@ export class CallGate {
     return running;
   }
 
-  /** @returns `part`, all of whose methods run through the gate */
+  /** @returns `part`, whose methods all run through the gate */
   guard<Part extends object>(part: Part): Part {
     const guarded = new Map<string | symbol, Method>();
     return new Proxy(part, {
       get: (_, name) => {
         const known = guarded.get(name);
         if (known) return known;
-        const method = Reflect.get(part, name) as Method;
-        const through: Method = (...args) => this.run(() => method.apply(part, args));
+        const member: unknown = Reflect.get(part, name);
+        // Whoever asks for `then` or a lifecycle hook must find none.
+        if (typeof member !== 'function') return member;
+        const through: Method = (...args) => this.run(() => (member as Method).apply(part, args));
         guarded.set(name, through);
         return through;
       },
