@@ -7,6 +7,8 @@ export function startBrowser(names: readonly string[]): Promise<Browser> {
   const rules = [...names.map((name) => `MAP ${name} 127.0.0.1`), 'MAP * ~NOTFOUND', 'EXCLUDE localhost', 'EXCLUDE 127.0.0.1'];
   return chromium.launch({
     executablePath: findBinary('chromium') ?? '/usr/bin/chromium',
+    // Playwright turns the back-forward cache off.
+    ignoreDefaultArgs: ['--disable-back-forward-cache'],
     args: [
       '--no-sandbox',
       '--disable-background-networking',
