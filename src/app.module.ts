@@ -6,8 +6,7 @@ import { Logs } from './app/logs.js';
 import { NodeMetrics } from './app/node-metrics.js';
 import { PrimaryLink } from './app/primary-link.js';
 import { WorkerPlaces } from './app/worker-places.js';
-import { HealthController } from './app/health.controller.js';
-import { MetricsController } from './app/metrics.controller.js';
+import { NodeHealthController, NodeMetricsController } from './app/operations.controllers.js';
 
 @Module({})
 export class AppModule {
@@ -17,7 +16,7 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [NotificationModule.forRoot({ audit: logs.audit, workerGroup, ...config.notification })],
-      controllers: [HealthController, MetricsController],
+      controllers: [NodeHealthController, NodeMetricsController],
       providers: [{ provide: Logs, useValue: logs }, { provide: PrimaryLink, useValue: link }, NodeMetrics],
     };
   }

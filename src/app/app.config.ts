@@ -22,7 +22,6 @@ export interface AppConfig {
   /** Whether `/docs` is served. */
   docs: boolean;
   auditFile?: string;
-  openMode: boolean;
   /** Open mode that no setting chose: it listens on this machine only, unless `WEBSOCKET_HOST` says otherwise. */
   openByDefault: boolean;
   notification: NotificationOptions;
@@ -58,7 +57,6 @@ export function readConfig(environment: NodeJS.ProcessEnv): Readonly<AppConfig> 
     logLevels: settings.WEBSOCKET_LOG_LEVEL,
     logFile: settings.WEBSOCKET_LOG_FILE,
     auditFile: settings.WEBSOCKET_AUDIT_FILE,
-    openMode: auth !== 'jwt',
     openByDefault: auth === undefined,
     warnings: [...unknownNames(environment).map((name) => `unknown setting ${name} is ignored`), ...withoutEffect(given)],
     notification: {

@@ -8,7 +8,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { AppConfig } from './app.config.js';
 import { EndingGently, lastErrorHandler } from './graceful-express.adapter.js';
 import { AppModule } from '../app.module.js';
-import { ConfigurationError, Entrance, ProtocolErrorFilter, isLoopback, NotificationWsAdapter } from '../notification/index.js';
+import { ConfigurationError, Entrance, ProtocolErrorFilter, isLoopback } from '../notification/index.js';
 import { serveDocs } from './docs.js';
 import { Logs } from './logs.js';
 import { PrimaryLink } from './primary-link.js';
@@ -39,7 +39,6 @@ export async function startApp(config: Readonly<AppConfig>): Promise<INestApplic
   app.disable('x-powered-by');
   app.use(app.get(Entrance).admitAll);
   app.useGlobalFilters(app.get(ProtocolErrorFilter));
-  app.useWebSocketAdapter(new NotificationWsAdapter(app));
   if (config.docs) await serveDocs(app);
   const server = app.getHttpServer();
   server.headersTimeout = HEADERS_TIMEOUT_MS;
@@ -57,7 +56,6 @@ export async function startApp(config: Readonly<AppConfig>): Promise<INestApplic
     await app.close();
     throw error;
   }
-  if (config.openMode) logger.warn('open mode: any client may act as any user, and answer. WEBSOCKET_AUTH=jwt requires tokens.');
   logger.log(listeningLine(server, config));
   return app;
 }

@@ -26,12 +26,16 @@ export { RequirePermission } from './http/decorators/require-permission.decorato
 export { applyApiDocs } from './http/api-docs.js';
 export { Entrance } from './http/entrance.js';
 export { CountedPlace, PlaceCounter } from './gateway/places.js';
+export { HealthController } from './http/health.controller.js';
+export { MetricsController } from './http/metrics.controller.js';
 export { answerInternal } from './http/error-response.js';
 export { ProtocolErrorFilter } from './http/filters/protocol-error.filter.js';
 export { RestController } from './http/decorators/rest-controller.decorator.js';
 export { NotificationMetrics, totalsOf, type Totals } from './notification.metrics.js';
 export * from './notification.errors.js';
-export { NotificationModule } from './notification.module.js';
+export { NotificationHealthIndicator, type HealthStatus } from './http/notification.health.js';
+export { NotificationModule, type NotificationModuleExtras, type RestOptions } from './notification.module.js';
+export type { RestGuards } from './http/guards/api.guard.js';
 export { REDIS_PREFIX, PUBLIC_URL, resolveOptions, type NotificationOptions } from './notification.options.js';
 export { WEBHOOK_SECRET, type WebhookOptions } from './webhook/webhook-options.js';
 export type { AccessPolicy } from './access/access-policy.js';

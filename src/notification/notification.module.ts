@@ -2,8 +2,8 @@
  * The reusable module: `NotificationModule.forRoot(options)` or `forRootAsync({ useFactory, inject, imports })`.
  * The one place that chooses an engine.
  */
-import { ConfigurableModuleBuilder, Inject, Logger, Module, type Provider } from '@nestjs/common';
-import { ModulesContainer } from '@nestjs/core';
+import { ConfigurableModuleBuilder, Inject, Logger, Module, type OnApplicationBootstrap, type Provider } from '@nestjs/common';
+import { ApplicationConfig, ModuleRef, ModulesContainer, RouterModule } from '@nestjs/core';
 import { Acknowledgements } from './subscription/acknowledgements.js';
 import { Access } from './access/access.js';
 import { AuditTrail } from './access/audit.js';
@@ -37,7 +37,13 @@ import { Callers } from './http/callers.js';
 import { ConfirmationsController } from './http/confirmations.controller.js';
 import { Entrance } from './http/entrance.js';
 import { ProtocolErrorFilter } from './http/filters/protocol-error.filter.js';
-import { ApiGuard } from './http/guards/api.guard.js';
+import { ApiGuard, REST_GUARDS, type RestGuards } from './http/guards/api.guard.js';
+import { HealthController } from './http/health.controller.js';
+import { MetricsController } from './http/metrics.controller.js';
+import { isRestController } from './http/routes.js';
+import { NotificationHealthIndicator } from './http/notification.health.js';
+import { exemptFromGlobals } from './host-globals.js';
+import { NotificationWsAdapter } from './gateway/notification-ws.adapter.js';
 import { LongPolls } from './http/long-polls.js';
 import { StatusController } from './http/status.controller.js';
 import { TasksController } from './http/tasks.controller.js';
@@ -54,10 +60,60 @@ import { Heartbeats, heartbeatMessage } from './task/heartbeats.js';
 import { WebhookSender } from './webhook/sender.js';
 import { userChannel } from '../protocol/channels.js';
 
+/** Beside the options: what Nest must know before they are resolved. Of `forRootAsync` it stands beside `useFactory`. */
+export interface NotificationModuleExtras {
+  /** Whether every module of the application may inject the service without importing this one. @default false */
+  isGlobal?: boolean;
+  /** The REST routes: `false` for none, or where they are and what guards them. @default true */
+  rest?: boolean | RestOptions;
+  /** `GET /health/live`, `/health/ready` and `/ws/health`, open to everybody. @default false */
+  health?: boolean;
+  /** `GET /metrics` in Prometheus' text format, for services. @default false */
+  metrics?: boolean;
+  /**
+   * Whether the application's global guards and interceptors work on the actions, and its interceptors on the routes: for
+   * those that are written for it. @default false
+   */
+  obeyGlobals?: boolean;
+}
+
+export interface RestOptions {
+  /** Stands before `/ws/…` and behind the application's global prefix. @default none */
+  prefix?: string;
+  /** Guards of the application's own, as classes that Nest can inject or as objects. They run before the module's. */
+  guards?: RestGuards;
+}
+
+/** DI token of `obeyGlobals`. */
+const ObeyGlobals = Symbol('ObeyGlobals');
+
 const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<NotificationOptions>()
   .setClassMethodName('forRoot')
-  .setExtras({ isGlobal: false }, (definition, { isGlobal }) => ({ ...definition, global: isGlobal }))
+  .setExtras<Required<NotificationModuleExtras>>(
+    { isGlobal: false, rest: true, health: false, metrics: false, obeyGlobals: false },
+    (definition, { isGlobal, rest, health, metrics, obeyGlobals }) => {
+      const { prefix, guards = [] } = typeof rest === 'object' ? rest : {};
+      const routes = prefix === undefined ? [] : [RouterModule.register([{ path: prefix, module: definition.module }])];
+      return {
+        ...definition,
+        global: isGlobal,
+        imports: [...(definition.imports ?? []), ...routes],
+        controllers: [
+          ...(rest === false ? [] : REST_CONTROLLERS),
+          ...(health ? [HealthController] : []),
+          ...(metrics ? [MetricsController] : []),
+        ],
+        providers: [
+          ...(definition.providers ?? []),
+          { provide: REST_GUARDS, useValue: guards },
+          { provide: ObeyGlobals, useValue: obeyGlobals },
+        ],
+      };
+    },
+  )
   .build();
+
+const REST_CONTROLLERS = [StatusController, BroadcastController, UsersController, ConfirmationsController, TasksController];
 
 const providers: Provider[] = [
   { provide: ResolvedOptions, useFactory: resolveOptions, inject: [MODULE_OPTIONS_TOKEN] },
@@ -165,6 +221,7 @@ const providers: Provider[] = [
   Callers,
   ApiGuard,
   Entrance,
+  NotificationHealthIndicator,
 ];
 
 /** Loads only the engine that is chosen: the other one's libraries cost every start a tenth of a second. */
@@ -194,11 +251,12 @@ async function newEngine(options: ResolvedOptions, reading: Reading): Promise<En
 
 @Module({
   providers,
-  controllers: [StatusController, BroadcastController, UsersController, ConfirmationsController, TasksController],
   exports: [
     NotificationService,
     NotificationMetrics,
+    NotificationHealthIndicator,
     ApiGuard,
+    REST_GUARDS,
     Callers,
     Pages,
     Entrance,
@@ -209,14 +267,38 @@ async function newEngine(options: ResolvedOptions, reading: Reading): Promise<En
     Reading,
   ],
 })
-export class NotificationModule extends ConfigurableModuleClass {
+export class NotificationModule extends ConfigurableModuleClass implements OnApplicationBootstrap {
+  private readonly logger = new Logger(NotificationModule.name);
+
   /** @throws ConfigurationError in an application that imports the module twice: the second service would reach nobody */
-  constructor(@Inject(ModulesContainer) modules: ModulesContainer) {
+  constructor(
+    @Inject(ModulesContainer) modules: ModulesContainer,
+    @Inject(ApplicationConfig) config: ApplicationConfig,
+    @Inject(ModuleRef) moduleRef: ModuleRef,
+    @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
+    @Inject(ObeyGlobals) obeyGlobals: boolean,
+  ) {
     super();
     const instances = [...modules.values()].filter(({ metatype }) => metatype === NotificationModule);
     if (instances.length > 1)
       throw new ConfigurationError(
         'NotificationModule.forRoot() is imported more than once in this application: import it in one module, with isGlobal: true or re-exported',
       );
+    // An adapter that the application sets later replaces this one; one that was set before stays.
+    if (!hasAdapter(config)) config.setIoAdapter(new NotificationWsAdapter(moduleRef));
+    if (!obeyGlobals) exemptFromGlobals(config, (one) => one === NotificationGateway, isRestController);
   }
+
+  onApplicationBootstrap(): void {
+    if (this.options.authenticator) return;
+    this.logger.warn(
+      'open mode: any client may act as any user, and answer. WEBSOCKET_AUTH=jwt (option authenticator) requires tokens.',
+    );
+  }
+}
+
+/** Nest's type says that there always is one. */
+function hasAdapter(config: ApplicationConfig): boolean {
+  const adapter: unknown = config.getIoAdapter();
+  return adapter !== undefined && adapter !== null;
 }

@@ -1,13 +1,14 @@
 /**
  * A handler's parameter that no pipe of a host application changes.
  *
- * A host's global pipes run on every parameter, also on one with a decorator of its own. What they get here is a function,
- * which they pass on; the pipe behind them calls it. Such a parameter must not have a class for its type: pipes that check
- * by type would take the function for an instance.
+ *  1. A host's global pipes run on every parameter, also on one with a decorator of its own. What they get here is a
+ *     function, which they pass on; the pipe behind them calls it.
+ *  2. Pipes that check by a parameter's type would take the function for an instance of it, so Nest is told `Object`.
  */
+import 'reflect-metadata';
 import { createParamDecorator, type ExecutionContext, type PipeTransform } from '@nestjs/common';
 
-type Enhancers = Parameters<typeof createParamDecorator>[1];
+type Enhancers = NonNullable<Parameters<typeof createParamDecorator>[1]>;
 type Read = () => unknown;
 
 /** @param pipes run behind those of the application, on the value that `read` gives */
@@ -20,7 +21,7 @@ export function sealedParam(
     (_data: unknown, context: ExecutionContext): Read =>
       () =>
         read(context),
-    enhancers,
+    [hideType, ...enhancers],
   )(new UnsealPipe(), ...pipes);
 }
 
@@ -31,3 +32,8 @@ class UnsealPipe implements PipeTransform<unknown> {
     return (sealed as Read)();
   }
 }
+
+const hideType: ParameterDecorator = (target, key, index) => {
+  const types = key === undefined ? undefined : (Reflect.getOwnMetadata('design:paramtypes', target, key) as unknown[]);
+  if (types) types[index] = Object;
+};

@@ -96,9 +96,9 @@ describe('a host app’s own', () => {
     }
   }
 
-  it('guards and interceptors work on the actions', async () => {
+  it('guards and interceptors work on the actions if the module is to obey them', async () => {
     const testing = await Test.createTestingModule({
-      imports: [NotificationModule.forRoot({ dataDir: ':memory:' })],
+      imports: [NotificationModule.forRoot({ dataDir: ':memory:', obeyGlobals: true })],
       providers: [
         { provide: APP_GUARD, useClass: NoCancelling },
         { provide: APP_INTERCEPTOR, useClass: Stamp },

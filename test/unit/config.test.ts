@@ -11,7 +11,7 @@ import { resolveOptions } from '../../src/notification/notification.options.js';
 describe('the settings', () => {
   it('without any set are usable', () => {
     const config = readConfig({});
-    expect(config).toMatchObject({ host: '127.0.0.1', port: 8765, logLevels: { all: 'info' }, openMode: true, warnings: [] });
+    expect(config).toMatchObject({ host: '127.0.0.1', port: 8765, logLevels: { all: 'info' }, warnings: [] });
     expect(() => resolveOptions(config.notification)).not.toThrow();
     expect(Object.isFrozen(config)).toBe(true);
   });

@@ -1,14 +1,16 @@
 /**
  * Our WebSocket adapter: the only file that knows Nest's socket plumbing.
  *
- * Install it in `main.ts`: `app.useWebSocketAdapter(new NotificationWsAdapter(app))`. It serves the notification gateway
- * through the module's `NotificationWebSocketServer`. Nest's stock adapter serves the application's other gateways.
+ * The module installs it by itself. An application that sets another adapter sets this one instead:
+ * `app.useWebSocketAdapter(new NotificationWsAdapter(app))`. It serves the notification gateway through the module's
+ * `NotificationWebSocketServer`. Nest's stock adapter serves the application's other gateways.
  *  1. Frames of one connection are handled one after the other, and every frame is answered.
  *  2. What a handler returns is the reply. It carries the frame's `request_id`.
  */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Logger, type INestApplicationContext } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import { WsAdapter } from '@nestjs/platform-ws';
 import type { WsMessageHandler } from '@nestjs/common';
 import { isObservable, type Observable } from 'rxjs';
@@ -34,11 +36,15 @@ export class NotificationWsAdapter extends WsAdapter {
   private readonly upgradeListeners = new Map<NotificationWebSocketServer, UpgradeListener>();
   private stockListener: UpgradeListener | undefined;
 
-  constructor(private readonly app: INestApplicationContext) {
+  /** @param app the application, or whatever else finds its providers */
+  constructor(private readonly app: Pick<INestApplicationContext, 'get'>) {
     super(app);
   }
 
   override create(port: number, options: Record<string, unknown> = {}): ReturnType<WsAdapter['create']> {
+    // Nest makes the HTTP server after the module, and before its gateways.
+    const { httpAdapter } = this.app.get(HttpAdapterHost, { strict: false });
+    Object.assign(this, { httpServer: httpAdapter.getHttpServer() as Server });
     if (!options[NOTIFICATION_GATEWAY]) return super.create(port, options);
     const httpServer = this.httpServer as Server;
     const server = this.app.get(NotificationWebSocketServer, { strict: false });

@@ -32,6 +32,7 @@ export const ApiExtraModels = deferred('ApiExtraModels');
 export const ApiHeader = deferred('ApiHeader');
 export const ApiOperation = deferred('ApiOperation');
 export const ApiParam = deferred('ApiParam');
+export const ApiProduces = deferred('ApiProduces');
 export const ApiProperty = deferred('ApiProperty');
 export const ApiPropertyOptional = deferred('ApiPropertyOptional');
 export const ApiResponse = deferred('ApiResponse');

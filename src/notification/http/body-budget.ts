@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { networkOf } from '../access/address-limits.js';
-import { MAX_BODY_BYTES } from './body-reader.js';
+import { declaredLength, MAX_BODY_BYTES } from './body-reader.js';
 
 const MAX_TOTAL = 64 * MAX_BODY_BYTES;
 /** One network must not use up what all share. */
@@ -16,7 +16,7 @@ export class BodyBudget {
 
   /** Whether one more body may come; one that may is counted. */
   admits(request: IncomingMessage, response: ServerResponse, address: string): boolean {
-    const bytes = request.complete ? 0 : declaredLength(request);
+    const bytes = request.complete ? 0 : Math.min(declaredLength(request), MAX_BODY_BYTES);
     if (bytes === 0) return true;
     const network = networkOf(address);
     const own = this.byNetwork.get(network) ?? 0;
@@ -38,9 +38,4 @@ export class BodyBudget {
     if (own > 0) this.byNetwork.set(network, own);
     else this.byNetwork.delete(network);
   }
-}
-
-function declaredLength({ headers }: IncomingMessage): number {
-  if (headers['transfer-encoding'] !== undefined) return MAX_BODY_BYTES;
-  return Math.min(Number(headers['content-length'] ?? 0), MAX_BODY_BYTES);
 }

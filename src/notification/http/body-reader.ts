@@ -64,7 +64,7 @@ function bytesKept(request: BodyRequest): Buffer | undefined {
 }
 
 async function collect(request: BodyRequest): Promise<Buffer> {
-  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge();
+  if (declaredLength(request) > MAX_BODY_BYTES) throw tooLarge();
   const chunks: Buffer[] = [];
   let bytes = 0;
   await new Promise<void>((resolve, reject) => {
@@ -87,6 +87,18 @@ async function collect(request: BodyRequest): Promise<Buffer> {
 const missing = (): InvalidMessageError => new InvalidMessageError({ '(body)': 'is required' });
 const tooLarge = (): InvalidMessageError => new InvalidMessageError({ '(body)': `must have at most ${MAX_BODY_BYTES} bytes` });
 
-export function hasBody({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+export const hasBody = (request: IncomingMessage): boolean => declaredLength(request) > 0;
+
+/** The length that a body declares; a chunked one counts as the largest that is taken. */
+export function declaredLength({ headersDistinct }: IncomingMessage): number {
+  if (headersDistinct['transfer-encoding']) return MAX_BODY_BYTES;
+  return Number(headersDistinct['content-length']?.[0] ?? 0);
+}
+
+/**
+ * Lets the parsers of an application see no body: the bytes stay in the socket until the route reads them. Fastify and
+ * Express' parsers go by these headers. The module itself reads `headersDistinct`, where they stay.
+ */
+export function hideBody({ headers }: IncomingMessage): void {
+  for (const name of ['content-type', 'content-length', 'transfer-encoding']) Reflect.deleteProperty(headers, name);
 }

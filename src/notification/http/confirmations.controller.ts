@@ -21,12 +21,8 @@ import { AnswerDto } from './dto/answer.dto.js';
 import { OpenConfirmationDto } from './dto/open-confirmation.dto.js';
 import { ConfirmationResponse } from './dto/responses/confirmation.dto.js';
 import { WaitQueryDto } from './dto/wait-query.dto.js';
+import type { Reply } from './exchange.js';
 import { LongPolls } from './long-polls.js';
-
-/** What Express' and Fastify's responses have in common. */
-interface Reply {
-  status(code: number): unknown;
-}
 
 @ApiTags('confirmations')
 @RestController('ws/confirmations')

@@ -11,7 +11,8 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleInit, type Type } from '@nestjs/common';
+import { MODULE_PATH } from '@nestjs/common/constants.js';
 import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { Addresses } from '../access/address-limits.js';
 import { Pages } from '../access/pages.js';
@@ -21,7 +22,7 @@ import { BodyBudget } from './body-budget.js';
 import { Callers } from './callers.js';
 import { sendError } from './error-response.js';
 import { ProtocolErrorFilter } from './filters/protocol-error.filter.js';
-import { keepBody } from './body-reader.js';
+import { hideBody, keepBody } from './body-reader.js';
 import { isWebSocketPath, pathOf } from '../gateway/handshake.js';
 import { Routes } from './routes.js';
 
@@ -67,6 +68,7 @@ export class Entrance implements OnModuleInit {
           next();
           return;
         }
+        hideBody(request);
         keepBody(request);
         void this.admit(request, response, next);
       });
@@ -134,10 +136,24 @@ export class Entrance implements OnModuleInit {
   /** The pattern of the REST route that a request asks for. */
   private routeOf(request: IncomingMessage): string | undefined {
     this.routes ??= new Routes(
-      [...this.modules.values()].flatMap(({ controllers }) => [...controllers.values()].map(({ metatype }) => metatype)),
-      this.application.getGlobalPrefix(),
+      [...this.modules.values()].flatMap(({ controllers, metatype }) =>
+        [...controllers.values()].map((wrapper) => ({ controller: wrapper.metatype, modulePath: this.pathOfModule(metatype) })),
+      ),
+      (path) => this.prefixOf(path),
     );
     return this.routes.find(pathOf(request));
+  }
+
+  /** What `RouterModule` has registered a module under. */
+  private pathOfModule(module: Type): string {
+    const own = Reflect.getMetadata(MODULE_PATH + this.modules.applicationId, module) as string | undefined;
+    return own ?? (Reflect.getMetadata(MODULE_PATH, module) as string | undefined) ?? '';
+  }
+
+  /** The application's global prefix, without which it may serve some paths. */
+  private prefixOf(path: string): string {
+    const { exclude = [] } = this.application.getGlobalPrefixOptions();
+    return exclude.some(({ pathRegex }) => pathRegex.test(path)) ? '' : this.application.getGlobalPrefix();
   }
 
   /** @throws NotificationError BUSY */

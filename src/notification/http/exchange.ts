@@ -7,6 +7,11 @@ export interface Exchange {
   response: ServerResponse;
 }
 
+/** What the responses of Express and Fastify have in common. */
+export interface Reply {
+  status(code: number): unknown;
+}
+
 interface Wrapped<T> {
   raw?: T;
 }

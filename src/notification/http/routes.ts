@@ -8,12 +8,15 @@ export const REST_CONTROLLER = 'notification:rest-controller';
 export class Routes {
   private readonly patterns: { path: string; segments: string[] }[];
 
-  /** @param prefix the application's global prefix, with or without slashes */
-  constructor(controllers: Iterable<unknown>, prefix: string) {
+  /**
+   * @param controllers each with the path of its module, with or without slashes
+   * @param prefixOf the application's global prefix for a path: some paths may be excluded
+   */
+  constructor(controllers: Iterable<{ controller: unknown; modulePath: string }>, prefixOf: (path: string) => string) {
     this.patterns = [...controllers]
-      .filter((controller): controller is Type => isRestController(controller))
-      .flatMap(pathsOf)
-      .map((path) => segmentsOf(`${prefix}/${path}`))
+      .filter((one): one is { controller: Type; modulePath: string } => isRestController(one.controller))
+      .flatMap(({ controller, modulePath }) => pathsOf(controller).map((path) => segmentsOf(`${modulePath}/${path}`)))
+      .map((segments) => [...segmentsOf(prefixOf(`/${segments.join('/')}`)), ...segments])
       .map((segments) => ({ path: `/${segments.join('/')}`, segments: segments.map((part) => part.toLowerCase()) }));
   }
 
@@ -30,17 +33,23 @@ export class Routes {
   }
 }
 
-function isRestController(controller: unknown): boolean {
+export function isRestController(controller: unknown): boolean {
   return typeof controller === 'function' && Reflect.getMetadata(REST_CONTROLLER, controller) === true;
 }
 
 function pathsOf(controller: Type): string[] {
   const base = Reflect.getMetadata(PATH_METADATA, controller) as string;
   const prototype = controller.prototype as Record<string, unknown>;
-  return Object.getOwnPropertyNames(prototype)
+  return methodNames(prototype)
     .map((name) => prototype[name])
     .filter((method): method is object => typeof method === 'function' && isRoute(method))
     .map((method) => `${base}/${Reflect.getMetadata(PATH_METADATA, method) as string}`);
+}
+
+/** Inherited ones included. */
+function methodNames(prototype: object | null): string[] {
+  if (prototype === null || prototype === Object.prototype) return [];
+  return [...Object.getOwnPropertyNames(prototype), ...methodNames(Object.getPrototypeOf(prototype) as object | null)];
 }
 
 function isRoute(method: object): boolean {

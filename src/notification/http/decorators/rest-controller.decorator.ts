@@ -1,5 +1,5 @@
 /** What every REST controller of the module has in common: caller, type of the body, shape of errors. */
-import { applyDecorators, Controller, SetMetadata, UseFilters, UseGuards } from '@nestjs/common';
+import { applyDecorators, Controller, SetMetadata, UseFilters, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
 import { ApiBearerAuth, ApiSecurity } from '../api-docs.js';
 import { ProtocolErrorFilter } from '../filters/protocol-error.filter.js';
 import { ApiGuard } from '../guards/api.guard.js';
@@ -8,7 +8,8 @@ import { REST_CONTROLLER } from '../routes.js';
 
 export const RestController = (path: string): ClassDecorator =>
   applyDecorators(
-    Controller(path),
+    // A host application's versions are not the protocol's.
+    Controller({ path, version: VERSION_NEUTRAL }),
     SetMetadata(REST_CONTROLLER, true),
     ApiSecurity('api-key'),
     ApiBearerAuth(),

@@ -1,6 +1,8 @@
 /** Lets a request pass to its route if its page may use the service, and the policy allows its caller what the route does. */
-import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
+import { Inject, Injectable, type CanActivate, type ExecutionContext, type Type } from '@nestjs/common';
+import { ModuleRef, Reflector } from '@nestjs/core';
+import { UnknownElementException } from '@nestjs/core/errors/exceptions/unknown-element.exception.js';
+import { isObservable, lastValueFrom } from 'rxjs';
 import { actorOf, assertAllowed, type RoutePermission } from '../../access/access.js';
 import { Addresses } from '../../access/address-limits.js';
 import { Pages } from '../../access/pages.js';
@@ -10,14 +12,24 @@ import { Callers, setCaller } from '../callers.js';
 import { PERMISSION } from '../decorators/require-permission.decorator.js';
 import { exchangeOf } from '../exchange.js';
 
+/** Guards that an application gives for the REST routes. */
+export type RestGuards = readonly (Type<CanActivate> | CanActivate)[];
+
+/** DI token of `RestGuards`. */
+export const REST_GUARDS = Symbol('REST_GUARDS');
+
 @Injectable()
 export class ApiGuard implements CanActivate {
+  private readonly instances = new Map<Type<CanActivate>, CanActivate>();
+
   constructor(
     @Inject(Reflector) private readonly reflector: Reflector,
     private readonly pages: Pages,
     private readonly callers: Callers,
     private readonly addresses: Addresses,
     private readonly reading: Reading,
+    @Inject(ModuleRef) private readonly modules: ModuleRef,
+    @Inject(REST_GUARDS) private readonly guards: RestGuards,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -39,6 +51,30 @@ export class ApiGuard implements CanActivate {
       gone: gone.signal,
     });
     assertAllowed(subject, permission);
+    return this.passesGuards(context);
+  }
+
+  private async passesGuards(context: ExecutionContext): Promise<boolean> {
+    for (const given of this.guards) {
+      const guard = typeof given === 'function' ? await this.instanceOf(given) : given;
+      const passes = await guard.canActivate(context);
+      if (!(isObservable(passes) ? await lastValueFrom(passes) : passes)) return false;
+    }
     return true;
+  }
+
+  /** The application's provider, if there is one; otherwise an instance of this guard's own. */
+  private async instanceOf(type: Type<CanActivate>): Promise<CanActivate> {
+    const known = this.instances.get(type);
+    if (known) return known;
+    let instance: CanActivate;
+    try {
+      instance = this.modules.get(type, { strict: false });
+    } catch (error) {
+      if (!(error instanceof UnknownElementException)) throw error;
+      instance = await this.modules.create(type);
+    }
+    this.instances.set(type, instance);
+    return instance;
   }
 }

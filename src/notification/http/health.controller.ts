@@ -1,9 +1,11 @@
 /** Is the node alive, is it ready for work, and the old component's health object. */
-import { Controller, Get, Logger, Res } from '@nestjs/common';
-import { ApiOperation, ApiProperty, ApiResponse, ApiTags } from '@nestjs/swagger';
-import type { Response } from 'express';
-import { NotificationService, totalsOf } from '../notification/index.js';
-import { NodeMetrics } from './node-metrics.js';
+import { Controller, Get, Res, VERSION_NEUTRAL } from '@nestjs/common';
+import type { Registry } from 'prom-client';
+import { NotificationMetrics, totalsOf } from '../notification.metrics.js';
+import { NotificationService } from '../notification.service.js';
+import { ApiOperation, ApiProperty, ApiResponse, ApiTags } from './api-docs.js';
+import type { Reply } from './exchange.js';
+import { NotificationHealthIndicator } from './notification.health.js';
 
 const count = { type: 'integer' } as const;
 const TOTALS = {
@@ -49,13 +51,12 @@ class HealthResponse {
 }
 
 @ApiTags('operations')
-@Controller()
+@Controller({ version: VERSION_NEUTRAL })
 export class HealthController {
-  private readonly logger = new Logger(HealthController.name);
-
   constructor(
-    private readonly service: NotificationService,
-    private readonly metrics: NodeMetrics,
+    protected readonly service: NotificationService,
+    protected readonly metrics: NotificationMetrics,
+    protected readonly indicator: NotificationHealthIndicator,
   ) {}
 
   /** The process answers. */
@@ -71,8 +72,8 @@ export class HealthController {
   @ApiResponse({ status: 200, type: LiveResponse, description: 'They are.' })
   @ApiResponse({ status: 503, type: UnreadyResponse, description: 'Not now.' })
   @Get('health/ready')
-  async ready(@Res({ passthrough: true }) response: Response): Promise<object> {
-    const problem = await this.problem();
+  async ready(@Res({ passthrough: true }) response: Reply): Promise<object> {
+    const problem = await this.indicator.problem();
     if (problem === undefined) return { status: 'ok' };
     response.status(503);
     return { status: 'error', reason: problem };
@@ -83,8 +84,8 @@ export class HealthController {
   @ApiResponse({ status: 200, type: HealthResponse, description: 'Healthy or not.' })
   @Get('ws/health')
   async health(): Promise<object> {
-    const problem = await this.problem();
-    const { connections, ...totals } = await totalsOf(await this.metrics.read());
+    const problem = await this.indicator.problem();
+    const { connections, ...totals } = await totalsOf(await this.registry());
     const pending = problem === undefined ? (await this.service.getStatus()).pendingCallbacks : null;
     return {
       status: problem === undefined ? 'healthy' : 'unhealthy',
@@ -95,13 +96,8 @@ export class HealthController {
     };
   }
 
-  private async problem(): Promise<string | undefined> {
-    try {
-      await this.service.checkReady();
-      return undefined;
-    } catch (error) {
-      this.logger.debug(`not ready: ${String(error)}`);
-      return this.service.accepting ? 'the engine is unreachable' : 'draining';
-    }
+  /** The figures of the node. */
+  protected registry(): Promise<Registry> {
+    return Promise.resolve(this.metrics.registry);
   }
 }

@@ -1,0 +1,42 @@
+/** Health and metrics of the whole node: of all workers that share its port. */
+import { Controller, VERSION_NEUTRAL } from '@nestjs/common';
+import type { Registry } from 'prom-client';
+import {
+  HealthController,
+  MetricsController,
+  NotificationHealthIndicator,
+  NotificationMetrics,
+  NotificationService,
+  RestController,
+} from '../notification/index.js';
+import { NodeMetrics } from './node-metrics.js';
+
+@Controller({ version: VERSION_NEUTRAL })
+export class NodeHealthController extends HealthController {
+  constructor(
+    service: NotificationService,
+    metrics: NotificationMetrics,
+    indicator: NotificationHealthIndicator,
+    private readonly node: NodeMetrics,
+  ) {
+    super(service, metrics, indicator);
+  }
+
+  protected override registry(): Promise<Registry> {
+    return this.node.read();
+  }
+}
+
+@RestController('metrics')
+export class NodeMetricsController extends MetricsController {
+  constructor(
+    metrics: NotificationMetrics,
+    private readonly node: NodeMetrics,
+  ) {
+    super(metrics);
+  }
+
+  protected override registry(): Promise<Registry> {
+    return this.node.read();
+  }
+}
