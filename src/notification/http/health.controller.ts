@@ -3,6 +3,7 @@ import { Controller, Get, Res, VERSION_NEUTRAL } from '@nestjs/common';
 import type { Registry } from 'prom-client';
 import { NotificationMetrics, totalsOf } from '../notification.metrics.js';
 import { NotificationService } from '../notification.service.js';
+import { Date } from '../pacing/time-source.js';
 import { ApiOperation, ApiProperty, ApiResponse, ApiTags } from './api-docs.js';
 import type { Reply } from './exchange.js';
 import { NotificationHealthIndicator } from './notification.health.js';
