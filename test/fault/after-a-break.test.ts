@@ -5,7 +5,7 @@
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CANCEL_PROMPTS } from '../../src/notification/engine/redis/scripts/confirmation.js';
+import { CANCEL_CONFIRMATIONS } from '../../src/notification/engine/redis/scripts/confirmation.js';
 import { EngineUnavailableError } from '../../src/notification/notification.errors.js';
 import { TestClient } from '../support/client.js';
 import { RedisServer } from '../support/redis.js';
@@ -88,7 +88,7 @@ requireBinary('redis-server')('after a break between a node and Redis', () => {
         sound.notifications.openConfirmation({ stepResult: STEP, userId, taskId, step: 1 }),
       ),
     );
-    const cut = proxy.whenSent(CANCEL_PROMPTS.sha, (connection) => connection.cut());
+    const cut = proxy.whenSent(CANCEL_CONFIRMATIONS.sha, (connection) => connection.cut());
     expect((await broken.rest('POST', `/ws/tasks/${taskId}/cancel`, {})).status).toBe(503);
     await cut;
     await sound.notifications.resumeTask(taskId);

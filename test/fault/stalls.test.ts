@@ -4,7 +4,7 @@
  *
  * `STALL_ROUNDS` says how many rounds (default 24, full 200), `SEED` repeats a run.
  */
-import { READING_LEASE_MS } from '../../src/notification/engine/redis/scripts/deadlines.js';
+import { READING_LEASE_MS } from '../../src/notification/engine/redis/reading-lease.js';
 import { RedisServer } from '../support/redis.js';
 import { runRound, type Fault, type RoundReport, type World } from '../support/stall-rounds.js';
 import { StallableNode } from '../support/stallable-node.js';

@@ -2,27 +2,15 @@
  * The reply of every script of the Redis engine is lost after the script ran: the call is refused within the deadline, and
  * its repetition, or the node's own next look, brings about exactly what one sound call would have.
  */
-import { readdir } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Script } from '../../src/notification/engine/redis/scripts/script.js';
 import { ConfigurationError, EngineUnavailableError } from '../../src/notification/notification.errors.js';
 import { EngineRecorder } from './engine-recorder.js';
 import { RedisNodes, untilAvailable, type Node } from './redis-nodes.js';
+import { everyScript } from './redis-scripts.js';
 import { RedisServer, type RedisMonitor } from './redis.js';
 import { SCRIPT_CASES, type Scene, type ScriptCase } from './redis-script-cases.js';
 import { TcpProxy } from './tcp-proxy.js';
-
-const FOLDER = new URL('../../src/notification/engine/redis/scripts/', import.meta.url);
-
-/** Of the compiled source, so that a new one is not forgotten. */
-export async function everyScript(): Promise<Map<string, Script>> {
-  const files = (await readdir(FOLDER)).filter((file) => file.endsWith('.js'));
-  const modules = await Promise.all(files.map((file) => import(new URL(file, FOLDER).href) as Promise<Record<string, unknown>>));
-  const scripts = modules.flatMap((module) => Object.values(module)).filter(isScript);
-  return new Map(scripts.map((script) => [script.name, script]));
-}
-
-const isScript = (value: unknown): value is Script => value instanceof Object && 'sha' in value && 'source' in value;
 
 /** Each key and how much is in it, but for the notes of who looked when; of a channel its offset as well. */
 const SIZES = `

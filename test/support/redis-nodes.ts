@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Engine, EngineHandler, EngineSettings } from '../../src/notification/engine/engine.js';
 import { RedisEngine, type RedisEngineOptions } from '../../src/notification/engine/redis/redis-engine.js';
-import type { RedisConnections } from '../../src/notification/engine/redis/connection/redis-connections.js';
+import type { RedisNode } from '../../src/notification/engine/redis/redis-node.js';
 import { EngineUnavailableError } from '../../src/notification/notification.errors.js';
 import { EngineRecorder } from './engine-recorder.js';
 import { SETTINGS } from './engine-folder.js';
@@ -68,7 +68,7 @@ export class RedisNodes {
 
   /** The same for a node whose connections no proxy holds: from now on nothing of it reaches Redis. */
   async cutOff(engine: RedisEngine): Promise<void> {
-    await (engine as unknown as { link: RedisConnections }).link.close();
+    await (engine as unknown as { node: RedisNode }).node.connections.close();
     await engine.close();
   }
 

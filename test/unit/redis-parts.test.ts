@@ -1,15 +1,13 @@
-/** Small parts of the Redis engine, each alone: calls with a deadline, what was lately told, what a script carries. */
+/** Small parts of the Redis engine, each alone: call deadlines, dedup windows, deliveries. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HistoryResult } from '../../src/notification/engine/engine.js';
 import { CallDeadlines } from '../../src/notification/engine/redis/connection/call-deadline.js';
+import { ChannelOrder } from '../../src/notification/engine/redis/cluster/channel-order.js';
 import { Deliveries } from '../../src/notification/engine/redis/cluster/deliveries.js';
-import { Recent, RecentOfNodes } from '../../src/notification/engine/redis/cluster/dedup-window.js';
-import { GET, OPEN } from '../../src/notification/engine/redis/scripts/confirmation.js';
-import { OWNER, PUBLISH } from '../../src/notification/engine/redis/scripts/message.js';
-import { TICK } from '../../src/notification/engine/redis/scripts/node.js';
+import { DedupWindow, NodeDedupWindow } from '../../src/notification/engine/redis/cluster/dedup-window.js';
 import { EngineRecorder } from '../support/engine-recorder.js';
 
-describe('calls under way', () => {
+describe('call deadlines', () => {
   const calls = (timeoutMs: number): CallDeadlines =>
     new CallDeadlines(
       timeoutMs,
@@ -17,7 +15,7 @@ describe('calls under way', () => {
       (error) => new Error(`failed: ${String(error)}`),
     );
 
-  it('each end within the deadline, counted from when it began, and the others go on', async () => {
+  it('end each call within the limit, counted from its own begin, while others go on', async () => {
     const running = calls(60);
     const first = running.run(new Promise(() => undefined));
     const began = performance.now();
@@ -34,7 +32,7 @@ describe('calls under way', () => {
     running.close();
   });
 
-  it('are waited for, whether they succeed, fail or are given up', async () => {
+  it('resolve `ended` when every call has succeeded, failed or been given up', async () => {
     const running = calls(50);
     const ends: string[] = [];
     const note = (end: string) => (): void => void ends.push(end);
@@ -49,17 +47,17 @@ describe('calls under way', () => {
   });
 });
 
-describe('what was lately told', () => {
-  it('is known again, as long as not much more has come since', () => {
-    const recent = new Recent<number>(100);
+describe('a dedup window', () => {
+  it('recognises the newest items and forgets older ones', () => {
+    const recent = new DedupWindow<number>(100);
     const all = Array.from({ length: 1000 }, (_, index) => index);
     expect(all.every((item) => recent.add(item))).toBe(true);
     expect(all.slice(-100).some((item) => recent.add(item))).toBe(false);
     expect(all.filter((item) => recent.has(item)).length).toBeLessThanOrEqual(200);
   });
 
-  it('is told apart by node, and the oldest nodes are forgotten', () => {
-    const recent = new RecentOfNodes(10, 2);
+  it('distinguishes items by node and forgets the oldest nodes', () => {
+    const recent = new NodeDedupWindow(10, 2);
     expect(['a.1 1', 'b.1 1', 'a.1 2'].map((name) => recent.add(name))).toEqual([true, true, true]);
     expect(['a.1 1', 'b.1 1', 'a.1 2'].map((name) => recent.add(name))).toEqual([false, false, false]);
     expect(recent.has('c.1 1')).toBe(false);
@@ -82,16 +80,13 @@ describe('deliveries of a channel', () => {
     const recorder = new EngineRecorder();
     const reads: ((page: HistoryResult) => void)[] = [];
     const lost: string[] = [];
-    const deliveries = new Deliveries(
-      {
-        tell: (how) => how(recorder),
-        history: () => new Promise((resolve) => reads.push(resolve)),
-        ownerOf: () => Promise.resolve(undefined),
-        onError: (what) => lost.push(what),
-        onLost: () => lost.push('lost'),
-      },
-      () => true,
+    const order = new ChannelOrder(
+      { emit: (event) => event(recorder), report: (what) => lost.push(what) },
+      { after: () => new Promise((resolve) => reads.push(resolve)), ownerOf: () => Promise.resolve(undefined) },
+      { report: () => lost.push('gap') },
     );
+    const deliveries = new Deliveries({ emit: (event) => event(recorder), report: (what) => lost.push(what) }, order);
+    order.watch('news');
     arrive(deliveries, 1);
     return { deliveries, recorder, reads, lost };
   }
@@ -119,25 +114,5 @@ describe('deliveries of a channel', () => {
     expect(await recorder.nth('missed')).toEqual({ kind: 'missed', channel: 'news', head: at(30) });
     arrive(deliveries, 31);
     expect(offsets(recorder)).toEqual([1, 31]);
-  });
-});
-
-describe('a script', () => {
-  it('carries what it uses, and what that uses, before it, and nothing else', () => {
-    const places = [
-      'local root',
-      'local META',
-      'local function order',
-      'local function event',
-      'local function settle',
-      'local record',
-    ];
-    const found = places.map((place) => OPEN.source.indexOf(`\n${place}`));
-    expect(found.every((place) => place > 0)).toBe(true);
-    expect(found).toEqual(found.toSorted((a, b) => a - b));
-    expect(OWNER.source).not.toMatch(/TIME|local META|order/);
-    expect(PUBLISH.source).not.toContain('local function KEY(');
-    expect(GET.source).toContain('local function current');
-    expect(TICK.source).toMatch(/^local since$/m);
   });
 });

@@ -9,7 +9,7 @@
  *     A default that the caller gave counts always.
  *  3. Lengths of time are measured by monotonic clocks. A wall clock that jumps moves the pending deadlines with it.
  *
- * Embedded engine: `embedded/deadline-rule.ts`. Redis engine: `DEADLINES` in `redis/scripts/deadlines.ts`.
+ * Embedded engine: `embedded/deadline-rule.ts`. Redis engine: `redis/lua/includes/apply-deadline.lua`.
  */
 import { monotonicMs } from '../pacing/time-source.js';
 

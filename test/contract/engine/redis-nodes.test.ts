@@ -1,6 +1,6 @@
 /** Many nodes on one Redis behave as one. */
 import { randomUUID } from 'node:crypto';
-import type { Context } from '../../../src/notification/engine/redis/context.js';
+import type { RedisNode } from '../../../src/notification/engine/redis/redis-node.js';
 import { CANCEL } from '../../../src/notification/engine/redis/scripts/task.js';
 import { RedisNodes, type Node } from '../../support/redis-nodes.js';
 import { RedisServer } from '../../support/redis.js';
@@ -31,7 +31,14 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
   const answer = ({ engine }: Node, callbackId: string, proceed = true, answeredBy = 'ann') =>
     engine.confirmations.decide({ callbackId, scope: 'all', answeredBy, answer: { proceed } });
 
-  const contextOf = ({ engine }: Node): Context => (engine as unknown as { context: Context }).context;
+  /** The first of the two steps of a cancellation. */
+  const cancelOnly = (node: Node, { reason, via }: { reason: string; via: string }) => {
+    const { runner, partitions } = partsOf(node);
+    const [id, scope, allowUnknown] = ['task-1', 'all' as const, false];
+    const args = { id, scope, cancelledBy: null, reason, namedUser: null, allowUnknown, via };
+    return runner.run(CANCEL, partitions.of(id), args);
+  };
+  const partsOf = ({ engine }: Node): RedisNode => (engine as unknown as { node: RedisNode }).node;
 
   describe('deciding', () => {
     it('let one of two opposite answers win, 1 000 times, and everybody agrees (E2)', async () => {
@@ -105,8 +112,7 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
       const [a, b] = await pair();
       const ids = await Promise.all(Array.from({ length: 8 }, (_, index) => ask(a, { userId: `user-${index}` })));
       // The first of its two steps, and nothing after it.
-      const context = contextOf(a);
-      await context.run(CANCEL, context.partitions.of('task-1'), 'task-1', 'all', 'n', 'sdead', 'n', '', 'rest');
+      await cancelOnly(a, { reason: 'dead', via: 'rest' });
       await b.recorder.nth('decided', ids.length);
       for (const id of ids)
         expect(b.recorder.decisionsOf(id)[0]?.decision).toMatchObject({ outcome: 'cancelled', reason: 'dead', via: 'rest' });
@@ -115,8 +121,7 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
     it('finish a cancellation that failed half way before the task is resumed', async () => {
       const [a, b] = await pair();
       const ids = await Promise.all(Array.from({ length: 8 }, (_, index) => ask(a, { userId: `user-${index}` })));
-      const context = contextOf(a);
-      await context.run(CANCEL, context.partitions.of('task-1'), 'task-1', 'all', 'n', 'shalf', 'n', '', 'service');
+      await cancelOnly(a, { reason: 'half', via: 'service' });
       expect(await b.engine.tasks.resume('task-1')).toMatchObject({ status: 'resumed', task: { cancelled: false } });
       for (const id of ids)
         expect(await a.engine.confirmations.get(id)).toMatchObject({
@@ -299,12 +304,12 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
       const [a, b] = await pair({ maxConnectionsPerUser: 2 });
       await a.engine.presence.connect('a1', 'ann');
       await b.engine.presence.connect('b1', 'ann');
-      expect(await a.engine.presence.count('ann')).toEqual({ connections: 2 });
+      expect(await a.engine.presence.count('ann')).toBe(2);
       await b.engine.presence.connect('b2', 'ann');
       expect((await a.recorder.nth('evicted')).connectionId).toBe('a1');
       await a.engine.presence.connect('a2', 'ann');
       expect((await b.recorder.nth('evicted')).connectionId).toBe('b1');
-      expect(await b.engine.presence.count('ann')).toEqual({ connections: 2 });
+      expect(await b.engine.presence.count('ann')).toBe(2);
       await a.engine.cluster(3);
       expect(await b.engine.cluster(4)).toEqual({ engine: 'redis', nodes: 2, activeConnections: 7 });
     });
@@ -318,7 +323,7 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
         await newer.engine.presence.connect(`new-${round}`, 'ann');
         for (const connection of older.proxy!.connections) connection.cut();
         expect((await older.recorder.nth('evicted', round + 1)).connectionId).toBe(`old-${round}`);
-        expect(await newer.engine.presence.count('ann')).toEqual({ connections: 1 });
+        expect(await newer.engine.presence.count('ann')).toBe(1);
         await newer.engine.presence.disconnect(`new-${round}`, 'ann');
       }
       expect(newer.recorder.of('evicted')).toEqual([]);
@@ -330,10 +335,10 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
       await dying.engine.presence.connect('d', 'ann');
       await living.engine.presence.connect('l', 'ann');
       await leaving.engine.presence.connect('x', 'ann');
-      expect(await living.engine.presence.count('ann')).toEqual({ connections: 3 });
+      expect(await living.engine.presence.count('ann')).toBe(3);
       await leaving.engine.close();
       expect(await living.engine.cluster(1)).toMatchObject({ nodes: 2 });
-      expect(await living.engine.presence.count('ann')).toEqual({ connections: 2 });
+      expect(await living.engine.presence.count('ann')).toBe(2);
       await nodes.kill(dying);
       const killedAt = Date.now();
       while ((await living.engine.presence.count('ann')) > 1) await living.engine.ping();
@@ -355,7 +360,7 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
     it('are each leased to one node; for each partition one of the nodes is woken', async () => {
       const all = [...(await pair(wanted)), await nodes.start(wanted)];
       for (const { engine } of all) await engine.cluster(0);
-      const turns = [0, 1, 2, 3].map((partition) => all.filter((node) => contextOf(node).nodes.isTurn(partition)).length);
+      const turns = [0, 1, 2, 3].map((partition) => all.filter((node) => partsOf(node).nodes.isTurn(partition)).length);
       expect(turns).toEqual([1, 1, 1, 1]);
       const ids = await Promise.all(
         Array.from({ length: 60 }, (_, index) => ask(all[index % 3]!, { userId: `user-${index}`, taskId: `task-${index}` })),

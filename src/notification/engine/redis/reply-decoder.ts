@@ -1,104 +1,65 @@
-/** Replies of scripts, and messages of theirs, in the engine's words. What does not look as expected is a fault. */
-import type { JsonObject, OnTimeout } from '../../../protocol/confirmation.js';
+/** Decoders of replies. Each takes what Redis replied and returns the engine's words; a reply of another shape is a fault. */
 import { EngineUnavailableError } from '../../notification.errors.js';
-import type { Confirmation, Decision, Prompt, Task } from '../engine.js';
-import { storedVia } from '../via.js';
-import { FIELDS } from './scripts/confirmation.js';
 
-export type Reply = unknown;
+export type Decoder<Value> = (reply: unknown) => Value;
 
-export function list(reply: Reply): readonly Reply[] {
-  if (!Array.isArray(reply)) throw new EngineUnavailableError(`Redis answered ${typeof reply} where a list was expected`);
+function unexpected(reply: unknown, expected: string): EngineUnavailableError {
+  return new EngineUnavailableError(`Redis answered ${typeof reply} where ${expected} was expected`);
+}
+
+/** For a script whose reply says nothing. */
+export const nothing: Decoder<void> = () => undefined;
+
+export function text(reply: unknown): string {
+  if (typeof reply !== 'string') throw unexpected(reply, 'text');
   return reply;
 }
 
-export function text(reply: Reply): string {
-  if (typeof reply !== 'string') throw new EngineUnavailableError(`Redis answered ${typeof reply} where text was expected`);
-  return reply;
+export function number(reply: unknown): number {
+  const value = typeof reply === 'string' && reply !== '' ? Number(reply) : reply;
+  if (typeof value !== 'number' || Number.isNaN(value)) throw unexpected(reply, 'a number');
+  return value;
 }
+
+/** '1' or ''. */
+export const flag: Decoder<boolean> = (reply) => text(reply) === '1';
 
 /** Scripts reply nil, messages `false`, for what is unset. */
-export const maybe = (reply: Reply): string | undefined => (typeof reply === 'string' ? reply : undefined);
-
-/** Of a flat list, so many at a time. */
-export function* groups(reply: Reply, size: number): Generator<readonly Reply[]> {
-  const items = list(reply);
-  for (let start = 0; start + size <= items.length; start += size) yield items.slice(start, start + size);
+export function optional<Value>(decode: Decoder<Value>): Decoder<Value | undefined> {
+  return (reply) => (reply === null || reply === undefined || reply === false ? undefined : decode(reply));
 }
 
-export function toConfirmation(reply: Reply): Confirmation {
-  const values = list(reply);
-  const at = (field: (typeof FIELDS)[number]): string | undefined => maybe(values[FIELDS.indexOf(field)]);
-  const need = (field: (typeof FIELDS)[number]): string => text(values[FIELDS.indexOf(field)]);
-  const expires = at('expires');
-  const state = need('state') as Confirmation['state'];
-  const confirmation: Confirmation = {
-    callbackId: need('id'),
-    userId: need('user'),
-    taskId: need('task'),
-    step: Number(need('step')),
-    prompt: JSON.parse(need('prompt')) as Prompt,
-    createdAt: Number(need('created')),
-    expiresAt: expires === undefined ? null : Number(expires),
-    onTimeout: need('on_timeout') as OnTimeout,
-    state,
+export function anyList(reply: unknown): readonly unknown[] {
+  if (!Array.isArray(reply)) throw unexpected(reply, 'a list');
+  return reply;
+}
+
+export function listOf<Value>(decode: Decoder<Value>): Decoder<Value[]> {
+  return (reply) => anyList(reply).map(decode);
+}
+
+type Fields = Readonly<Record<string, Decoder<unknown>>>;
+type Decoded<Shape extends Fields> = { [Name in keyof Shape]: ReturnType<Shape[Name]> };
+
+/** The values of a list by name: the first field is the first value. Values that are missing at the end count as unset. */
+export function fields<Shape extends Fields>(shape: Shape): Decoder<Decoded<Shape>> & { readonly names: readonly string[] } {
+  const entries = Object.entries(shape);
+  const decode = (values: readonly unknown[], start: number): Decoded<Shape> => {
+    const decoded: Record<string, unknown> = {};
+    for (const [index, [name, its]] of entries.entries()) decoded[name] = its(values[start + index]);
+    return decoded as Decoded<Shape>;
   };
-  if (state === 'pending') return confirmation;
-  const given = at('values');
-  const decision: Decision = {
-    callbackId: confirmation.callbackId,
-    userId: confirmation.userId,
-    taskId: confirmation.taskId,
-    outcome: state,
-    proceed: need('proceed') === '1',
-    ...optionals({
-      feedback: at('feedback'),
-      choice: at('choice'),
-      values: given === undefined ? undefined : (JSON.parse(given) as JsonObject),
-      answeredBy: at('answered_by'),
-      reason: at('reason'),
-    }),
-    via: storedVia(at('via'), state),
-    decidedAt: Number(need('decided')),
-  };
-  return { ...confirmation, decision };
+  return Object.assign((reply: unknown) => decode(anyList(reply), 0), { names: Object.keys(shape) });
 }
 
-/** Of a record. */
-export const isDecided = (record: Reply): boolean => list(record)[FIELDS.indexOf('state')] !== 'pending';
-
-/** A record's place among all of its partition. */
-export const orderOf = (record: Reply): number => Number(text(list(record)[FIELDS.indexOf('order')]));
-
-export interface TaskRecord {
-  task: Task | undefined;
-  version: string;
-  cancelledBy: string | undefined;
-  cancelledVia: string | undefined;
-}
-
-export function toTaskRecord(reply: Reply, named?: Reply): TaskRecord {
-  const [id, user, cancelled, by, reason, version, via] = list(reply);
-  const taskId = maybe(id);
-  const at = maybe(cancelled);
-  const task =
-    taskId === undefined
-      ? undefined
-      : {
-          taskId,
-          userId: maybe(user) ?? null,
-          cancelled: at !== undefined,
-          ...optionals({
-            cancelledAt: at === undefined ? undefined : Number(at),
-            reason: maybe(reason),
-            namedUserId: maybe(named),
-          }),
-        };
-  return { task, version: maybe(version) ?? '0', cancelledBy: maybe(by), cancelledVia: maybe(via) };
-}
-
-export function optionals<T extends object>(fields: T): { [Name in keyof T]?: Exclude<T[Name], undefined> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-    [Name in keyof T]?: Exclude<T[Name], undefined>;
+/** A flat list of groups of values, each group by name. */
+export function groupsOf<Shape extends Fields>(shape: Shape): Decoder<Decoded<Shape>[]> {
+  const size = Object.keys(shape).length;
+  const decode = fields(shape);
+  return (reply) => {
+    const values = anyList(reply);
+    const groups: Decoded<Shape>[] = [];
+    for (let start = 0; start + size <= values.length; start += size) groups.push(decode(values.slice(start, start + size)));
+    return groups;
   };
 }

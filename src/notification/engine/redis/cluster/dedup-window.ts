@@ -1,11 +1,11 @@
-/** What was lately told, so that it is not told twice. Bounded: at least the newest `size` are remembered, at most twice as many. */
-export class Recent<Item> {
+/** Remembers the newest items, so that none is emitted twice: at least `size` of them, at most twice as many. */
+export class DedupWindow<Item> {
   private items = new Set<Item>();
   private older = new Set<Item>();
 
   constructor(private readonly size: number) {}
 
-  /** @returns whether it is new */
+  /** @returns whether the item is new */
   add(item: Item): boolean {
     if (this.has(item)) return false;
     this.items.add(item);
@@ -21,35 +21,36 @@ export class Recent<Item> {
   }
 }
 
-/** The same for what nodes number: numbers are no work for the garbage collector, as that many texts are. */
-export class RecentOfNodes {
-  private readonly nodes = new Map<string, Recent<number>>();
+/** The same for items that nodes number. Numbers cost the garbage collector nothing, unlike as many strings. */
+export class NodeDedupWindow {
+  private readonly nodes = new Map<string, DedupWindow<number>>();
 
+  /** @param size per node */
   constructor(
     private readonly size: number,
     private readonly maxNodes: number,
   ) {}
 
-  /** @param name '<node> <number>'; returns whether it is new */
-  add(name: string): boolean {
-    const [node, number] = numbered(name);
-    let recent = this.nodes.get(node);
-    if (!recent) {
-      recent = new Recent(this.size);
-      this.nodes.set(node, recent);
+  /** @param uid '<node> <number>' @returns whether it is new */
+  add(uid: string): boolean {
+    const [node, number] = parse(uid);
+    let window = this.nodes.get(node);
+    if (!window) {
+      window = new DedupWindow(this.size);
+      this.nodes.set(node, window);
       const [oldest] = this.nodes.keys();
       if (this.nodes.size > this.maxNodes && oldest !== undefined) this.nodes.delete(oldest);
     }
-    return recent.add(number);
+    return window.add(number);
   }
 
-  has(name: string): boolean {
-    const [node, number] = numbered(name);
+  has(uid: string): boolean {
+    const [node, number] = parse(uid);
     return this.nodes.get(node)?.has(number) ?? false;
   }
 }
 
-function numbered(name: string): [node: string, number: number] {
-  const space = name.indexOf(' ');
-  return [name.slice(0, space), Number(name.slice(space + 1))];
+function parse(uid: string): [node: string, number: number] {
+  const space = uid.indexOf(' ');
+  return [uid.slice(0, space), Number(uid.slice(space + 1))];
 }

@@ -1,72 +1,81 @@
 /**
- * The decisions, task events and revocations of one partition, in the order of its stream, each once.
+ * The decisions, task events and revocations of one partition, in the order of its stream, each emitted once.
  *
- *  1. The stream is the truth; pub/sub only brings an event sooner. A message says which event came before it: when that
- *     is not the last one told here, the stream is read from there on.
- *  2. Whatever changes a prompt waits until its event was told here (`passed`), so that a caller that has its reply has had
- *     its event. When pub/sub keeps it waiting, the stream is read.
- *  3. A stream that ends before what was told here has lost its end (a fail-over): it is followed from its new end, and
+ *  1. The stream is the truth; pub/sub only brings an event sooner. A message names the event before it. If that is not the last
+ *     one that was emitted here, the stream is read from there on.
+ *  2. A call that changed a confirmation waits until its event was emitted here (`passed`), so that a caller has its event
+ *     before its reply. When pub/sub is late, the stream is read.
+ *  3. A stream that ends before the last emitted event has lost its end (a fail-over). It is followed from its new end, and
  *     `onLost` says so.
  */
-import { toConfirmation, toTaskRecord, groups, list, text, type Reply } from '../reply-decoder.js';
-import type { Confirmation, Task } from '../../engine.js';
 import { clearTimeout, setTimeout } from '../../../pacing/time-source.js';
+import type { Confirmation } from '../../confirmation-store.js';
+import type { Task } from '../../task-store.js';
+import { confirmation, taskOfEvent } from '../records.js';
+import { anyList, number, text } from '../reply-decoder.js';
 
-export type FeedEvent =
+export type StreamEvent =
   { kind: 'decided'; confirmation: Confirmation } | { kind: 'task'; task: Task } | { kind: 'revoked' | 'review'; userId: string };
 
-export interface FeedSource {
-  /** Flat: order, kind, subject, … */
-  after(order: string, limit: number): Promise<Reply>;
-  tell(event: FeedEvent): void;
+/** An event as it is stored. */
+export interface StreamEntry {
+  order: number;
+  kind: string;
+  payload: unknown;
+}
+
+export interface StreamSource {
+  after(order: number, limit: number): Promise<StreamEntry[]>;
+  emit(event: StreamEvent): void;
   onLost(): void;
   onError(error: unknown): void;
 }
 
-const PAGE = 200;
+export const EVENT_PAGE = 200;
 /** How long pub/sub may be late before the stream is read. */
 const PATIENCE_MS = 40;
 
-export class Feed {
+export class EventStream {
   private cursor = Infinity;
   private wanted = 0;
   private reading: Promise<void> | undefined;
   private waiting: { order: number; resolve(): void }[] = [];
 
-  constructor(private readonly source: FeedSource) {}
+  constructor(private readonly source: StreamSource) {}
 
-  /** The newest event told here. */
+  /** The order of the newest event that was emitted here. */
   get position(): number {
     return this.cursor;
   }
 
-  /** From here on; what came before is the replay's. */
+  /** Emits events from here on; the replay emits those before. */
   begin(head: number): void {
     this.cursor = head;
   }
 
-  /** A message of pub/sub: [order of the event before, order, kind, payload]. */
-  onMessage(message: readonly Reply[]): void {
-    const [before, order] = [Number(message[0]), Number(message[1])];
-    if (order <= this.cursor) return;
-    if (before !== this.cursor || this.reading) return void this.catchUp(order);
-    this.advance(order, eventOf(message[2], message[3]));
+  /** @param message JSON: [order of the event before, order, kind, payload] */
+  onMessage(message: string): void {
+    const [before, order, kind, payload] = anyList(JSON.parse(message));
+    const entry = { order: number(order), kind: text(kind), payload };
+    if (entry.order <= this.cursor) return;
+    if (number(before) !== this.cursor || this.reading) return void this.catchUp(entry.order);
+    this.advance(entry);
   }
 
-  /** Resolves once events up to `order` were told; at the latest when they could not be read, for they come later then. */
+  /** Resolves when the events up to `order` were emitted, or could not be read; then they come later. */
   async passed(order: number): Promise<void> {
     if (order <= this.cursor) return;
     this.wanted = Math.max(this.wanted, order);
     let timer: NodeJS.Timeout | undefined;
-    const told = new Promise<void>((resolve) => this.waiting.push({ order, resolve }));
+    const emitted = new Promise<void>((resolve) => this.waiting.push({ order, resolve }));
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(() => void this.catchUp(order).then(resolve), PATIENCE_MS);
     });
-    await Promise.race([told, late]);
+    await Promise.race([emitted, late]);
     clearTimeout(timer);
   }
 
-  /** Where the stream ended when somebody looked, and what had been told here before that look. */
+  /** @param head where a sweep found the end of the stream @param before the position when that sweep was sent */
   onHead(head: number, before: number): void {
     if (head < before && !this.reading) {
       this.cursor = head;
@@ -87,9 +96,9 @@ export class Feed {
     try {
       while (this.cursor < this.wanted) {
         const goal = this.wanted;
-        const page = list(await this.source.after(String(this.cursor), PAGE));
-        for (const [order, kind, payload] of groups(page, 3)) this.advance(Number(text(order)), eventOf(kind, payload));
-        // What is not in the stream any more cannot be waited for.
+        const page = await this.source.after(this.cursor, EVENT_PAGE);
+        for (const entry of page) this.advance(entry);
+        // An event that is not in the stream any more cannot be waited for.
         if (page.length === 0 && goal === this.wanted) this.wanted = this.cursor;
       }
     } catch (error) {
@@ -97,10 +106,12 @@ export class Feed {
     }
   }
 
-  private advance(order: number, event: FeedEvent | undefined): void {
+  private advance(entry: StreamEntry): void {
+    const { order } = entry;
     if (order <= this.cursor) return;
+    const event = eventOf(entry);
     this.cursor = order;
-    if (event) this.source.tell(event);
+    if (event) this.source.emit(event);
     if (this.waiting.length === 0) return;
     const waiting = this.waiting;
     this.waiting = waiting.filter((each) => each.order > order);
@@ -108,11 +119,10 @@ export class Feed {
   }
 }
 
-/** `undefined`: the prompt has been forgotten meanwhile. */
-export function eventOf(kind: Reply, payload: Reply): FeedEvent | undefined {
-  if (kind === 'decided') return Array.isArray(payload) ? { kind, confirmation: toConfirmation(payload) } : undefined;
+/** `undefined`: the confirmation has been forgotten meanwhile. */
+export function eventOf({ kind, payload }: StreamEntry): StreamEvent | undefined {
+  if (kind === 'decided') return Array.isArray(payload) ? { kind, confirmation: confirmation(payload) } : undefined;
   if (kind === 'revoked' || kind === 'review') return { kind, userId: text(payload) };
-  const [record, named] = typeof payload === 'string' ? list(JSON.parse(payload)) : list(payload);
-  const { task } = toTaskRecord(record, named);
+  const task = taskOfEvent(typeof payload === 'string' ? JSON.parse(payload) : payload);
   return task && { kind: 'task', task };
 }

@@ -1,75 +1,69 @@
 /**
- * The nodes: this one's lease, and who else is alive. Times are by Redis' clock.
+ * The nodes: this one's lease, and which others are alive. Times are by Redis' clock.
  *
- * A node's id starts with its birth, so that one which has not been heard of yet is told from one that is long gone. It ends
- * with the node's name, if it has one.
+ * A node's id starts with the time of its birth. That distinguishes a young node without a heartbeat from one that is long gone.
+ * It ends with the node's name, if it has one.
  */
 import { randomBytes } from 'node:crypto';
-import type { Keys } from '../keys.js';
-import type { RedisConnections } from '../connection/redis-connections.js';
-import { groups, list, text } from '../reply-decoder.js';
-import { HEARTBEAT } from '../scripts/node.js';
 import { Date } from '../../../pacing/time-source.js';
+import type { ScriptRunner } from '../connection/script-runner.js';
+import type { Watchers } from '../scripts/message.js';
+import { HEARTBEAT } from '../scripts/node.js';
 
 export const LEASE_MS = 5000;
-/** Of two nodes' ideas of the time when one of them was born. */
+/** By how much two nodes may disagree about the time when one of them was born. */
 const YOUNG_MS = 60_000;
-/** Two heartbeats missed: what ran may be gone. */
+/** After two missed heartbeats a node may be gone. */
 const RUNNING_MS = 1500;
 const REMEMBERED_MS = 86_400_000;
 
-interface Known {
+interface KnownNode {
   seen: number;
   connections: number;
   anonymous: number;
-  /** For how long it keeps what is past, milliseconds. */
+  /** How long the node keeps what is past, milliseconds. */
   retentionMs: number;
 }
 
-export class Nodes {
+export class NodeRegistry {
   readonly id: string;
-  private known = new Map<string, Known>();
-  /** Of the others that are alive, as of the last beat. */
+  private known = new Map<string, KnownNode>();
+  /** Sums over the other living nodes, as of the newest heartbeat. */
   private others = { connections: 0, anonymous: 0 };
   private now = Date.now();
-  private renewed = 0;
-  private inTurn: string[];
+  private renewedAt = 0;
+  /** The living nodes in the order in which they take turns. */
+  private turns: string[];
 
   constructor(
-    private readonly link: RedisConnections,
-    private readonly keys: Keys,
+    private readonly runner: ScriptRunner,
     private readonly retentionMs: number,
     name?: string,
   ) {
     this.id = [Date.now(), randomBytes(6).toString('hex'), name].filter((part) => part !== undefined).join('.');
-    this.inTurn = [this.id];
+    this.turns = [this.id];
   }
 
-  /** Renews the lease. @returns whether it had run out meanwhile */
-  async beat(connections: number, anonymous: number, leaves = false): Promise<boolean> {
-    const reply = await this.link.run(
-      HEARTBEAT,
-      this.keys.nodes,
-      this.id,
-      connections,
-      anonymous,
-      leaves ? '1' : '',
-      REMEMBERED_MS,
-      this.retentionMs,
-    );
-    const [now, ...nodes] = list(reply);
-    this.now = Number(text(now));
+  /** Renews the lease. @returns whether it had ended meanwhile */
+  async renewLease(connections: number, anonymous: number): Promise<boolean> {
+    const { now, nodes } = await this.sendHeartbeat(connections, anonymous, false);
+    this.now = now;
     this.known = new Map(
-      [...groups(nodes, 2)].map(([id, state]) => {
-        const [seen = 0, its = 0, unknown = 0, retentionMs = this.retentionMs] = text(state).split(' ').map(Number);
-        return [text(id), { seen, connections: its, anonymous: unknown, retentionMs }];
+      nodes.map(({ node, state }) => {
+        const [seen = 0, its = 0, unknown = 0, retentionMs = this.retentionMs] = state.split(' ').map(Number);
+        return [node, { seen, connections: its, anonymous: unknown, retentionMs }];
       }),
     );
     this.others = { connections: this.sumUp('connections'), anonymous: this.sumUp('anonymous') };
-    const lapsed = this.renewed > 0 && this.now - this.renewed > LEASE_MS;
-    this.renewed = this.now;
-    this.inTurn = [...new Set([this.id, ...this.known.keys()])].filter((id) => this.isAlive(id)).sort();
-    return lapsed;
+    const hadEnded = this.renewedAt > 0 && now - this.renewedAt > LEASE_MS;
+    this.renewedAt = now;
+    this.turns = [...new Set([this.id, ...this.known.keys()])].filter((id) => this.isAlive(id)).sort();
+    return hadEnded;
+  }
+
+  /** Ends the lease: this node's connections count no more. */
+  async endLease(): Promise<void> {
+    await this.sendHeartbeat(0, 0, true);
   }
 
   isAlive(id: string): boolean {
@@ -78,41 +72,49 @@ export class Nodes {
     return known ? this.now - known.seen < LEASE_MS : this.now - Number.parseInt(id, 10) < YOUNG_MS;
   }
 
-  /** Whether no other node has been heard of lately. */
+  /** Whether no other node has sent a heartbeat lately. */
   get isAlone(): boolean {
     return ![...this.known].some(([id, { seen }]) => id !== this.id && this.now - seen < RUNNING_MS);
   }
 
-  /** The retention of another node that runs, where it differs from this node's. */
+  /** The retention of another running node, if it differs from this node's. */
   get otherRetentionMs(): number | undefined {
     const differing = [...this.known.values()].filter(({ retentionMs }) => retentionMs !== this.retentionMs);
     return differing.find(({ seen }) => this.now - seen < RUNNING_MS)?.retentionMs;
   }
 
-  /** How many nodes are alive. Those of one name are one. */
+  /** The number of living nodes. Nodes of one name count as one. */
   get count(): number {
-    return new Set(this.inTurn.map((id) => id.split('.')[2] ?? id)).size;
+    return new Set(this.turns.map((id) => id.split('.')[2] ?? id)).size;
   }
 
-  /** Whether this is the one of the living nodes that looks after a partition. They may differ about it for a while. */
+  /** Whether this is the living node that attends to a partition. Nodes may disagree about it for a while. */
   isTurn(partition: number): boolean {
-    return this.inTurn[partition % this.inTurn.length] === this.id;
+    return this.turns[partition % this.turns.length] === this.id;
   }
 
-  /** Of the other nodes that are alive. */
+  /** Over the other living nodes. */
   sum(field: 'connections' | 'anonymous'): number {
     return this.others[field];
   }
 
-  /** Of a flat list of nodes and counts, those of others that are alive. */
-  sumOf(watchers: unknown): number {
-    const items = list(watchers);
+  /** The counts of the other living nodes. */
+  sumOf(watchers: Watchers): number {
     let sum = 0;
-    for (let index = 0; index + 1 < items.length; index += 2) {
-      const node = text(items[index]);
-      if (node !== this.id && this.isAlive(node)) sum += Number(items[index + 1]);
-    }
+    for (const { node, count } of watchers) if (node !== this.id && this.isAlive(node)) sum += count;
     return sum;
+  }
+
+  private sendHeartbeat(connections: number, anonymous: number, leaves: boolean) {
+    const { id: node, retentionMs: retention } = this;
+    return this.runner.runForNodes(HEARTBEAT, {
+      node,
+      connections,
+      anonymous,
+      leaves,
+      remembered: REMEMBERED_MS,
+      retention,
+    });
   }
 
   private sumUp(field: 'connections' | 'anonymous'): number {

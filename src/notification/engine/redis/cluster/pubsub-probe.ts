@@ -1,80 +1,82 @@
 /**
- * Whether pub/sub is alive, partition by partition: looks send this node a tick by it, every other one or so.
+ * Whether pub/sub works, partition by partition: about every other sweep sends this node a probe by pub/sub.
  *
- *  1. A tick that does not come back says that the subscription is away, perhaps since the last that did. No connection
- *     needs to have broken for that: a proxy may have gone deaf.
- *  2. A partition that is looked at on another server has moved there, and its subscriptions after it; what was published
- *     meanwhile has been missed. The first tick from there says that they are in place again.
+ *  1. A probe that does not come back says that the subscription is away, perhaps since the last probe that came. No
+ *     connection needs to have broken for that: a proxy may have gone deaf.
+ *  2. A partition that is swept on another server has moved there, and its subscriptions follow. What was published meanwhile
+ *     has been missed. The first probe from the new server says that the subscriptions are in place again.
  */
 import { monotonicMs } from '../../../pacing/time-source.js';
+
 const LATE_MS = 2000;
 
-interface Look {
-  /** Of its tick, where it sends one. */
+interface SweepReply {
+  /** Of its probe, if it sent one. */
   number: number | undefined;
   /** By Redis' clock. */
   at: number;
-  /** Of which server. */
-  life: string;
+  serverRun: string;
 }
 
-/** A tick that has not come yet. */
-interface Tick {
+/** A probe that has not come back yet. */
+interface Probe {
   number: number;
+  /** When the sweep sent it, by Redis' clock. */
   at: number;
-  /** By our clock. */
+  /** Since when this node has been waiting for it, by its monotonic clock. */
   since: number;
 }
 
-interface Pace {
-  /** The newest tick that came. */
-  came: number;
-  /** The newest look whose tick came. */
-  sound: number;
-  life: string;
-  awaited?: Tick;
-  /** Since when, by Redis' clock, it may have missed something that is read when the awaited tick comes. */
+interface PartitionState {
+  /** The newest probe that came. */
+  newestProbe: number;
+  /** The newest sweep whose probe came, by Redis' clock. */
+  soundAt: number;
+  serverRun: string;
+  awaited?: Probe;
+  /** Since when something may have been missed that can be read once the awaited probe comes, by Redis' clock. */
   movedAt?: number;
 }
 
-export class Pulse {
+export class PubSubProbe {
   private number = 0;
-  private readonly paces = new Map<number, Pace>();
+  private readonly states = new Map<number, PartitionState>();
 
-  /** The number of the next tick. */
+  /** The number of the next probe. */
   next(): number {
     return (this.number += 1);
   }
 
-  /** A look has had its reply. @returns since when, by Redis' clock, something may have been missed that is to be read now */
-  onLook(partition: number, look: Look): number | undefined {
-    const pace = this.paces.get(partition) ?? { came: 0, sound: look.at, life: look.life };
-    this.paces.set(partition, pace);
-    if (pace.life !== look.life) {
-      pace.life = look.life;
-      pace.movedAt ??= pace.sound;
-      pace.awaited = undefined;
+  /** A sweep was answered. @returns since when, by Redis' clock, something may have been missed that can be read now */
+  onSwept(partition: number, reply: SweepReply): number | undefined {
+    const state = this.states.get(partition) ?? { newestProbe: 0, soundAt: reply.at, serverRun: reply.serverRun };
+    this.states.set(partition, state);
+    if (state.serverRun !== reply.serverRun) {
+      state.serverRun = reply.serverRun;
+      state.movedAt ??= state.soundAt;
+      state.awaited = undefined;
     }
-    if (!pace.awaited) {
-      if (look.number === undefined) return undefined;
-      pace.awaited = { number: look.number, at: look.at, since: monotonicMs() };
-      return this.onTick(partition, pace.came);
+    if (!state.awaited) {
+      if (reply.number === undefined) return undefined;
+      state.awaited = { number: reply.number, at: reply.at, since: monotonicMs() };
+      // The probe may have overtaken the reply.
+      return this.onProbe(partition, state.newestProbe);
     }
-    if (monotonicMs() - pace.awaited.since < LATE_MS) return undefined;
-    pace.awaited = undefined;
-    return pace.sound;
+    if (monotonicMs() - state.awaited.since < LATE_MS) return undefined;
+    state.awaited = undefined;
+    return state.soundAt;
   }
 
-  /** A tick has come. @returns as `onLook` */
-  onTick(partition: number, number: number): number | undefined {
-    const pace = this.paces.get(partition);
-    if (!pace) return undefined;
-    pace.came = number;
-    if (!pace.awaited || number < pace.awaited.number) return undefined;
-    const { movedAt } = pace;
-    pace.sound = pace.awaited.at;
-    pace.awaited = undefined;
-    pace.movedAt = undefined;
+  /** A probe came back. @returns as `onSwept` */
+  onProbe(partition: number, number: number): number | undefined {
+    const state = this.states.get(partition);
+    if (!state) return undefined;
+    state.newestProbe = number;
+    if (!state.awaited || number < state.awaited.number) return undefined;
+    const { movedAt } = state;
+    state.soundAt = state.awaited.at;
+    state.awaited = undefined;
+    state.movedAt = undefined;
     return movedAt;
   }
 }

@@ -1,105 +1,107 @@
 /**
- * What has to be done again and again, by whichever node comes first: deadlines, warnings, forgetting. One look at every
- * partition per interval, and one timer for the earliest deadline that this node knows of. Times are by a partition's clock,
- * moments are of `monotonicMs`.
+ * When partitions are swept: all of them once per interval, after the heartbeat, and each one when the earliest deadline that
+ * this node knows of there has passed. Times are by a partition's clock, moments by this node's monotonic clock.
  */
 import { clearInterval, clearTimeout, monotonicMs, setInterval, setTimeout } from '../../../pacing/time-source.js';
+import type { EngineReading } from '../../deadlines.js';
+import type { Heartbeat } from './heartbeat.js';
+import type { PartitionClocks } from './partition-clock.js';
+import type { Sweep } from './sweep.js';
 
-export interface TickerOptions {
-  everyMs: number;
-  partitions: readonly number[];
-  /** Looks at a partition. @returns the time at which something is due there */
-  readonly look: (partition: number) => Promise<number | undefined>;
-  readonly momentOf: (partition: number, time: number) => number;
-  /** Resolves when this node has read its sockets up to a moment. */
-  readonly read: (moment: number) => Promise<void>;
-  /** Once per interval, before the looks. */
-  readonly beat: () => Promise<void>;
+export interface SweepTimerParts {
+  readonly everyMs: number;
+  readonly partitions: readonly number[];
+  readonly sweep: Pick<Sweep, 'run'>;
+  readonly clocks: PartitionClocks;
+  readonly heartbeat: Pick<Heartbeat, 'beat'>;
+  readonly reading: EngineReading | undefined;
   readonly onError: (error: unknown) => void;
 }
 
+/** Just below the longest time that `setTimeout` takes. */
 const LONGEST_MS = 2_000_000_000;
 
-export class Ticker {
+export class SweepTimer {
+  /** By partition: the time of the earliest known deadline. */
   private readonly due = new Map<number, number>();
-  private readonly looking = new Map<number, Promise<void>>();
-  /** Looks that wait until the sockets have been read. */
+  private readonly sweeping = new Map<number, Promise<void>>();
+  /** Sweeps that wait until the sockets have been read. */
   private readonly reading = new Set<Promise<void>>();
   private interval: NodeJS.Timeout | undefined;
   private timer: NodeJS.Timeout | undefined;
   private armedFor = Infinity;
-  private running: Promise<void> | undefined;
+  private round: Promise<void> | undefined;
 
-  constructor(private readonly options: TickerOptions) {}
+  constructor(private readonly parts: SweepTimerParts) {}
 
   start(): void {
-    this.interval = setInterval(() => void this.round(), this.options.everyMs).unref();
+    this.interval = setInterval(() => void this.sweepAll(), this.parts.everyMs).unref();
     this.arm();
   }
 
-  /** Something is due in a partition. */
+  /** Something is due in a partition at a time. */
   expect(partition: number, time: number): void {
     this.due.set(partition, Math.min(this.due.get(partition) ?? Infinity, time));
     this.arm();
   }
 
-  /** One look at everything, if it has started; joins one that is under way. */
-  round(): Promise<void> {
+  /** Sweeps all partitions, or joins a round that is under way. Does nothing before the start. */
+  sweepAll(): Promise<void> {
     if (!this.interval) return Promise.resolve();
-    this.running ??= this.all().finally(() => {
-      this.running = undefined;
+    this.round ??= this.runRound().finally(() => {
+      this.round = undefined;
     });
-    return this.running;
+    return this.round;
   }
 
-  /** Looks at a partition as soon as this node has read its sockets up to a time. */
-  lookAfter(partition: number, time: number): Promise<void> {
+  /** Sweeps a partition as soon as this node has read its sockets up to a time. Never rejects. */
+  sweepAfterReading(partition: number, time: number): Promise<void> {
     if (!this.interval) return Promise.resolve();
-    const { momentOf, read } = this.options;
-    const looking = read(momentOf(partition, time))
-      // One that is under way may have left before.
-      .then(() => this.looking.get(partition))
-      .then(() => this.look(partition))
-      .catch((error: unknown) => this.options.onError(error))
-      .finally(() => this.reading.delete(looking));
-    this.reading.add(looking);
-    return looking;
+    const { reading, onError } = this.parts;
+    const waiting = (reading?.reach(this.momentOf(partition, time)) ?? Promise.resolve())
+      // A sweep under way may have been sent before.
+      .then(() => this.sweeping.get(partition))
+      .then(() => this.sweep(partition))
+      .catch(onError)
+      .finally(() => this.reading.delete(waiting));
+    this.reading.add(waiting);
+    return waiting;
   }
 
   async stop(): Promise<void> {
     clearInterval(this.interval);
     clearTimeout(this.timer);
     this.interval = undefined;
-    await Promise.allSettled([this.running, ...this.looking.values(), ...this.reading]);
+    await Promise.allSettled([this.round, ...this.sweeping.values(), ...this.reading]);
     clearTimeout(this.timer);
   }
 
-  private async all(): Promise<void> {
+  private async runRound(): Promise<void> {
     try {
-      await this.options.beat();
-      await Promise.all(this.options.partitions.map((partition) => this.look(partition)));
+      await this.parts.heartbeat.beat();
+      await Promise.all(this.parts.partitions.map((partition) => this.sweep(partition)));
     } catch (error) {
-      this.options.onError(error);
+      this.parts.onError(error);
     }
   }
 
-  private look(partition: number): Promise<void> {
-    const known = this.looking.get(partition);
+  private sweep(partition: number): Promise<void> {
+    const known = this.sweeping.get(partition);
     if (known) return known;
     this.due.delete(partition);
-    const looking = this.options
-      .look(partition)
-      .then((next) => {
-        if (next !== undefined) this.expect(partition, next);
+    const sweeping = this.parts.sweep
+      .run(partition, 'running')
+      .then(({ nextAt }) => {
+        if (nextAt !== undefined) this.expect(partition, nextAt);
       })
-      .finally(() => this.looking.delete(partition));
-    this.looking.set(partition, looking);
-    return looking;
+      .finally(() => this.sweeping.delete(partition));
+    this.sweeping.set(partition, sweeping);
+    return sweeping;
   }
 
   private arm(): void {
     if (!this.interval) return;
-    const next = Math.min(...[...this.due].map(([partition, time]) => this.options.momentOf(partition, time)));
+    const next = Math.min(...[...this.due].map(([partition, time]) => this.momentOf(partition, time)));
     if (next === this.armedFor) return;
     clearTimeout(this.timer);
     this.armedFor = next;
@@ -112,10 +114,14 @@ export class Ticker {
     this.armedFor = Infinity;
     const now = monotonicMs();
     for (const [partition, time] of this.due) {
-      if (this.options.momentOf(partition, time) > now) continue;
+      if (this.momentOf(partition, time) > now) continue;
       this.due.delete(partition);
-      void this.lookAfter(partition, time);
+      void this.sweepAfterReading(partition, time);
     }
     this.arm();
+  }
+
+  private momentOf(partition: number, time: number): number {
+    return this.parts.clocks.of(partition).momentOf(time);
   }
 }

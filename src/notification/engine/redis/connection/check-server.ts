@@ -5,7 +5,6 @@
 import { ConfigurationError } from '../../../notification.errors.js';
 import type { Logger } from './error-log.js';
 import type { RedisConnections } from './redis-connections.js';
-import type { Reply } from '../reply-decoder.js';
 
 const OLDEST_MAJOR = 7;
 
@@ -45,7 +44,7 @@ async function warnOfLateWrites(link: RedisConnections, logger: Logger): Promise
   }
 }
 
-function fieldsOf(info: Reply): Map<string, string> {
+function fieldsOf(info: unknown): Map<string, string> {
   return new Map(
     String(info)
       .split('\r\n')

@@ -1,8 +1,8 @@
 /** Runs a script by its hash; sends its source where Redis does not know it. */
+import { delay, monotonicMs } from '../../../pacing/time-source.js';
 import { scriptKeys } from '../keys.js';
 import { saysRedis } from './error-log.js';
 import type { Send } from './redis-client.js';
-import { delay, monotonicMs } from '../../../pacing/time-source.js';
 
 const MOVING_SLOT_RETRY_MS = 25;
 

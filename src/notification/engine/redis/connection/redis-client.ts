@@ -1,5 +1,5 @@
 /** What the engine needs of a Redis server or of a Redis Cluster, and the settings that their clients share. */
-import { READING_LEASE_MS } from '../scripts/deadlines.js';
+import { READING_LEASE_MS } from '../reading-lease.js';
 
 export type Listener = (message: string) => void;
 

@@ -12,16 +12,16 @@
  *     clients, have words of their own.
  */
 import { EngineUnavailableError, StoreFullError } from '../../../notification.errors.js';
+import { delay, monotonicMs } from '../../../pacing/time-source.js';
 import { MARK } from '../scripts/node.js';
 import type { Script } from '../scripts/script.js';
 import { CallDeadlines } from './call-deadline.js';
 import { clusterClient } from './cluster-client.js';
 import { ErrorLog, reasonOf, saysRedis, type Logger } from './error-log.js';
-import { evaluate, whileSlotMoves } from './evaluate.js';
+import { evaluate, whileSlotMoves, type ScriptSource } from './evaluate.js';
 import type { Listener, RedisClient } from './redis-client.js';
 import { ReplicaWait } from './replica-wait.js';
 import { singleClient } from './single-client.js';
-import { delay, monotonicMs } from '../../../pacing/time-source.js';
 
 export type RedisUrl = string | { cluster: string[] };
 
@@ -84,9 +84,8 @@ export class RedisConnections {
   }
 
   /** Runs a script on a partition, or on the keys of the nodes. @param root what every key of it starts with */
-  run(script: Script, root: string, ...args: (string | number)[]): Promise<unknown> {
+  run(script: ScriptSource & Pick<Script, 'counts'>, root: string, values: readonly string[]): Promise<unknown> {
     const until = monotonicMs() + this.options.timeoutMs * PATIENCE;
-    const values = args.map(String);
     return this.call(() =>
       whileSlotMoves(until, () => {
         if (script.counts && this.waitsForReplicas) return this.runReplicated(script, root, values);
@@ -140,7 +139,7 @@ export class RedisConnections {
     this.client.destroy();
   }
 
-  private async runReplicated(script: Script, root: string, args: readonly string[]): Promise<unknown> {
+  private async runReplicated(script: ScriptSource, root: string, args: readonly string[]): Promise<unknown> {
     const reply = await evaluate(script, root, args, (command) => this.client.write(root, command));
     await this.replicaWaitOf(root).have(root);
     return reply;

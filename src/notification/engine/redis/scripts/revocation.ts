@@ -1,20 +1,13 @@
-/** Users whose tokens were revoked. Told by the stream, which every node follows. */
-import { CONFIRMATION_STEPS } from './confirmation.js';
+/** Scripts of revocations. */
+import { fields, number, optional } from '../reply-decoder.js';
 import { script } from './script.js';
 
-/** IN user; OUT {moment, feed order} */
-export const REVOKE = script(
-  'revoke',
-  'settles',
-  CONFIRMATION_STEPS,
-  `
-redis.call('SET', REVOKED(ARGV[1]), text(now))
-return { text(now), event('revoked', ARGV[1], ARGV[1]) }
-`,
-);
+export const REVOKE = script('revoke', {
+  kind: 'decides',
+  args: { user: 'text' },
+  reply: fields({ revokedAt: number, newestEvent: number }),
+});
 
-/** IN user; OUT feed order */
-export const REVIEW = script('review', 'settles', CONFIRMATION_STEPS, `return event('review', ARGV[1], ARGV[1])`);
+export const REVIEW = script('review', { kind: 'decides', args: { user: 'text' }, reply: number });
 
-/** IN user; OUT moment or nil */
-export const REVOKED_AT = script('revoked-at', 'reads', `return redis.call('GET', REVOKED(ARGV[1]))`);
+export const REVOKED_AT = script('revoked-at', { kind: 'reads', args: { user: 'text' }, reply: optional(number) });

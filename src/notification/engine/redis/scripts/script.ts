@@ -1,81 +1,76 @@
 /**
- * How a script is made: a name, its kind, and Lua that may use the names, the clock and the steps below.
+ * A script's descriptor: its name, its kind, and the names and types of its arguments and its reply. Nothing outside the
+ * descriptor and its `.lua` file knows a position.
  *
- *  1. The clock is Redis' own. It does not follow the server's jumps: `offset` takes them back (see `tick`). `order()` gives
- *     every change its place.
- *  2. Optional arguments travel as 'n' (none) or 's<text>'; unset fields come back as nil.
- *  3. Scripts that settle or end something run even when Redis is out of memory.
- *  4. A script carries only the names and steps that it uses: Redis would make every function of them anew for each run.
+ *  1. Arguments travel as ARGV in the order in which the descriptor names them; the `.lua` file unpacks the same names.
+ *  2. The clock is Redis' own, without the server's jumps (`lua/includes/clock.lua`, `lua/sweep.lua`).
+ *  3. Scripts that decide, forget or read run even when Redis is out of memory.
  */
 import { createHash } from 'node:crypto';
 import type { Scope } from '../../engine.js';
-import { LUA_KEYS } from '../keys.js';
-
-export interface Script {
-  name: string;
-  source: string;
-  sha: string;
-  /** Whether somebody counts on it: with WAIT, replicas must have it before the call resolves. */
-  counts: boolean;
-}
+import type { Decoder } from '../reply-decoder.js';
+import { readScript } from './lua-source.js';
 
 /**
- * `adds` something new, and is refused when Redis is out of memory; `settles` or ends something; `tells` what was settled;
- * `notes` what the nodes need themselves, or what follows from the clock; only `reads`.
+ * `adds` something new, and is refused when Redis is out of memory; `decides` or ends something; `emits` what was decided;
+ * `maintains` what the nodes need themselves, or what follows from the clock; only `reads`.
  */
-export type Kind = 'adds' | 'settles' | 'tells' | 'notes' | 'reads';
+export type Kind = 'adds' | 'decides' | 'emits' | 'maintains' | 'reads';
 
-const CLOCK = `
-local function text(number) return string.format('%.0f', number) end
-local time = redis.call('TIME')
-local clock = redis.call('HMGET', META, 'order', 'offset', 'seen')
-local last = tonumber(clock[1] or '0')
-local offset = tonumber(clock[2] or '0')
-local micros = math.max(time[1] * 1000000 + time[2] + offset * 1000, tonumber(clock[3] or '0') * 1000)
-local now = math.floor(micros / 1000)
-local function order()
-  last = math.max(micros, last + 1)
-  redis.call('HSET', META, 'order', text(last))
-  return text(last)
-end
--- which life of which server this is: another after a restart, a fail-over, or the move of a slot
-local function life() return string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') end
-local function optional(value) if string.sub(value, 1, 1) == 's' then return string.sub(value, 2) end return false end
-local function put(key, field, value) if value then redis.call('HSET', key, field, value) end end
--- one of the same name goes on above the floor: no offset is given twice within an epoch
-local function forget_channel(channel)
-  local head = tonumber(redis.call('GET', HEAD(channel)) or '0')
-  if head > tonumber(redis.call('HGET', META, 'floor') or '0') then redis.call('HSET', META, 'floor', text(head)) end
-  redis.call('DEL', HEAD(channel), HISTORY(channel))
-  redis.call('ZREM', CHANNELS, channel)
-end
-local function within(scope, user)
-  if scope == 'all' then return true end
-  for _, each in ipairs(cjson.decode(scope)) do if each == user then return true end end
-  return false
-end
-`;
+/** How each kind of argument travels. */
+const ENCODE = {
+  text: (value: string) => value,
+  number: (value: number) => String(value),
+  /** '1' or ''. */
+  flag: (value: boolean) => (value ? '1' : ''),
+  /** As a decision stores it: '1' or '0'. */
+  answer: (value: boolean) => (value ? '1' : '0'),
+  /** 'n' for none, or 's' and the text. */
+  optionalText: (value: string | null | undefined) => (value == null ? 'n' : `s${value}`),
+  /** '' for none. */
+  optionalNumber: (value: number | null | undefined) => (value == null ? '' : String(value)),
+  /** 'all', or a JSON list of users. */
+  scope: (value: Scope) => (value === 'all' ? 'all' : JSON.stringify(value)),
+  json: (value: unknown) => JSON.stringify(value),
+};
 
-export function script(name: string, kind: Kind, ...parts: string[]): Script {
-  const flags = kind === 'adds' ? '' : ' flags=allow-oom';
-  const source = `#!lua${flags}\n-- ${name}\n${onlyUsed(`${LUA_KEYS}${CLOCK}${parts.slice(0, -1).join('\n')}`, parts.at(-1) ?? '')}`;
-  return { name, source, sha: createHash('sha1').update(source).digest('hex'), counts: kind !== 'notes' && kind !== 'reads' };
+type ArgumentKind = keyof typeof ENCODE;
+type ArgumentKinds = Readonly<Record<string, ArgumentKind>>;
+type ArgumentsOf<Kinds extends ArgumentKinds> = { [Name in keyof Kinds]: Parameters<(typeof ENCODE)[Kinds[Name]]>[0] };
+
+export interface Script<Arguments = never, Reply = unknown> {
+  readonly name: string;
+  readonly source: string;
+  readonly sha: string;
+  /** Whether a caller relies on it: with WAIT, replicas must have it before the call resolves. */
+  readonly counts: boolean;
+  /** In the order of ARGV. */
+  readonly argumentNames: readonly string[];
+  encode(values: Arguments): string[];
+  readonly decode: Decoder<Reply>;
 }
 
-/** A body with what it uses of the definitions before it, each of which starts a line with `local`. */
-function onlyUsed(definitions: string, body: string): string {
-  const used = (text: string, names: string): boolean =>
-    names.split(/[ ,]+/).some((name) => new RegExp(`\\b${name}\\b`).test(text));
-  return definitions
-    .replace(/^--.*\n/gm, '')
-    .split(/^(?=local )/m)
-    .reduceRight((text, definition) => {
-      const names = /^local (?:function (\w+)|([\w, ]+?)(?: =|$))/m.exec(definition);
-      return names && used(text, names[1] ?? names[2] ?? '') ? definition + text : text;
-    }, body);
+export interface Description<Kinds extends ArgumentKinds, Reply> {
+  kind: Kind;
+  /** By name, in the order of ARGV. */
+  args: Kinds;
+  reply: Decoder<Reply>;
 }
 
-export const optional = (value: string | null | undefined): string => (value == null ? 'n' : `s${value}`);
-
-/** As `within` reads it. */
-export const scopeText = (scope: Scope): string => (scope === 'all' ? 'all' : JSON.stringify(scope));
+/** Reads `lua/<name>.lua`. */
+export function script<const Kinds extends ArgumentKinds, Reply>(
+  name: string,
+  { kind, args, reply }: Description<Kinds, Reply>,
+): Script<ArgumentsOf<Kinds>, Reply> {
+  const source = `#!lua${kind === 'adds' ? '' : ' flags=allow-oom'}\n-- ${name}\n${readScript(name)}`;
+  const encoders = Object.entries(args).map(([argument, its]) => [argument, ENCODE[its] as (value: unknown) => string] as const);
+  return {
+    name,
+    source,
+    sha: createHash('sha1').update(source).digest('hex'),
+    counts: kind !== 'maintains' && kind !== 'reads',
+    argumentNames: Object.keys(args),
+    encode: (values) => encoders.map(([argument, encode]) => encode((values as Record<string, unknown>)[argument])),
+    decode: reply,
+  };
+}

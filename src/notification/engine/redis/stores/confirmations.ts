@@ -1,219 +1,152 @@
 /** Confirmations: each call is one script in the user's partition. Its event is emitted here before the call resolves. */
 import { canonicalize } from '../../../../protocol/canonical-json.js';
 import { ConfirmationConflictError, EngineUnavailableError, TooManyPendingError } from '../../../notification.errors.js';
+import { delay, monotonicMs } from '../../../pacing/time-source.js';
+import type * as Api from '../../confirmation-store.js';
 import type { Arrival } from '../../deadlines.js';
-import type * as Api from '../../engine.js';
-import { checkCursor } from '../../page.js';
+import type { Page } from '../../page.js';
 import { OWN_CODE_VIA } from '../../via.js';
-import type { Context } from '../context.js';
-import { isDecided, list, maybe, orderOf, text, toConfirmation, type Reply } from '../reply-decoder.js';
-import { DECIDE, GET, LIST, OPEN, PENDING_IDS, WITHDRAW } from '../scripts/confirmation.js';
-import { READING_LEASE_MS } from '../scripts/deadlines.js';
-import { optional, scopeText } from '../scripts/script.js';
+import type { Deliveries } from '../cluster/deliveries.js';
+import type { EventStreams } from '../cluster/event-streams.js';
+import type { PartitionClocks } from '../cluster/partition-clock.js';
+import type { SweepTimer } from '../cluster/sweep-timer.js';
+import type { ScriptRunner } from '../connection/script-runner.js';
+import type { Partitions } from '../partitions.js';
+import { READING_LEASE_MS } from '../reading-lease.js';
+import { DECIDE, GET, OPEN, PENDING_IDS, WITHDRAW } from '../scripts/confirmation.js';
+import type { ConfirmationLists } from './confirmation-lists.js';
 import type { RedisTasks } from './tasks.js';
 import type { RedisEvents } from './webhook-events.js';
-import { delay, monotonicMs } from '../../../pacing/time-source.js';
 
-/** Beyond the lease, for the last look. */
+/** Beyond the lease of a reading mark, for the last sweep. */
 const GRACE_MS = 2000;
 
-interface Source {
-  partition: number;
-  list: 'all' | 'user' | 'task';
-  subject: string;
+export interface ConfirmationParts {
+  readonly maxPendingPerUser: number | undefined;
+  readonly runner: ScriptRunner;
+  readonly partitions: Partitions;
+  readonly clocks: PartitionClocks;
+  readonly streams: EventStreams;
+  readonly deliveries: Deliveries;
+  readonly timer: SweepTimer;
+  readonly tasks: RedisTasks;
+  readonly events: Pick<RedisEvents, 'ripen'>;
+  readonly lists: ConfirmationLists;
 }
 
-/** An order and a partition. */
-const CURSOR = /^\d{1,17}\.\d{1,5}$/;
+type DecisionReply = ReturnType<(typeof DECIDE)['decode']>;
 
 export class RedisConfirmations implements Api.ConfirmationStore {
-  constructor(
-    private readonly context: Context,
-    private readonly tasks: RedisTasks,
-    private readonly events: Pick<RedisEvents, 'ripen'>,
-  ) {}
+  constructor(private readonly parts: ConfirmationParts) {}
 
   async open(request: Api.OpenRequest): Promise<Api.OpenResult> {
-    const { partitions, ticker, deliveries, settings } = this.context;
-    const { maxPendingPerUser } = settings;
+    const { runner, partitions, timer, deliveries, streams, tasks, events, maxPendingPerUser } = this.parts;
     const { userId, taskId, step, prompt, timeoutMs, onTimeout, onTimeoutBy, key, fingerprint } = request;
     const partition = partitions.of(userId);
-    // A cancellation from here on leaves its mark in the user's partition, where the script looks.
-    const { task, version, cancelledBy, cancelledVia } = await this.tasks.use(taskId, userId, partition);
-    const reply = list(
-      await this.context.run(
-        OPEN,
-        partition,
-        partitions.callbackId(request.callbackId, userId),
-        userId,
-        taskId,
-        step,
-        JSON.stringify(prompt),
-        optional(timeoutMs === null ? null : String(timeoutMs)),
-        onTimeout,
-        onTimeoutBy,
-        optional(key),
-        optional(fingerprint),
-        version,
-        task?.cancelled ? '1' : '',
-        optional(cancelledBy),
-        optional(task?.reason),
-        optional(cancelledVia),
-        maxPendingPerUser ?? '',
-      ),
-    );
-    if (reply[0] === 'crowded') throw new TooManyPendingError(maxPendingPerUser ?? 0);
-    if (reply[0] === 'conflict') throw new ConfirmationConflictError(key ?? '');
-    const created = reply[0] === 'created';
-    const confirmation = toConfirmation(reply[1]);
-    if (created && confirmation.state === 'pending') {
-      deliveries.opened(confirmation);
-      if (timeoutMs !== null) ticker.expect(partition, confirmation.createdAt + Math.floor(timeoutMs * 0.8));
+    // A cancellation from here on leaves its mark in the user's partition, where the script finds it.
+    const { task, version, cancelledBy, cancelledVia } = await tasks.use(taskId, userId, partition);
+    const { status, record, newestEvent } = await runner.run(OPEN, partition, {
+      id: partitions.callbackId(request.callbackId, userId),
+      user: userId,
+      task: taskId,
+      step,
+      prompt,
+      timeout: timeoutMs,
+      onTimeout,
+      onTimeoutBy,
+      key,
+      fingerprint,
+      taskVersion: version,
+      cancelled: task?.cancelled === true,
+      cancelledBy,
+      reason: task?.reason,
+      cancelledVia,
+      maxPending: maxPendingPerUser,
+    });
+    if (status === 'crowded') throw new TooManyPendingError(maxPendingPerUser ?? 0);
+    if (status === 'conflict') throw new ConfirmationConflictError(key ?? '');
+    if (!record || newestEvent === undefined) throw new EngineUnavailableError('Redis opened a confirmation and gave none');
+    const created = status === 'created';
+    if (created && record.state === 'pending') {
+      deliveries.opened(record);
+      if (timeoutMs !== null) timer.expect(partition, record.createdAt + Math.floor(timeoutMs * 0.8));
     }
-    await this.context.told(partition, reply[2]);
-    if (created) this.events.ripen(partition);
-    return { created, confirmation };
+    await streams.emitted(partition, newestEvent);
+    if (created) events.ripen(partition);
+    return { created, confirmation: record };
   }
 
-  async decide(request: Api.DecideRequest): Promise<Api.DecideResult> {
+  decide(request: Api.DecideRequest): Promise<Api.DecideResult> {
     const { callbackId, scope, answeredBy, via = OWN_CODE_VIA, answer, arrival } = request;
-    const { proceed, feedback, choice, values } = answer;
-    return this.settle(
-      callbackId,
-      arrival,
-      DECIDE,
-      scopeText(scope),
-      optional(answeredBy),
-      proceed ? '1' : '0',
-      optional(feedback),
-      optional(choice),
-      optional(values && canonicalize(values)),
-      via,
+    const { proceed, feedback, choice } = answer;
+    const values = answer.values && canonicalize(answer.values);
+    return this.untilDecided(callbackId, arrival, (partition, arrived) =>
+      this.parts.runner.run(DECIDE, partition, {
+        id: callbackId,
+        scope,
+        answeredBy,
+        proceed,
+        feedback,
+        choice,
+        values,
+        via,
+        arrived,
+      }),
     );
   }
 
   withdraw({ callbackId, scope, reason, via = OWN_CODE_VIA, arrival }: Api.WithdrawRequest): Promise<Api.DecideResult> {
-    return this.settle(callbackId, arrival, WITHDRAW, scopeText(scope), optional(reason), via);
+    return this.untilDecided(callbackId, arrival, (partition, arrived) =>
+      this.parts.runner.run(WITHDRAW, partition, { id: callbackId, scope, reason, via, arrived }),
+    );
   }
 
   async get(callbackId: string): Promise<Api.Confirmation | undefined> {
-    const partition = this.context.partitions.ofCallback(callbackId);
+    const { runner, partitions, streams } = this.parts;
+    const partition = partitions.ofCallback(callbackId);
     if (partition === undefined) return undefined;
-    const [record, fed] = list(await this.context.run(GET, partition, callbackId));
-    const confirmation = Array.isArray(record) ? toConfirmation(record) : undefined;
-    if (confirmation && confirmation.state !== 'pending') await this.context.told(partition, fed);
-    return confirmation;
+    const { record, newestEvent } = await runner.run(GET, partition, { id: callbackId });
+    if (record && record.state !== 'pending') await streams.emitted(partition, newestEvent);
+    return record;
   }
 
-  async pendingIds(userId: string): Promise<string[]> {
-    return list(await this.context.run(PENDING_IDS, this.context.partitions.of(userId), userId)).map(text);
+  list(query: Api.ConfirmationQuery): Promise<Page<Api.Confirmation>> {
+    return this.parts.lists.page(query);
   }
 
-  /** The cursor is the last prompt's place: its order and, for the same microsecond, its partition. */
-  async list({ scope, taskId, state, limit, cursor }: Api.ConfirmationQuery): Promise<Api.Page<Api.Confirmation>> {
-    checkCursor(cursor, CURSOR);
-    const [order = '0', last = '-1'] = cursor?.split('.') ?? [];
-    const pages = await Promise.all(
-      this.sourcesOf(scope, taskId).map(async (source) => {
-        const from = source.partition > Number(last) ? order : `(${order}`;
-        const records = await this.read(source, from, limit + 1, scope, taskId, state);
-        return records.map((record) => ({ record, order: orderOf(record), partition: source.partition }));
-      }),
-    );
-    const found = pages.flat().sort((a, b) => a.order - b.order || a.partition - b.partition);
-    const page = found.slice(0, limit);
-    const end = page.at(-1);
-    return {
-      items: page.map(({ record }) => toConfirmation(record)),
-      ...(found.length > limit && end && { cursor: `${end.order}.${end.partition}` }),
-    };
+  /** The callback ids of a user's pending confirmations, oldest first. */
+  pendingIds(userId: string): Promise<string[]> {
+    const { runner, partitions } = this.parts;
+    return runner.run(PENDING_IDS, partitions.of(userId), { user: userId });
   }
 
-  /** The pending prompts of a user, or of all, that were opened after a moment by Redis' clock. */
-  async openedAfter(moment: number, userId?: string): Promise<Api.Confirmation[]> {
-    const scope = userId === undefined ? 'all' : [userId];
-    const pages = await Promise.all(
-      this.sourcesOf(scope, undefined).map((source) =>
-        this.read(source, String(moment * 1000), Infinity, scope, undefined, 'pending'),
-      ),
-    );
-    return pages.flat().map(toConfirmation);
-  }
-
-  /** What comes late waits until the deadline may be applied: at most until the leases of those that stand still have ended. */
-  private async settle(
+  /**
+   * Repeats a decision that came late until the deadline may be applied: at most until the leases of the nodes that stand still
+   * have ended.
+   */
+  private async untilDecided(
     callbackId: string,
     arrival: Arrival | undefined,
-    ...[script, ...args]: [typeof DECIDE, ...string[]]
+    run: (partition: number, arrived: number | undefined) => Promise<DecisionReply>,
   ): Promise<Api.DecideResult> {
-    const { partitions, ticker } = this.context;
+    const { partitions, clocks, streams, timer } = this.parts;
     const partition = partitions.ofCallback(callbackId);
     if (partition === undefined) return { status: 'not_found' };
-    const arrived = this.context.arrivedAt(partition, arrival);
+    const arrived = clocks.arrivedAt(partition, arrival);
     const giveUpAt = monotonicMs() + READING_LEASE_MS + GRACE_MS;
     for (let waitMs = 10; ; waitMs = Math.min(waitMs * 2, 200)) {
-      // Only a reply says that Redis has it: on another connection a tick might overtake it.
-      const reply = await this.context.run(script, partition, callbackId, ...args, arrived);
+      // Only the reply says that Redis has the answer: on another connection a sweep might overtake it.
+      const { status, record, newestEvent } = await run(partition, arrived);
       arrival?.handedOver();
-      const [status, record, fed] = list(reply);
       if (status === 'not_found') return { status };
-      if (status !== 'waits') {
-        await this.context.told(partition, fed);
-        return { status: text(status) as 'accepted' | 'repeated' | 'already_resolved', confirmation: toConfirmation(record) };
+      if (typeof record === 'object' && newestEvent !== undefined) {
+        await streams.emitted(partition, newestEvent);
+        return { status: status as 'accepted' | 'repeated' | 'already_resolved', confirmation: record };
       }
+      if (typeof record !== 'number') throw new EngineUnavailableError('Redis decided a confirmation and gave none');
       if (monotonicMs() > giveUpAt) throw new EngineUnavailableError('a node does not say how far it has read');
-      await ticker.lookAfter(partition, Number(text(record)));
+      await timer.sweepAfterReading(partition, record);
       await delay(waitMs);
     }
-  }
-
-  private sourcesOf(scope: Api.Scope, taskId: string | undefined): Source[] {
-    const { partitions } = this.context;
-    if (scope === 'all')
-      return partitions.all.map((partition) => ({
-        partition,
-        list: taskId === undefined ? 'all' : 'task',
-        subject: taskId ?? '',
-      }));
-    if (taskId === undefined)
-      return [...new Set(scope)].map((userId) => ({ partition: partitions.of(userId), list: 'user', subject: userId }));
-    return [...new Set(scope.map((userId) => partitions.of(userId)))].map((partition) => ({
-      partition,
-      list: 'task',
-      subject: taskId,
-    }));
-  }
-
-  private async read(
-    { partition, list: kind, subject }: Source,
-    start: string,
-    limit: number,
-    scope: Api.Scope,
-    taskId: string | undefined,
-    state: Api.ConfirmationQuery['state'],
-  ): Promise<Reply[]> {
-    const found: Reply[] = [];
-    const pending = state === 'pending' ? '1' : '';
-    for (let from: string | undefined = start; from !== undefined && found.length < limit;) {
-      const left = Math.min(limit - found.length, 500);
-      const [records, next, fed] = list(
-        await this.context.run(
-          LIST,
-          partition,
-          kind,
-          subject,
-          pending,
-          from,
-          left,
-          optional(taskId),
-          optional(state),
-          scopeText(scope),
-        ),
-      );
-      found.push(...list(records));
-      from = maybe(next);
-      await this.context.told(partition, fed, list(records).some(isDecided));
-    }
-    return found;
   }
 }

@@ -6,29 +6,43 @@
  *  2. A partition leaves `ripe` before it is asked, so that an event that comes meanwhile puts it back.
  */
 import type { WebhookEventName } from '../../../../protocol/webhook-events.js';
-import type * as Api from '../../engine.js';
-import { confirmationEvent, taskEvent } from '../../webhook-event.js';
-import type { Context } from '../context.js';
-import { groups, list, maybe, text, toConfirmation, toTaskRecord, type Reply } from '../reply-decoder.js';
-import { CLAIM_NOTICES, COMPLETE_NOTICE, COUNT_NOTICES, POSTPONE_NOTICE } from '../scripts/notice.js';
 import type { Emitter } from '../../emitter.js';
+import type { EventQueue, QueueCounts, WebhookEvent } from '../../event-queue.js';
+import { confirmationEvent, taskEvent } from '../../webhook-event.js';
+import type { NodeRegistry } from '../cluster/node-registry.js';
+import type { ScriptRunner } from '../connection/script-runner.js';
+import type { Partitions } from '../partitions.js';
+import { confirmation, taskOfEvent } from '../records.js';
+import { text } from '../reply-decoder.js';
+import {
+  CLAIM_WEBHOOK_EVENTS,
+  COMPLETE_WEBHOOK_EVENT,
+  COUNT_WEBHOOK_EVENTS,
+  POSTPONE_WEBHOOK_EVENT,
+} from '../scripts/webhook-event.js';
 
-export class RedisEvents implements Api.EventQueue {
+type StoredEvent = ReturnType<(typeof CLAIM_WEBHOOK_EVENTS)['decode']>['events'][number];
+
+export class RedisEvents implements EventQueue {
   private readonly ripe = new Set<number>();
 
+  /** @param isWanted whether this node has webhook events stored at all */
   constructor(
-    private readonly context: Context,
+    private readonly runner: ScriptRunner,
+    private readonly partitions: Partitions,
+    private readonly nodes: NodeRegistry,
     private readonly emitter: Emitter,
+    private readonly isWanted: boolean,
   ) {}
 
   /** Something happened. Every node learns of it; the node whose turn the partition is asks at once. */
   onEvent(partition: number): void {
-    if (this.context.nodes.isTurn(partition)) this.ripen(partition);
+    if (this.nodes.isTurn(partition)) this.ripen(partition);
   }
 
   /** The partition may have events that nobody holds. */
   ripen(partition: number): void {
-    if (!this.context.settings.webhookEvents?.length) return;
+    if (!this.isWanted) return;
     this.ripe.add(partition);
     this.emitter.emit((handler) => handler.onWebhookEvents());
   }
@@ -37,16 +51,19 @@ export class RedisEvents implements Api.EventQueue {
     if (count > 0) this.emitter.emit((handler) => handler.onWebhookEventsDropped(count));
   }
 
-  async claim(limit: number, leaseMs: number): Promise<Api.WebhookEvent[]> {
-    const claimed: Api.WebhookEvent[] = [];
+  async claim(limit: number, leaseMs: number): Promise<WebhookEvent[]> {
+    const claimed: WebhookEvent[] = [];
     for (const partition of [...this.ripe]) {
       if (claimed.length >= limit) break;
       this.ripe.delete(partition);
       try {
-        const [found, more, lost] = list(await this.context.run(CLAIM_NOTICES, partition, limit - claimed.length, leaseMs));
-        if (maybe(more) === '1') this.ripe.add(partition);
-        this.dropped(Number(text(lost)));
-        for (const event of groups(found, 6)) claimed.push(toWebhookEvent(event));
+        const { events, more, givenUp } = await this.runner.run(CLAIM_WEBHOOK_EVENTS, partition, {
+          limit: limit - claimed.length,
+          lease: leaseMs,
+        });
+        if (more) this.ripe.add(partition);
+        this.dropped(givenUp);
+        claimed.push(...events.map(toWebhookEvent));
       } catch (error) {
         this.ripe.add(partition);
         // The events claimed before stay leased.
@@ -57,38 +74,36 @@ export class RedisEvents implements Api.EventQueue {
     return claimed;
   }
 
-  async complete(event: Api.WebhookEvent): Promise<boolean> {
-    return maybe(await this.context.run(COMPLETE_NOTICE, this.partitionOf(event), event.id)) === '1';
+  complete(event: WebhookEvent): Promise<boolean> {
+    return this.runner.run(COMPLETE_WEBHOOK_EVENT, this.partitionOf(event), { id: event.id });
   }
 
-  async postpone(event: Api.WebhookEvent, delayMs: number): Promise<boolean> {
+  postpone(event: WebhookEvent, delayMs: number): Promise<boolean> {
     const { id, attempt } = event;
-    return maybe(await this.context.run(POSTPONE_NOTICE, this.partitionOf(event), id, attempt, delayMs)) === '1';
+    return this.runner.run(POSTPONE_WEBHOOK_EVENT, this.partitionOf(event), { id, attempt, delay: delayMs });
   }
 
-  async counts(): Promise<Api.QueueCounts> {
-    const { partitions } = this.context;
-    const replies = (await Promise.all(partitions.all.map((partition) => this.context.run(COUNT_NOTICES, partition)))).map(list);
-    const oldest = replies.flatMap(([, moment]) => maybe(moment) ?? []).map(Number);
+  async counts(): Promise<QueueCounts> {
+    const counts = await Promise.all(
+      this.partitions.all.map((partition) => this.runner.run(COUNT_WEBHOOK_EVENTS, partition, {})),
+    );
+    const oldest = counts.flatMap(({ oldestAt }) => oldestAt ?? []);
     return {
-      waiting: replies.reduce((sum, [count]) => sum + Number(text(count)), 0),
+      waiting: counts.reduce((sum, { waiting }) => sum + waiting, 0),
       ...(oldest.length > 0 && { oldestAt: Math.min(...oldest) }),
     };
   }
 
-  private partitionOf({ subject }: Api.WebhookEvent): number {
-    const { partitions } = this.context;
-    if (subject.kind === 'task') return partitions.of(subject.task.taskId);
-    return partitions.ofCallback(subject.confirmation.callbackId) ?? 0;
+  private partitionOf({ subject }: WebhookEvent): number {
+    if (subject.kind === 'task') return this.partitions.of(subject.task.taskId);
+    return this.partitions.ofCallback(subject.confirmation.callbackId) ?? 0;
   }
 }
 
-function toWebhookEvent([id, attempt, at, event, kind, payload]: readonly Reply[]): Api.WebhookEvent {
-  const envelope = { id: text(id), attempt: Number(text(attempt)), at: Number(text(at)) };
-  if (kind === 'confirmation')
-    return confirmationEvent(envelope, toConfirmation(payload), maybe(event) as WebhookEventName | undefined);
-  const [record, named] = list(JSON.parse(text(payload)));
-  const { task } = toTaskRecord(record, named);
-  if (!task) throw new TypeError(`webhook event ${envelope.id} is of no task`);
+function toWebhookEvent({ id, attempt, at, event, kind, payload }: StoredEvent): WebhookEvent {
+  const envelope = { id, attempt, at };
+  if (kind === 'confirmation') return confirmationEvent(envelope, confirmation(payload), event as WebhookEventName | undefined);
+  const task = taskOfEvent(JSON.parse(text(payload)));
+  if (!task) throw new TypeError(`webhook event ${id} is of no task`);
   return taskEvent(envelope, task);
 }

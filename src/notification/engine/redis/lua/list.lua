@@ -1,0 +1,31 @@
+-- Reads a page of a list of confirmations, oldest first. It reads a bounded number of them and says where to go on.
+--
+-- IN  list: 'all', 'user' or 'task'; subject: the user or the task; from: the start of an interval of orders
+-- OUT records, next_from? (where to go on), newest_event
+--- @include "apply-deadline"
+--- @include "newest-event"
+--- @include "optional"
+--- @include "is-in-scope"
+local list, subject, pending_only, from, limit, task, state, scope = unpack(ARGV)
+limit, task, state = tonumber(limit), optional(task), optional(state)
+local every = { all = ALL, user = OF_USER(subject), task = OF_TASK(subject) }
+local pending = { all = PENDING, user = OF_USER_PENDING(subject), task = OF_TASK_PENDING(subject) }
+local key = (pending_only == '1' and pending or every)[list]
+local records = {}
+for _ = 1, 10 do
+  local ids = redis.call('ZRANGEBYSCORE', key, from, '+inf', 'WITHSCORES', 'LIMIT', 0, 100)
+  for index = 1, #ids, 2 do
+    local record = read_record(ids[index])
+    from = '(' .. text(tonumber(ids[index + 1]))
+    if record then
+      apply_deadline(record)
+      local matches = (not task or record[I.task] == task) and (not state or record[I.state] == state)
+      if matches and is_in_scope(scope, record[I.user]) then
+        records[#records + 1] = record
+        if #records == limit then return { records, from, newest_event() } end
+      end
+    end
+  end
+  if #ids < 200 then return { records, false, newest_event() } end
+end
+return { records, from, newest_event() }

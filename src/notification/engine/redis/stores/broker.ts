@@ -1,0 +1,176 @@
+/** Publications, positions and history, and acknowledged messages. */
+import { parseChannel, userChannel } from '../../../../protocol/channels.js';
+import type { JsonObject } from '../../../../protocol/confirmation.js';
+import { EVERYTHING } from '../../broker.js';
+import type * as Api from '../../broker.js';
+import { checkCursor, type Page } from '../../page.js';
+import type { Scope } from '../../scope.js';
+import type { ChannelOrder } from '../cluster/channel-order.js';
+import type { ChannelSubscriptions } from '../cluster/channel-subscriptions.js';
+import { publicationOf, type Deliveries } from '../cluster/deliveries.js';
+import type { NodeRegistry } from '../cluster/node-registry.js';
+import type { ScriptRunner } from '../connection/script-runner.js';
+import type { Partitions } from '../partitions.js';
+import { ACK, ACKNOWLEDGED, COUNTS, FORWARD, KEEP, NAME_OWNER, OWNER, PUBLISH, UNACKNOWLEDGED } from '../scripts/message.js';
+import type { ChannelHistory } from './channel-history.js';
+
+/** The start of an interval of orders. */
+const CURSOR = /^\(\d{1,17}$/;
+/** How much longer than a message its owner is known. */
+const OWNER_MARGIN_MS = 60_000;
+
+export interface BrokerParts {
+  readonly settings: { readonly historySize: number; readonly historyTtlMs: number; readonly retentionMs: number };
+  readonly runner: ScriptRunner;
+  readonly partitions: Partitions;
+  readonly nodes: NodeRegistry;
+  readonly history: ChannelHistory;
+  readonly order: ChannelOrder;
+  readonly deliveries: Deliveries;
+  readonly subscriptions: ChannelSubscriptions;
+}
+
+export class RedisBroker implements Api.Broker {
+  private published = 0;
+
+  constructor(private readonly parts: BrokerParts) {}
+
+  async publish({ channel, message, recoverable }: Api.PublishRequest): Promise<Api.PublishResult> {
+    const { runner, deliveries, nodes, partitions } = this.parts;
+    const { historySize, historyTtlMs, retentionMs } = this.parts.settings;
+    const { kind } = parseChannel(channel);
+    const anonymousToo = kind === 'user' || kind === 'task';
+    const uid = `${nodes.id} ${(this.published += 1)}`;
+    const body = JSON.stringify(message);
+    const expected = deliveries.expect(uid);
+    try {
+      const { epoch, offset, watchers, owner } = await runner.run(PUBLISH, partitions.ofChannel(channel), {
+        channel,
+        message: body,
+        uid,
+        recoverable,
+        historySize,
+        historyTtl: historyTtlMs,
+        idleTtl: Math.max(retentionMs, historyTtlMs),
+        anonymousToo,
+        retention: retentionMs,
+      });
+      const publication = publicationOf(channel, body, epoch, offset, owner);
+      const { position } = publication;
+      const local = deliveries.own(this.isLive(channel, anonymousToo), expected.reached, () =>
+        deliveries.arrived(uid, publication),
+      );
+      let others = kind === 'broadcast' ? nodes.sum('connections') : nodes.sumOf(watchers);
+      if (anonymousToo) others += nodes.sum('anonymous');
+      if (owner !== undefined) others += await this.forward(owner, uid, publication);
+      return { deliveredTo: (await local) + others, ...(position && { position }) };
+    } finally {
+      expected.stop();
+    }
+  }
+
+  async position(channel: string): Promise<Api.StreamPosition> {
+    const position = await this.parts.history.position(channel);
+    this.parts.order.standsAt(channel, position);
+    return position;
+  }
+
+  history(request: Api.HistoryRequest): Promise<Api.HistoryResult> {
+    return this.parts.history.after(request);
+  }
+
+  watch(channel: string): Promise<void> {
+    return this.parts.subscriptions.add(channel);
+  }
+
+  unwatch(channel: string): Promise<void> {
+    return this.parts.subscriptions.remove(channel);
+  }
+
+  async sendAcknowledged({ messageId, userId, message, ttlMs }: Api.SendAcknowledgedRequest): Promise<Api.PublishResult> {
+    const { runner, deliveries, nodes, partitions } = this.parts;
+    // Before the message itself: a device that receives it may acknowledge it by its id alone.
+    const ttl = Math.max(1, ttlMs + OWNER_MARGIN_MS);
+    await runner.run(NAME_OWNER, partitions.of(messageId), { id: messageId, user: userId, ttl });
+    const expected = deliveries.expect(messageId);
+    try {
+      const { created, watchers, expires } = await runner.run(KEEP, partitions.of(userId), {
+        id: messageId,
+        user: userId,
+        message,
+        ttl: ttlMs,
+        node: nodes.id,
+      });
+      if (!created || expires === undefined) return { deliveredTo: 0 };
+      const local = deliveries.own(this.isLive(userChannel(userId), true), expected.reached, () =>
+        deliveries.message({ messageId, userId, message, expiresAt: expires }),
+      );
+      return { deliveredTo: (await local) + nodes.sumOf(watchers) + nodes.sum('anonymous') };
+    } finally {
+      expected.stop();
+    }
+  }
+
+  async ack(messageId: string, scope: Scope): Promise<Api.AckResult> {
+    const { runner, partitions, deliveries } = this.parts;
+    const users = scope === 'all' ? [await runner.run(OWNER, partitions.of(messageId), { id: messageId })] : scope;
+    for (const userId of users) {
+      if (userId === undefined) continue;
+      const { status, user } = await runner.run(ACK, partitions.of(userId), { id: messageId, scope });
+      if (status === 'not_found' || user === undefined) continue;
+      if (status !== 'acknowledged') return 'repeated';
+      deliveries.acknowledged(messageId, user);
+      return status;
+    }
+    return 'not_found';
+  }
+
+  async isAcknowledged(messageId: string, userId: string): Promise<boolean> {
+    const { runner, partitions } = this.parts;
+    return (await runner.run(ACKNOWLEDGED, partitions.of(userId), { id: messageId })) !== undefined;
+  }
+
+  async unacknowledged(userId: string, limit: number, cursor?: string): Promise<Page<Api.AcknowledgedMessage>> {
+    checkCursor(cursor, CURSOR);
+    return this.unacknowledgedFrom(cursor ?? '-inf', userId, limit);
+  }
+
+  /** @param from the start of an interval of orders, which are microseconds of Redis' clock */
+  async unacknowledgedFrom(from: string, userId: string, limit: number): Promise<Page<Api.AcknowledgedMessage>> {
+    const { runner, partitions } = this.parts;
+    const { messages, nextFrom } = await runner.run(UNACKNOWLEDGED, partitions.of(userId), { user: userId, from, limit });
+    const items = messages.map(({ id, message, expires }) => ({
+      messageId: id,
+      userId,
+      message: JSON.parse(message) as JsonObject,
+      expiresAt: expires,
+    }));
+    return { items, ...(nextFrom !== undefined && { cursor: nextFrom }) };
+  }
+
+  /** What waits in all partitions. */
+  async counts(): Promise<{ pendingConfirmations: number; unacknowledgedMessages: number }> {
+    const { runner, partitions } = this.parts;
+    const counts = await Promise.all(partitions.all.map((partition) => runner.run(COUNTS, partition, {})));
+    return {
+      pendingConfirmations: counts.reduce((sum, { pendingConfirmations }) => sum + pendingConfirmations, 0),
+      unacknowledgedMessages: counts.reduce((sum, { unacknowledgedMessages }) => sum + unacknowledgedMessages, 0),
+    };
+  }
+
+  /** Forwards to the task's user, whose nodes listen in another partition. @returns how many of others' connections that may reach */
+  private async forward(userId: string, uid: string, publication: Api.Publication): Promise<number> {
+    const { runner, nodes, partitions } = this.parts;
+    const { channel, text: body, position, audienceUserId } = publication;
+    const offset = position ? String(position.offset) : false;
+    const head = JSON.stringify(['publication', uid, channel, position?.epoch ?? false, offset, audienceUserId]);
+    const message = `${head}\n${body}`;
+    return nodes.sumOf(await runner.run(FORWARD, partitions.of(userId), { channel: userChannel(userId), message }));
+  }
+
+  /** Whether pub/sub brings what is published on a channel to this node. */
+  private isLive(channel: string, anonymousToo: boolean): boolean {
+    const { subscriptions } = this.parts;
+    return subscriptions.isLive(channel) || (anonymousToo && subscriptions.isLive(EVERYTHING));
+  }
+}

@@ -1,0 +1,46 @@
+/** Reads channels: their positions and their history. */
+import type { JsonObject } from '../../../../protocol/confirmation.js';
+import { parseChannel } from '../../../../protocol/channels.js';
+import { PAGE_BYTES, type HistoryRequest, type HistoryResult, type StreamPosition } from '../../broker.js';
+import type { ScriptRunner } from '../connection/script-runner.js';
+import type { Partitions } from '../partitions.js';
+import { HISTORY_AFTER, POSITION } from '../scripts/message.js';
+import { GET_TASK } from '../scripts/task.js';
+
+export class ChannelHistory {
+  constructor(
+    private readonly runner: ScriptRunner,
+    private readonly partitions: Partitions,
+    private readonly historyTtlMs: number,
+  ) {}
+
+  position(channel: string): Promise<StreamPosition> {
+    return this.runner.run(POSITION, this.partitions.ofChannel(channel), { channel });
+  }
+
+  async after({ channel, since, limit }: HistoryRequest): Promise<HistoryResult> {
+    const { complete, epoch, offset, publications } = await this.runner.run(HISTORY_AFTER, this.partitions.ofChannel(channel), {
+      channel,
+      sinceEpoch: since.epoch,
+      sinceOffset: since.offset,
+      limit: Math.max(1, limit),
+      historyTtl: this.historyTtlMs,
+      pageBytes: PAGE_BYTES,
+    });
+    const head = { epoch, offset };
+    if (!complete) return { complete: false, head };
+    return {
+      complete: true,
+      publications: publications.map((each) => ({ message: JSON.parse(each.message) as JsonObject, offset: each.offset })),
+      head,
+    };
+  }
+
+  /** The user of the task of a `task:` channel. */
+  async ownerOf(channel: string): Promise<string | undefined> {
+    const parsed = parseChannel(channel);
+    if (parsed.kind !== 'task') return undefined;
+    const { task } = await this.runner.run(GET_TASK, this.partitions.of(parsed.taskId), { id: parsed.taskId });
+    return task?.userId ?? undefined;
+  }
+}
