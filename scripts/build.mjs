@@ -17,7 +17,7 @@ const PROJECTS = {
   tests: { config: 'tsconfig.json', out: '.build', base: '.', sources: ['src', 'test', 'examples'] },
 };
 const CONFIGURATION = ['tsconfig.json', 'tsconfig.build.json', 'node_modules/.package-lock.json'];
-const EMITTED = /(\.d)?\.ts$|\.js(\.map)?$/;
+const EMITTED = /(\.d)?\.ts$|\.js(\.map)?$|\.lua$/;
 
 export const projectOf = (args) => (args.includes('--tests') ? 'tests' : 'service');
 

@@ -1,6 +1,6 @@
 /**
- * Where things live. A user's things share the user's partition, a task's the task's, a channel's the channel's;
- * a callback id carries its partition, so that nobody has to look for it.
+ * The partitions of the data. Everything of one user lies in one partition, and so does everything of one task or channel. A
+ * callback id names its partition.
  */
 import { hash } from 'node:crypto';
 import { parseChannel } from '../../../protocol/channels.js';
@@ -9,14 +9,14 @@ const MAX_KNOWN = 10_000;
 
 export class Partitions {
   readonly all: readonly number[];
-  /** What was lately asked for; emptied when it is full. */
+  /** Recent results of `of`; emptied when it is full. */
   private readonly known = new Map<string, number>();
 
   constructor(readonly count: number) {
     this.all = Array.from({ length: count }, (_, index) => index);
   }
 
-  /** Of a user, a task, a message id: whatever is a name. */
+  /** @param name of a user, a task, a channel or a message */
   of(name: string): number {
     const known = this.known.get(name);
     if (known !== undefined) return known;
@@ -41,13 +41,13 @@ export class Partitions {
     }
   }
 
-  /** The id under which a proposed one is stored; one that is stored already stays as it is. */
+  /** The callback id under which a proposed one is stored. A stored id stays as it is. */
   callbackId(proposed: string, userId: string): string {
     const partition = this.of(userId);
     return this.ofCallback(proposed) === partition ? proposed : `${partition}.${proposed}`;
   }
 
-  /** `undefined`: no id of ours. */
+  /** @returns `undefined` for an id that no engine has made */
   ofCallback(callbackId: string): number | undefined {
     const digits = /^(\d{1,5})\./.exec(callbackId)?.[1];
     const partition = digits === undefined ? this.count : Number(digits);

@@ -104,7 +104,7 @@ export class Deliveries {
   /** Call it before this node publishes something. @returns `reached`: how many of its connections that will reach */
   expect(id: string): { reached: Promise<number>; stop(): void } {
     let resolve!: (reached: number) => void;
-    const reached = new Promise<number>((settle) => (resolve = settle));
+    const reached = new Promise<number>((resolveReached) => (resolve = resolveReached));
     this.expected.set(id, resolve);
     return { reached, stop: () => void this.expected.delete(id) };
   }

@@ -1,6 +1,6 @@
 /**
- * Whether a Redis may be trusted with prompts: it keeps what it acknowledged over a restart, and throws nothing away
- * when memory runs short.
+ * Checks whether a Redis may hold confirmations: it keeps over a restart what it has acknowledged, and evicts nothing when memory
+ * runs short.
  */
 import { ConfigurationError } from '../../../notification.errors.js';
 import type { Logger } from './error-log.js';
@@ -9,8 +9,8 @@ import type { RedisConnections } from './redis-connections.js';
 const OLDEST_MAJOR = 7;
 
 /** @throws ConfigurationError, with the reason */
-export async function checkServer(link: RedisConnections, acceptLoss: boolean, logger: Logger): Promise<void> {
-  for (const info of await link.askAll('INFO')) {
+export async function checkServer(connections: RedisConnections, acceptLoss: boolean, logger: Logger): Promise<void> {
+  for (const info of await connections.askAll('INFO')) {
     const fields = fieldsOf(info);
     const version = fields.get('redis_version') ?? 'unknown';
     if (Number.parseInt(version, 10) < OLDEST_MAJOR)
@@ -25,13 +25,13 @@ export async function checkServer(link: RedisConnections, acceptLoss: boolean, l
     if (!acceptLoss) throw new ConfigurationError(message);
     logger.warn(`${message}; accepted by a setting`);
   }
-  await warnOfLateWrites(link, logger);
+  await warnOfLateWrites(connections, logger);
 }
 
-/** With everysec an acknowledged write may not even have reached the operating system while an earlier fsync is under way. */
-async function warnOfLateWrites(link: RedisConnections, logger: Logger): Promise<void> {
+/** With everysec an acknowledged write may not have reached the operating system while an earlier fsync is under way. */
+async function warnOfLateWrites(connections: RedisConnections, logger: Logger): Promise<void> {
   try {
-    const policies = (await link.askAll('CONFIG', 'GET', 'appendfsync')).map(
+    const policies = (await connections.askAll('CONFIG', 'GET', 'appendfsync')).map(
       (reply) => Object.values(Object(reply) as object).at(-1) as unknown,
     );
     if (policies.some((policy) => policy !== 'always'))
@@ -39,7 +39,7 @@ async function warnOfLateWrites(link: RedisConnections, logger: Logger): Promise
         'this Redis may lose the last seconds when it crashes while its disk is slow; appendfsync always loses nothing',
       );
   } catch (error) {
-    // Managed Redis does not show its configuration; that is no reason not to start.
+    // A managed Redis may hide its configuration. The node starts all the same.
     logger.warn(`whether this Redis syncs every write is not known: ${String(error)}`);
   }
 }

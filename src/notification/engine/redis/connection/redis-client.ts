@@ -37,8 +37,8 @@ export const CLIENT_SETTINGS = {
 
 export const SOCKET_SETTINGS = {
   connectTimeout: 2000,
-  // Every connection carries something every second, so a silent one is dead. A node that stands still cannot tell its own
-  // silence from that of Redis. It keeps its connections for as long as other nodes wait for it.
+  // Every connection carries something every second, so a silent one is dead. A node that stands still cannot
+  // distinguish its own silence from that of Redis. It keeps its connections for as long as other nodes wait for it.
   socketTimeout: READING_LEASE_MS,
   reconnectStrategy: (retries: number): number =>
     Math.min(RECONNECT_MS.shortest * 2 ** retries, RECONNECT_MS.longest) * (0.75 + Math.random() / 2),

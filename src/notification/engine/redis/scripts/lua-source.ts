@@ -4,7 +4,7 @@
  * A line `--- @include "name"` stands for `lua/includes/name.lua`; an include may include others. Each include comes once, before
  * its first use. Comments are left out.
  *
- * Redis makes every local function anew for each run of a script, so a file includes only what it uses.
+ * Redis creates every local function again for each run of a script, so a file includes only what it uses.
  */
 import { readFileSync } from 'node:fs';
 
