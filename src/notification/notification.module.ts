@@ -286,7 +286,12 @@ export class NotificationModule extends ConfigurableModuleClass implements OnApp
       );
     // An adapter that the application sets later replaces this one; one that was set before stays.
     if (!hasAdapter(config)) config.setIoAdapter(new NotificationWsAdapter(moduleRef));
-    if (!obeyGlobals) exemptFromGlobals(config, (one) => one === NotificationGateway, isRestController);
+    if (!obeyGlobals)
+      exemptFromGlobals(
+        config,
+        (one) => one === NotificationGateway,
+        (one) => isRestController(one) || one === HealthController,
+      );
   }
 
   onApplicationBootstrap(): void {
