@@ -3,11 +3,17 @@
  * that need them are skipped loudly (test/support/system.ts). Under CI=true a missing one is a failure.
  */
 import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { run, say, SetupError } from './tools.mjs';
 
-/** binary -> what to install for it, as Debian names it. */
-const NEEDED = { nginx: ['nginx-light'], 'redis-server': ['redis-server'], celery: ['celery', 'python3-redis'], curl: ['curl'] };
+/** Binary, or path -> what to install for it, as Debian names it. */
+const NEEDED = {
+  nginx: ['nginx-light'],
+  'redis-server': ['redis-server'],
+  celery: ['celery', 'python3-redis'],
+  '/usr/lib/python3/dist-packages/websockets': ['python3-websockets'],
+  curl: ['curl'],
+};
 const NEEDED_BY_SUITE = { browser: { chromium: ['chromium'] }, fault: { ...NEEDED, faketime: ['faketime'] } };
 
 const POLICY = '/usr/sbin/policy-rc.d';
@@ -31,7 +37,9 @@ export async function installSystemPackages(suite) {
 
 function missingBinaries(needed) {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'];
-  return Object.keys(needed).filter((binary) => !folders.some((folder) => isExecutable(join(folder, binary))));
+  return Object.keys(needed).filter(
+    (binary) => !existsSync(resolve('/nowhere', binary)) && !folders.some((folder) => isExecutable(join(folder, binary))),
+  );
 }
 
 function isExecutable(file) {

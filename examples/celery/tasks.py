@@ -1,5 +1,6 @@
 """A Celery worker whose task asks a user and waits, over crashes of either. With Redis on its default port, in this folder:
 
+    pip install ../../clients/python                                # or PYTHONPATH=../../clients/python
     npm --prefix ../.. start                                        # the service, to which users connect
     celery -A tasks worker --pool threads --concurrency 20          # a worker; start as many as you like
     python3 enqueue.py ann 1.4.0                                    # a task that asks ann
@@ -19,7 +20,7 @@ import time
 
 from celery import Celery, Task
 
-from confirmations import Notifications, Unavailable
+from websocket_manager import Notifications, Unavailable
 
 HOLD = float(os.environ.get("HOLD", 60))
 STAGE_SECONDS = float(os.environ.get("STAGE_SECONDS", 1))

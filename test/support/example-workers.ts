@@ -5,6 +5,7 @@ import { Program } from './child-program.js';
 import { findBinary } from './system.js';
 
 const BULLMQ = fileURLToPath(new URL('../../examples/bullmq/', import.meta.url));
+const PYTHON_CLIENT = fileURLToPath(new URL('../../../clients/python/', import.meta.url));
 const CELERY = fileURLToPath(new URL('../../examples/celery/', import.meta.url));
 
 /** `examples/bullmq` on one Redis. */
@@ -74,6 +75,7 @@ export class CeleryWorkers {
       // The python3 beside it is the one that celery was installed for.
       PATH: [dirname(findBinary('celery') ?? ''), process.env.PATH ?? ''].join(delimiter),
       PYTHONDONTWRITEBYTECODE: '1',
+      PYTHONPATH: PYTHON_CLIENT,
       REDIS_URL: this.redisUrl,
       NOTIFICATIONS_URL: this.service.url,
       NOTIFICATIONS_API_KEY: this.service.apiKey ?? '',

@@ -1,16 +1,19 @@
 """The notification service for a worker: its REST routes over the standard library's HTTP client.
 
-Every call may be repeated: a question has a key, a heartbeat is a lease, progress is a state. So whatever goes wrong on
-the way (no connection, a lost reply, 503 while a node or its store is away) is answered by the same call again, for
-`patience` seconds; then `Unavailable` is raised. What the service refuses (4xx) it would refuse again: `Refused`.
+Every call may be repeated: a confirmation has a key, a heartbeat is a lease, progress is a state. After a fault on the way
+(no connection, a lost reply, 503 while a node or its store is away) the same call is made again for `patience` seconds.
+Then `Unavailable` is raised. What the service refuses (4xx) it would refuse again: `Refused`.
 """
 
 import http.client
 import json
 import random
+import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -58,18 +61,42 @@ class Notifications:
         self.send(user_id, {"type": "task_progress", "task_id": task_id, "progress": progress, "message": message})
 
     def heartbeat(self, user_id: str, task_id: str, interval: float = 30, ttl: float = 120) -> None:
-        """The service beats every `interval` seconds until `ttl` is over: repeat it while you live."""
+        """The service sends a heartbeat every `interval` seconds until `ttl` is over. Repeat it while the task runs."""
         lease = {"user_id": user_id, "interval": interval, "ttl": ttl}
         self._call("POST", f"/ws/tasks/{quote(task_id, safe='')}/heartbeat", lease)
 
+    @contextmanager
+    def heartbeats(self, user_id: str, task_id: str, interval: float = 30, ttl: float = 120) -> Iterator[None]:
+        """Renews the heartbeat's lease in a thread of its own while the block runs, and stops the heartbeat after it."""
+        ended = threading.Event()
+
+        def renew() -> None:
+            while not ended.wait(ttl / 3):
+                try:
+                    self.heartbeat(user_id, task_id, interval, ttl)
+                except (Unavailable, Refused):
+                    continue  # the lease ends by itself, and the next turn begins another
+
+        self.heartbeat(user_id, task_id, interval, ttl)
+        thread = threading.Thread(target=renew, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            self.stop_heartbeat(task_id)
+
     def stop_heartbeat(self, task_id: str) -> None:
         self._call("DELETE", f"/ws/tasks/{quote(task_id, safe='')}/heartbeat")
+
+    def cancel(self, task_id: str, reason: str | None = None) -> None:
+        self._call("POST", f"/ws/tasks/{quote(task_id, safe='')}/cancel", {"reason": reason} if reason else {})
 
     def is_cancelled(self, task_id: str) -> bool:
         try:
             return bool(self._call("GET", f"/ws/tasks/{quote(task_id, safe='')}")["cancelled"])
         except Refused as refused:
-            if refused.code == "NOT_FOUND":  # nobody has named it yet
+            if refused.code == "NOT_FOUND":  # no call has named it yet
                 return False
             raise
 
