@@ -1,7 +1,15 @@
 /** The metrics of this node: of this process, or of all workers that share its port. */
 import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
-import { AggregatorRegistry, Gauge, collectDefaultMetrics, type PrometheusContentType, type Registry } from 'prom-client';
+import {
+  AggregatorRegistry,
+  Counter,
+  Gauge,
+  collectDefaultMetrics,
+  type PrometheusContentType,
+  type Registry,
+} from 'prom-client';
 import { NotificationError, NotificationMetrics } from '../notification/index.js';
+import { Logs } from './logs.js';
 import { PrimaryLink } from './primary-link.js';
 
 /** How often the event loop's lag is sampled. prom-client's 10 ms cost a node that idles half of all it does. */
@@ -14,10 +22,21 @@ export class NodeMetrics {
 
   constructor(
     { registry }: NotificationMetrics,
+    logs: Logs,
     @Optional() @Inject(PrimaryLink) private readonly link: PrimaryLink | undefined,
   ) {
     this.own = registry;
     collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_SAMPLE_MS });
+    new Counter({
+      name: 'log_lines_lost_total',
+      help: 'Lines that a log could not take, by log',
+      labelNames: ['log'],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const [log, lost] of logs.lost) this.inc({ log }, lost);
+      },
+    });
     link?.on('node:read-metrics', (id) => {
       void registry.getMetricsAsJSON().then((metrics) => link.send({ type: 'node:metrics', id, metrics }));
     });

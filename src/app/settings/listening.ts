@@ -26,7 +26,8 @@ export const listening = {
   WEBSOCKET_WORKERS: {
     ...whole('a number of processes; more than 1 need the redis engine', 1, 1024),
     default: '1',
-    about: 'Processes that share the port. More than one need the Redis engine.',
+    about:
+      'Processes that share the port and count as one node: limit of connections, status, health, metrics. More than one need the Redis engine.',
   },
   WEBSOCKET_COMPRESSION: { ...onOff(), option: 'compression', about: 'Whether permessage-deflate is negotiated.' },
   WEBSOCKET_DOCS: {
