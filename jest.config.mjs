@@ -4,7 +4,7 @@ import './scripts/jest-esm.mjs';
 
 export default {
   testEnvironment: 'node',
-  roots: ['<rootDir>/test'],
+  roots: ['<rootDir>/test', '<rootDir>/examples'],
   testMatch: ['**/*.test.ts'],
   testPathIgnorePatterns: ['/soak/', '/fault/', '/browser/'],
   extensionsToTreatAsEsm: ['.ts'],

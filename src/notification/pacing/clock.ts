@@ -23,7 +23,7 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonicMs,
   after(delayMs, callback) {
-    const timer = setTimeout(callback, Math.min(delayMs, LONGEST_TIMEOUT_MS)).unref();
+    const timer = setTimeout(callback, Math.min(Math.ceil(delayMs), LONGEST_TIMEOUT_MS)).unref();
     return { cancel: () => clearTimeout(timer) };
   },
   every(intervalMs, callback) {

@@ -1,34 +1,30 @@
 /** One timer for the next moment at which something is due. */
-import { clearTimeout, monotonicMs, setTimeout } from '../../pacing/time-source.js';
-
-/** Timers reach no further than 24 days. */
-const LONGEST_MS = 86_400_000;
+import { systemClock, type Clock, type ClockTimer } from '../../pacing/clock.js';
 
 export class DeadlineTimer {
-  private timer: NodeJS.Timeout | undefined;
+  private timer: ClockTimer | undefined;
   private armedFor: number | null = null;
 
-  constructor(private readonly onDue: (moment: number) => void) {}
+  constructor(
+    private readonly onDue: (moment: number) => void,
+    private readonly clock: Clock = systemClock,
+  ) {}
 
-  /** @param moment of `monotonicMs`; `null`: nothing is due */
+  /** @param moment of the clock's `monotonicMs`; `null`: nothing is due */
   arm(moment: number | null): void {
     if (moment === this.armedFor) return;
     this.stop();
     if (moment === null) return;
     this.armedFor = moment;
-    this.timer = setTimeout(
-      () => {
-        this.stop();
-        if (monotonicMs() >= moment) this.onDue(moment);
-        else this.arm(moment);
-      },
-      Math.min(Math.max(Math.ceil(moment - monotonicMs()), 0), LONGEST_MS),
-    );
-    this.timer.unref();
+    this.timer = this.clock.after(Math.max(moment - this.clock.monotonicMs(), 0), () => {
+      this.stop();
+      if (this.clock.monotonicMs() >= moment) this.onDue(moment);
+      else this.arm(moment);
+    });
   }
 
   stop(): void {
-    clearTimeout(this.timer);
+    this.timer?.cancel();
     this.armedFor = null;
   }
 }

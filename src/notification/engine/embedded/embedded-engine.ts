@@ -6,7 +6,7 @@
  *  - `StoreClient` gives E1 and E4, the store's transactions give E2 and E3, `DecisionCursor` gives E5.
  */
 import { EngineUnavailableError } from '../../notification.errors.js';
-import { clearInterval, setInterval } from '../../pacing/time-source.js';
+import { systemClock, type Clock, type ClockTimer } from '../../pacing/clock.js';
 import { NOTHING_TO_READ, type EngineReading } from '../deadlines.js';
 import { Emitter, type EngineLogger } from '../emitter.js';
 import type { ClusterStatus, Counts, Engine, EngineHandler, Waiting } from '../engine.js';
@@ -41,18 +41,30 @@ export class EmbeddedEngine implements Engine {
   private readonly cursor: DecisionCursor;
   private readonly emitter: Emitter;
   private readonly reading: EngineReading;
-  private readonly deadlines = new DeadlineTimer((moment) => this.onDue(moment));
+  private readonly deadlines: DeadlineTimer;
+  private readonly clock: Clock;
   private readonly logger: EngineLogger;
   private readonly purgeEveryMs: number;
   private readonly hasWebhook: boolean;
   private applying = false;
   private closing: Promise<void> | undefined;
-  private timers: ReturnType<typeof setInterval>[] = [];
+  private readonly timers: ClockTimer[] = [];
   /** More deadlines passed while nothing ran than the start could apply. They wait until all listeners exist. */
   private holdsDeadlines = false;
 
   constructor(options: EmbeddedEngineOptions) {
-    const { dataDir, settings, logger, reading = NOTHING_TO_READ, reserveBytes = RESERVE_BYTES, newWorker } = options;
+    const {
+      dataDir,
+      settings,
+      logger,
+      reading = NOTHING_TO_READ,
+      reserveBytes = RESERVE_BYTES,
+      newWorker,
+      gatherMs,
+      clock = systemClock,
+    } = options;
+    this.clock = clock;
+    this.deadlines = new DeadlineTimer((moment) => this.onDue(moment), clock);
     const { retentionMs, historySize, historyTtlMs, maxConnectionsPerUser, maxPendingPerUser, webhookEvents = [] } = settings;
     this.reading = reading;
     this.hasWebhook = webhookEvents.length > 0;
@@ -77,12 +89,13 @@ export class EmbeddedEngine implements Engine {
         error: (message) => this.logger.error(message),
       },
       newWorker,
+      gatherMs,
     );
     this.cursor = new DecisionCursor(this.client, (row) =>
       this.emitter.emit((handler) => handler.onDecided(toConfirmation(row))),
     );
-    this.confirmations = new StoredConfirmations(this.client, reading);
-    this.tasks = new StoredTasks(this.client);
+    this.confirmations = new StoredConfirmations(this.client, reading, clock);
+    this.tasks = new StoredTasks(this.client, clock);
     this.broker = new LocalBroker(this.client, this.emitter);
     this.presence = new LocalPresence(maxConnectionsPerUser, this.emitter, () => this.client.checkOpen());
     this.revocations = new StoredRevocations(this.client, this.emitter);
@@ -130,7 +143,7 @@ export class EmbeddedEngine implements Engine {
   }
 
   private async end(): Promise<void> {
-    for (const timer of this.timers) clearInterval(timer);
+    for (const timer of this.timers) timer.cancel();
     this.deadlines.stop();
     // In turn: after the calls under way, whose decisions are emitted by then.
     this.quietly(
@@ -197,7 +210,7 @@ export class EmbeddedEngine implements Engine {
   }
 
   private every(periodMs: number, what: string, work: () => Promise<void>): void {
-    this.timers.push(setInterval(() => this.quietly(what, work()), periodMs).unref());
+    this.timers.push(this.clock.every(periodMs, () => this.quietly(what, work())));
   }
 
   /** For work without a caller. It is repeated anyway; a failure is logged. */

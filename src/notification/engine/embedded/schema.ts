@@ -119,7 +119,8 @@ const namesIn = (sql: string): (string | undefined)[] =>
 export async function openStore(dataDir: string, openDatabase: (path: string) => Promise<Sqlite>): Promise<Sqlite> {
   if (dataDir === ':memory:') {
     const database = await openDatabase(dataDir);
-    createTables(database);
+    // A test's database in memory is opened again after a simulated crash.
+    if (database.prepare<{ user_version: number }>('PRAGMA user_version').get()?.user_version === 0) createTables(database);
     return database;
   }
   const file = join(dataDir, 'notifications.db');

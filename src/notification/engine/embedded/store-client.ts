@@ -30,6 +30,7 @@ import type {
   RemoteStore,
   Operations,
   StoreOptions,
+  StoreThread,
   ToWorker,
 } from './store-protocol.js';
 import { Date, clearTimeout, performance, setImmediate, setTimeout } from '../../pacing/time-source.js';
@@ -63,7 +64,7 @@ export interface StoreListener {
 
 type Phase =
   | { name: 'idle' }
-  | { name: 'running'; worker: Worker; underWay: Entry[] | undefined; flush: NodeJS.Immediate | NodeJS.Timeout | undefined }
+  | { name: 'running'; worker: StoreThread; underWay: Entry[] | undefined; flush: NodeJS.Immediate | NodeJS.Timeout | undefined }
   | { name: 'healing'; timer: NodeJS.Timeout | undefined }
   | { name: 'closed' };
 
@@ -87,6 +88,7 @@ export class StoreClient {
     private readonly reading: EngineReading,
     private readonly listener: StoreListener,
     private readonly newWorker = newStoreWorker,
+    private readonly gatherMs = GATHER_MS,
   ) {}
 
   /** @throws ConfigurationError when the store cannot be used */
@@ -165,7 +167,7 @@ export class StoreClient {
 
   private flushSoon(): NodeJS.Immediate | NodeJS.Timeout {
     const { at, wasBusy } = this.lastBatch;
-    const waitMs = wasBusy ? at + GATHER_MS - performance.now() : 0;
+    const waitMs = wasBusy ? at + this.gatherMs - performance.now() : 0;
     return waitMs > 0 ? setTimeout(() => this.flush(), waitMs) : setImmediate(() => this.flush());
   }
 
@@ -290,12 +292,12 @@ export class StoreClient {
     });
   }
 
-  private post(worker: Worker, message: ToWorker): void {
+  private post(worker: StoreThread, message: ToWorker): void {
     worker.postMessage(message);
   }
 }
 
-export function newStoreWorker(options: StoreOptions): Worker {
+export function newStoreWorker(options: StoreOptions): StoreThread {
   const file = fileURLToPath(new URL('./store.worker.js', import.meta.url));
   return new Worker(file, { workerData: options, execArgv: [] });
 }

@@ -116,3 +116,13 @@ export type FromWorker =
   | Opened
   | { type: 'refused'; failure: Failure }
   | { type: 'outcomes'; outcomes: CallOutcome[]; nextDue: number | null; warnings: string[] };
+
+/** The store as the main thread sees it: a worker thread, which ends with `exit`. */
+export interface StoreThread {
+  postMessage(message: ToWorker): void;
+  terminate(): unknown;
+  on(event: 'message', listener: (message: FromWorker) => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'exit', listener: () => void): unknown;
+  once(event: 'exit', listener: () => void): unknown;
+}

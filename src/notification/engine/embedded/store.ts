@@ -20,6 +20,7 @@ import { openStore, wideModes } from './schema.js';
 import { RESULT, SqliteError, type Sqlite, type Statement } from './sqlite.js';
 import type { Call, CallOutcome, Failure, Opened, Operations, OperationName, StoreOptions } from './store-protocol.js';
 import { TaskStore } from './task-store.js';
+import type { Clock } from '../../pacing/clock.js';
 import { monotonicMs } from '../../pacing/time-source.js';
 
 /** What stores something new, and is refused while there is no room. */
@@ -48,10 +49,10 @@ export class Store {
   private readonly keepUntil: Statement<never>;
   private readonly retentionMs: number;
 
-  static async open(options: StoreOptions, openDatabase: (path: string) => Promise<Sqlite>): Promise<Store> {
+  static async open(options: StoreOptions, openDatabase: (path: string) => Promise<Sqlite>, clock?: Clock): Promise<Store> {
     const database = await openStore(options.dataDir, openDatabase);
     const isCopy = options.dataDir !== ':memory:' && checkFolder(database, options.dataDir);
-    const store = new Store(database, options);
+    const store = new Store(database, options, clock);
     if (isCopy) store.warnings.push(COPIED);
     return store;
   }
@@ -59,8 +60,9 @@ export class Store {
   private constructor(
     private readonly database: Sqlite,
     { dataDir, settings, reserveBytes }: StoreOptions,
+    clock?: Clock,
   ) {
-    this.ledger = new Ledger(readCounters(database));
+    this.ledger = new Ledger(readCounters(database), clock);
     this.reserve = new DiskReserve(dataDir, dataDir === ':memory:' ? 0 : reserveBytes);
     this.retentionMs = settings.retentionMs;
     this.warnings.push(...wideModes(dataDir));

@@ -1,6 +1,6 @@
 /** Confirmations, as the main thread offers them: rows of the store become confirmations here. */
 import { canonicalize } from '../../../protocol/canonical-json.js';
-import { monotonicMs } from '../../pacing/time-source.js';
+import type { Clock } from '../../pacing/clock.js';
 import type {
   Confirmation,
   ConfirmationQuery,
@@ -21,6 +21,7 @@ export class StoredConfirmations implements ConfirmationStore {
   constructor(
     private readonly client: StoreClient,
     private readonly reading: EngineReading,
+    private readonly clock: Clock,
   ) {}
 
   async open({ prompt, ...request }: OpenRequest): Promise<OpenResult> {
@@ -57,7 +58,7 @@ export class StoredConfirmations implements ConfirmationStore {
     arrival: Arrival | undefined,
     call: (arrivedAt: number) => Promise<DecideRow>,
   ): Promise<DecideResult> {
-    const arrivedAt = arrival?.earliest ?? monotonicMs();
+    const arrivedAt = arrival?.earliest ?? this.clock.monotonicMs();
     for (;;) {
       const calling = call(arrivedAt);
       // Calls keep their order: no later call can apply the deadline before this one is carried out.

@@ -1,18 +1,21 @@
 /** Tasks, as the main thread offers them: rows of the store become tasks here. */
-import { monotonicMs } from '../../pacing/time-source.js';
+import type { Clock } from '../../pacing/clock.js';
 import type { CancelRequest, CancelResult, ResumeResult, Task, TaskStore } from '../task-store.js';
 import { toTask } from './rows.js';
 import type { StoreClient } from './store-client.js';
 
 export class StoredTasks implements TaskStore {
-  constructor(private readonly client: StoreClient) {}
+  constructor(
+    private readonly client: StoreClient,
+    private readonly clock: Clock,
+  ) {}
 
   async claim(taskId: string, userId: string): Promise<Task> {
     return toTask(await this.client.store.claimTask(taskId, userId));
   }
 
   async cancel({ arrival, ...request }: CancelRequest): Promise<CancelResult> {
-    const cancelling = this.client.store.cancelTask(request, arrival?.earliest ?? monotonicMs());
+    const cancelling = this.client.store.cancelTask(request, arrival?.earliest ?? this.clock.monotonicMs());
     arrival?.handedOver();
     const result = await cancelling;
     if (!result) return { status: 'not_found' };

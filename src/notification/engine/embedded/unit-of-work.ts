@@ -5,7 +5,7 @@
 import type { Task } from '../engine.js';
 import type { ConfirmationRow } from './rows.js';
 import { StoreClock } from './store-clock.js';
-import { monotonicMs } from '../../pacing/time-source.js';
+import { systemClock, type Clock } from '../../pacing/clock.js';
 
 export type StoreEvent =
   | { kind: 'opened' | 'decided' | 'expiring'; row: ConfirmationRow }
@@ -36,12 +36,18 @@ export class Ledger {
   private marked: Counters;
   private read: ReadStamp = { until: 0, servingSince: Infinity };
   /** Deadlines up to this monotonic moment passed while nothing ran. */
-  private readonly startedAt = monotonicMs();
+  private readonly startedAt: number;
+  readonly clock: StoreClock;
 
   constructor(
     readonly counters: Counters,
-    readonly clock = new StoreClock(),
+    clock: Clock = systemClock,
   ) {
+    this.clock = new StoreClock(
+      () => clock.now(),
+      () => clock.monotonicMs(),
+    );
+    this.startedAt = clock.monotonicMs();
     this.marked = { ...counters };
     this.tick(this.read);
   }

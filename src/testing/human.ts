@@ -1,0 +1,96 @@
+/** A person in a test of an application's own questions: is shown what a device shows, and answers, or does not. */
+import type { INestApplicationContext } from '@nestjs/common';
+import type { GivenAnswer } from '../notification/confirmation/answer.js';
+import { NotificationService } from '../notification/notification.service.js';
+import type { TaskStepResult } from '../protocol/messages.js';
+import { Device, type SentMessage } from './device.js';
+
+/** An answer: `proceed`, or the `choice` that was pressed, and what was filled in. */
+export type HumanAnswer = Omit<GivenAnswer, 'digest'>;
+
+export class Human {
+  /** Prompts that this person has answered or left. */
+  private readonly handled = new Set<string>();
+
+  private constructor(
+    readonly userId: string,
+    private readonly device: Device,
+    private readonly service: NotificationService,
+  ) {}
+
+  /**
+   * Connects a device of the user, in the same process: no port, no socket. It is shown what is pending, as every device is.
+   *
+   * @param host a testing module, or an application; it is initialised where it has not been
+   * @example
+   * const human = await Human.of(moduleRef, 'ann');
+   */
+  static async of(host: INestApplicationContext, userId: string): Promise<Human> {
+    await host.init();
+    const service = host.get(NotificationService, { strict: false });
+    return new Human(userId, await Device.connect(host, userId), service);
+  }
+
+  /** Everything that the person's device was sent, in order. */
+  get messages(): readonly SentMessage[] {
+    return this.device.messages;
+  }
+
+  /**
+   * Waits for the next prompt and answers it.
+   *
+   * @returns the prompt
+   * @throws InvalidAnswerError where the prompt does not allow the answer, AlreadyResolvedError where it came too late,
+   *   Error after 2 s without a prompt
+   * @example await human.answersNext({ choice: 'go' });
+   */
+  async answersNext(answer: HumanAnswer): Promise<TaskStepResult> {
+    const prompt = await this.next();
+    const by = { userId: this.userId, scope: [this.userId], via: 'websocket' };
+    await this.service.answer(prompt.callback_id, by, { ...answer, digest: prompt.digest });
+    this.handled.add(prompt.callback_id);
+    return prompt;
+  }
+
+  /** Waits for the next prompt and leaves it unanswered; the one after it is the next then. @returns the prompt */
+  async ignores(): Promise<TaskStepResult> {
+    const prompt = await this.next();
+    this.handled.add(prompt.callback_id);
+    return prompt;
+  }
+
+  /** Waits until the person is shown a prompt of the task, or was shown one. @returns the prompt */
+  async shown(taskId: string): Promise<TaskStepResult> {
+    const matches = (message: SentMessage): boolean => isPrompt(message) && message.task_id === taskId;
+    return (await this.device.next(`a prompt of task ${taskId}`, matches)) as unknown as TaskStepResult;
+  }
+
+  /** Waits until the person is sent a message of the type, or was sent one. @returns the message */
+  receives(type: string): Promise<SentMessage> {
+    return this.device.next(`a message of type ${type}`, (message) => message.type === type);
+  }
+
+  /** Cancels a task. @throws NotFoundError for a task that is not the user's */
+  async cancels(taskId: string, reason?: string): Promise<void> {
+    await this.service.cancel({ taskId, scope: [this.userId], cancelledBy: this.userId, reason, allowUnknown: false });
+  }
+
+  /** Disconnects the device. What is asked from now on waits for the next one. */
+  leaves(): void {
+    this.device.disconnect();
+  }
+
+  private async next(): Promise<TaskStepResult> {
+    const matches = (message: SentMessage): boolean => isPrompt(message) && this.isOpen(message.callback_id);
+    return (await this.device.next('a prompt', matches)) as unknown as TaskStepResult;
+  }
+
+  private isOpen(callbackId: string): boolean {
+    const isResolved = ({ type, callback_id: id }: SentMessage): boolean => type === 'confirmation_resolved' && id === callbackId;
+    return !this.handled.has(callbackId) && !this.device.messages.some(isResolved);
+  }
+}
+
+function isPrompt(message: SentMessage): message is SentMessage & TaskStepResult {
+  return message.type === 'task_step_result';
+}
