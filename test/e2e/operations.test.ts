@@ -22,7 +22,7 @@ describe('the log of a service', () => {
     await client.next({ type: 'confirmation_resolved' });
     await client.close();
     await service.stop();
-    const lines = output.split('\n').filter((line) => /Endpoint|Dispatcher/.test(line));
+    const lines = output.split('\n').filter((line) => /WebSocketServer|Dispatcher/.test(line));
     const levelsOf = (text: string): unknown[] =>
       lines.filter((line) => line.includes(text)).map((line) => (JSON.parse(line) as { level: number }).level);
     expect({
