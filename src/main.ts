@@ -1,22 +1,20 @@
 /** Boot, nothing else: reads the settings (the environment, and `.env` for what it does not say), starts the service, stops it on SIGTERM and SIGINT. */
 import { existsSync } from 'node:fs';
 import 'reflect-metadata';
-import { readConfig, type AppConfig } from './app/app.config.js';
+import { readConfig } from './app/app.config.js';
 import { startApp } from './app/app.js';
 import { ConfigurationError, printable, resolveOptions } from './notification/index.js';
 import { isFirst, runWorkers } from './app/cluster.js';
 
-try {
+async function bootstrap(): Promise<void> {
   if (existsSync('.env')) process.loadEnvFile('.env');
   const config = readConfig(process.env);
-  if (config.workers > 1 && isFirst()) runWorkers(config.workers, resolveOptions(config.notification).maxConnections);
-  else await serve(config);
-} catch (error) {
-  fail(error);
-}
-
-async function serve(config: Readonly<AppConfig>): Promise<void> {
+  if (config.workers > 1 && isFirst()) {
+    runWorkers(config.workers, resolveOptions(config.notification).maxConnections);
+    return;
+  }
   const app = await startApp(config);
+  // Not `enableShutdownHooks()`: it ends the process by the signal, and a clean stop has the exit code 0.
   let stopping = false;
   const stop = (): void => {
     if (stopping) return;
@@ -37,3 +35,5 @@ function fail(error: unknown): never {
   );
   process.exit(1);
 }
+
+await bootstrap().catch(fail);
