@@ -15,7 +15,6 @@ import { acknowledgedFrame } from './subscription/redelivery.js';
 import {
   confirmationResult,
   expiringMessage,
-  isDecided,
   promptMessage,
   resolvedMessage,
   type ConfirmationResult,
@@ -23,7 +22,15 @@ import {
 import { toSeconds } from '../protocol/time.js';
 import { OutboundFrame } from './connection/frame.js';
 import type { Hub } from './connection/hub.js';
-import type { AcknowledgedMessage, Confirmation, EngineHandler, Publication, StreamPosition, Task } from './engine/engine.js';
+import type {
+  AcknowledgedMessage,
+  Confirmation,
+  Decided,
+  EngineHandler,
+  Publication,
+  StreamPosition,
+  Task,
+} from './engine/engine.js';
 import type { NotificationMetrics } from './notification.metrics.js';
 import type { Delivery } from './subscription/delivery.js';
 import type { PendingPrompts } from './subscription/pending-prompts.js';
@@ -77,8 +84,7 @@ export class Dispatcher implements EngineHandler {
     this.metrics.messagesSent.inc(reached);
   }
 
-  onDecided(confirmation: Confirmation): void {
-    if (!isDecided(confirmation)) throw new TypeError(`decision event without a decision: ${confirmation.callbackId}`);
+  onDecided(confirmation: Decided): void {
     const { callbackId, decision } = confirmation;
     this.metrics.confirmationsDecided.inc({ outcome: decision.outcome });
     if (decision.outcome === 'timed_out') {

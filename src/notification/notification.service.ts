@@ -25,7 +25,7 @@ import type { GivenAnswer } from './confirmation/answer.js';
 import { Acknowledgements } from './subscription/acknowledgements.js';
 import { Confirmations, type Answerer } from './confirmation/confirmations.js';
 import { identifier, type AskRequest, type NotifyUserOptions } from './confirmation/prepare-request.js';
-import type { ConfirmationResult, Decided } from './confirmation/presentation.js';
+import type { ConfirmationResult } from './confirmation/presentation.js';
 import { Hub } from './connection/hub.js';
 import { turnsTaken } from './pacing/write-scheduler.js';
 import { Dispatcher, type DecisionEvent } from './dispatcher.js';
@@ -36,6 +36,7 @@ import {
   type ClusterStatus,
   type Confirmation,
   type ConfirmationQuery,
+  type Decided,
   type Device,
   type Page,
   type UserPresence,

@@ -1,5 +1,5 @@
 import { CallbackRegistry } from '../../src/notification/confirmation/callback-registry.js';
-import type { Decided } from '../../src/notification/confirmation/presentation.js';
+import type { Decided } from '../../src/notification/engine/confirmation-store.js';
 
 const decided = (callbackId: string): Decided => ({ callbackId }) as Decided;
 

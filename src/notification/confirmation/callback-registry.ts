@@ -1,7 +1,7 @@
 /**
  * The callback registry: who on this node waits for which prompt. Nothing here decides anything.
  */
-import type { Decided } from './presentation.js';
+import type { Decided } from '../engine/confirmation-store.js';
 
 export interface Waiter {
   /** Resolves with the decided confirmation, `undefined` when the waiting time is over; rejects when the registry closes. */

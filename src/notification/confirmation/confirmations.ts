@@ -9,7 +9,16 @@ import { Logger } from '@nestjs/common';
 import { LONGEST_TIMEOUT_MS } from '../pacing/clock.js';
 import { readWhenAvailable } from '../engine/retry-while-unavailable.js';
 import type { Arrival } from '../engine/deadlines.js';
-import type { Confirmation, ConfirmationQuery, ConfirmationStore, DecideResult, Page, Scope } from '../engine/engine.js';
+import {
+  isDecided,
+  type Decided,
+  type Confirmation,
+  type ConfirmationQuery,
+  type ConfirmationStore,
+  type DecideResult,
+  type Page,
+  type Scope,
+} from '../engine/engine.js';
 import {
   AlreadyResolvedError,
   ConfirmationLostError,
@@ -20,7 +29,7 @@ import {
 } from '../notification.errors.js';
 import { checkAnswer, readAnswer, type GivenAnswer } from './answer.js';
 import { prepare, type AskDefaults, type AskRequest } from './prepare-request.js';
-import { confirmationResult, confirmationView, isDecided, type ConfirmationResult, type Decided } from './presentation.js';
+import { confirmationResult, confirmationView, type ConfirmationResult } from './presentation.js';
 import { CallbackRegistry, type Waiter } from './callback-registry.js';
 import { clearTimeout, delay, monotonicMs, setTimeout } from '../pacing/time-source.js';
 
@@ -266,7 +275,7 @@ export class Confirmations {
       try {
         const result = await this.store.withdraw({ callbackId, scope: 'all', reason });
         const isOurs = result.status === 'accepted' || (result.status === 'repeated' && unsure);
-        if (isOurs && isDecided(result.confirmation)) onWithdrawn?.(result.confirmation);
+        if (isOurs) onWithdrawn?.(result.confirmation);
         return;
       } catch (error) {
         if (!(error instanceof EngineUnavailableError)) {
@@ -286,7 +295,6 @@ const storable = (text: string): string => text.replace(/\0|\p{Surrogate}/gu, '\
 function outcomeOf(result: DecideResult, callbackId: string): Settled {
   if (result.status === 'not_found') throw new NotFoundError('confirmation', callbackId);
   const { confirmation } = result;
-  if (!isDecided(confirmation)) throw new EngineUnavailableError('the engine reported a decision and gave none');
   if (result.status === 'already_resolved') throw new AlreadyResolvedError(confirmationView(confirmation));
   return { confirmation, isNew: result.status === 'accepted' };
 }

@@ -1,7 +1,7 @@
 /**
  * What others get to see of a confirmation: the prompt's frame, its REST view, the caller's result.
  */
-import type { Confirmation, Decision } from '../engine/engine.js';
+import type { Confirmation, Decided } from '../engine/engine.js';
 import type { ConfirmationExpiring, ConfirmationResolved, ConfirmationView, TaskStepResult } from '../../protocol/messages.js';
 import type { JsonObject, Outcome } from '../../protocol/confirmation.js';
 import { toSeconds } from '../../protocol/time.js';
@@ -121,11 +121,4 @@ export function confirmationResult({ callbackId, decision }: Decided): Confirmat
   const { outcome, proceed, feedback, choice, values, answeredBy, via } = decision;
   const answeredAt = outcome === 'answered' ? decision.decidedAt : undefined;
   return { proceed, feedback, choice, values, outcome, answeredBy, answeredAt, via, callbackId };
-}
-
-/** A confirmation that is known to be decided. */
-export type Decided = Confirmation & { decision: Decision };
-
-export function isDecided(confirmation: Confirmation): confirmation is Decided {
-  return confirmation.decision !== undefined;
 }

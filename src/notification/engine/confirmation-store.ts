@@ -61,9 +61,6 @@ export interface OpenResult {
 }
 
 export interface Decision {
-  callbackId: string;
-  userId: string;
-  taskId: string;
   outcome: Outcome;
   proceed: boolean;
   feedback?: string;
@@ -79,7 +76,7 @@ export interface Decision {
   reason?: string;
 }
 
-export interface Confirmation {
+interface ConfirmationBase {
   callbackId: string;
   userId: string;
   taskId: string;
@@ -89,10 +86,21 @@ export interface Confirmation {
   /** `null`: there is no deadline. */
   expiresAt: number | null;
   onTimeout: OnTimeout;
-  state: ConfirmationState;
-  /** Present exactly when `state` is not `pending`. */
-  decision?: Decision;
 }
+
+export interface Pending extends ConfirmationBase {
+  state: 'pending';
+  decision?: undefined;
+}
+
+export interface Decided extends ConfirmationBase {
+  state: Outcome;
+  decision: Decision;
+}
+
+export type Confirmation = Pending | Decided;
+
+export const isDecided = (confirmation: Confirmation): confirmation is Decided => confirmation.state !== 'pending';
 
 export interface DecideRequest {
   callbackId: string;
@@ -119,7 +127,7 @@ export interface WithdrawRequest {
 
 /** `accepted`: this call decided. `repeated`: an equal call of the same user decided before. */
 export type DecideResult =
-  { status: 'accepted' | 'repeated' | 'already_resolved'; confirmation: Confirmation } | { status: 'not_found' };
+  { status: 'accepted' | 'repeated' | 'already_resolved'; confirmation: Decided } | { status: 'not_found' };
 
 export interface ConfirmationQuery {
   scope: Scope;

@@ -6,13 +6,13 @@
  *      `onGap` says that events may have been lost; the handler then re-reads what it waits for.
  */
 import type { AcknowledgedMessage, Publication, StreamPosition } from './broker.js';
-import type { Confirmation } from './confirmation-store.js';
+import type { Confirmation, Decided } from './confirmation-store.js';
 import type { Task } from './task-store.js';
 
 /** Implemented by the dispatcher. Its methods must not throw. */
 export interface EngineHandler {
   onOpened(confirmation: Confirmation): void;
-  onDecided(confirmation: Confirmation): void;
+  onDecided(confirmation: Decided): void;
   /** 80 % of the confirmation's time has passed. */
   onExpiring(confirmation: Confirmation): void;
   /** A task was cancelled, or resumed (`cancelled: false`). */

@@ -15,7 +15,7 @@ import { DecisionCursor } from './decision-cursor.js';
 import { RESERVE_BYTES, type EmbeddedEngineOptions } from './embedded-options.js';
 import { LocalBroker } from './local-broker.js';
 import { LocalPresence } from './local-presence.js';
-import { toConfirmation } from './rows.js';
+import { toConfirmation, toDecided } from './rows.js';
 import { StoreClient } from './store-client.js';
 import type { Opened } from './store-protocol.js';
 import { StoredConfirmations } from './stored-confirmations.js';
@@ -92,7 +92,7 @@ export class EmbeddedEngine implements Engine {
       gatherMs,
     );
     this.cursor = new DecisionCursor(this.client, (row) =>
-      this.emitter.emit((handler) => handler.onDecided(toConfirmation(row))),
+      this.emitter.emit((handler) => handler.onDecided(toDecided(row))),
     );
     this.confirmations = new StoredConfirmations(this.client, reading, clock);
     this.tasks = new StoredTasks(this.client, clock);
@@ -164,7 +164,7 @@ export class EmbeddedEngine implements Engine {
         return this.emitWebhookEvents();
       case 'decided':
         this.cursor.passed(event.row);
-        this.emitter.emit((handler) => handler.onDecided(toConfirmation(event.row)));
+        this.emitter.emit((handler) => handler.onDecided(toDecided(event.row)));
         return this.emitWebhookEvents();
       case 'task':
         this.emitter.emit((handler) => handler.onTask(event.task));

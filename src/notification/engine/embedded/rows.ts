@@ -6,7 +6,7 @@ import type { JsonObject, OnTimeout, Outcome } from '../../../protocol/confirmat
 import type { WebhookEventName } from '../../../protocol/webhook-events.js';
 import { confirmationEvent, taskEvent } from '../webhook-event.js';
 import { storedVia } from '../via.js';
-import type { Confirmation, DecideResult, Decision, WebhookEvent, OpenRequest, Page, Prompt, Task } from '../engine.js';
+import type { Confirmation, Decided, DecideResult, Decision, WebhookEvent, OpenRequest, Page, Prompt, Task } from '../engine.js';
 
 /** A row of `confirmation`, as far as anybody outside the store reads it. Objects are JSON text. */
 export interface ConfirmationRow {
@@ -86,8 +86,7 @@ export interface EventRow extends Omit<WebhookEvent, 'subject' | 'event'> {
 export type OpenRow = Omit<OpenRequest, 'prompt'> & { prompt: string };
 
 export function toConfirmation(row: ConfirmationRow): Confirmation {
-  const decision = toDecision(row);
-  return {
+  const asked = {
     callbackId: row.callback_id,
     userId: row.user_id,
     taskId: row.task_id,
@@ -96,25 +95,27 @@ export function toConfirmation(row: ConfirmationRow): Confirmation {
     createdAt: row.created_at,
     expiresAt: row.expires_at,
     onTimeout: row.on_timeout,
-    state: row.state,
-    ...(decision && { decision }),
   };
+  const { state } = row;
+  return state === 'pending' ? { ...asked, state } : { ...asked, state, decision: toDecision(row, state) };
 }
 
-function toDecision(row: ConfirmationRow): Decision | undefined {
-  if (row.state === 'pending') return undefined;
+export function toDecided(row: ConfirmationRow): Decided {
+  const confirmation = toConfirmation(row);
+  if (confirmation.state === 'pending') throw new TypeError(`the store calls ${row.callback_id} decided, which is pending`);
+  return confirmation;
+}
+
+function toDecision(row: ConfirmationRow, outcome: Outcome): Decision {
   return {
-    callbackId: row.callback_id,
-    userId: row.user_id,
-    taskId: row.task_id,
-    outcome: row.state,
+    outcome,
     proceed: row.proceed === 1,
     ...(row.feedback !== null && { feedback: row.feedback }),
     ...(row.choice !== null && { choice: row.choice }),
     ...(row.form_values !== null && { values: JSON.parse(row.form_values) as JsonObject }),
     ...(row.answered_by !== null && { answeredBy: row.answered_by }),
     ...(row.reason !== null && { reason: row.reason }),
-    via: storedVia(row.via, row.state),
+    via: storedVia(row.via, outcome),
     decidedAt: row.decided_at ?? row.created_at,
   };
 }
@@ -135,7 +136,7 @@ export function toWebhookEvent({ confirmation, task, event, ...envelope }: Event
 }
 
 export function toDecideResult(result: Exclude<DecideRow, { status: 'waits' }>): DecideResult {
-  return result.status === 'not_found' ? result : { status: result.status, confirmation: toConfirmation(result.row) };
+  return result.status === 'not_found' ? result : { status: result.status, confirmation: toDecided(result.row) };
 }
 
 export function toPage({ rows, cursor }: { rows: ConfirmationRow[]; cursor?: string }): Page<Confirmation> {

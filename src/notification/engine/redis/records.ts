@@ -1,6 +1,7 @@
 /** Confirmations and tasks as they are stored in Redis and as they travel in replies and messages. */
 import type { JsonObject, OnTimeout } from '../../../protocol/confirmation.js';
-import type { Confirmation, Decision, Prompt, Task } from '../engine.js';
+import type { Confirmation, Decided, Decision, Prompt, Task } from '../engine.js';
+import { EngineUnavailableError } from '../../notification.errors.js';
 import { storedVia } from '../via.js';
 import { anyList, fields, number, optional, text } from './reply-decoder.js';
 
@@ -49,7 +50,7 @@ export class ConfirmationRecord {
   toConfirmation(): Confirmation {
     const expires = this.get('expires');
     const state = this.need('state') as Confirmation['state'];
-    const confirmation: Confirmation = {
+    const asked = {
       callbackId: this.need('id'),
       userId: this.need('user'),
       taskId: this.need('task'),
@@ -58,14 +59,10 @@ export class ConfirmationRecord {
       createdAt: Number(this.need('created')),
       expiresAt: expires === undefined ? null : Number(expires),
       onTimeout: this.need('on_timeout') as OnTimeout,
-      state,
     };
-    if (state === 'pending') return confirmation;
+    if (state === 'pending') return { ...asked, state };
     const values = this.get('values');
     const decision: Decision = {
-      callbackId: confirmation.callbackId,
-      userId: confirmation.userId,
-      taskId: confirmation.taskId,
       outcome: state,
       proceed: this.need('proceed') === '1',
       ...withoutUnset({
@@ -78,7 +75,7 @@ export class ConfirmationRecord {
       via: storedVia(this.get('via'), state),
       decidedAt: Number(this.need('decided')),
     };
-    return { ...confirmation, decision };
+    return { ...asked, state, decision };
   }
 
   private get(field: RecordField): string | undefined {
@@ -94,6 +91,12 @@ export class ConfirmationRecord {
 export const record = (reply: unknown): ConfirmationRecord => new ConfirmationRecord(anyList(reply));
 
 export const confirmation = (reply: unknown): Confirmation => record(reply).toConfirmation();
+
+export function decided(reply: unknown): Decided {
+  const found = confirmation(reply);
+  if (found.state === 'pending') throw new EngineUnavailableError('Redis answered a pending confirmation as decided');
+  return found;
+}
 
 export interface TaskRecord {
   /** Absent: no task of this id is known. */

@@ -10,7 +10,7 @@
 import type { JsonObject } from '../../../../protocol/confirmation.js';
 import { delay } from '../../../pacing/time-source.js';
 import type { AcknowledgedMessage, Publication } from '../../broker.js';
-import type { Confirmation } from '../../confirmation-store.js';
+import type { Confirmation, Decided } from '../../confirmation-store.js';
 import type { Emitter } from '../../emitter.js';
 import { confirmation } from '../records.js';
 import { anyList, fields, number, optional, text } from '../reply-decoder.js';
@@ -86,7 +86,7 @@ export class Deliveries {
     this.emitter.emit((handler) => handler.onExpiring(expiring));
   }
 
-  decided(decided: Confirmation): void {
+  decided(decided: Decided): void {
     this.recent.add(`decided ${decided.callbackId}`);
     this.emitter.emit((handler) => handler.onDecided(decided));
   }

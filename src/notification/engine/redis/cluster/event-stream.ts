@@ -9,13 +9,13 @@
  *     `onLost` says so.
  */
 import { clearTimeout, setTimeout } from '../../../pacing/time-source.js';
-import type { Confirmation } from '../../confirmation-store.js';
+import type { Decided } from '../../confirmation-store.js';
 import type { Task } from '../../task-store.js';
-import { confirmation, taskOfEvent } from '../records.js';
+import { decided, taskOfEvent } from '../records.js';
 import { anyList, number, text } from '../reply-decoder.js';
 
 export type StreamEvent =
-  { kind: 'decided'; confirmation: Confirmation } | { kind: 'task'; task: Task } | { kind: 'revoked' | 'review'; userId: string };
+  { kind: 'decided'; confirmation: Decided } | { kind: 'task'; task: Task } | { kind: 'revoked' | 'review'; userId: string };
 
 /** An event as it is stored. */
 export interface StreamEntry {
@@ -121,7 +121,7 @@ export class EventStream {
 
 /** `undefined`: the confirmation has been forgotten meanwhile. */
 export function eventOf({ kind, payload }: StreamEntry): StreamEvent | undefined {
-  if (kind === 'decided') return Array.isArray(payload) ? { kind, confirmation: confirmation(payload) } : undefined;
+  if (kind === 'decided') return Array.isArray(payload) ? { kind, confirmation: decided(payload) } : undefined;
   if (kind === 'revoked' || kind === 'review') return { kind, userId: text(payload) };
   const task = taskOfEvent(typeof payload === 'string' ? JSON.parse(payload) : payload);
   return task && { kind: 'task', task };

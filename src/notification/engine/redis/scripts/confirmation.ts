@@ -1,5 +1,5 @@
 /** Scripts of confirmations and their decisions. */
-import { confirmation, record } from '../records.js';
+import { confirmation, decided, record } from '../records.js';
 import { fields, flag, listOf, number, optional, text } from '../reply-decoder.js';
 import { script } from './script.js';
 
@@ -29,7 +29,7 @@ export const OPEN = script('open', {
 /** The record of a decided confirmation; the deadline of one that waits. */
 const decision = fields({
   status: text,
-  record: optional((reply) => (Array.isArray(reply) ? confirmation(reply) : number(reply))),
+  record: optional((reply) => (Array.isArray(reply) ? decided(reply) : number(reply))),
   newestEvent: optional(number),
 });
 
