@@ -91,9 +91,7 @@ export class EmbeddedEngine implements Engine {
       newWorker,
       gatherMs,
     );
-    this.cursor = new DecisionCursor(this.client, (row) =>
-      this.emitter.emit((handler) => handler.onDecided(toDecided(row))),
-    );
+    this.cursor = new DecisionCursor(this.client, (row) => this.emitter.emit((handler) => handler.onDecided(toDecided(row))));
     this.confirmations = new StoredConfirmations(this.client, reading, clock);
     this.tasks = new StoredTasks(this.client, clock);
     this.broker = new LocalBroker(this.client, this.emitter);
