@@ -2,4 +2,4 @@
 import { serveStore } from './serve-store.js';
 import { openSqlite } from './sqlite.js';
 
-await serveStore(openSqlite);
+void serveStore(openSqlite);
