@@ -82,15 +82,16 @@ async function runSequence(service: TestService, seed: number, result: SequenceR
   }
 }
 
-/** None to three faults: cuts, replies that are lost, silence, refused connections. All of them end. */
+/** None to three faults: cuts, replies that are lost, silence, connections cut as they open. All of them end. */
 async function breakConnection(proxy: TcpProxy, random: Random): Promise<void> {
   for (let faults = Math.floor(random() * 4); faults > 0; faults -= 1) {
     await delay(random() * 30);
     const kind = Math.floor(random() * 4);
     if (kind === 1) proxy.blackHole(['down']);
     else if (kind === 2) proxy.blackHole();
-    else if (kind === 3) await proxy.refuse();
+    const cutting = kind === 3 ? setInterval(() => proxy.cut(), 2) : undefined;
     if (kind !== 0) await delay(random() * 60);
+    clearInterval(cutting);
     proxy.cut();
     await proxy.resume();
   }
