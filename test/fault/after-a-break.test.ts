@@ -143,6 +143,7 @@ requireBinary('redis-server')('after a break between a node and Redis', () => {
           accepted.push(n);
         } catch (error) {
           expect(error).toBeInstanceOf(EngineUnavailableError);
+          await new Promise((resolve) => setTimeout(resolve, 5)); // a refusal is immediate, a reconnection is not
         }
       }
     };
