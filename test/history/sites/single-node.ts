@@ -52,9 +52,11 @@ abstract class OneNode implements Site {
     return this.current;
   }
 
-  async restart(downMs: number): Promise<void> {
+  /** @param whileDown is done before the node starts again */
+  async restart(downMs: number, whileDown?: () => Promise<void>): Promise<void> {
     this.current = new Promise((resolve) => (this.arrive = resolve));
     await this.down();
+    await whileDown?.();
     if (downMs > 0) await new Promise((resolve) => setTimeout(resolve, downMs));
     await this.up();
   }
