@@ -176,7 +176,7 @@ void bootstrap();
 /** What the page says of other versions than the one it shows. */
 function adapt({ language, mark, code }, major, tarball) {
   let text = code
-    .replace('/path/to/websocket-manager-0.1.0.tgz', `${tarball} libsql`)
+    .replace('/path/to/websocket-manager-0.1.0.tgz', `${tarball} libsql @nestjs/websockets@${major} @nestjs/platform-ws@${major}`)
     .replace('cli@12', `cli@${major}`)
     .replaceAll('localhost:3000', `localhost:${PORT}`);
   text = text
