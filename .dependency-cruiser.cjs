@@ -26,10 +26,10 @@ const LAYERS = [
     ],
   },
   { name: 'dispatcher', path: '^src/notification/dispatcher\\.ts$' },
-  { name: 'service', path: '^src/notification/(notification\\.(service|actions)|server-lifecycle)\\.ts$' },
+  { name: 'service', path: '^src/notification/(notification\\.(service|actions|requests)|server-lifecycle)\\.ts$' },
   { name: 'gateway, http', path: '^src/notification/(gateway|http)/' },
   { name: 'module', path: '^src/notification/notification\\.module\\.ts$' },
-  { name: 'index', path: '^src/notification/index\\.ts$' },
+  { name: 'index', path: '^src/notification/(index|service-door)\\.ts$' },
   { name: 'app', path: '^src/([^/]+\\.ts$|app/)' },
 ];
 
@@ -91,10 +91,16 @@ module.exports = {
     ),
     forbid(
       'others use the door',
-      'what index.ts does not export is nobody else’s',
-      // The test kit runs the module's own parts in another way.
-      { path: '^(src|examples)/', pathNot: '^src/(notification|testing)/' },
+      'index.ts exports the public names; everything else belongs to the module',
+      // The test kit runs the module's own parts in another way. The stand-alone service has a second door.
+      { path: '^(src|examples)/', pathNot: '^src/(notification|testing|app)/|^src/main\\.ts$' },
       { path: '^src/notification/', pathNot: '^src/notification/index\\.ts$' },
+    ),
+    forbid(
+      'the stand-alone service uses the two doors',
+      'what neither exports belongs to the module',
+      { path: '^src/(app/|main\\.ts$)' },
+      { path: '^src/notification/', pathNot: '^src/notification/(index|service-door)\\.ts$' },
     ),
     forbid(
       'only the module chooses an engine',

@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import 'reflect-metadata';
 import { readConfig } from './app/app.config.js';
 import { startApp } from './app/app.js';
-import { ConfigurationError, printable, resolveOptions } from './notification/index.js';
+import { ConfigurationError } from './notification/index.js';
+import { printable, resolveOptions } from './notification/service-door.js';
 import { isFirst, runWorkers } from './app/cluster.js';
 
 async function bootstrap(): Promise<void> {

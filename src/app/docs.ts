@@ -1,6 +1,6 @@
 /** OpenAPI at `/docs` (the page) and `/docs-json` (the document). */
 import type { INestApplication } from '@nestjs/common';
-import { applyApiDocs } from '../notification/index.js';
+import { applyApiDocs } from '../notification/service-door.js';
 
 export async function serveDocs(app: INestApplication): Promise<void> {
   const swagger = await import('@nestjs/swagger');

@@ -11,7 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { LoggerService, NestApplicationOptions } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import type { ErrorRequestHandler } from 'express';
-import { answerInternal } from '../notification/index.js';
+import { answerInternal } from '../notification/service-door.js';
 import { UnreadResponses } from './unread-responses.js';
 
 /** The time that a request under way gets to end. */

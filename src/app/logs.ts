@@ -3,7 +3,8 @@
  * file of its own. None of them ever stops, delays or ends the service (`log-sink.ts`).
  */
 import { statSync, type Stats } from 'node:fs';
-import { printable, type AuditEntry } from '../notification/index.js';
+import { type AuditEntry } from '../notification/index.js';
+import { printable } from '../notification/service-door.js';
 import { LogSink } from './log-sink.js';
 import { LogFile, StandardOutput, type LogTarget } from './log-target.js';
 import { PinoLogger, type LogLevels } from './logger.js';

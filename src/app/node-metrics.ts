@@ -8,7 +8,8 @@ import {
   type PrometheusContentType,
   type Registry,
 } from 'prom-client';
-import { NotificationError, NotificationMetrics } from '../notification/index.js';
+import { NotificationError } from '../notification/index.js';
+import { NotificationMetrics } from '../notification/service-door.js';
 import { Logs } from './logs.js';
 import { PrimaryLink } from './primary-link.js';
 

@@ -1,14 +1,8 @@
 /** Health and metrics of the whole node: of all workers that share its port. */
 import { Controller, VERSION_NEUTRAL } from '@nestjs/common';
 import type { Registry } from 'prom-client';
-import {
-  HealthController,
-  MetricsController,
-  NotificationHealthIndicator,
-  NotificationMetrics,
-  NotificationService,
-  RestController,
-} from '../notification/index.js';
+import { NotificationHealthIndicator, NotificationService } from '../notification/index.js';
+import { HealthController, MetricsController, NotificationMetrics, RestController } from '../notification/service-door.js';
 import { NodeMetrics } from './node-metrics.js';
 
 @Controller({ version: VERSION_NEUTRAL })

@@ -3,7 +3,7 @@
  * of all. A worker that ends gives its places back.
  */
 import cluster, { type Worker } from 'node:cluster';
-import { PlaceCounter, type CountedPlace } from '../notification/index.js';
+import { PlaceCounter, type CountedPlace } from '../notification/service-door.js';
 import { workerMessage, type PrimaryMessage, type ProcessMetrics, type WorkerMessage } from './worker-messages.js';
 
 /** A worker that has not answered by then is left out of the metrics. It may wait 2 s for an engine that is away. */

@@ -1,5 +1,6 @@
 /** The places of one worker's connections, which the process that started it counts over all workers. */
-import { CountedPlace, NotificationError, type PlaceKind, type WorkerGroup } from '../notification/index.js';
+import { NotificationError, type PlaceKind, type WorkerGroup } from '../notification/index.js';
+import { CountedPlace } from '../notification/service-door.js';
 import type { PrimaryLink } from './primary-link.js';
 import { NODE_NAME } from './worker-messages.js';
 

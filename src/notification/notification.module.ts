@@ -15,6 +15,7 @@ import { Pages } from './access/pages.js';
 import { ServerPhase } from './access/server-phase.js';
 import { Rights } from './access/rights.js';
 import { Tokens } from './access/token-verifier.js';
+import { CallbackRegistry } from './confirmation/callback-registry.js';
 import { Confirmations } from './confirmation/confirmations.js';
 import { Hub } from './connection/hub.js';
 import { Reading } from './connection/reading.js';
@@ -52,11 +53,14 @@ import { NotificationMetrics } from './notification.metrics.js';
 import { ConfigurationError } from './notification.errors.js';
 import { ResolvedOptions, resolveOptions, type NotificationOptions } from './notification.options.js';
 import { ServerLifecycle } from './server-lifecycle.js';
+import { NotificationActions } from './notification.actions.js';
+import { Publisher } from './subscription/publisher.js';
 import { NotificationService } from './notification.service.js';
 import { Recoveries } from './subscription/recoveries.js';
 import { Cancellations } from './task/cancellations.js';
 import { HeartbeatLeases } from './task/heartbeat-leases.js';
 import { Heartbeats, heartbeatMessage } from './task/heartbeats.js';
+import { TaskHeartbeats } from './task/task-heartbeats.js';
 import { WebhookSender } from './webhook/sender.js';
 import { userChannel } from '../protocol/channels.js';
 
@@ -150,10 +154,12 @@ const providers: Provider[] = [
   Access,
   { provide: TimerWheel, useFactory: () => new TimerWheel() },
   NotificationMetrics,
+  CallbackRegistry,
   {
     provide: Confirmations,
-    useFactory: (store: ConfirmationStore, options: ResolvedOptions) => new Confirmations(store, options),
-    inject: [ConfirmationStore, ResolvedOptions],
+    useFactory: (store: ConfirmationStore, callbacks: CallbackRegistry, options: ResolvedOptions) =>
+      new Confirmations(store, callbacks, options),
+    inject: [ConfirmationStore, CallbackRegistry, ResolvedOptions],
   },
   {
     provide: Cancellations,
@@ -207,6 +213,9 @@ const providers: Provider[] = [
     ],
   },
   ServerLifecycle,
+  Publisher,
+  TaskHeartbeats,
+  NotificationActions,
   NotificationService,
   Subscriptions,
   Identities,

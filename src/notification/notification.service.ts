@@ -1,114 +1,57 @@
 /**
- * `NotificationService`: what back-end code injects. It owns the callback registry (through `Confirmations`) and the
- * user-connection map (through `Hub`), and turns calls into calls of the engine; what comes back arrives through the
- * dispatcher.
+ * `NotificationService`: what back-end code injects. It owns the callback registry and the hub, the map from users to
+ * connections. Its calls become calls of the engine; the results arrive through the dispatcher.
  */
-import { randomUUID } from 'node:crypto';
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import {
-  BROADCAST_CHANNEL,
-  LEASE_CHANNEL_PREFIX,
-  parseChannel,
-  RESERVED_CHANNEL,
-  taskChannel,
-  userChannel,
-} from '../protocol/channels.js';
-import { isObject } from '../protocol/decode.js';
-import { isIdentifier, VIA_TEXT } from '../protocol/identifier.js';
-import type { JsonObject, StepResult } from '../protocol/confirmation.js';
-import { CONFLATED_TYPES, isReservedType, RESERVED_FIELDS, type ApplicationMessage } from '../protocol/messages.js';
-import { AuditTrail } from './access/audit.js';
-import { printable } from './access/printable.js';
+import type { StepResult } from '../protocol/confirmation.js';
+import type { ApplicationMessage } from '../protocol/messages.js';
+import type { AuditActor } from './access/audit-entry.js';
 import { ListeningAddress, type ListeningAt } from './access/listening-address.js';
+import { ServerPhase } from './access/server-phase.js';
 import type { GivenAnswer } from './confirmation/answer.js';
-import { Acknowledgements } from './subscription/acknowledgements.js';
-import { Confirmations, type Answerer } from './confirmation/confirmations.js';
-import { identifier, type AskRequest, type NotifyUserOptions } from './confirmation/prepare-request.js';
+import { CallbackRegistry } from './confirmation/callback-registry.js';
+import type { AskRequest, NotifyUserOptions } from './confirmation/prepare-request.js';
 import type { ConfirmationResult } from './confirmation/presentation.js';
 import { Hub } from './connection/hub.js';
-import { turnsTaken } from './pacing/write-scheduler.js';
 import { Dispatcher, type DecisionEvent } from './dispatcher.js';
-import type { Arrival } from './engine/deadlines.js';
-import {
-  Engine,
-  type CancelRequest,
-  type ClusterStatus,
-  type Confirmation,
-  type ConfirmationQuery,
-  type Decided,
-  type Device,
-  type Page,
-  type UserPresence,
-  type Scope,
-  type Task,
-} from './engine/engine.js';
+import { Engine, type Confirmation, type Device, type UserPresence, type Task } from './engine/engine.js';
+import { NotificationActions } from './notification.actions.js';
+import { ServiceClosedError } from './notification.errors.js';
 import { NotificationMetrics } from './notification.metrics.js';
-import { InvalidMessageError, NotFoundError, ServiceClosedError } from './notification.errors.js';
 import { ResolvedOptions } from './notification.options.js';
-import type { AuditActor } from './access/audit-entry.js';
-import { ServerPhase } from './access/server-phase.js';
 import { ServerLifecycle } from './server-lifecycle.js';
+import { Publisher, type MessageDelivery, type SendOptions } from './subscription/publisher.js';
 import { Cancellations } from './task/cancellations.js';
-import { HeartbeatLeases } from './task/heartbeat-leases.js';
-import { Heartbeats, type HeartbeatHandle } from './task/heartbeats.js';
-import { NUL_RULE, toJson } from './validation.js';
+import type { HeartbeatHandle } from './task/heartbeats.js';
+import { TaskHeartbeats } from './task/task-heartbeats.js';
+import type {
+  AnswerBy,
+  ConfirmationPage,
+  ListConfirmationsOptions,
+  NotificationStatus,
+  WaitOptions,
+} from './notification.requests.js';
 
-export interface SendOptions {
-  /** Keep the message until one of the user's devices acknowledges it. @default false */
-  requiresAck?: boolean;
-  /** Wait so long for the acknowledgement, in milliseconds; needs `requiresAck`. */
-  ackTimeoutMs?: number;
-  /** Ends the wait for the acknowledgement early; the message stays. */
-  signal?: AbortSignal;
-  /** How long an unacknowledged message is kept, in milliseconds. @default the setting `retentionMs` */
-  ttlMs?: number;
-}
-
-export interface Delivery {
-  /** Connections reached, over all nodes; an estimate. */
-  deliveredTo: number;
-  /** With `requiresAck`. */
-  messageId?: string;
-  /** With `ackTimeoutMs`: whether one of the user's devices acknowledged in time. Absent while the engine cannot say. */
-  acknowledged?: boolean;
-}
-
-export interface Status {
-  running: boolean;
-  host: string;
-  port: number;
-  activeConnections: number;
-  pendingCallbacks: number;
-  unacknowledgedMessages: number;
-  cluster: ClusterStatus;
-}
-
-/** Back-end code that injects the service. */
+/** The actor of calls by code in the same process. */
 const BACKEND_CODE: AuditActor = { by: { kind: 'service' }, means: 'service' };
-
-/** Some 31 years. */
-const MAX_TTL_MS = 1_000_000_000_000;
 
 @Injectable()
 export class NotificationService {
-  private readonly logger = new Logger(NotificationService.name);
-
   constructor(
     @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
     @Inject(Engine) private readonly engine: Engine,
+    private readonly callbacks: CallbackRegistry,
     private readonly hub: Hub,
-    private readonly confirmations: Confirmations,
+    private readonly actions: NotificationActions,
+    private readonly publisher: Publisher,
     private readonly cancellations: Cancellations,
-    private readonly heartbeats: Heartbeats,
-    private readonly leases: HeartbeatLeases,
+    private readonly heartbeats: TaskHeartbeats,
     private readonly dispatcher: Dispatcher,
-    private readonly acknowledgements: Acknowledgements,
     private readonly lifecycle: ServerLifecycle,
     private readonly phase: ServerPhase,
-    private readonly audit: AuditTrail,
     private readonly listening: ListeningAddress,
-    private readonly metrics: NotificationMetrics,
+    metrics: NotificationMetrics,
   ) {
     metrics.observe({
       connections: () => hub.size,
@@ -117,44 +60,23 @@ export class NotificationService {
     });
   }
 
-  /* ---- serving ---- */
-
-  /** Whether new connections are taken. */
-  get accepting(): boolean {
-    return this.phase.isAccepting;
-  }
-
-  /**
-   * Takes connections, once a drain that is under way has ended. Nest does this at start; it is for an application that
-   * has called `stopServer()`.
-   * @returns where the application's HTTP server listens; `undefined` while it does not listen
-   */
-  async startServer(): Promise<ListeningAt | undefined> {
-    await this.lifecycle.start();
-    return this.listening.current;
-  }
-
-  /**
-   * Takes no more connections and closes those that it has with 1012 `service restart`, spread over `drainTimeoutMs`. Each
-   * connection first gets the reply to its current frame. Prompts stay pending, and calls go on waiting. A second call during
-   * a drain waits for its end.
-   */
-  stopServer(): Promise<void> {
-    return this.lifecycle.stop();
-  }
-
   /* ---- asking ---- */
 
   /**
-   * Asks a user and waits for the decision, however long it takes, over restarts of whoever answers.
+   * Asks a user and waits for the decision, over reconnects and restarts of clients and other nodes.
    *
-   * @param stepResult what is shown: `{ step, message, status, result?, completed?, error_code?, error_message? }`
-   * @param userId whom to ask, on all devices, now and whenever they connect
-   * @param taskId the task the step belongs to; the first user it is named with owns it
+   * @param stepResult what is shown: `{ message, step?, status?, result?, completed?, error_code?, error_message? }`
+   * @param userId the user to ask, on all devices, now and whenever they connect
+   * @param taskId the task that the step belongs to; it belongs to the first user with whom it is named
    * @param step the number of the step
-   * @throws InvalidMessageError (naming the option), ConfirmationConflictError (`key` was used for another prompt),
-   *   ConfirmationTimeoutError (`onTimeout: 'error'`), EngineUnavailableError, StoreFullError (nothing was asked),
-   *   ConfirmationLostError (a fail-over of Redis lost the prompt: ask again), ServiceClosedError (the service stopped; the prompt stays pending)
+   * @param options by default the prompt waits 300 000 ms (`callbackTimeoutMs`) and then proceeds (`timeoutDecision`)
+   * @returns `proceed` and how it was decided
+   * @throws InvalidMessageError (names the option), ConfirmationConflictError (`key` was used for another prompt),
+   *   ConfirmationTimeoutError (`onTimeout: 'error'`), EngineUnavailableError and StoreFullError (nothing was asked),
+   *   ConfirmationLostError (a fail-over of Redis lost the prompt: ask again), ServiceClosedError (the service stopped; the
+   *   prompt stays pending)
+   * @example
+   * const { proceed } = await notifications.notifyUser({ message: 'Deploy?' }, 'ann', 'deploy-7', 1, { timeoutMs: 60_000 });
    */
   async notifyUser(
     stepResult: StepResult,
@@ -163,94 +85,80 @@ export class NotificationService {
     step: number,
     options: NotifyUserOptions = {},
   ): Promise<ConfirmationResult> {
-    const request = { ...options, stepResult, userId, taskId, step };
-    return this.confirmations.ask(request, {
-      onCreated: (opened) => this.auditPrompt(opened, BACKEND_CODE),
-      onWithdrawn: (withdrawn) => this.auditDecision(withdrawn, BACKEND_CODE),
-    });
+    return this.actions.ask({ ...options, stepResult, userId, taskId, step }, BACKEND_CODE);
   }
 
-  /** Asks without waiting: the prompt's state, and whether this call created it (`false`: `key` found an earlier one). */
-  async openConfirmation(
-    request: AskRequest,
-    actor: AuditActor = BACKEND_CODE,
-  ): Promise<{ created: boolean; confirmation: Confirmation }> {
-    const opened = await this.confirmations.open(request);
-    if (opened.created) this.auditPrompt(opened.confirmation, actor);
-    return opened;
+  /**
+   * Asks without waiting. The decision arrives through `decisions$` or `getConfirmation`.
+   * @returns the confirmation, and whether this call created it (`false`: `key` found an earlier one)
+   * @throws as `notifyUser`, except for the errors of waiting
+   */
+  openConfirmation(request: AskRequest): Promise<{ created: boolean; confirmation: Confirmation }> {
+    return this.actions.open(request, BACKEND_CODE);
   }
 
-  /** A prompt's state, at once or when it is decided, `waitMs` have passed or `signal` aborts. @throws NotFoundError */
-  getConfirmation(callbackId: string, scope: Scope = 'all', waitMs = 0, signal?: AbortSignal): Promise<Confirmation> {
-    return this.confirmations.wait(callbackId, scope, waitMs, signal);
+  /**
+   * Reads a confirmation: at once, or when it is decided, `waitMs` have passed or `signal` aborts.
+   * @throws NotFoundError, EngineUnavailableError
+   */
+  getConfirmation(callbackId: string, { waitMs, signal }: WaitOptions = {}): Promise<Confirmation> {
+    return this.actions.get(callbackId, 'all', waitMs, signal);
   }
 
-  /** A page: at most `limit`, and fewer once they have about 256 KiB. Go on with `cursor` while there is one. */
-  listConfirmations(query: ConfirmationQuery): Promise<Page<Confirmation>> {
-    return this.confirmations.list(query);
+  /**
+   * Lists confirmations, oldest first.
+   * @returns at most `limit` of them, and fewer once they have about 256 KiB; `cursor` is there while there are more
+   * @throws InvalidMessageError for a cursor of no page
+   * @example
+   * const { items, cursor } = await notifications.listConfirmations({ userId: 'ann', state: 'pending' });
+   */
+  listConfirmations(options: ListConfirmationsOptions = {}): Promise<ConfirmationPage> {
+    const { userId, limit = 100, ...query } = options;
+    return this.actions.list({ ...query, limit, scope: userId === undefined ? 'all' : [userId] });
   }
 
-  /** Answers for a user. @throws InvalidMessageError (`via`), NotFoundError, InvalidAnswerError, StalePromptError, AlreadyResolvedError */
-  async answer(callbackId: string, by: Answerer, given: GivenAnswer, actor: AuditActor = BACKEND_CODE): Promise<Confirmation> {
-    const { via = actor.means } = by;
-    if (!VIA_TEXT.test(via)) throw new InvalidMessageError({ via: 'must have 1 to 64 of A-Z a-z 0-9 . _ : -' });
-    const { confirmation, isNew } = await this.confirmations.decide(callbackId, { ...by, via }, given);
-    if (isNew) this.auditDecision(confirmation, actor);
-    return confirmation;
+  /**
+   * Answers for a user. The first valid answer decides; the same answer again gets the same result.
+   * @throws InvalidMessageError (`via`), NotFoundError, InvalidAnswerError, StalePromptError, AlreadyResolvedError
+   * @example
+   * await notifications.answer(callbackId, { userId: 'ann', via: 'chat' }, { proceed: true });
+   */
+  answer(callbackId: string, { userId, via }: AnswerBy, answer: GivenAnswer): Promise<Confirmation> {
+    return this.actions.answer(callbackId, { userId, scope: 'all', ...(via !== undefined && { via }) }, answer, BACKEND_CODE);
   }
 
-  /** Takes a prompt back. @throws NotFoundError, AlreadyResolvedError */
-  async withdraw(
-    callbackId: string,
-    scope: Scope = 'all',
-    actor: AuditActor = BACKEND_CODE,
-    arrival?: Arrival,
-  ): Promise<Confirmation> {
-    const { confirmation, isNew } = await this.confirmations.withdraw(callbackId, scope, actor.means, arrival);
-    if (isNew) this.auditDecision(confirmation, actor);
-    return confirmation;
+  /** Withdraws a pending prompt: every caller gets `withdrawn`. @throws NotFoundError, AlreadyResolvedError */
+  withdraw(callbackId: string): Promise<Confirmation> {
+    return this.actions.withdraw(callbackId, 'all', BACKEND_CODE);
   }
 
-  /** Every decision on every node, at least once: to resume work that nobody waits for any more. */
+  /** Every decision, on every node, at least once: to resume work for which no call waits any more. */
   get decisions$(): Observable<DecisionEvent> {
     return this.dispatcher.decisions$;
   }
 
   /* ---- tasks ---- */
 
-  /** Cancels a task for back-end code: its pending prompts resolve as `cancelled`, its signal aborts on every node. */
+  /**
+   * Cancels a task: its pending prompts, and until `resumeTask` its later ones, are decided as `cancelled`; its signal aborts
+   * on every node.
+   * @throws InvalidMessageError, EngineUnavailableError
+   */
   cancelTask(taskId: string, reason?: string): Promise<Task> {
-    return this.cancel({ taskId, scope: 'all', cancelledBy: null, reason, allowUnknown: true });
+    return this.actions.cancelTask({ taskId, scope: 'all', cancelledBy: null, reason, allowUnknown: true }, BACKEND_CODE);
   }
 
-  /** Cancels a task for whoever `request` says. @throws NotFoundError */
-  async cancel(request: CancelRequest, actor: AuditActor = BACKEND_CODE): Promise<Task> {
-    checkIdentifier('taskId', request.taskId);
-    checkReason(request.reason);
-    const { via = actor.means } = request;
-    const result = await this.engine.tasks.cancel({ ...request, via });
-    if (result.status === 'not_found') throw new NotFoundError('task');
-    const { taskId, userId } = result.task;
-    if (result.status === 'cancelled')
-      this.audit.record({ event: 'cancel', ...actor, via, what: 'cancelled', taskId, userId: userId ?? undefined });
-    return { ...result.task, namedUserId: result.task.userId ?? request.namedUserId };
+  /** Forgets a cancellation: later prompts of the task are asked again. @returns `undefined` for an unknown task */
+  resumeTask(taskId: string): Promise<Task | undefined> {
+    return this.actions.resumeTask(taskId, BACKEND_CODE);
   }
 
-  /** Forgets a cancellation: later prompts of the task are asked again. */
-  async resumeTask(taskId: string, actor: AuditActor = BACKEND_CODE): Promise<Task | undefined> {
-    const result = await this.engine.tasks.resume(taskId);
-    if (result.status === 'not_found') return undefined;
-    const { userId } = result.task;
-    if (result.status === 'resumed')
-      this.audit.record({ event: 'resume', ...actor, what: 'resumed', taskId, userId: userId ?? undefined });
-    return result.task;
-  }
-
+  /** @returns `undefined` for an unknown task */
   getTask(taskId: string): Promise<Task | undefined> {
     return this.engine.tasks.get(taskId);
   }
 
-  /** Aborts when the task is cancelled, on whichever node. */
+  /** A signal that aborts when the task is cancelled, on whichever node; soon after the call if it is cancelled already. */
   cancellationSignal(taskId: string): AbortSignal {
     return this.cancellations.signal(taskId);
   }
@@ -260,99 +168,119 @@ export class NotificationService {
     return this.cancellations.cancellations$;
   }
 
-  /* ---- messages ---- */
-
-  /** To everybody. @throws InvalidMessageError */
-  async broadcastMessage(message: ApplicationMessage): Promise<Delivery> {
-    return this.publishTo(BROADCAST_CHANNEL, message);
-  }
-
-  /** To a user's connections, on all nodes; adds `target_user_id` [old]. @throws InvalidMessageError, StoreFullError */
-  async sendToUser(userId: string, message: ApplicationMessage, options: SendOptions = {}): Promise<Delivery> {
-    checkIdentifier('userId', userId);
-    const checked = checkMessage(message);
-    checkDurations(options);
-    if (!options.requiresAck) {
-      if (options.ackTimeoutMs !== undefined) throw new InvalidMessageError({ ackTimeoutMs: 'needs requiresAck' });
-      return this.publishChecked(userChannel(userId), { ...checked, target_user_id: userId });
-    }
-    const messageId = randomUUID();
-    const ttlMs = Math.ceil(options.ttlMs ?? this.options.retentionMs);
-    const expected =
-      options.ackTimeoutMs === undefined ? undefined : this.acknowledgements.expect(messageId, userId, options.ackTimeoutMs);
-    const stop = (): void => expected?.stop();
-    options.signal?.addEventListener('abort', stop, { once: true });
-    if (options.signal?.aborted) stop();
-    try {
-      const { deliveredTo } = await this.engine.broker.sendAcknowledged({ messageId, userId, message: checked, ttlMs });
-      await turnsTaken();
-      return { deliveredTo, messageId, acknowledged: await expected?.acknowledged };
-    } finally {
-      options.signal?.removeEventListener('abort', stop);
-      stop();
-    }
-  }
-
-  /** To a task's subscribers and its user; adds `task_id` where it is absent. @throws InvalidMessageError */
-  async sendToTask(taskId: string, message: ApplicationMessage): Promise<Delivery> {
-    checkIdentifier('taskId', taskId);
-    return this.publishChecked(taskChannel(taskId), withTaskId(checkMessage(message), taskId));
-  }
-
-  /** To the subscribers of a channel of the application's own. @throws InvalidMessageError */
-  async publish(channel: string, message: ApplicationMessage): Promise<Delivery> {
-    checkIdentifier('channel', channel);
-    if (channel.startsWith(LEASE_CHANNEL_PREFIX)) throw new InvalidMessageError({ channel: RESERVED_CHANNEL });
-    const parsed = parseChannel(channel);
-    switch (parsed.kind) {
-      case 'user':
-        return this.sendToUser(parsed.userId, message);
-      case 'task':
-        return this.sendToTask(parsed.taskId, message);
-      case 'broadcast':
-      case 'named':
-        return this.publishTo(channel, message);
-      default:
-        return parsed satisfies never;
-    }
-  }
-
-  /** A device has a message. @throws NotFoundError */
-  async acknowledge(messageId: string, scope: Scope = 'all'): Promise<void> {
-    if ((await this.engine.broker.ack(messageId, scope)) === 'not_found') throw new NotFoundError('message');
-  }
-
   /**
-   * Tells the user every `interval` seconds [old] that the task is still executing; ends with the handle, the task's
+   * Sends the user "Task is still executing..." now and every `interval` seconds. It ends with the handle, the task's
    * cancellation or the service.
+   * @throws InvalidMessageError, ServiceClosedError
    */
   sendHeartbeat(userId: string, taskId: string, interval = 30): HeartbeatHandle {
-    checkHeartbeat(userId, taskId, { interval });
-    const handle = this.heartbeats.start(userId, taskId, interval * 1000);
-    void this.claimBeating(userId, taskId);
-    return handle;
+    return this.heartbeats.start(userId, taskId, interval);
   }
 
-  /** A heartbeat that ends by itself after `ttl` seconds unless it is renewed by the same call. */
-  async leaseHeartbeat(userId: string, taskId: string, interval = 30, ttl = 300): Promise<void> {
-    checkHeartbeat(userId, taskId, { interval, ttl });
-    await this.leases.lease(userId, taskId, interval * 1000, ttl * 1000);
-    void this.claimBeating(userId, taskId);
+  /** A heartbeat that ends after `ttl` seconds unless the same call renews it, on any node. @throws InvalidMessageError */
+  leaseHeartbeat(userId: string, taskId: string, interval = 30, ttl = 300): Promise<void> {
+    return this.heartbeats.lease(userId, taskId, interval, ttl);
   }
 
   /** Ends the task's leased heartbeats on every node, and all of its heartbeats on this one. @throws EngineUnavailableError */
   stopHeartbeats(taskId: string): Promise<void> {
-    return this.leases.stop(taskId);
+    return this.heartbeats.stop(taskId);
   }
 
-  /* ---- state ---- */
+  /* ---- messages ---- */
+
+  /**
+   * Sends a message to every connection. Its `type` is the application's own; other fields pass as they are.
+   * @throws InvalidMessageError for a reserved type or field, EngineUnavailableError
+   * @example
+   * await notifications.broadcastMessage({ type: 'maintenance', at: '22:00' });
+   */
+  broadcastMessage(message: ApplicationMessage): Promise<MessageDelivery> {
+    return this.publisher.toEverybody(message);
+  }
+
+  /**
+   * Sends a message to a user's connections, on all nodes, with `target_user_id` added.
+   * @throws InvalidMessageError, StoreFullError (with `requiresAck`), EngineUnavailableError
+   * @example
+   * const { acknowledged } = await notifications.sendToUser('ann', { type: 'note' }, { requiresAck: true, ackTimeoutMs: 5000 });
+   */
+  sendToUser(userId: string, message: ApplicationMessage, options: SendOptions = {}): Promise<MessageDelivery> {
+    return this.publisher.toUser(userId, message, options);
+  }
+
+  /** Sends a message to a task's subscribers and its user, with `task_id` added. @throws InvalidMessageError */
+  sendToTask(taskId: string, message: ApplicationMessage): Promise<MessageDelivery> {
+    return this.publisher.toTask(taskId, message);
+  }
+
+  /** Sends a message to a channel's subscribers. @param channel `user:<id>`, `task:<id>`, `broadcast`, or the application's own */
+  publish(channel: string, message: ApplicationMessage): Promise<MessageDelivery> {
+    return this.publisher.toChannel(channel, message);
+  }
+
+  /* ---- users ---- */
+
+  /** Closes all the user's connections on all nodes, and refuses tokens issued until now. @returns Unix milliseconds of now */
+  revokeUser(userId: string): Promise<number> {
+    return this.actions.revokeUser(userId, BACKEND_CODE);
+  }
+
+  /**
+   * Asks again, on every node, what the user may do. Subscriptions and long polls that the access policy no longer allows
+   * end. Call it when the answers of `accessPolicy` for the user have changed.
+   */
+  reviewAccess(userId: string): Promise<void> {
+    return this.actions.reviewAccess(userId, BACKEND_CODE);
+  }
+
+  /** The user's connections, on all nodes, oldest first. */
+  devices(userId: string): Promise<Device[]> {
+    return this.engine.presence.devices(userId);
+  }
+
+  /** How many connections the user has, on all nodes. */
+  async presence(userId: string): Promise<UserPresence> {
+    return { connections: await this.engine.presence.count(userId) };
+  }
+
+  /* ---- this node ---- */
+
+  /** Whether new connections are taken. */
+  get accepting(): boolean {
+    return this.phase.isAccepting;
+  }
+
+  /**
+   * Takes connections again after `stopServer()`, once its drain has ended. Nest does it at start.
+   * @returns where the application's HTTP server listens; `undefined` while it does not listen
+   */
+  async startServer(): Promise<ListeningAt | undefined> {
+    await this.lifecycle.start();
+    return this.listening.current;
+  }
+
+  /**
+   * Takes no more connections and closes those that it has with 1012 `service restart`, spread over `drainTimeoutMs`. Each
+   * connection first gets the reply to its current frame. Prompts stay pending, and calls go on waiting.
+   * @returns resolves at the end of the drain, for a second call as well
+   */
+  stopServer(): Promise<void> {
+    return this.lifecycle.stop();
+  }
 
   /** Live connections of this process. */
   getConnectionCount(): number {
     return this.hub.size;
   }
 
-  async getStatus(): Promise<Status> {
+  /** Confirmations for whose decision a call in this process waits. */
+  getWaitingCallbackCount(): number {
+    return this.callbacks.callbackIds.length;
+  }
+
+  /** This node's state and the cluster's. @throws EngineUnavailableError */
+  async getStatus(): Promise<NotificationStatus> {
     const [counts, cluster, activeConnections] = await Promise.all([
       this.engine.counts(),
       this.engine.cluster(this.hub.size),
@@ -370,115 +298,9 @@ export class NotificationService {
     };
   }
 
-  /** Closes all the user's connections on all nodes, and refuses tokens that were issued until now. @returns the moment, Unix milliseconds */
-  async revokeUser(userId: string, actor: AuditActor = BACKEND_CODE): Promise<number> {
-    checkIdentifier('userId', userId);
-    const revokedAt = await this.engine.revocations.revoke(userId);
-    this.audit.record({ event: 'revoked', ...actor, what: 'revoked', userId });
-    return revokedAt;
-  }
-
-  /**
-   * Asks again, on every node, what the user may do: subscriptions and long polls that the access policy does not allow any
-   * more end. Call it when what `accessPolicy` answers for the user has changed.
-   */
-  async reviewAccess(userId: string, actor: AuditActor = BACKEND_CODE): Promise<void> {
-    checkIdentifier('userId', userId);
-    await this.engine.revocations.review(userId);
-    this.audit.record({ event: 'reviewed', ...actor, what: 'reviewed', userId });
-  }
-
-  /** The user's connections, on all nodes, oldest first. */
-  devices(userId: string): Promise<Device[]> {
-    return this.engine.presence.devices(userId);
-  }
-
-  async presence(userId: string): Promise<UserPresence> {
-    return { connections: await this.engine.presence.count(userId) };
-  }
-
-  /** Whether the node can do its work. @throws ServiceClosedError while it drains, EngineUnavailableError */
+  /** Resolves if the node can do its work. @throws ServiceClosedError while it drains, EngineUnavailableError */
   async checkReady(): Promise<void> {
     if (!this.accepting) throw new ServiceClosedError();
     await this.engine.ping();
-  }
-
-  private auditPrompt({ callbackId, userId, taskId }: Confirmation, actor: AuditActor): void {
-    this.metrics.confirmationsOpened.inc();
-    this.audit.record({ event: 'prompt', ...actor, what: 'opened', callbackId, userId, taskId });
-  }
-
-  private auditDecision({ callbackId, userId, taskId, decision }: Decided, actor: AuditActor): void {
-    const { outcome, answeredBy, via } = decision;
-    this.audit.record({ event: 'decision', ...actor, via, answeredBy, what: outcome, callbackId, userId, taskId });
-  }
-
-  /** A task that beats is the user's; one that was cancelled does not beat. */
-  private async claimBeating(userId: string, taskId: string): Promise<void> {
-    try {
-      const task = await this.engine.tasks.claim(taskId, userId);
-      if (task.cancelled) this.heartbeats.stopTask(taskId);
-    } catch (error) {
-      this.logger.warn(`the heartbeat of task ${printable(taskId)} could not claim it: ${String(error)}`);
-    }
-  }
-
-  private async publishTo(channel: string, message: ApplicationMessage): Promise<Delivery> {
-    return this.publishChecked(channel, checkMessage(message));
-  }
-
-  private async publishChecked(channel: string, message: JsonObject): Promise<Delivery> {
-    const { type } = message;
-    const recoverable = typeof type !== 'string' || !CONFLATED_TYPES.has(type);
-    const { deliveredTo } = await this.engine.broker.publish({ channel, message, recoverable });
-    await turnsTaken();
-    return { deliveredTo };
-  }
-}
-
-/** @throws InvalidMessageError for what JSON cannot carry, what has no type of its own, and what brings a reserved field */
-function checkMessage(given: unknown): JsonObject {
-  const message = toJson(given, 'message');
-  if (!isObject(message)) throw new InvalidMessageError({ message: 'must be an object' });
-  const { type } = message;
-  if (type === undefined) throw new InvalidMessageError({ type: 'is required' });
-  if (typeof type !== 'string' || type === '') throw new InvalidMessageError({ type: 'must be a non-empty string' });
-  if (isReservedType(type)) throw new InvalidMessageError({ type: `${type} is reserved: only the product sends it` });
-  const reserved = RESERVED_FIELDS.find((name) => Object.hasOwn(message, name));
-  if (reserved !== undefined) throw new InvalidMessageError({ [reserved]: 'is reserved: the product adds it itself' });
-  return message;
-}
-
-/** @throws InvalidMessageError for a message that names another task */
-function withTaskId(message: JsonObject, taskId: string): JsonObject {
-  if (!Object.hasOwn(message, 'task_id')) return { ...message, task_id: taskId };
-  if (message['task_id'] === taskId) return message;
-  throw new InvalidMessageError({ task_id: 'must be that of the task the message is sent to, or absent' });
-}
-
-function checkIdentifier(name: string, value: unknown): void {
-  if (isIdentifier(value)) return;
-  const parsed = identifier.safeParse(value);
-  if (!parsed.success) throw new InvalidMessageError({ [name]: parsed.error.issues[0]?.message ?? 'invalid' });
-}
-
-function checkReason(given: unknown): void {
-  if (given === undefined) return;
-  const reason = toJson(given, 'reason');
-  if (typeof reason !== 'string') throw new InvalidMessageError({ reason: 'must be a string' });
-  if (reason.includes('\0')) throw new InvalidMessageError({ reason: NUL_RULE });
-}
-
-function checkDurations({ ackTimeoutMs = 0, ttlMs = 1 }: SendOptions): void {
-  if (!(ackTimeoutMs >= 0)) throw new InvalidMessageError({ ackTimeoutMs: 'must be 0 or more milliseconds' });
-  if (!(ttlMs > 0 && ttlMs <= MAX_TTL_MS))
-    throw new InvalidMessageError({ ttlMs: `must be more than 0, at most ${MAX_TTL_MS} milliseconds` });
-}
-
-function checkHeartbeat(userId: string, taskId: string, seconds: Record<string, number>): void {
-  checkIdentifier('userId', userId);
-  checkIdentifier('taskId', taskId);
-  for (const [name, value] of Object.entries(seconds)) {
-    if (!Number.isFinite(value) || value <= 0) throw new InvalidMessageError({ [name]: 'must be a positive number of seconds' });
   }
 }

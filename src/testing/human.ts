@@ -1,12 +1,15 @@
 /** A person in a test of an application's own questions: is shown what a device shows, and answers, or does not. */
 import type { INestApplicationContext } from '@nestjs/common';
 import type { GivenAnswer } from '../notification/confirmation/answer.js';
-import { NotificationService } from '../notification/notification.service.js';
+import { NotificationActions } from '../notification/notification.actions.js';
 import type { TaskStepResult } from '../protocol/messages.js';
 import { Device, type SentMessage } from './device.js';
 
 /** An answer: `proceed`, or the `choice` that was pressed, and what was filled in. */
 export type HumanAnswer = Omit<GivenAnswer, 'digest'>;
+
+/** The audit trail of a test names the code that plays the person. */
+const ACTOR = { by: { kind: 'service' }, means: 'service' } as const;
 
 export class Human {
   /** Prompts that this person has answered or left. */
@@ -15,7 +18,7 @@ export class Human {
   private constructor(
     readonly userId: string,
     private readonly device: Device,
-    private readonly service: NotificationService,
+    private readonly actions: NotificationActions,
   ) {}
 
   /**
@@ -27,8 +30,8 @@ export class Human {
    */
   static async of(host: INestApplicationContext, userId: string): Promise<Human> {
     await host.init();
-    const service = host.get(NotificationService, { strict: false });
-    return new Human(userId, await Device.connect(host, userId), service);
+    const actions = host.get(NotificationActions, { strict: false });
+    return new Human(userId, await Device.connect(host, userId), actions);
   }
 
   /** Everything that the person's device was sent, in order. */
@@ -47,7 +50,7 @@ export class Human {
   async answersNext(answer: HumanAnswer): Promise<TaskStepResult> {
     const prompt = await this.next();
     const by = { userId: this.userId, scope: [this.userId], via: 'websocket' };
-    await this.service.answer(prompt.callback_id, by, { ...answer, digest: prompt.digest });
+    await this.actions.answer(prompt.callback_id, by, { ...answer, digest: prompt.digest }, ACTOR);
     this.handled.add(prompt.callback_id);
     return prompt;
   }
@@ -72,7 +75,8 @@ export class Human {
 
   /** Cancels a task. @throws NotFoundError for a task that is not the user's */
   async cancels(taskId: string, reason?: string): Promise<void> {
-    await this.service.cancel({ taskId, scope: [this.userId], cancelledBy: this.userId, reason, allowUnknown: false });
+    const request = { taskId, scope: [this.userId], cancelledBy: this.userId, reason, allowUnknown: false };
+    await this.actions.cancelTask(request, ACTOR);
   }
 
   /** Disconnects the device. What is asked from now on waits for the next one. */

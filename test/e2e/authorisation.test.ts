@@ -6,6 +6,7 @@ import { POLICY, type Operation } from '../../src/notification/access/access.js'
 import type { TestClient } from '../support/client.js';
 import { AUDIENCE, SECRET, tokenOf } from '../support/jwt.js';
 import { describeEngines } from '../support/engines.js';
+import { NotificationActions } from '../../src/notification/notification.actions.js';
 import { startService, type TestService } from '../support/service.js';
 
 const KEY = 'an-api-key-of-a-service';
@@ -81,12 +82,8 @@ describeEngines('authorisation', (engine) => {
     });
     const { messageId = '' } = await service.notifications.sendToUser('owner', { type: 'invoice' }, { requiresAck: true });
     if (thing === 'resolved') {
-      await service.notifications.answer(
-        confirmation.callbackId,
-        { userId: 'owner', scope: ['owner'] },
-        { proceed: true, feedback: 'first' },
-      );
-      await service.notifications.acknowledge(messageId);
+      await service.notifications.answer(confirmation.callbackId, { userId: 'owner' }, { proceed: true, feedback: 'first' });
+      await service.app.get(NotificationActions).acknowledge(messageId, 'all');
     }
     return { callbackId: confirmation.callbackId, messageId, taskId, userId: 'owner' };
   }

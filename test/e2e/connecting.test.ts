@@ -176,7 +176,7 @@ describe('the authentication hook', () => {
     service = await startService({ options: { authenticator: new TokenCheck() } });
     const alice = await service.connect({ headers: { authorization: `Bearer ${TOKEN}` } });
     service.ask({ message: '?' }, 'bob', 'bobs-task', 1);
-    const { items } = await service.notifications.listConfirmations({ scope: 'all', limit: 1 });
+    const { items } = await service.notifications.listConfirmations({ limit: 1 });
     const callbackId = items[0]?.callbackId;
     expect(await alice.request({ action: 'subscribe', user_id: 'bob' })).toMatchObject({ code: 'FORBIDDEN' });
     expect(await alice.request({ action: 'subscribe', channel: 'user:bob' })).toMatchObject({ code: 'FORBIDDEN' });

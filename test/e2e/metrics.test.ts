@@ -4,7 +4,7 @@
  */
 import { request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { AuditTrail } from '../../src/notification/index.js';
+import { AuditTrail } from '../../src/notification/access/audit.js';
 import { type TestClient } from '../support/client.js';
 import { SECRET as JWT_SECRET, sign } from '../support/jwt.js';
 import { startService, type TestService } from '../support/service.js';

@@ -149,10 +149,10 @@ describe('a service that stops in the middle of a question', () => {
       await expect(ask(notifications)).rejects.toMatchObject({ name: 'ServiceClosedError' });
       await restarted;
       const { notifications: again } = await site.node();
-      const { items } = await again!.listConfirmations({ scope: ['ann'], limit: 10 });
+      const { items } = await again!.listConfirmations({ userId: 'ann', limit: 10 });
       expect(items).toMatchObject([{ state: 'pending' }]);
       const asking = ask(again);
-      await again!.answer(items[0]!.callbackId, { userId: 'ann', scope: ['ann'] }, { proceed: false });
+      await again!.answer(items[0]!.callbackId, { userId: 'ann' }, { proceed: false });
       expect(await asking).toMatchObject({ outcome: 'answered', proceed: false, callbackId: items[0]!.callbackId });
     } finally {
       await site.close();

@@ -57,7 +57,7 @@ requireBinary('redis-server')('two deployments on one Redis', () => {
       const elsewhere = await notifications.openConfirmation(request);
       expect(elsewhere).toMatchObject({ created: true });
       expect(elsewhere.confirmation.callbackId).not.toBe(asked.confirmation.callbackId);
-      await expect(notifications.answer(callback_id, { scope: 'all', userId: 'ann' }, { proceed: true })).rejects.toThrow();
+      await expect(notifications.answer(callback_id, { userId: 'ann' }, { proceed: true })).rejects.toThrow();
       expect(await notifications.broadcastMessage({ type: 'all' })).toMatchObject({ deliveredTo: 0 });
       expect(await notifications.sendToUser('ann', { type: 'one' })).toMatchObject({ deliveredTo: 0 });
       expect(await notifications.sendToUser('ann', { type: 'kept' }, { requiresAck: true })).toMatchObject({ deliveredTo: 0 });

@@ -232,7 +232,7 @@ describe('numbers', () => {
 
   it('longer than a timer takes are waited for all the same', async () => {
     const { confirmation } = await service.notifications.openConfirmation(ask);
-    const waiting = service.notifications.getConfirmation(confirmation.callbackId, 'all', 1e12);
+    const waiting = service.notifications.getConfirmation(confirmation.callbackId, { waitMs: 1e12 });
     const sent = service.notifications.sendToUser('ann', { type: 'invoice' }, { requiresAck: true, ackTimeoutMs: 1e12 });
     const client = await service.connectAs('ann');
     const { message_id } = await client.next('invoice');

@@ -184,7 +184,7 @@ describeEngines('a right that ends', (engine) => {
       { authorization: `Bearer ${worker}` },
     );
     const inbox = async (): Promise<number> =>
-      (await service.notifications.listConfirmations({ scope: ['lena'], limit: 10 })).items.length;
+      (await service.notifications.listConfirmations({ userId: 'lena', limit: 10 })).items.length;
     while ((await inbox()) < 2) await new Promise(setImmediate);
     await service.notifications.revokeUser('lena');
     await service.notifications.revokeUser('worker');
@@ -226,7 +226,7 @@ describeEngines('a right that ends', (engine) => {
     await service.notifications.reviewAccess('kim');
     await service.notifications.publish('team', { type: 'heard' });
     await client.next('heard');
-    await service.notifications.answer(confirmation.callbackId, { userId: 'kim', scope: ['kim'] }, { proceed: true });
+    await service.notifications.answer(confirmation.callbackId, { userId: 'kim' }, { proceed: true });
     expect(await poll).toMatchObject({ status: 200, body: { state: 'answered', proceed: true } });
     expect(client.pendingFrames('unsubscribed')).toEqual([]);
   });

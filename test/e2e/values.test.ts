@@ -286,7 +286,7 @@ describeEngines('free JSON', (engine) => {
       status: 400,
       body: { fields: { feedback: expect.any(String) } },
     });
-    await expect(notifications.answer(confirmation.callbackId, { userId: 'ann', scope: 'all' }, answer)).rejects.toMatchObject({
+    await expect(notifications.answer(confirmation.callbackId, { userId: 'ann' }, answer)).rejects.toMatchObject({
       fields: { feedback: expect.any(String) },
     });
     expect(await client.request({ action: 'cancel', user_id: 'ann', task_id: 'nul', reason: 'a\0b' })).toMatchObject({

@@ -81,7 +81,7 @@ describeEngines('the door of a decision', (engine) => {
     await device.request({ action: 'confirm', callback_id: frame, proceed: true });
     await answer(rest, { proceed: true }, bearer.get('ann'));
     await answer(key, { proceed: true });
-    await service.notifications.answer(code, { userId: 'ann', scope: 'all' }, { proceed: true });
+    await service.notifications.answer(code, { userId: 'ann' }, { proceed: true });
     const states = await Promise.all([frame, rest, key, code].map(stateOf));
     expect(states.map(({ via, answered_by: by = null }) => [via, by])).toEqual([
       ['websocket', 'ann'],
@@ -104,7 +104,7 @@ describeEngines('the door of a decision', (engine) => {
     await service.notifications.cancelTask(taskOfCode);
     abort.abort();
     const later = await open('ann', taskOfUser);
-    await service.notifications.getConfirmation(timedOut, 'all', 60_000);
+    await service.notifications.getConfirmation(timedOut, { waitMs: 60_000 });
     const states = await Promise.all([byRest, timedOut, byUser, later, byCode].map(stateOf));
     expect(states.map(({ state, via }) => [state, via])).toEqual([
       ['withdrawn', 'rest'],
@@ -191,9 +191,9 @@ describeEngines('the door of a decision', (engine) => {
   it('is checked in calls of back-end code too', async () => {
     const callbackId = await open();
     await expect(
-      service.notifications.answer(callbackId, { userId: 'ann', scope: 'all', via: 'two words' }, { proceed: true }),
+      service.notifications.answer(callbackId, { userId: 'ann', via: 'two words' }, { proceed: true }),
     ).rejects.toMatchObject({ code: 'INVALID_MESSAGE', fields: { via: expect.any(String) } });
-    await service.notifications.answer(callbackId, { userId: 'ann', scope: 'all', via: 'pager' }, { proceed: true });
+    await service.notifications.answer(callbackId, { userId: 'ann', via: 'pager' }, { proceed: true });
     expect(await stateOf(callbackId)).toMatchObject({ via: 'pager', answered_by: 'ann' });
   });
 });

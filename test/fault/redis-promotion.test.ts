@@ -135,7 +135,7 @@ requireBinary('redis-server')('when a replica is promoted', () => {
           const { callbackId } = (await notifications.openConfirmation(question)).confirmation;
           acknowledged.set(callbackId, undefined);
           const proceed = step % 2 === 0;
-          await notifications.answer(callbackId, { userId: null, scope: 'all' }, { proceed });
+          await notifications.answer(callbackId, { userId: null }, { proceed });
           acknowledged.set(callbackId, proceed);
         } catch (error) {
           refused.push(error);

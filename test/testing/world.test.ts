@@ -88,7 +88,7 @@ describe('a human', () => {
     await phone.answersNext({ proceed: false });
     expect(await laptop.receives('confirmation_resolved')).toMatchObject({ callback_id: callbackId, proceed: false });
     expect(await asked).toMatchObject({ proceed: false });
-    const late = app.get(NotificationService).answer(callbackId, { userId: 'bob', scope: 'all' }, { proceed: true });
+    const late = app.get(NotificationService).answer(callbackId, { userId: 'bob' }, { proceed: true });
     await expect(late).rejects.toThrow(AlreadyResolvedError);
   });
 });

@@ -1,6 +1,6 @@
 /** Settings: who may connect and call, and from where. */
 import { z } from 'zod';
-import { canonicalOrigin, parseHost } from '../../notification/index.js';
+import { canonicalOrigin, parseHost } from '../../notification/service-door.js';
 import { HTTP_URL, list, onOff, oneOf, text, whole, type Table } from './kinds.js';
 
 export const authentication = {

@@ -1,6 +1,6 @@
 /** Settings: where state lives, and how long it is kept. */
 import { z } from 'zod';
-import { REDIS_PREFIX } from '../../notification/index.js';
+import { REDIS_PREFIX } from '../../notification/service-door.js';
 import { list, onOff, oneOf, seconds, text, whole, type Table } from './kinds.js';
 
 export const engine = {

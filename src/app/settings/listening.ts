@@ -1,5 +1,5 @@
 /** Settings: where the service listens, and what it logs. */
-import { PUBLIC_URL } from '../../notification/index.js';
+import { PUBLIC_URL } from '../../notification/service-door.js';
 import { logLevels, onOff, oneOf, seconds, text, whole, type Table } from './kinds.js';
 
 export const listening = {

@@ -5,7 +5,7 @@
  *  2. `.env.example` and `docs/settings.md` are made from this table (`npm run docs:settings`); a test compares them.
  */
 import type { z } from 'zod';
-import { resolveOptions } from '../../notification/index.js';
+import { resolveOptions } from '../../notification/service-door.js';
 import { authentication, pages } from './access.js';
 import { connections } from './connections.js';
 import { confirmations, engine } from './engine.js';

@@ -1,5 +1,5 @@
 /** Settings: what is sent to the webhook's receiver. */
-import { WEBHOOK_SECRET } from '../../notification/index.js';
+import { WEBHOOK_SECRET } from '../../notification/service-door.js';
 import { WEBHOOK_EVENTS, type WebhookEventName } from '../../protocol/webhook-events.js';
 import { HTTP_URL, list, seconds, text, type Table } from './kinds.js';
 

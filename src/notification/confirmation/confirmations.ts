@@ -30,7 +30,7 @@ import {
 import { checkAnswer, readAnswer, type GivenAnswer } from './answer.js';
 import { prepare, type AskDefaults, type AskRequest } from './prepare-request.js';
 import { confirmationResult, confirmationView, type ConfirmationResult } from './presentation.js';
-import { CallbackRegistry, type Waiter } from './callback-registry.js';
+import type { CallbackRegistry, Waiter } from './callback-registry.js';
 import { clearTimeout, delay, monotonicMs, setTimeout } from '../pacing/time-source.js';
 
 /** Who answers, and whose prompts they may touch. */
@@ -71,7 +71,6 @@ const ANSWER_AGAIN_MS = 50;
 const WITHDRAW_RETRY_MS = 500;
 
 export class Confirmations {
-  private readonly callbacks = new CallbackRegistry();
   /** Those of `wait`: they are told the state when nothing more is to be expected here. */
   private readonly polls = new Set<Waiter>();
   private readonly logger = new Logger('Confirmations');
@@ -79,6 +78,7 @@ export class Confirmations {
 
   constructor(
     private readonly store: ConfirmationStore,
+    private readonly callbacks: CallbackRegistry,
     private readonly defaults: AskDefaults & { maxPayload: number },
   ) {}
 

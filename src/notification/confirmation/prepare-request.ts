@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { Choice, InputSchema, JsonObject, OnTimeout, StepResult } from '../../protocol/confirmation.js';
 import { isObject } from '../../protocol/decode.js';
 import { asFields, within } from '../../protocol/json.js';
-import { IDENTIFIER_TEXT, MAX_IDENTIFIER_LENGTH } from '../../protocol/identifier.js';
+import { IDENTIFIER_TEXT, isIdentifier, MAX_IDENTIFIER_LENGTH } from '../../protocol/identifier.js';
 import type { FieldErrors } from '../../protocol/messages.js';
 import type { OpenRequest, Prompt } from '../engine/engine.js';
 import { InvalidMessageError } from '../notification.errors.js';
@@ -53,11 +53,18 @@ const MAX_PROMPT_BYTES = 1_048_576;
 const MAX_TIMEOUT_MS = 1_000_000_000_000;
 
 /** Names of users, tasks, keys and channels. */
-export const identifier = z
+const identifier = z
   .string()
   .min(1, 'must not be empty')
   .max(MAX_IDENTIFIER_LENGTH, `must have at most ${MAX_IDENTIFIER_LENGTH} characters`)
   .regex(IDENTIFIER_TEXT, 'must be well-formed Unicode without NUL');
+
+/** @throws InvalidMessageError naming the field */
+export function checkIdentifier(name: string, value: unknown): void {
+  if (isIdentifier(value)) return;
+  const parsed = identifier.safeParse(value);
+  if (!parsed.success) throw new InvalidMessageError({ [name]: parsed.error.issues[0]?.message ?? 'invalid' });
+}
 
 const choice = z.strictObject({ id: identifier, label: z.string(), proceed: z.boolean() });
 

@@ -11,7 +11,7 @@ import { toSeconds } from '../../protocol/time.js';
 import { promptMessage } from '../confirmation/presentation.js';
 import type { Connection } from '../connection/connection.js';
 import { ConfigurationError, InvalidMessageError, NotificationError } from '../notification.errors.js';
-import { NotificationService } from '../notification.service.js';
+import { NotificationActions } from '../notification.actions.js';
 import { PendingPrompts } from '../subscription/pending-prompts.js';
 import { Subscriptions } from '../subscription/subscriptions.js';
 import { taskCancelledMessage } from '../task/view.js';
@@ -41,7 +41,7 @@ export class NotificationGateway implements OnModuleInit, OnGatewayInit, OnGatew
   private hasAdapter = true;
 
   constructor(
-    private readonly service: NotificationService,
+    private readonly actions: NotificationActions,
     private readonly access: Access,
     private readonly authentication: Authentication,
     private readonly subscriptions: Subscriptions,
@@ -96,7 +96,7 @@ export class NotificationGateway implements OnModuleInit, OnGatewayInit, OnGatew
     const { arrival, identity, userId = null } = connection;
     const by = { userId, scope: await this.access.scopeOf(identity), arrival };
     await connection.decide('confirmation', frame.callback_id, () =>
-      this.service.answer(frame.callback_id, by, frame, auditActorOf(connection)),
+      this.actions.answer(frame.callback_id, by, frame, auditActorOf(connection)),
     );
     return { type: 'confirmation_accepted', callback_id: frame.callback_id };
   }
@@ -115,13 +115,13 @@ export class NotificationGateway implements OnModuleInit, OnGatewayInit, OnGatew
       arrival: connection.arrival,
     };
     return connection.decide('task', frame.task_id, async () =>
-      taskCancelledMessage(await this.service.cancel(request, auditActorOf(connection))),
+      taskCancelledMessage(await this.actions.cancelTask(request, auditActorOf(connection))),
     );
   }
 
   @SubscribeMessage('ack')
   async ack(@CurrentConnection() connection: Connection, @Frame(AckDto) frame: Readonly<AckDto>): Promise<Reply> {
-    await this.service.acknowledge(frame.message_id, await this.access.scopeOf(connection.identity));
+    await this.actions.acknowledge(frame.message_id, await this.access.scopeOf(connection.identity));
     return { type: 'acknowledged', message_id: frame.message_id };
   }
 

@@ -8,7 +8,7 @@ import { confirmationView } from '../confirmation/presentation.js';
 import { isDecided } from '../engine/confirmation-store.js';
 import type { Confirmation } from '../engine/engine.js';
 import { InvalidMessageError, NotificationError } from '../notification.errors.js';
-import { NotificationService } from '../notification.service.js';
+import { NotificationActions } from '../notification.actions.js';
 import type { Caller } from './callers.js';
 import { ApiDocs } from './decorators/api-docs.decorator.js';
 import { CheckedQuery } from './decorators/checked-query.decorator.js';
@@ -29,7 +29,7 @@ import { LongPolls } from './long-polls.js';
 @RestController('ws/confirmations')
 export class ConfirmationsController {
   constructor(
-    private readonly service: NotificationService,
+    private readonly actions: NotificationActions,
     private readonly access: Access,
     private readonly polls: LongPolls,
   ) {}
@@ -53,7 +53,7 @@ export class ConfirmationsController {
     @Res({ passthrough: true }) response: Reply,
   ): Promise<ConfirmationView> {
     const { created, confirmation } = await inWireNames(() =>
-      this.service.openConfirmation(
+      this.actions.open(
         {
           userId: body.user_id,
           taskId: body.task_id,
@@ -110,7 +110,7 @@ export class ConfirmationsController {
     // By WebSocket an absent `proceed` means no, as old clients have it. Here it means that something was not understood.
     if (body.proceed == null && body.choice == null)
       throw new InvalidMessageError({ proceed: 'is required, unless there is a choice' });
-    return confirmationView(await this.service.answer(callbackId, await this.answererOf(caller, body), body, caller.origin));
+    return confirmationView(await this.actions.answer(callbackId, await this.answererOf(caller, body), body, caller.origin));
   }
 
   @ApiDocs({
@@ -122,7 +122,7 @@ export class ConfirmationsController {
   @RequirePermission('confirmation.withdraw')
   async withdraw(@CurrentCaller() caller: Caller, @CallbackIdParam() callbackId: string): Promise<ConfirmationView> {
     return confirmationView(
-      await this.service.withdraw(callbackId, await this.access.scopeOf(caller.subject), caller.origin, caller.arrival),
+      await this.actions.withdraw(callbackId, await this.access.scopeOf(caller.subject), caller.origin, caller.arrival),
     );
   }
 
@@ -144,7 +144,7 @@ export class ConfirmationsController {
 
   private async read(callbackId: string, caller: Caller, waitSeconds: number): Promise<ConfirmationView> {
     const look = async (waitMs: number, signal?: AbortSignal): Promise<Confirmation> =>
-      this.service.getConfirmation(callbackId, await this.access.scopeOf(caller.subject), waitMs, signal);
+      this.actions.get(callbackId, await this.access.scopeOf(caller.subject), waitMs, signal);
     if (waitSeconds === 0) return confirmationView(await look(0));
     const lookAgain = async (waitMs: number, signal: AbortSignal): Promise<Confirmation> => {
       const confirmation = await look(waitMs, signal);

@@ -4,6 +4,7 @@ import { ApiTags } from './api-docs.js';
 import type { ApplicationMessage } from '../../protocol/messages.js';
 import { Access } from '../access/access.js';
 import { NotFoundError } from '../notification.errors.js';
+import { NotificationActions } from '../notification.actions.js';
 import { NotificationService } from '../notification.service.js';
 import { taskView } from '../task/view.js';
 import type { Caller } from './callers.js';
@@ -23,6 +24,7 @@ import { HeartbeatResponse, TaskResponse } from './dto/responses/task.dto.js';
 export class TasksController {
   constructor(
     private readonly service: NotificationService,
+    private readonly actions: NotificationActions,
     private readonly access: Access,
   ) {}
 
@@ -96,7 +98,7 @@ export class TasksController {
     @JsonBody(CancelTaskDto) { user_id: userId, reason }: Readonly<CancelTaskDto>,
   ): Promise<object> {
     const isService = caller.userId === null;
-    const task = await this.service.cancel(
+    const task = await this.actions.cancelTask(
       {
         taskId,
         scope: await this.access.scopeOf(caller.subject),
@@ -119,7 +121,7 @@ export class TasksController {
   @Delete(':task_id/cancel')
   @RequirePermission('task.resume')
   async resume(@CurrentCaller() caller: Caller, @TaskIdParam() taskId: string): Promise<object> {
-    const task = await this.service.resumeTask(taskId, caller.origin);
+    const task = await this.actions.resumeTask(taskId, caller.origin);
     if (!task) throw new NotFoundError('task');
     return taskView(task);
   }

@@ -7,7 +7,9 @@ import { Access } from '../access/access.js';
 import { inboxEntry } from '../confirmation/presentation.js';
 import type { Device } from '../engine/engine.js';
 import { InvalidMessageError } from '../notification.errors.js';
-import { NotificationService, type Delivery } from '../notification.service.js';
+import { NotificationActions } from '../notification.actions.js';
+import { NotificationService } from '../notification.service.js';
+import type { MessageDelivery } from '../subscription/publisher.js';
 import type { Caller } from './callers.js';
 import { ApiDocs } from './decorators/api-docs.decorator.js';
 import { CheckedQuery } from './decorators/checked-query.decorator.js';
@@ -30,6 +32,7 @@ const DEFAULT_PAGE = 100;
 export class UsersController {
   constructor(
     private readonly service: NotificationService,
+    private readonly actions: NotificationActions,
     private readonly access: Access,
     private readonly polls: LongPolls,
   ) {}
@@ -51,7 +54,7 @@ export class UsersController {
   ): Promise<object> {
     const requiresAck = query.requires_ack === 'true';
     if (query.wait !== undefined && !requiresAck) throw new InvalidMessageError({ wait: 'needs requires_ack=true' });
-    const send = (ackTimeoutMs?: number, signal?: AbortSignal): Promise<Delivery> =>
+    const send = (ackTimeoutMs?: number, signal?: AbortSignal): Promise<MessageDelivery> =>
       this.service.sendToUser(userId, message as ApplicationMessage, { requiresAck, ackTimeoutMs, signal });
     const delivery = await (query.wait === undefined ? send() : this.polls.run(caller, query.wait * 1000, send));
     return { delivered_to: delivery.deliveredTo, message_id: delivery.messageId, acknowledged: delivery.acknowledged };
@@ -78,7 +81,7 @@ export class UsersController {
   @HttpCode(200)
   @RequirePermission('user.revoke')
   async revoke(@CurrentCaller() caller: Caller, @UserIdParam() userId: string): Promise<object> {
-    const revokedAt = await this.service.revokeUser(userId, caller.origin);
+    const revokedAt = await this.actions.revokeUser(userId, caller.origin);
     return { user_id: userId, revoked_at: toSeconds(revokedAt) };
   }
 
@@ -90,7 +93,7 @@ export class UsersController {
   @HttpCode(200)
   @RequirePermission('user.review')
   async review(@CurrentCaller() caller: Caller, @UserIdParam() userId: string): Promise<object> {
-    await this.service.reviewAccess(userId, caller.origin);
+    await this.actions.reviewAccess(userId, caller.origin);
     return { user_id: userId };
   }
 
@@ -107,7 +110,7 @@ export class UsersController {
     @CheckedQuery(InboxQueryDto) query: Readonly<InboxQueryDto>,
   ): Promise<object> {
     await this.access.assertCanReach(caller.subject, userId, 'user');
-    const { items, cursor } = await this.service.listConfirmations({
+    const { items, cursor } = await this.actions.list({
       scope: [userId],
       state: query.state,
       taskId: query.task_id,

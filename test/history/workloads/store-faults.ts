@@ -146,7 +146,7 @@ export class FaultySite {
     const { notifications } = this.node;
     if (!notifications) throw new TypeError('this node is in another process');
     try {
-      return (await notifications.listConfirmations({ scope: [userId], limit: 100 })).items;
+      return (await notifications.listConfirmations({ userId, limit: 100 })).items;
     } catch {
       return []; // the fault
     }

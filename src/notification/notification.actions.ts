@@ -1,0 +1,133 @@
+/**
+ * What back-end code, clients and REST callers do, with the rights of each: `scope` says whose things a call may touch, and
+ * the audit trail records the actor. `NotificationService`, the gateway and the controllers all go through here.
+ */
+import { Inject, Injectable } from '@nestjs/common';
+import { VIA_TEXT } from '../protocol/identifier.js';
+import type { AuditActor } from './access/audit-entry.js';
+import { AuditTrail } from './access/audit.js';
+import type { GivenAnswer } from './confirmation/answer.js';
+import { Confirmations, type Answerer } from './confirmation/confirmations.js';
+import { checkIdentifier, type AskRequest } from './confirmation/prepare-request.js';
+import type { ConfirmationResult } from './confirmation/presentation.js';
+import type { Arrival } from './engine/deadlines.js';
+import {
+  Engine,
+  type CancelRequest,
+  type Confirmation,
+  type ConfirmationQuery,
+  type Decided,
+  type Page,
+  type Scope,
+  type Task,
+} from './engine/engine.js';
+import { InvalidMessageError, NotFoundError } from './notification.errors.js';
+import { NotificationMetrics } from './notification.metrics.js';
+import { NUL_RULE, toJson } from './validation.js';
+
+@Injectable()
+export class NotificationActions {
+  constructor(
+    @Inject(Engine) private readonly engine: Engine,
+    private readonly confirmations: Confirmations,
+    private readonly audit: AuditTrail,
+    private readonly metrics: NotificationMetrics,
+  ) {}
+
+  /** Asks, and waits for the decision. */
+  ask(request: AskRequest, actor: AuditActor): Promise<ConfirmationResult> {
+    return this.confirmations.ask(request, {
+      onCreated: (opened) => this.auditOpened(opened, actor),
+      onWithdrawn: (withdrawn) => this.auditDecision(withdrawn, actor),
+    });
+  }
+
+  /** Asks without waiting. */
+  async open(request: AskRequest, actor: AuditActor): Promise<{ created: boolean; confirmation: Confirmation }> {
+    const opened = await this.confirmations.open(request);
+    if (opened.created) this.auditOpened(opened.confirmation, actor);
+    return opened;
+  }
+
+  /** @throws NotFoundError for what does not exist or lies outside the scope */
+  get(callbackId: string, scope: Scope, waitMs = 0, signal?: AbortSignal): Promise<Confirmation> {
+    return this.confirmations.wait(callbackId, scope, waitMs, signal);
+  }
+
+  list(query: ConfirmationQuery): Promise<Page<Confirmation>> {
+    return this.confirmations.list(query);
+  }
+
+  /** @throws InvalidMessageError (`via`), NotFoundError, InvalidAnswerError, StalePromptError, AlreadyResolvedError */
+  async answer(callbackId: string, by: Answerer, given: GivenAnswer, actor: AuditActor): Promise<Confirmation> {
+    const { via = actor.means } = by;
+    if (!VIA_TEXT.test(via)) throw new InvalidMessageError({ via: 'must have 1 to 64 of A-Z a-z 0-9 . _ : -' });
+    const { confirmation, isNew } = await this.confirmations.decide(callbackId, { ...by, via }, given);
+    if (isNew) this.auditDecision(confirmation, actor);
+    return confirmation;
+  }
+
+  /** @throws NotFoundError, AlreadyResolvedError */
+  async withdraw(callbackId: string, scope: Scope, actor: AuditActor, arrival?: Arrival): Promise<Confirmation> {
+    const { confirmation, isNew } = await this.confirmations.withdraw(callbackId, scope, actor.means, arrival);
+    if (isNew) this.auditDecision(confirmation, actor);
+    return confirmation;
+  }
+
+  /** @throws NotFoundError, InvalidMessageError (`taskId`, `reason`) */
+  async cancelTask(request: CancelRequest, actor: AuditActor): Promise<Task> {
+    checkIdentifier('taskId', request.taskId);
+    checkReason(request.reason);
+    const { via = actor.means } = request;
+    const result = await this.engine.tasks.cancel({ ...request, via });
+    if (result.status === 'not_found') throw new NotFoundError('task');
+    const { taskId, userId } = result.task;
+    if (result.status === 'cancelled')
+      this.audit.record({ event: 'cancel', ...actor, via, what: 'cancelled', taskId, userId: userId ?? undefined });
+    return { ...result.task, namedUserId: result.task.userId ?? request.namedUserId };
+  }
+
+  async resumeTask(taskId: string, actor: AuditActor): Promise<Task | undefined> {
+    const result = await this.engine.tasks.resume(taskId);
+    if (result.status === 'not_found') return undefined;
+    const { userId } = result.task;
+    if (result.status === 'resumed')
+      this.audit.record({ event: 'resume', ...actor, what: 'resumed', taskId, userId: userId ?? undefined });
+    return result.task;
+  }
+
+  /** A device has received a message. @throws NotFoundError */
+  async acknowledge(messageId: string, scope: Scope): Promise<void> {
+    if ((await this.engine.broker.ack(messageId, scope)) === 'not_found') throw new NotFoundError('message');
+  }
+
+  async revokeUser(userId: string, actor: AuditActor): Promise<number> {
+    checkIdentifier('userId', userId);
+    const revokedAt = await this.engine.revocations.revoke(userId);
+    this.audit.record({ event: 'revoked', ...actor, what: 'revoked', userId });
+    return revokedAt;
+  }
+
+  async reviewAccess(userId: string, actor: AuditActor): Promise<void> {
+    checkIdentifier('userId', userId);
+    await this.engine.revocations.review(userId);
+    this.audit.record({ event: 'reviewed', ...actor, what: 'reviewed', userId });
+  }
+
+  private auditOpened({ callbackId, userId, taskId }: Confirmation, actor: AuditActor): void {
+    this.metrics.confirmationsOpened.inc();
+    this.audit.record({ event: 'prompt', ...actor, what: 'opened', callbackId, userId, taskId });
+  }
+
+  private auditDecision({ callbackId, userId, taskId, decision }: Decided, actor: AuditActor): void {
+    const { outcome, answeredBy, via } = decision;
+    this.audit.record({ event: 'decision', ...actor, via, answeredBy, what: outcome, callbackId, userId, taskId });
+  }
+}
+
+function checkReason(given: unknown): void {
+  if (given === undefined) return;
+  const reason = toJson(given, 'reason');
+  if (typeof reason !== 'string') throw new InvalidMessageError({ reason: 'must be a string' });
+  if (reason.includes('\0')) throw new InvalidMessageError({ reason: NUL_RULE });
+}

@@ -1,0 +1,49 @@
+/** What the calls of `NotificationService` take and return, beside the types of their own subject. */
+import type { ConfirmationState } from '../protocol/confirmation.js';
+import type { ClusterStatus, Confirmation, Page } from './engine/engine.js';
+
+/** What `getStatus()` returns. */
+export interface NotificationStatus {
+  /** Whether this node takes connections. */
+  running: boolean;
+  host: string;
+  port: number;
+  /** Connections of this node, over all its workers. */
+  activeConnections: number;
+  pendingCallbacks: number;
+  unacknowledgedMessages: number;
+  cluster: ClusterStatus;
+}
+
+/** Who answers a prompt. */
+export interface AnswerBy {
+  /** The user who answers; `null`: nobody in particular. */
+  userId: string | null;
+  /** The door by which the answer came, 1 to 64 of `A-Z a-z 0-9 . _ : -`. @default 'service' */
+  via?: string;
+}
+
+/** Which confirmations `listConfirmations` returns. */
+export interface ListConfirmationsOptions {
+  /** @default every user's */
+  userId?: string;
+  /** @default every task's */
+  taskId?: string;
+  /** @default every state */
+  state?: ConfirmationState;
+  /** @default 100 */
+  limit?: number;
+  /** The `cursor` of an earlier page. */
+  cursor?: string;
+}
+
+/** How `getConfirmation` waits. */
+export interface WaitOptions {
+  /** How long to wait for the decision, in milliseconds. @default 0 */
+  waitMs?: number;
+  /** Ends the wait early. */
+  signal?: AbortSignal;
+}
+
+/** A page of confirmations; `cursor` is there while there are more. */
+export type ConfirmationPage = Page<Confirmation>;
