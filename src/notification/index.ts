@@ -25,7 +25,13 @@ export type { ConfirmationResult } from './confirmation/presentation.js';
 export type { GivenAnswer } from './confirmation/answer.js';
 export type { DecisionEvent } from './dispatcher.js';
 export type { AnswerBy, ConfirmationPage, ListConfirmationsOptions, WaitOptions } from './notification.requests.js';
-export type { Confirmation, Decision as ConfirmationDecision, Prompt as ConfirmationPrompt } from './engine/engine.js';
+export type {
+  Confirmation,
+  Decided as DecidedConfirmation,
+  Decision as ConfirmationDecision,
+  Pending as PendingConfirmation,
+  Prompt as ConfirmationPrompt,
+} from './engine/confirmation-store.js';
 export type {
   Choice,
   ConfirmationState,

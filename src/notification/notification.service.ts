@@ -124,7 +124,7 @@ export class NotificationService {
    * await notifications.answer(callbackId, { userId: 'ann', via: 'chat' }, { proceed: true });
    */
   answer(callbackId: string, { userId, via }: AnswerBy, answer: GivenAnswer): Promise<Confirmation> {
-    return this.actions.answer(callbackId, { userId, scope: 'all', ...(via !== undefined && { via }) }, answer, BACKEND_CODE);
+    return this.actions.answer(callbackId, { userId, scope: 'all', via }, answer, BACKEND_CODE);
   }
 
   /** Withdraws a pending prompt: every caller gets `withdrawn`. @throws NotFoundError, AlreadyResolvedError */
@@ -153,7 +153,6 @@ export class NotificationService {
     return this.actions.resumeTask(taskId, BACKEND_CODE);
   }
 
-  /** @returns `undefined` for an unknown task */
   getTask(taskId: string): Promise<Task | undefined> {
     return this.engine.tasks.get(taskId);
   }
@@ -163,7 +162,7 @@ export class NotificationService {
     return this.cancellations.signal(taskId);
   }
 
-  /** Every cancellation of a task, on every node. */
+  /** Every cancellation, on every node. */
   get cancellations$(): Observable<Task> {
     return this.cancellations.cancellations$;
   }
@@ -192,8 +191,6 @@ export class NotificationService {
   /**
    * Sends a message to every connection. Its `type` is the application's own; other fields pass as they are.
    * @throws InvalidMessageError for a reserved type or field, EngineUnavailableError
-   * @example
-   * await notifications.broadcastMessage({ type: 'maintenance', at: '22:00' });
    */
   broadcastMessage(message: ApplicationMessage): Promise<MessageDelivery> {
     return this.publisher.toEverybody(message);
@@ -219,8 +216,6 @@ export class NotificationService {
     return this.publisher.toChannel(channel, message);
   }
 
-  /* ---- users ---- */
-
   /** Closes all the user's connections on all nodes, and refuses tokens issued until now. @returns Unix milliseconds of now */
   revokeUser(userId: string): Promise<number> {
     return this.actions.revokeUser(userId, BACKEND_CODE);
@@ -239,7 +234,6 @@ export class NotificationService {
     return this.engine.presence.devices(userId);
   }
 
-  /** How many connections the user has, on all nodes. */
   async presence(userId: string): Promise<UserPresence> {
     return { connections: await this.engine.presence.count(userId) };
   }
@@ -263,7 +257,6 @@ export class NotificationService {
   /**
    * Takes no more connections and closes those that it has with 1012 `service restart`, spread over `drainTimeoutMs`. Each
    * connection first gets the reply to its current frame. Prompts stay pending, and calls go on waiting.
-   * @returns resolves at the end of the drain, for a second call as well
    */
   stopServer(): Promise<void> {
     return this.lifecycle.stop();

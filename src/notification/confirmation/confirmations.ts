@@ -15,12 +15,10 @@ import {
   type Confirmation,
   type ConfirmationQuery,
   type ConfirmationStore,
-  type DecideResult,
   type Page,
   type Scope,
 } from '../engine/engine.js';
 import {
-  AlreadyResolvedError,
   ConfirmationLostError,
   ConfirmationTimeoutError,
   EngineUnavailableError,
@@ -28,8 +26,9 @@ import {
   ServiceClosedError,
 } from '../notification.errors.js';
 import { checkAnswer, readAnswer, type GivenAnswer } from './answer.js';
+import { answerToDecided, decisionResult, type DecisionResult } from './decision-result.js';
 import { prepare, type AskDefaults, type AskRequest } from './prepare-request.js';
-import { confirmationResult, confirmationView, type ConfirmationResult } from './presentation.js';
+import { confirmationResult, type ConfirmationResult } from './presentation.js';
 import type { CallbackRegistry, Waiter } from './callback-registry.js';
 import { clearTimeout, delay, monotonicMs, setTimeout } from '../pacing/time-source.js';
 
@@ -42,13 +41,6 @@ export interface Answerer {
   via?: string;
   /** When the answer reached this node; absent: now. */
   arrival?: Arrival;
-}
-
-/** What became of an answer or a withdrawal. */
-export interface Settled {
-  confirmation: Decided;
-  /** Whether this call decided; `false` for a repetition of the one that did. */
-  isNew: boolean;
 }
 
 /** What an asking call itself brings about. */
@@ -139,7 +131,7 @@ export class Confirmations {
    * The one decision (E2). Resolves when this answer decided, or repeats the one that did.
    * @throws InvalidMessageError, NotFoundError, InvalidAnswerError, AlreadyResolvedError, EngineUnavailableError
    */
-  async decide(callbackId: string, by: Answerer, answered: GivenAnswer): Promise<Settled> {
+  async decide(callbackId: string, by: Answerer, answered: GivenAnswer): Promise<DecisionResult> {
     const given = readAnswer(answered, this.defaults.maxPayload);
     const giveUpAt = monotonicMs() + ANSWER_RETRY_MS;
     try {
@@ -157,17 +149,17 @@ export class Confirmations {
     }
   }
 
-  private async decideOnce(callbackId: string, by: Answerer, given: ReturnType<typeof readAnswer>): Promise<Settled> {
+  private async decideOnce(callbackId: string, by: Answerer, given: ReturnType<typeof readAnswer>): Promise<DecisionResult> {
     const prompt = await this.get(callbackId, by.scope);
-    const answer = isDecided(prompt) ? lenientAnswer(prompt, given) : checkAnswer(callbackId, prompt.prompt, given);
+    const answer = isDecided(prompt) ? answerToDecided(prompt, given) : checkAnswer(callbackId, prompt.prompt, given);
     const { scope, userId: answeredBy, via, arrival } = by;
     const result = await this.store.decide({ callbackId, scope, answeredBy, via, answer, arrival });
-    return outcomeOf(result, callbackId);
+    return decisionResult(result, callbackId);
   }
 
   /** @throws NotFoundError, AlreadyResolvedError, EngineUnavailableError */
-  async withdraw(callbackId: string, scope: Scope, via?: string, arrival?: Arrival): Promise<Settled> {
-    return outcomeOf(await this.store.withdraw({ callbackId, scope, via, arrival }), callbackId);
+  async withdraw(callbackId: string, scope: Scope, via?: string, arrival?: Arrival): Promise<DecisionResult> {
+    return decisionResult(await this.store.withdraw({ callbackId, scope, via, arrival }), callbackId);
   }
 
   /** @throws NotFoundError for what does not exist or lies outside the scope */
@@ -291,19 +283,3 @@ export class Confirmations {
 
 /** The text of an error, without what a store would cut or replace. */
 const storable = (text: string): string => text.replace(/\0|\p{Surrogate}/gu, '\ufffd');
-
-function outcomeOf(result: DecideResult, callbackId: string): Settled {
-  if (result.status === 'not_found') throw new NotFoundError('confirmation', callbackId);
-  const { confirmation } = result;
-  if (result.status === 'already_resolved') throw new AlreadyResolvedError(confirmationView(confirmation));
-  return { confirmation, isNew: result.status === 'accepted' };
-}
-
-/** For a decided prompt the answer only serves to recognise a repetition: a wrong one is told the decision, not its faults. */
-function lenientAnswer(prompt: Decided, given: GivenAnswer): ReturnType<typeof checkAnswer> {
-  try {
-    return checkAnswer(prompt.callbackId, prompt.prompt, given);
-  } catch {
-    throw new AlreadyResolvedError(confirmationView(prompt));
-  }
-}

@@ -19,7 +19,7 @@ import type { ConnectionEvents, ConnectionLimits, ConnectionSocket, Identity, Pe
 import { ReceiveQueue } from './receive-queue.js';
 import { SendQueue } from './send-queue.js';
 import type { FrameSource } from './frame-source.js';
-import { Date, delay } from '../pacing/time-source.js';
+import { clearTimeout, Date, setTimeout } from '../pacing/time-source.js';
 
 export type { ConnectionSocket, Identity } from './peer.js';
 
@@ -209,12 +209,10 @@ export class Connection {
     this.phase = 'closing';
     this.receiveQueue?.discard();
     if (deaf) this.socket.pause();
-    const patience = new AbortController();
-    await Promise.race([
-      this.finish(),
-      delay(CLOSE_PATIENCE_MS, undefined, { ref: false, signal: patience.signal }).catch(ignoreAbort),
-    ]);
-    patience.abort();
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, CLOSE_PATIENCE_MS).unref()));
+    await Promise.race([this.finish(), patience]);
+    clearTimeout(timer);
     this.cut(reason, deaf);
   }
 
@@ -294,8 +292,4 @@ const CLOSE_PATIENCE_MS = 2000;
 
 function isErrorReply(message: object | string): message is { code: string } {
   return typeof message === 'object' && 'type' in message && message.type === 'error' && 'code' in message;
-}
-
-function ignoreAbort(error: unknown): void {
-  if (!(error instanceof Error && error.name === 'AbortError')) throw error;
 }
