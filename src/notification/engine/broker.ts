@@ -94,7 +94,10 @@ export interface Broker {
   ack(messageId: string, scope: Scope): Promise<AckResult>;
   /** Whether the user's message has been acknowledged. Known until the message expires. */
   isAcknowledged(messageId: string, userId: string): Promise<boolean>;
-  /** @throws InvalidMessageError for a cursor that no earlier page gave */
+  /**
+   * A page, oldest first: at most `limit` messages, fewer once it has about `PAGE_BYTES`.
+   * @throws InvalidMessageError for a cursor that no earlier page gave
+   */
   unacknowledged(userId: string, limit: number, cursor?: string): Promise<Page<AcknowledgedMessage>>;
 }
 

@@ -133,7 +133,7 @@ export interface ConfirmationQuery {
   scope: Scope;
   taskId?: string;
   state?: ConfirmationState;
-  /** At most this many, oldest first. */
+  /** At most this many, oldest first; fewer once the page has about `PAGE_BYTES`. */
   limit: number;
   /** From an earlier page; opaque. */
   cursor?: string;

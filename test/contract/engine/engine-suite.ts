@@ -341,6 +341,32 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         expect((await engine.confirmations.list({ scope: [], limit: 100 })).items).toEqual([]);
       });
 
+      it('ends a page of confirmations or messages when it has its bytes, whatever the limit, and loses none', async () => {
+        const [count, large] = [12, 'x'.repeat(1_000_000)];
+        const ids: string[] = [];
+        const messageIds = Array.from({ length: count }, () => randomUUID());
+        for (let index = 0; index < count; index += 1) ids.push(await open({ prompt: { stepResult: { message: large } } }));
+        for (const messageId of messageIds)
+          await engine.broker.sendAcknowledged({ messageId, userId: 'ann', message: { type: 'note', large }, ttlMs: 60_000 });
+        const pages = async <Item>(read: (cursor?: string) => Promise<{ items: Item[]; cursor?: string }>): Promise<Item[]> => {
+          const seen: Item[] = [];
+          let cursor: string | undefined;
+          do {
+            const page = await read(cursor);
+            expect(page.items.length).toBeLessThanOrEqual(8);
+            seen.push(...page.items);
+            cursor = page.cursor;
+          } while (cursor !== undefined);
+          return seen;
+        };
+        for (const scope of ['all', ['ann']] as const) {
+          const found = await pages((cursor) => engine.confirmations.list({ scope, limit: 1000, cursor }));
+          expect(found.map(({ callbackId }) => callbackId)).toEqual(ids);
+        }
+        const messages = await pages((cursor) => engine.broker.unacknowledged('ann', 1000, cursor));
+        expect(messages.map(({ messageId }) => messageId)).toEqual(messageIds);
+      });
+
       it('filters by state and task, in every combination', async () => {
         const pending = await open({ taskId: 'a' });
         const answered = await open({ taskId: 'b' });

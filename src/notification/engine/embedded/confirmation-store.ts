@@ -12,6 +12,7 @@ import type { Outcome } from '../../../protocol/confirmation.js';
 import { DeadlineRule } from './deadline-rule.js';
 import type { Ledger } from './unit-of-work.js';
 import type { EventStore } from './event-store.js';
+import { readPage } from './read-page.js';
 import { UNDECIDED, type AnswerRow, type ConfirmationRow, type DecideRow, type OpenRow, type TaskRow } from './rows.js';
 import type { Sqlite, SqlValue, Statement } from './sqlite.js';
 import type { TaskStore } from './task-store.js';
@@ -221,7 +222,7 @@ export class ConfirmationStore {
   list({ scope, taskId, state, limit, cursor }: ConfirmationQuery): { rows: ConfirmationRow[]; cursor?: string } {
     if (scope !== 'all' && scope.length === 0) return { rows: [] };
     const where = ['seq > ?'];
-    const params: SqlValue[] = [Number(cursor ?? 0)];
+    const params: SqlValue[] = [];
     const and = (condition: string, ...values: SqlValue[]): void => {
       where.push(condition);
       params.push(...values);
@@ -240,11 +241,13 @@ export class ConfirmationStore {
     const sql = `${select(index)} WHERE ${where.join(' AND ')} ORDER BY seq LIMIT ?`;
     const statement = this.queries.get(sql) ?? this.database.prepare<ConfirmationRow>(sql);
     if (this.queries.size < 100) this.queries.set(sql, statement);
-    const rows = statement.all(...params, limit + 1);
-    const more = rows.length > limit;
-    if (more) rows.pop();
-    const last = rows.at(-1);
-    return { rows: rows.map((row) => this.current(row)), ...(more && last && { cursor: String(last.seq) }) };
+    const page = readPage(
+      limit,
+      cursor,
+      (after, rows) => statement.all(after, ...params, rows),
+      ({ prompt }) => prompt.length,
+    );
+    return { ...page, rows: page.rows.map((row) => this.current(row)) };
   }
 
   pendingIds(userId: string): string[] {

@@ -17,6 +17,7 @@ import {
   type StreamPosition,
 } from '../engine.js';
 import type { JsonObject } from '../../../protocol/confirmation.js';
+import { readPage } from './read-page.js';
 import type { Ledger } from './unit-of-work.js';
 import type { Sqlite, Statement } from './sqlite.js';
 
@@ -156,17 +157,20 @@ export class MessageStore {
   unacknowledged(userId: string, limit: number, cursor?: string): Page<AcknowledgedMessage> {
     // Whoever comes is looked up, and mostly there is nothing for anybody.
     if (this.ledger.counters.unacknowledged === 0) return { items: [] };
-    const rows = this.waiting.all(userId, Number(cursor ?? 0), this.ledger.now(), limit + 1);
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
+    const page = readPage(
+      limit,
+      cursor,
+      (after, rows) => this.waiting.all(userId, after, this.ledger.now(), rows),
+      ({ message }) => message.length,
+    );
     return {
-      items: page.map((row) => ({
+      items: page.rows.map((row) => ({
         messageId: row.message_id,
         userId: row.user_id,
         message: JSON.parse(row.message) as JsonObject,
         expiresAt: row.expires_at,
       })),
-      ...(rows.length > limit && last && { cursor: String(last.seq) }),
+      ...(page.cursor !== undefined && { cursor: page.cursor }),
     };
   }
 

@@ -43,9 +43,9 @@ export class CatchUp {
     const { subscriptions, deliveries, confirmations, broker } = this.parts;
     for (const channel of subscriptions.names) {
       const parsed = parseChannel(channel);
-      if (channel === EVERYTHING) for (const opened of await confirmations.openedAfter(since)) deliveries.opened(opened);
+      if (channel === EVERYTHING) for await (const opened of confirmations.openedAfter(since)) deliveries.opened(opened);
       if (parsed.kind !== 'user') continue;
-      for (const opened of await confirmations.openedAfter(since, parsed.userId)) deliveries.opened(opened);
+      for await (const opened of confirmations.openedAfter(since, parsed.userId)) deliveries.opened(opened);
       let start: string | undefined = String(since * 1000);
       while (start !== undefined) {
         const page = await broker.unacknowledgedFrom(start, parsed.userId, PAGE);

@@ -1,4 +1,5 @@
--- Reads a page of a list of confirmations, oldest first. It reads a bounded number of them and says where to go on.
+-- Reads a page of a list of confirmations, oldest first. It reads a bounded number of them, ends the page once their prompts
+-- have `page_bytes`, and says where to go on.
 --
 -- IN  list: 'all', 'user' or 'task'; subject: the user or the task; from: the start of an interval of orders
 -- OUT records, next_from? (where to go on), newest_event
@@ -6,12 +7,12 @@
 --- @include "newest-event"
 --- @include "optional"
 --- @include "is-in-scope"
-local list, subject, pending_only, from, limit, task, state, scope = unpack(ARGV)
-limit, task, state = tonumber(limit), optional(task), optional(state)
+local list, subject, pending_only, from, limit, page_bytes, task, state, scope = unpack(ARGV)
+limit, page_bytes, task, state = tonumber(limit), tonumber(page_bytes), optional(task), optional(state)
 local every = { all = ALL, user = OF_USER(subject), task = OF_TASK(subject) }
 local pending = { all = PENDING, user = OF_USER_PENDING(subject), task = OF_TASK_PENDING(subject) }
 local key = (pending_only == '1' and pending or every)[list]
-local records = {}
+local records, bytes = {}, 0
 for _ = 1, 10 do
   local ids = redis.call('ZRANGEBYSCORE', key, from, '+inf', 'WITHSCORES', 'LIMIT', 0, 100)
   for index = 1, #ids, 2 do
@@ -22,7 +23,11 @@ for _ = 1, 10 do
       local matches = (not task or record[I.task] == task) and (not state or record[I.state] == state)
       if matches and is_in_scope(scope, record[I.user]) then
         records[#records + 1] = record
-        if #records == limit then return { records, from, newest_event() } end
+        bytes = bytes + #record[I.prompt]
+        if #records == limit or bytes >= page_bytes then
+          local more = redis.call('ZRANGEBYSCORE', key, from, '+inf', 'LIMIT', 0, 1)
+          return { records, #more > 0 and from, newest_event() }
+        end
       end
     end
   end

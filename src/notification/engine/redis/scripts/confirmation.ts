@@ -69,6 +69,7 @@ export const LIST = script('list', {
     pendingOnly: 'flag',
     from: 'text',
     limit: 'number',
+    pageBytes: 'number',
     task: 'optionalText',
     state: 'optionalText',
     scope: 'scope',

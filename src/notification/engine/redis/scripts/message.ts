@@ -71,7 +71,7 @@ export const ACKNOWLEDGED = script('acknowledged', { kind: 'reads', args: { id: 
 
 export const UNACKNOWLEDGED = script('unacknowledged', {
   kind: 'reads',
-  args: { user: 'text', from: 'text', limit: 'number' },
+  args: { user: 'text', from: 'text', limit: 'number', pageBytes: 'number' },
   reply: fields({ messages: groupsOf({ id: text, message: text, expires: number }), nextFrom: optional(text) }),
 });
 

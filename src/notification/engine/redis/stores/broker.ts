@@ -1,7 +1,7 @@
 /** Publications, positions and history, and acknowledged messages. */
 import { parseChannel, userChannel } from '../../../../protocol/channels.js';
 import type { JsonObject } from '../../../../protocol/confirmation.js';
-import { EVERYTHING } from '../../broker.js';
+import { EVERYTHING, PAGE_BYTES } from '../../broker.js';
 import type * as Api from '../../broker.js';
 import { checkCursor, type Page } from '../../page.js';
 import type { Scope } from '../../scope.js';
@@ -138,7 +138,8 @@ export class RedisBroker implements Api.Broker {
   /** @param from the start of an interval of orders, which are microseconds of Redis' clock */
   async unacknowledgedFrom(from: string, userId: string, limit: number): Promise<Page<Api.AcknowledgedMessage>> {
     const { runner, partitions } = this.parts;
-    const { messages, nextFrom } = await runner.run(UNACKNOWLEDGED, partitions.of(userId), { user: userId, from, limit });
+    const page = { user: userId, from, limit, pageBytes: PAGE_BYTES };
+    const { messages, nextFrom } = await runner.run(UNACKNOWLEDGED, partitions.of(userId), page);
     const items = messages.map(({ id, message, expires }) => ({
       messageId: id,
       userId,

@@ -6,6 +6,7 @@ import type { EventStreams } from '../cluster/event-streams.js';
 import type { ScriptRunner } from '../connection/script-runner.js';
 import type { Partitions } from '../partitions.js';
 import type { ConfirmationRecord } from '../records.js';
+import { PAGE_BYTES } from '../../broker.js';
 import { LIST } from '../scripts/confirmation.js';
 
 /** The last confirmation's place: its order and, for the same microsecond, its partition. */
@@ -21,6 +22,12 @@ interface Source {
 
 type Filter = Pick<ConfirmationQuery, 'scope' | 'taskId' | 'state'>;
 
+interface Place {
+  order: number;
+  partition: number;
+  record: ConfirmationRecord;
+}
+
 export class ConfirmationLists {
   constructor(
     private readonly runner: ScriptRunner,
@@ -28,34 +35,40 @@ export class ConfirmationLists {
     private readonly streams: EventStreams,
   ) {}
 
+  /** A page of all sources together. They share `PAGE_BYTES`; each of them contributes one confirmation at least. */
   async page({ scope, taskId, state, limit, cursor }: ConfirmationQuery): Promise<Page<Confirmation>> {
     checkCursor(cursor, CURSOR);
     const [order = '0', last = '-1'] = cursor?.split('.') ?? [];
+    const sources = this.sourcesOf(scope, taskId);
+    const bounds = { limit: Math.min(limit + 1, STEP_ROWS), pageBytes: Math.ceil(PAGE_BYTES / sources.length) };
+    const filter = { scope, taskId, state };
     const pages = await Promise.all(
-      this.sourcesOf(scope, taskId).map(async (source) => {
-        const from = source.partition > Number(last) ? order : `(${order}`;
-        const records = await this.read(source, from, limit + 1, { scope, taskId, state });
-        return records.map((record) => ({ record, order: record.order, partition: source.partition }));
-      }),
+      sources.map((source) => this.readSome(source, source.partition > Number(last) ? order : `(${order}`, bounds, filter)),
     );
-    const found = pages.flat().sort((a, b) => a.order - b.order || a.partition - b.partition);
-    const page = found.slice(0, limit);
-    const end = page.at(-1);
+    const ends = pages.filter(({ nextFrom }) => nextFrom !== undefined).map(({ places }) => places.at(-1));
+    const end = ends.filter((place) => place !== undefined).sort(byOrder)[0];
+    // Behind the first of these ends something may be missing.
+    const found = pages.flatMap(({ places }) => places).sort(byOrder);
+    const items = found.filter((place) => !end || byOrder(place, end) <= 0).slice(0, limit);
+    const newest = items.at(-1);
+    const hasMore = end !== undefined || found.length > items.length;
     return {
-      items: page.map(({ record }) => record.toConfirmation()),
-      ...(found.length > limit && end && { cursor: `${end.order}.${end.partition}` }),
+      items: items.map(({ record }) => record.toConfirmation()),
+      ...(hasMore && newest && { cursor: `${newest.order}.${newest.partition}` }),
     };
   }
 
-  /** The pending confirmations of a user, or of all, that were opened after a moment by Redis' clock. */
-  async openedAfter(moment: number, userId?: string): Promise<Confirmation[]> {
-    const scope = userId === undefined ? 'all' : [userId];
-    const pages = await Promise.all(
-      this.sourcesOf(scope, undefined).map((source) =>
-        this.read(source, String(moment * 1000), Infinity, { scope, state: 'pending' }),
-      ),
-    );
-    return pages.flat().map((record) => record.toConfirmation());
+  /** The pending confirmations of a user, or of all, that were opened after a moment by Redis' clock; page by page. */
+  async *openedAfter(moment: number, userId?: string): AsyncGenerator<Confirmation> {
+    const filter = { scope: userId === undefined ? ('all' as const) : [userId], state: 'pending' as const };
+    const bounds = { limit: STEP_ROWS, pageBytes: PAGE_BYTES };
+    for (const source of this.sourcesOf(filter.scope, undefined)) {
+      for (let from: string | undefined = String(moment * 1000); from !== undefined;) {
+        const { places, nextFrom }: { places: Place[]; nextFrom?: string } = await this.readSome(source, from, bounds, filter);
+        for (const { record } of places) yield record.toConfirmation();
+        from = nextFrom;
+      }
+    }
   }
 
   private sourcesOf(scope: Scope, taskId: string | undefined): Source[] {
@@ -75,32 +88,38 @@ export class ConfirmationLists {
     }));
   }
 
-  private async read(
+  /** Reads on until it has found something, or the list ends. */
+  private async readSome(
     { partition, list, subject }: Source,
     start: string,
-    limit: number,
+    bounds: { limit: number; pageBytes: number },
     { scope, taskId, state }: Filter,
-  ): Promise<ConfirmationRecord[]> {
-    const found: ConfirmationRecord[] = [];
-    for (let from: string | undefined = start; from !== undefined && found.length < limit;) {
+  ): Promise<{ places: Place[]; nextFrom?: string }> {
+    for (let from = start; ;) {
       const page: ReturnType<(typeof LIST)['decode']> = await this.runner.run(LIST, partition, {
         list,
         subject,
         pendingOnly: state === 'pending',
         from,
-        limit: Math.min(limit - found.length, STEP_ROWS),
+        ...bounds,
         task: taskId,
         state,
         scope,
       });
-      found.push(...page.records);
-      from = page.nextFrom;
       await this.streams.emitted(
         partition,
         page.newestEvent,
         page.records.some((record) => record.isDecided),
       );
+      const { nextFrom } = page;
+      if (nextFrom !== undefined && page.records.length === 0) {
+        from = nextFrom;
+        continue;
+      }
+      const places = page.records.map((record) => ({ record, order: record.order, partition }));
+      return { places, ...(nextFrom !== undefined && { nextFrom }) };
     }
-    return found;
   }
 }
+
+const byOrder = (a: Place, b: Place): number => a.order - b.order || a.partition - b.partition;
