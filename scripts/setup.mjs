@@ -4,16 +4,18 @@
  *   node scripts/setup.mjs           for the service (dist)
  *   node scripts/setup.mjs --tests   for tests and examples (.build)
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { buildIfNeeded, projectOf } from './build.mjs';
 import { main, ROOT, run, say, SetupError } from './tools.mjs';
 
 const OLDEST_NODE = [20, 19];
+const LONGEST_INSTALL_MS = 600_000;
 
 export async function setUp(project) {
   checkNode();
-  if (!isInstalled()) await install();
+  if (!isInstalled()) await alone(async () => isInstalled() || install());
   await buildIfNeeded(project);
 }
 
@@ -44,6 +46,46 @@ function packagesIn(file) {
     return JSON.parse(readFileSync(join(ROOT, file), 'utf8')).packages;
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * Runs while no other process installs in this checkout: two `npm ci` at once remove each other's files. The lock is a file
+ * with the id of its process; one whose process has ended, or that is older than an installation can be, does not count.
+ */
+async function alone(task) {
+  const lock = join(ROOT, '.install.lock');
+  while (!take(lock)) {
+    say('waiting for another installation');
+    await delay(1000);
+  }
+  try {
+    await task();
+  } finally {
+    rmSync(lock, { force: true });
+  }
+}
+
+function take(lock) {
+  try {
+    writeFileSync(lock, String(process.pid), { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error;
+    if (isAbandoned(lock)) rmSync(lock, { force: true });
+    return false;
+  }
+}
+
+function isAbandoned(lock) {
+  try {
+    if (Date.now() - statSync(lock).mtimeMs > LONGEST_INSTALL_MS) return true;
+    const owner = Number(readFileSync(lock, 'utf8'));
+    // Its owner may have made it and not written its id yet.
+    if (owner > 0) process.kill(owner, 0);
+    return false;
+  } catch (error) {
+    return error.code === 'ESRCH';
   }
 }
 
