@@ -120,6 +120,15 @@ describe('a join', () => {
     expect(remains(site)).toMatchObject({ subscriptions: ['a', 'b'] });
   });
 
+  it('finds the place free of a subscription that a review of rights ended', async () => {
+    const site = makeSite(undefined, 2);
+    await site.subscriptions.subscribe(site.connection, targets('a'));
+    await expect(site.subscriptions.subscribe(site.connection, targets('b'))).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await site.index.get(site.connection, 'a')?.revoke();
+    await site.subscriptions.subscribe(site.connection, targets('b'));
+    expect(remains(site)).toEqual({ ...nothing, watched: [['b', 1]], subscriptions: ['b'] });
+  });
+
   it('is undone when the connection closes meanwhile', async () => {
     const site = makeSite();
     let go!: () => void;
