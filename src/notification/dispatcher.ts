@@ -4,7 +4,7 @@
  */
 import { Logger } from '@nestjs/common';
 import { Subject, type Observable } from 'rxjs';
-import { LEASE_CHANNEL_PREFIX, taskChannel } from '../protocol/channels.js';
+import { taskChannel } from '../protocol/channels.js';
 import { CLOSE } from '../protocol/codes.js';
 import { CONFLATED_TYPES } from '../protocol/messages.js';
 import type { Acknowledgements } from './subscription/acknowledgements.js';
@@ -37,7 +37,6 @@ import type { PendingPrompts } from './subscription/pending-prompts.js';
 import type { Recoveries } from './subscription/recoveries.js';
 import { taskCancelledMessage } from './task/view.js';
 import type { Cancellations } from './task/cancellations.js';
-import type { HeartbeatLeases } from './task/heartbeat-leases.js';
 import type { Heartbeats } from './task/heartbeats.js';
 import type { WebhookSender } from './webhook/sender.js';
 
@@ -61,7 +60,6 @@ export class Dispatcher implements EngineHandler {
     private readonly confirmations: Confirmations,
     private readonly cancellations: Cancellations,
     private readonly heartbeats: Heartbeats,
-    private readonly leases: HeartbeatLeases,
     private readonly webhook: WebhookSender,
     private readonly metrics: NotificationMetrics,
     private readonly audit: AuditTrail,
@@ -135,10 +133,6 @@ export class Dispatcher implements EngineHandler {
 
   onPublication(publication: Publication): number {
     const { channel, text, position } = publication;
-    if (channel.startsWith(LEASE_CHANNEL_PREFIX)) {
-      this.leases.heard(channel, text);
-      return 0;
-    }
     const key = position ? undefined : conflationKey(channel, text);
     const reached = this.delivery.publish(publication, key);
     this.metrics.messagesSent.inc(reached);
@@ -177,6 +171,10 @@ export class Dispatcher implements EngineHandler {
 
   onReview(userId: string): void {
     this.rights.onReview(userId);
+  }
+
+  onLeaseTaken(taskId: string): void {
+    this.heartbeats.stopLeases(taskId);
   }
 
   onGap(): void {

@@ -203,7 +203,6 @@ const providers: Provider[] = [
       Confirmations,
       Cancellations,
       Heartbeats,
-      HeartbeatLeases,
       WebhookSender,
       NotificationMetrics,
       AuditTrail,

@@ -1,13 +1,6 @@
-/**
- * Channel names: `user:<id>`, `task:<id>`, `broadcast`, and the application's own. Those that begin with `heartbeat:` are
- * the nodes' among themselves.
- */
+/** Channel names: `user:<id>`, `task:<id>`, `broadcast`, and the application's own. */
 
 export const BROADCAST_CHANNEL = 'broadcast';
-
-export const LEASE_CHANNEL_PREFIX = 'heartbeat:';
-/** What whoever names one of those is told. */
-export const RESERVED_CHANNEL = `must not begin with ${LEASE_CHANNEL_PREFIX}, which is reserved`;
 
 export const userChannel = (userId: string): string => `user:${userId}`;
 export const taskChannel = (taskId: string): string => `task:${taskId}`;

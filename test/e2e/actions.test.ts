@@ -174,7 +174,6 @@ describe('subscribe', () => {
     ['a channel twice', { channels: [{ channel: 'a' }, { channel: 'a' }] }, 'channels'],
     ['two users', { channels: [{ channel: 'user:a' }, { channel: 'user:b' }] }, 'channels'],
     ['nobody', { channels: [{ channel: 'a' }, { channel: 'user:' }] }, 'channels.1.channel'],
-    ['a reserved name', { channels: [{ channel: 'heartbeat:x' }] }, 'channels.0.channel'],
     ['channels and a target', { channels: [{ channel: 'a' }], user_id: 'u' }, 'user_id'],
   ])('refuses a frame whose channels are %s, and names the field', async (_what, fields, field) => {
     const client = await service.connect();

@@ -17,6 +17,7 @@ export type EngineEvent =
   | { kind: 'acknowledged'; messageId: string; userId: string }
   | { kind: 'revoked' | 'review'; userId: string }
   | { kind: 'evicted'; connectionId: string }
+  | { kind: 'lease taken'; taskId: string }
   | { kind: 'gap' }
   | { kind: 'missed'; channel: string; head: StreamPosition }
   | { kind: 'webhook events' }
@@ -83,6 +84,9 @@ export class EngineRecorder implements EngineHandler {
   }
   onEvicted(connectionId: string): void {
     this.record({ kind: 'evicted', connectionId });
+  }
+  onLeaseTaken(taskId: string): void {
+    this.record({ kind: 'lease taken', taskId });
   }
   onGap(): void {
     this.record({ kind: 'gap' });

@@ -31,7 +31,6 @@ const TEXTS = [
   'user:',
   'task:t',
   'broadcast',
-  'heartbeat:x',
   '*',
   '0-0',
   '9999999999999999999',

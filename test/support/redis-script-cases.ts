@@ -357,6 +357,10 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
     act: ({ node }) => node.engine.presence.devices('ann'),
     same: ([device]: { connectedAt: number; address: string }[]) => [device?.connectedAt, device?.address],
   },
+  'take-lease': {
+    act: ({ node }) => node.engine.broker.takeLease('task-1'),
+    after: async ({ other }) => expect(await other.recorder.nth('lease taken')).toMatchObject({ taskId: 'task-1' }),
+  },
   watch: {
     act: ({ node }) => node.engine.broker.watch('news'),
     lost: 'heals',

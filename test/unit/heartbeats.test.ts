@@ -36,9 +36,9 @@ describe('heartbeats', () => {
   });
 
   it('that are leased end with the lease, unless it is renewed', () => {
-    heartbeats.lease('ann', 'task', 1000, 2500, () => undefined);
+    heartbeats.lease('ann', 'task', 1000, 2500);
     clock.advanceBy(2000);
-    heartbeats.lease('ann', 'task', 1000, 2500, () => undefined);
+    heartbeats.lease('ann', 'task', 1000, 2500);
     clock.advanceBy(2400);
     expect(beats.length).toBeGreaterThanOrEqual(4);
     const before = beats.length;
@@ -48,8 +48,8 @@ describe('heartbeats', () => {
   });
 
   it('that are leased with another interval begin anew with it', () => {
-    heartbeats.lease('ann', 'task', 60_000, 600_000, () => undefined);
-    heartbeats.lease('ann', 'task', 1000, 600_000, () => undefined);
+    heartbeats.lease('ann', 'task', 60_000, 600_000);
+    heartbeats.lease('ann', 'task', 1000, 600_000);
     expect(beats).toHaveLength(2);
     clock.advanceBy(5500);
     expect(beats).toHaveLength(7);
@@ -57,12 +57,12 @@ describe('heartbeats', () => {
 
   it('end with the service, and none begins any more', () => {
     heartbeats.start('ann', 'task', 1000);
-    heartbeats.lease('ann', 'other', 1000, 60_000, () => undefined);
+    heartbeats.lease('ann', 'other', 1000, 60_000);
     heartbeats.close();
     clock.advanceBy(5000);
     expect(beats).toHaveLength(2);
     expect(() => heartbeats.start('ann', 'task', 1000)).toThrow('closed');
-    expect(() => heartbeats.lease('ann', 'task', 1000, 1000, () => undefined)).toThrow('closed');
+    expect(() => heartbeats.lease('ann', 'task', 1000, 1000)).toThrow('closed');
   });
 
   it('of ten thousand tasks cost one timer', () => {

@@ -88,6 +88,12 @@ export interface Broker {
   /** Takes one `watch` back, also one that failed. */
   unwatch(channel: string): Promise<void>;
 
+  /**
+   * Takes the lease of a task's heartbeat: emits `onLeaseTaken` on every other node, which ends its own lease. A node that
+   * cannot be reached at the time misses it.
+   */
+  takeLease(taskId: string): Promise<void>;
+
   /** Keeps a message until it is acknowledged. Emits `onAcknowledgedMessage`. @throws StoreFullError */
   sendAcknowledged(request: SendAcknowledgedRequest): Promise<PublishResult>;
   /** Emits `onAcknowledged` for the first acknowledgement. */

@@ -28,6 +28,8 @@ export interface EngineHandler {
   onRevoked(userId: string): void;
   /** The user's rights may have changed and must be asked for again. */
   onReview(userId: string): void;
+  /** Another node has taken the lease of the task's heartbeat, or has ended it. */
+  onLeaseTaken(taskId: string): void;
   /** Events may have been lost (E5). */
   onGap(): void;
   /** The channel stands at `head`, and some of its publications up to there may not have been emitted here. */

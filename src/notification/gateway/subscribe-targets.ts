@@ -1,5 +1,5 @@
 /** The channels that a `subscribe` or `unsubscribe` frame names: one, a user and a task, or several. */
-import { LEASE_CHANNEL_PREFIX, parseChannel, RESERVED_CHANNEL, type ParsedChannel } from '../../protocol/channels.js';
+import { parseChannel, type ParsedChannel } from '../../protocol/channels.js';
 import type { FieldErrors } from '../../protocol/messages.js';
 import { InvalidMessageError } from '../notification.errors.js';
 import type { Target } from '../subscription/subscriptions.js';
@@ -41,7 +41,6 @@ function channelNamed(channel: string, field: string): ParsedChannel {
   const target = parseChannel(channel);
   if ((target.kind === 'user' && target.userId === '') || (target.kind === 'task' && target.taskId === ''))
     throw faulty({ [field]: 'must name somebody' });
-  if (target.kind === 'named' && target.name.startsWith(LEASE_CHANNEL_PREFIX)) throw faulty({ [field]: RESERVED_CHANNEL });
   return target;
 }
 

@@ -1,14 +1,7 @@
 /** Checks the application's messages and hands them to the engine. */
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import {
-  BROADCAST_CHANNEL,
-  LEASE_CHANNEL_PREFIX,
-  parseChannel,
-  RESERVED_CHANNEL,
-  taskChannel,
-  userChannel,
-} from '../../protocol/channels.js';
+import { BROADCAST_CHANNEL, parseChannel, taskChannel, userChannel } from '../../protocol/channels.js';
 import type { JsonObject } from '../../protocol/confirmation.js';
 import { isObject } from '../../protocol/decode.js';
 import { CONFLATED_TYPES, isReservedType, RESERVED_FIELDS, type ApplicationMessage } from '../../protocol/messages.js';
@@ -73,7 +66,6 @@ export class Publisher {
 
   async toChannel(channel: string, message: ApplicationMessage): Promise<MessageDelivery> {
     checkIdentifier('channel', channel);
-    if (channel.startsWith(LEASE_CHANNEL_PREFIX)) throw new InvalidMessageError({ channel: RESERVED_CHANNEL });
     const parsed = parseChannel(channel);
     switch (parsed.kind) {
       case 'user':

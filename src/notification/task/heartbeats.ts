@@ -19,7 +19,6 @@ interface Beating {
   timer: WheelTimer;
   /** Unix milliseconds; `undefined`: no lease. */
   until?: number;
-  onEnded?: () => void;
 }
 
 export class Heartbeats {
@@ -44,21 +43,17 @@ export class Heartbeats {
     return { stop: () => this.end(beating) };
   }
 
-  /**
-   * Starts or renews a heartbeat that ends by itself after `ttlMs`.
-   * @returns whether it is a new one, at whose end `onEnded` is called
-   */
-  lease(userId: string, taskId: string, intervalMs: number, ttlMs: number, onEnded: () => void): boolean {
+  /** Starts or renews a heartbeat that ends by itself after `ttlMs`. */
+  lease(userId: string, taskId: string, intervalMs: number, ttlMs: number): void {
     const name = leaseName(userId, taskId);
     const earlier = this.leases.get(name);
     const until = this.wheel.now() + ttlMs;
     if (earlier && earlier.intervalMs === intervalMs) {
       earlier.until = until;
-      return false;
+      return;
     }
     if (earlier) this.end(earlier);
-    this.leases.set(name, this.begin(userId, taskId, intervalMs, until, onEnded));
-    return true;
+    this.leases.set(name, this.begin(userId, taskId, intervalMs, until));
   }
 
   /** Ends a task's leases. */
@@ -77,14 +72,13 @@ export class Heartbeats {
     for (const taskId of [...this.byTask.keys()]) this.stopTask(taskId);
   }
 
-  private begin(userId: string, taskId: string, intervalMs: number, until?: number, onEnded?: () => void): Beating {
+  private begin(userId: string, taskId: string, intervalMs: number, until?: number): Beating {
     if (this.closed) throw new ServiceClosedError();
     const beating: Beating = {
       userId,
       taskId,
       intervalMs,
       until,
-      onEnded,
       timer: this.wheel.schedule(intervalMs, () => this.tick(beating)),
     };
     const running = this.byTask.get(taskId);
@@ -106,8 +100,6 @@ export class Heartbeats {
     if (running?.delete(beating) && running.size === 0) this.byTask.delete(beating.taskId);
     const name = leaseName(beating.userId, beating.taskId);
     if (this.leases.get(name) === beating) this.leases.delete(name);
-    beating.onEnded?.();
-    beating.onEnded = undefined;
   }
 }
 

@@ -40,6 +40,18 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
   };
   const partsOf = ({ engine }: Node): RedisNode => (engine as unknown as { node: RedisNode }).node;
 
+  it('end the lease of a task’s heartbeat on every other node when one takes it', async () => {
+    const [one, two] = await pair();
+    const three = await nodes.start();
+    await one.engine.broker.takeLease('task-1');
+    for (const { recorder } of [two, three])
+      expect(await recorder.nth('lease taken')).toEqual({ kind: 'lease taken', taskId: 'task-1' });
+    await two.engine.broker.takeLease('task-2');
+    expect(await one.recorder.nth('lease taken')).toEqual({ kind: 'lease taken', taskId: 'task-2' });
+    await three.recorder.nth('lease taken', 2);
+    expect(two.recorder.of('lease taken')).toHaveLength(1);
+  });
+
   describe('deciding', () => {
     it('let one of two opposite answers win, 1 000 times, and everybody agrees (E2)', async () => {
       const both = await pair();

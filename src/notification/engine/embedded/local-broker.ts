@@ -71,6 +71,11 @@ export class LocalBroker implements Broker {
 
   async unwatch(): Promise<void> {}
 
+  /** There is no other node. */
+  async takeLease(): Promise<void> {
+    this.client.checkOpen();
+  }
+
   sendAcknowledged({ messageId, userId, message, ttlMs }: SendAcknowledgedRequest): Promise<PublishResult> {
     return this.client.call('keep', [messageId, userId, JSON.stringify(message), ttlMs], (expiresAt) => {
       if (expiresAt === undefined) return { deliveredTo: 0 };

@@ -33,7 +33,7 @@ export const scriptKeys = (root: string): string[] => [root, `${root}:meta`];
 
 /** Pub/sub channels of a partition. They only wake. */
 export const PUBSUB = {
-  /** Decisions, task events and revocations; every node listens. */
+  /** Decisions, task events, revocations and leases; every node listens. */
   feed: (root: string): string => `${root}:feed`,
   /** What concerns one node: evictions, acknowledgements of messages that it sent, requests for its reading mark, its probe. */
   node: (root: string, nodeId: string): string => `${root}:node:${nodeId}`,

@@ -92,7 +92,7 @@ export function buildRedisNode(options: RedisNodeOptions, emitter: Emitter): Red
   const events = new RedisEvents(runner, partitions, nodes, emitter, webhookEvents.length > 0);
   const streams = new EventStreams(runner, partitions, {
     onEvent: (event, partition) => {
-      emitStreamEvent(event, emitter, deliveries);
+      emitStreamEvent(event, emitter, deliveries, nodes.id);
       if (event.kind === 'decided' || event.kind === 'task') events.onEvent(partition);
     },
     onLost: () => gaps.report(),
@@ -196,7 +196,7 @@ export function buildRedisNode(options: RedisNodeOptions, emitter: Emitter): Red
   };
 }
 
-function emitStreamEvent(event: StreamEvent, emitter: Emitter, deliveries: Deliveries): void {
+function emitStreamEvent(event: StreamEvent, emitter: Emitter, deliveries: Deliveries, nodeId: string): void {
   switch (event.kind) {
     case 'decided':
       return deliveries.decided(event.confirmation);
@@ -206,6 +206,9 @@ function emitStreamEvent(event: StreamEvent, emitter: Emitter, deliveries: Deliv
       return emitter.emit((handler) => handler.onRevoked(event.userId));
     case 'review':
       return emitter.emit((handler) => handler.onReview(event.userId));
+    case 'lease':
+      if (event.nodeId !== nodeId) emitter.emit((handler) => handler.onLeaseTaken(event.taskId));
+      return;
     default:
       return event satisfies never;
   }

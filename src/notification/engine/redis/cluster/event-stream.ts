@@ -15,7 +15,10 @@ import { decided, taskOfEvent } from '../records.js';
 import { anyList, number, text } from '../reply-decoder.js';
 
 export type StreamEvent =
-  { kind: 'decided'; confirmation: Decided } | { kind: 'task'; task: Task } | { kind: 'revoked' | 'review'; userId: string };
+  | { kind: 'decided'; confirmation: Decided }
+  | { kind: 'task'; task: Task }
+  | { kind: 'revoked' | 'review'; userId: string }
+  | { kind: 'lease'; taskId: string; nodeId: string };
 
 /** An event as it is stored. */
 export interface StreamEntry {
@@ -34,6 +37,8 @@ export interface StreamSource {
 export const EVENT_PAGE = 200;
 /** How long pub/sub may be late before the stream is read. */
 const PATIENCE_MS = 40;
+/** The order of an event that only pub/sub carries: a lease. */
+const NOT_STORED = 0;
 
 export class EventStream {
   private cursor = Infinity;
@@ -57,6 +62,7 @@ export class EventStream {
   onMessage(message: string): void {
     const [before, order, kind, payload] = anyList(JSON.parse(message));
     const entry = { order: number(order), kind: text(kind), payload };
+    if (entry.order === NOT_STORED) return this.emit(entry);
     if (entry.order <= this.cursor) return;
     if (number(before) !== this.cursor || this.reading) return void this.catchUp(entry.order);
     this.advance(entry);
@@ -106,12 +112,16 @@ export class EventStream {
     }
   }
 
+  private emit(entry: StreamEntry): void {
+    const event = eventOf(entry);
+    if (event) this.source.emit(event);
+  }
+
   private advance(entry: StreamEntry): void {
     const { order } = entry;
     if (order <= this.cursor) return;
-    const event = eventOf(entry);
     this.cursor = order;
-    if (event) this.source.emit(event);
+    this.emit(entry);
     if (this.waiting.length === 0) return;
     const waiting = this.waiting;
     this.waiting = waiting.filter((each) => each.order > order);
@@ -123,6 +133,10 @@ export class EventStream {
 export function eventOf({ kind, payload }: StreamEntry): StreamEvent | undefined {
   if (kind === 'decided') return Array.isArray(payload) ? { kind, confirmation: decided(payload) } : undefined;
   if (kind === 'revoked' || kind === 'review') return { kind, userId: text(payload) };
+  if (kind === 'lease') {
+    const [taskId, nodeId] = anyList(payload);
+    return { kind, taskId: text(taskId), nodeId: text(nodeId) };
+  }
   const task = taskOfEvent(typeof payload === 'string' ? JSON.parse(payload) : payload);
   return task && { kind: 'task', task };
 }

@@ -11,7 +11,18 @@ import { publicationOf, type Deliveries } from '../cluster/deliveries.js';
 import type { NodeRegistry } from '../cluster/node-registry.js';
 import type { ScriptRunner } from '../connection/script-runner.js';
 import type { Partitions } from '../partitions.js';
-import { ACK, ACKNOWLEDGED, COUNTS, FORWARD, KEEP, NAME_OWNER, OWNER, PUBLISH, UNACKNOWLEDGED } from '../scripts/message.js';
+import {
+  ACK,
+  ACKNOWLEDGED,
+  COUNTS,
+  FORWARD,
+  KEEP,
+  NAME_OWNER,
+  OWNER,
+  PUBLISH,
+  TAKE_LEASE,
+  UNACKNOWLEDGED,
+} from '../scripts/message.js';
 import type { ChannelHistory } from './channel-history.js';
 
 /** The start of an interval of orders. */
@@ -85,6 +96,11 @@ export class RedisBroker implements Api.Broker {
 
   unwatch(channel: string): Promise<void> {
     return this.parts.subscriptions.remove(channel);
+  }
+
+  async takeLease(taskId: string): Promise<void> {
+    const { runner, nodes, partitions } = this.parts;
+    await runner.run(TAKE_LEASE, partitions.of(taskId), { task: taskId, node: nodes.id });
   }
 
   async sendAcknowledged({ messageId, userId, message, ttlMs }: Api.SendAcknowledgedRequest): Promise<Api.PublishResult> {
