@@ -11,7 +11,8 @@
  */
 import { IN_TIME_MS, type Arrival, type EngineReading } from '../engine/deadlines.js';
 import { Backlog, type Intake } from './backlog.js';
-import { clearTimeout, monotonicMs, performance, setImmediate, setTimeout } from '../pacing/time-source.js';
+import { systemClock, type Clock, type ClockTimer } from '../pacing/clock.js';
+import { performance, setImmediate } from '../pacing/time-source.js';
 
 const PULSE_MS = 50;
 /** Between two passes while somebody waits for a moment. */
@@ -22,19 +23,34 @@ const POLLS = 4;
 const ACCEPTING_MS = 2000;
 const PATIENCE_MS = 5000;
 
+/** The event loop, and the clock that it goes by. */
+export interface EventLoop extends Pick<Clock, 'monotonicMs' | 'after'> {
+  /** Calls back once the loop has polled. */
+  afterPoll(callback: () => void): void;
+  /** For how long the loop has waited for input so far. */
+  idleMs(): number;
+}
+
+const thisLoop: EventLoop = {
+  monotonicMs: () => systemClock.monotonicMs(),
+  after: (delayMs, callback) => systemClock.after(delayMs, callback),
+  afterPoll: (callback) => void setImmediate(callback),
+  idleMs: () => performance.eventLoopUtilization().idle,
+};
+
 interface Waiter {
   moment: number;
   readonly resolve: () => void;
 }
 
 export class Reading implements EngineReading {
-  readUntil = monotonicMs();
+  readUntil: number;
   servingSince = Infinity;
   private readonly holders = new Set<Backlog>();
   private readonly requests = new WeakMap<object, Backlog>();
   private readonly servingListeners: (() => void)[] = [];
   private waiters: Waiter[] = [];
-  private timer: NodeJS.Timeout | undefined;
+  private timer: ClockTimer | undefined;
   private passing = false;
   /** Polls of the pass since the newest connection was accepted. */
   private quietPolls = 0;
@@ -42,10 +58,16 @@ export class Reading implements EngineReading {
   private polledBefore = -Infinity;
   private stopped = false;
   /** Of the newest pass that has ended. */
-  private last = { began: this.readUntil, idle: 0 };
+  private last: { began: number; idle: number };
 
   /** @param serves whether connections and requests reach this node */
-  constructor(private readonly serves: () => boolean) {}
+  constructor(
+    private readonly serves: () => boolean,
+    private readonly loop: EventLoop = thisLoop,
+  ) {
+    this.readUntil = loop.monotonicMs();
+    this.last = { began: this.readUntil, idle: 0 };
+  }
 
   start(): void {
     this.stopped = false;
@@ -54,7 +76,7 @@ export class Reading implements EngineReading {
 
   stop(): void {
     this.stopped = true;
-    clearTimeout(this.timer);
+    this.timer?.cancel();
     this.timer = undefined;
     this.servingSince = Infinity;
     for (const { resolve } of this.waiters.splice(0)) resolve();
@@ -114,20 +136,20 @@ export class Reading implements EngineReading {
    * came while it was at work has been waiting for that long at most; after a standstill nobody knows since when.
    */
   private get earliest(): number {
-    const now = monotonicMs();
+    const now = this.loop.monotonicMs();
     const passed = now - this.last.began;
     if (passed > 2 * PULSE_MS) return this.readUntil;
-    const busy = passed - (performance.eventLoopUtilization().idle - this.last.idle);
+    const busy = passed - (this.loop.idleMs() - this.last.idle);
     return Math.max(this.readUntil, now - Math.max(busy, 0) - 1);
   }
 
-  private passIn(ms: number): NodeJS.Timeout {
-    return setTimeout(() => this.pass(), ms).unref();
+  private passIn(ms: number): ClockTimer {
+    return this.loop.after(ms, () => this.pass());
   }
 
   private passAgain(): void {
     if (this.passing || this.stopped) return;
-    clearTimeout(this.timer);
+    this.timer?.cancel();
     this.timer = undefined;
     this.pass();
   }
@@ -135,19 +157,20 @@ export class Reading implements EngineReading {
   private pass(): void {
     this.timer = undefined;
     this.passing = true;
-    const began = monotonicMs();
-    const { idle } = performance.eventLoopUtilization();
+    const { loop } = this;
+    const began = loop.monotonicMs();
+    const idle = loop.idleMs();
     for (const backlog of this.holders) backlog.pollBegins();
     this.quietPolls = 0;
     let pollBegins = -Infinity;
     const polled = (polls: number): void => {
       // The first poll may be the one that is under way.
       this.polledBefore = polls > 1 ? pollBegins : -Infinity;
-      pollBegins = monotonicMs();
+      pollBegins = loop.monotonicMs();
       const mayWait = polls < POLLS || pollBegins - began < ACCEPTING_MS;
       if (this.quietPolls < POLLS && mayWait) {
         this.quietPolls += 1;
-        return void setImmediate(() => polled(polls + 1));
+        return loop.afterPoll(() => polled(polls + 1));
       }
       this.polledBefore = -Infinity;
       this.end(began, idle);
