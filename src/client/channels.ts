@@ -10,7 +10,7 @@
  */
 import { CONFLATED_TYPES, type StreamPosition, type Subscribed } from '../protocol/messages.js';
 import { ConnectionLostError, isTemporary, ServerError } from './errors.js';
-import { isControl, type ServerReply } from './frames.js';
+import { channelsOf, isControl, type ServerReply } from './frames.js';
 import type { Requests } from './requests.js';
 
 /** The most that one frame may name. */
@@ -92,9 +92,8 @@ export class Channels {
 
   /** Whether a message without a channel will come again with one, since it arrived before its channel was subscribed. */
   private willRepeat(frame: ServerReply): boolean {
-    const { type, message_id: messageId, target_user_id: userId, task_id: taskId } = frame;
-    if (messageId !== undefined || CONFLATED_TYPES.has(type) || isControl(frame)) return false;
-    const channel = typeof userId === 'string' ? `user:${userId}` : typeof taskId === 'string' ? `task:${taskId}` : 'broadcast';
+    if (frame['message_id'] !== undefined || CONFLATED_TYPES.has(frame.type) || isControl(frame)) return false;
+    const [channel = ''] = channelsOf(frame);
     const state = this.states.get(channel);
     return state?.position !== undefined && !state.confirmed;
   }

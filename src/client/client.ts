@@ -15,7 +15,8 @@ import type { ServerReply } from './frames.js';
 import { Identity, type IdentityOptions } from './identity.js';
 import { Listeners } from './listeners.js';
 import { Messages, type MessageListener } from './messages.js';
-import { globalSocket, pageLocks, type SocketConstructor, type SocketLike } from './platform.js';
+import { globalSocket, pageLocks } from './platform.js';
+import type { SocketConstructor, SocketLike } from './socket.js';
 import { ReconnectingSocket, type ConnectionState } from './reconnecting-socket.js';
 import { Requests } from './requests.js';
 import { Snapshots } from './snapshots.js';
@@ -53,7 +54,8 @@ export class NotificationClient {
   private readonly snapshots: Snapshots;
   private readonly states: Listeners<[ConnectionState]>;
   private readonly gaps: Listeners<[string]>;
-  private readonly report: (error: unknown) => void;
+  /** Gets an error that nobody awaits: `options.onError`, or its default. */
+  readonly report: (error: unknown) => void;
 
   constructor(
     private readonly url: string,

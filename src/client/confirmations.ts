@@ -12,6 +12,7 @@ import type { ServerClock } from './clock.js';
 import { AlreadyResolvedError } from './errors.js';
 import { Listeners } from './listeners.js';
 import { LONGEST_MS } from './platform.js';
+import { remember } from './remember.js';
 import type { Requests } from './requests.js';
 
 export interface OpenConfirmation extends Omit<TaskStepResult, 'type' | 'redelivered'> {
@@ -39,12 +40,10 @@ type Snapshot = readonly OpenConfirmation[];
 
 /** What RxJS and others look for in an Observable of another library. */
 const OBSERVABLE = (Symbol as { observable?: symbol }).observable ?? '@@observable';
-/** How many decided confirmations are remembered. */
-const REMEMBERED = 1000;
 
 export class Confirmations {
   private readonly open = new Map<string, OpenConfirmation>();
-  private readonly decided = new Set<string>();
+  private readonly decided = new Map<string, true>();
   private readonly listeners: Listeners<[]>;
   private readonly handlers: Listeners<[OpenConfirmation]>;
   private snapshot: Snapshot = [];
@@ -151,9 +150,7 @@ export class Confirmations {
 
   /** Takes a decided confirmation away. */
   remove(callbackId: string): void {
-    this.decided.add(callbackId);
-    const [oldest = ''] = this.decided;
-    if (this.decided.size > REMEMBERED) this.decided.delete(oldest);
+    remember(this.decided, callbackId, true);
     if (this.open.delete(callbackId)) this.publish();
   }
 

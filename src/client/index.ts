@@ -4,5 +4,5 @@ export { Confirmations, type ConfirmationHandler, type GivenAnswer, type OpenCon
 export { AlreadyResolvedError, ClientClosedError, ServerError, TooManyRequestsError } from './errors.js';
 export { checkAnswer } from './form.js';
 export type { Message, MessageListener } from './messages.js';
-export type { SocketConstructor, SocketLike } from './platform.js';
+export type { SocketConstructor, SocketLike } from './socket.js';
 export type { ConnectionState } from './reconnecting-socket.js';

@@ -36,3 +36,25 @@ export class Listeners<Args extends unknown[]> {
     }
   }
 }
+
+/** Listeners by key: a message's type, or a channel. A key is forgotten with its last listener. */
+export class ListenersByKey<Args extends unknown[]> {
+  private readonly byKey = new Map<string, Listeners<Args>>();
+
+  constructor(private readonly report: (error: unknown) => void) {}
+
+  get(key: string): Listeners<Args> | undefined {
+    return this.byKey.get(key);
+  }
+
+  /** @returns takes the listener away */
+  add(key: string, listener: (...args: Args) => unknown): () => void {
+    const listeners = this.get(key) ?? new Listeners(this.report);
+    this.byKey.set(key, listeners);
+    const remove = listeners.add(listener);
+    return () => {
+      remove();
+      if (listeners.size === 0) this.byKey.delete(key);
+    };
+  }
+}

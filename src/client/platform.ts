@@ -1,23 +1,5 @@
 /** What the client needs of a browser or of Node. Declared here, so that neither's types are needed to use the package. */
-
-/** The part of the WHATWG `WebSocket` that is used; `globalThis.WebSocket` and the class of `ws` both have it. */
-export interface SocketLike {
-  readonly readyState: number;
-  send(data: string): void;
-  close(code?: number, reason?: string): void;
-  addEventListener(type: string, listener: (event: SocketEvent) => void): void;
-}
-
-export interface SocketEvent {
-  data?: unknown;
-  code?: number;
-  reason?: string;
-}
-
-export type SocketConstructor = new (url: string, protocols?: string | string[]) => SocketLike;
-
-/** `readyState` of a socket that can send. */
-export const OPEN = 1;
+import type { SocketConstructor } from './socket.js';
 
 interface EventSource {
   addEventListener?: (type: string, listener: () => void) => void;

@@ -7,7 +7,8 @@
  *  4. What wakes a page or machine ends a wait at once, and makes an open connection prove within `WAKE_MS` that it works.
  */
 import { waitAfter } from './backoff.js';
-import { OPEN, watchPage, type SocketEvent, type SocketLike } from './platform.js';
+import { watchPage } from './platform.js';
+import { OPEN, type SocketEvent, type SocketLike } from './socket.js';
 
 export type ConnectionState =
   | { status: 'connecting' }

@@ -5,7 +5,8 @@
  *  2. All tabs lose the connection together, with its close code, and each connects again as it would by itself.
  *  3. A holder that answers nobody (a frozen tab) loses the lock to the first tab that asks in vain.
  */
-import { OPEN, type LockManager, type SocketEvent, type SocketLike } from './platform.js';
+import type { LockManager } from './platform.js';
+import { OPEN, type SocketEvent, type SocketLike } from './socket.js';
 import { TabHub, type Delivery } from './tab-hub.js';
 
 /** What tabs send each other. */

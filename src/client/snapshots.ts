@@ -3,28 +3,24 @@
  * so that an application applies them to the state that it has just loaded.
  */
 import type { ServerReply } from './frames.js';
-import { Listeners } from './listeners.js';
+import { ListenersByKey } from './listeners.js';
 
 /** More messages than this are not kept: the state is loaded again instead. */
 const MOST_HELD = 1000;
 
 export class Snapshots {
-  private readonly hooks = new Map<string, Listeners<[string]>>();
+  private readonly hooks: ListenersByKey<[string]>;
   private readonly held = new Map<string, ServerReply[]>();
 
   constructor(
     private readonly deliver: (frame: ServerReply) => void,
-    private readonly report: (error: unknown) => void,
-  ) {}
+    report: (error: unknown) => void,
+  ) {
+    this.hooks = new ListenersByKey(report);
+  }
 
   add(channel: string, hook: (channel: string) => unknown): () => void {
-    const hooks = this.hooks.get(channel) ?? new Listeners(this.report);
-    this.hooks.set(channel, hooks);
-    const remove = hooks.add(hook);
-    return () => {
-      remove();
-      if (hooks.size === 0) this.hooks.delete(channel);
-    };
+    return this.hooks.add(channel, hook);
   }
 
   async load(channel: string): Promise<void> {

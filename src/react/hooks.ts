@@ -1,5 +1,6 @@
 /** Hooks over the client's stores. Each re-renders only when what it returns has changed. */
 import { useCallback, useEffect, useState, useSyncExternalStore } from 'react';
+import { AlreadyResolvedError, ClientClosedError } from '../client/index.js';
 import type { ConnectionState, GivenAnswer, Message, OpenConfirmation } from '../client/index.js';
 import { useNotificationClient } from './provider.js';
 
@@ -28,7 +29,10 @@ export interface ConfirmationHook {
   dismiss(until?: number): Promise<void>;
 }
 
-/** One open confirmation, with its countdown and what can be done with it. Says to the server that it was shown. */
+/**
+ * One open confirmation, with its countdown and what can be done with it. Says to the server that it was shown; `onError`
+ * of the client gets a refusal.
+ */
 export function useConfirmation(callbackId: string): ConfirmationHook {
   const client = useNotificationClient();
   const confirmation = useConfirmations().find(({ callback_id }) => callback_id === callbackId);
@@ -41,8 +45,11 @@ export function useConfirmation(callbackId: string): ConfirmationHook {
     return () => clearInterval(timer);
   }, [hasDeadline]);
   useEffect(() => {
-    // That a prompt was seen is worth knowing, and not worth failing for.
-    if (isOpen) client?.confirmations.seen(callbackId).catch(nothing);
+    if (!client || !isOpen) return;
+    client.confirmations.seen(callbackId).catch((error: unknown) => {
+      // A decision, or the end of the client, may overtake it. A refusal is an error that nobody awaits.
+      if (!(error instanceof AlreadyResolvedError || error instanceof ClientClosedError)) client.report(error);
+    });
   }, [client, callbackId, isOpen]);
   const answer = useCallback(async (given: GivenAnswer) => client?.confirmations.answer(callbackId, given), [client, callbackId]);
   const dismiss = useCallback(async (until?: number) => client?.confirmations.dismiss(callbackId, until), [client, callbackId]);

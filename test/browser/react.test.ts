@@ -4,12 +4,13 @@ import { renderToString } from 'react-dom/server';
 import type { Browser } from 'playwright-core';
 import { NotificationProvider, useConfirmations, useConnectionState } from '../../src/react/index.js';
 import { startBrowser } from '../support/browser.js';
+import { ScriptedServer } from '../support/scripted-server.js';
 import { serveClientPage, type ClientPage } from '../support/client-page.js';
 import { startService, type TestService } from '../support/service.js';
 import { requireBinary } from '../support/system.js';
 
 const APP = `
-import { StrictMode } from 'react';
+import { StrictMode, version } from 'react';
 import { createRoot } from 'react-dom/client';
 import { NotificationProvider, useConfirmation, useConfirmations, useConnectionState, useTask } from './src/react/index.ts';
 
@@ -22,13 +23,14 @@ function Inbox() {
   const { progress } = useTask('work');
   return <><h1>{useConnectionState().status} {String(progress)}</h1>{useConfirmations().map((one) => <Prompt key={one.callback_id} id={one.callback_id} />)}</>;
 }
-export function start(url) {
+export const major = Number(version.split('.')[0]);
+export function start(url, onError) {
   createRoot(document.getElementById('root')).render(
-    <StrictMode><NotificationProvider url={url} options={{ userId: 'rea' }}><Inbox /></NotificationProvider></StrictMode>);
+    <StrictMode><NotificationProvider url={url} options={{ userId: 'rea', onError }}><Inbox /></NotificationProvider></StrictMode>);
 }`;
 
 /** What the page has. */
-declare const wm: { start(url: string): void };
+declare const wm: { major: number; start(url: string, onError?: (error: Error) => void): void };
 
 describe('the hooks', () => {
   it('render on a server as before the first connection, and connect nothing', () => {
@@ -38,12 +40,17 @@ describe('the hooks', () => {
   });
 });
 
-requireBinary('chromium')('the hooks in a browser', () => {
+const VERSIONS: [number, Record<string, string>][] = [
+  [19, {}],
+  [18, { react: 'react18', 'react-dom': 'react-dom18' }],
+];
+
+requireBinary('chromium').each(VERSIONS)('the hooks of React %i in a browser', (major, alias) => {
   let browser: Browser;
   let service: TestService;
   let pages: ClientPage;
   beforeAll(async () => {
-    pages = await serveClientPage(APP);
+    pages = await serveClientPage(APP, {}, alias);
     service = await startService();
     browser = await startBrowser([]);
   }, 60_000);
@@ -58,6 +65,7 @@ requireBinary('chromium')('the hooks in a browser', () => {
     const errors: string[] = [];
     page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
     await page.goto(pages.url);
+    expect(await page.evaluate(() => wm.major)).toBe(major);
     await page.evaluate((url) => wm.start(url), `${service.wsUrl}/ws`);
     const asked = service.notifications.notifyUser({ message: 'Ship it?' }, 'rea', 'work', 1);
     await page.getByText('Ship it? in time').waitFor();
@@ -69,5 +77,25 @@ requireBinary('chromium')('the hooks in a browser', () => {
     await page.getByText('Ship it?').waitFor({ state: 'detached' });
     expect(errors).toEqual([]);
     await page.close();
+  }, 30_000);
+
+  it('report a refused `seen` as an error of the client', async () => {
+    const server = await ScriptedServer.start();
+    const page = await browser.newPage();
+    await page.goto(pages.url);
+    const reported = page.waitForEvent('console', (message) => message.text().startsWith('reported'));
+    await page.evaluate((url) => wm.start(url, ({ message }) => console.log(`reported ${message}`)), server.url);
+    // StrictMode mounts twice: the first connection may be the one that is given up.
+    const refuse = async (): Promise<void> => {
+      const connection = await server.next();
+      void refuse();
+      await connection.welcome();
+      connection.prompt('p1');
+      connection.reply(await connection.next('seen'), { type: 'error', code: 'FORBIDDEN', message: 'not yours' });
+    };
+    void refuse();
+    expect((await reported).text()).toBe('reported not yours');
+    await page.close();
+    await server.stop();
   }, 30_000);
 });
