@@ -28,7 +28,7 @@ const LAYERS = [
   { name: 'dispatcher', path: '^src/notification/dispatcher\\.ts$' },
   { name: 'service', path: '^src/notification/(notification\\.(service|actions|requests)|server-lifecycle)\\.ts$' },
   { name: 'gateway, http', path: '^src/notification/(gateway|http)/' },
-  { name: 'module', path: '^src/notification/notification\\.module\\.ts$' },
+  { name: 'module', path: '^src/notification/(notification\\.module(-definition)?|engine\\.provider)\\.ts$' },
   { name: 'index', path: '^src/notification/(index|service-door)\\.ts$' },
   { name: 'app', path: '^src/([^/]+\\.ts$|app/)' },
 ];
@@ -105,7 +105,7 @@ module.exports = {
     forbid(
       'only the module chooses an engine',
       'everybody else knows the interface',
-      { path: '^src/', pathNot: '^src/(testing/|notification/(notification\\.module\\.ts$|engine/(embedded|redis)/))' },
+      { path: '^src/', pathNot: '^src/(testing/|notification/(engine\\.provider\\.ts$|engine/(embedded|redis)/))' },
       { path: '^src/notification/engine/(embedded|redis)/' },
     ),
     forbid(

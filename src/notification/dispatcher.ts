@@ -2,15 +2,15 @@
  * The one meeting point: the engine's events become frames for this node's connections and results for its callers.
  * There is no other road. Connections and callers of the node on which something happens get no short cut.
  */
-import { Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { Subject, type Observable } from 'rxjs';
 import { taskChannel } from '../protocol/channels.js';
 import { CLOSE } from '../protocol/codes.js';
 import { CONFLATED_TYPES } from '../protocol/messages.js';
-import type { Acknowledgements } from './subscription/acknowledgements.js';
-import type { AuditTrail } from './access/audit.js';
-import type { Rights } from './access/rights.js';
-import type { Confirmations } from './confirmation/confirmations.js';
+import { Acknowledgements } from './subscription/acknowledgements.js';
+import { AuditTrail } from './access/audit.js';
+import { Rights } from './access/rights.js';
+import { Confirmations } from './confirmation/confirmations.js';
 import { acknowledgedFrame } from './subscription/redelivery.js';
 import {
   confirmationResult,
@@ -21,7 +21,7 @@ import {
 } from './confirmation/presentation.js';
 import { toSeconds } from '../protocol/time.js';
 import { OutboundFrame } from './connection/frame.js';
-import type { Hub } from './connection/hub.js';
+import { Hub } from './connection/hub.js';
 import type {
   AcknowledgedMessage,
   Confirmation,
@@ -31,14 +31,14 @@ import type {
   StreamPosition,
   Task,
 } from './engine/engine.js';
-import type { NotificationMetrics } from './notification.metrics.js';
-import type { Delivery } from './subscription/delivery.js';
-import type { PendingPrompts } from './subscription/pending-prompts.js';
-import type { Recoveries } from './subscription/recoveries.js';
+import { NotificationMetrics } from './notification.metrics.js';
+import { Delivery } from './subscription/delivery.js';
+import { PendingPrompts } from './subscription/pending-prompts.js';
+import { Recoveries } from './subscription/recoveries.js';
 import { taskCancelledMessage } from './task/view.js';
-import type { Cancellations } from './task/cancellations.js';
-import type { Heartbeats } from './task/heartbeats.js';
-import type { WebhookSender } from './webhook/sender.js';
+import { Cancellations } from './task/cancellations.js';
+import { Heartbeats } from './task/heartbeats.js';
+import { WebhookSender } from './webhook/sender.js';
 
 /** A decision as every node hears of it. */
 export interface DecisionEvent extends ConfirmationResult {
@@ -49,6 +49,7 @@ export interface DecisionEvent extends ConfirmationResult {
   decidedAt: number;
 }
 
+@Injectable()
 export class Dispatcher implements EngineHandler {
   private readonly logger = new Logger('Dispatcher');
   private readonly decisions = new Subject<DecisionEvent>();

@@ -2,7 +2,8 @@
  * The public names of the reusable module: the module, its service and adapter, its errors, and every type that one of their
  * signatures needs. `service-door.ts` has what only the stand-alone service needs.
  */
-export { NotificationModule, type NotificationModuleExtras, type RestOptions } from './notification.module.js';
+export { NotificationModule } from './notification.module.js';
+export type { NotificationModuleExtras, RestOptions } from './notification.module-definition.js';
 export { NotificationHealthIndicator, type HealthStatus } from './http/notification.health.js';
 export type { RestGuards } from './http/guards/api.guard.js';
 export { NotificationService } from './notification.service.js';

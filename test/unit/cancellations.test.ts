@@ -7,7 +7,7 @@ const task = (taskId: string, cancelled: boolean, reason?: string): Task => ({ t
 
 /** Cancellations over an engine that knows these tasks. */
 function over(getTask: (taskId: string) => Promise<Task | undefined>): Cancellations {
-  return new Cancellations({ get: getTask }, 60_000);
+  return new Cancellations({ get: getTask }, { retentionMs: 60_000 });
 }
 
 describe('cancellations', () => {

@@ -4,8 +4,10 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { isIP, isIPv4 } from 'node:net';
+import { Inject, Injectable } from '@nestjs/common';
 import proxyAddr from 'proxy-addr';
 import { ConfigurationError } from '../notification.errors.js';
+import { ResolvedOptions } from '../notification.options.js';
 import { Buckets } from './buckets.js';
 
 export interface AddressSettings {
@@ -18,6 +20,7 @@ export interface AddressSettings {
 /** The burst of handshakes, in seconds' worth of the rate. */
 const HANDSHAKE_BURST_S = 10;
 
+@Injectable()
 export class Addresses {
   private readonly trusts: (address: string, hop: number) => boolean;
   private readonly connections = new Map<string, number>();
@@ -25,7 +28,7 @@ export class Addresses {
   private readonly failures: Buckets;
 
   /** @throws ConfigurationError for a proxy that is neither an address nor a subnet */
-  constructor(private readonly settings: AddressSettings) {
+  constructor(@Inject(ResolvedOptions) private readonly settings: AddressSettings) {
     const { trustProxy, handshakeRate, authenticationFailures } = settings;
     try {
       this.trusts = proxyAddr.compile([...trustProxy]);

@@ -5,16 +5,16 @@
  *  2. A prompt that was there and is not any more (a fail-over of the engine has lost it) is an error to who waits for it.
  *  3. Whatever goes wrong here, nobody is told "proceed": a fault is an error, and the prompt stays as it is.
  */
-import { Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { LONGEST_TIMEOUT_MS } from '../pacing/clock.js';
 import { readWhenAvailable } from '../engine/retry-while-unavailable.js';
 import type { Arrival } from '../engine/deadlines.js';
 import {
+  ConfirmationStore,
   isDecided,
   type Decided,
   type Confirmation,
   type ConfirmationQuery,
-  type ConfirmationStore,
   type Page,
   type Scope,
 } from '../engine/engine.js';
@@ -27,9 +27,10 @@ import {
 } from '../notification.errors.js';
 import { checkAnswer, readAnswer, type GivenAnswer } from './answer.js';
 import { answerToDecided, decisionResult, type DecisionResult } from './decision-result.js';
-import { prepare, type AskDefaults, type AskRequest } from './prepare-request.js';
+import { prepare, type AskRequest } from './prepare-request.js';
 import { confirmationResult, type ConfirmationResult } from './presentation.js';
-import type { CallbackRegistry, Waiter } from './callback-registry.js';
+import { ResolvedOptions } from '../notification.options.js';
+import { CallbackRegistry, type Waiter } from './callback-registry.js';
 import { clearTimeout, delay, monotonicMs, setTimeout } from '../pacing/time-source.js';
 
 /** Who answers, and whose prompts they may touch. */
@@ -62,6 +63,7 @@ const ANSWER_AGAIN_MS = 50;
 /** Between attempts to withdraw while the engine is away. */
 const WITHDRAW_RETRY_MS = 500;
 
+@Injectable()
 export class Confirmations {
   /** Those of `wait`: they are told the state when nothing more is to be expected here. */
   private readonly polls = new Set<Waiter>();
@@ -69,9 +71,9 @@ export class Confirmations {
   private closed = false;
 
   constructor(
-    private readonly store: ConfirmationStore,
+    @Inject(ConfirmationStore) private readonly store: ConfirmationStore,
     private readonly callbacks: CallbackRegistry,
-    private readonly defaults: AskDefaults & { maxPayload: number },
+    @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
   ) {}
 
   /** Asks, and waits for the decision. See `NotificationService.notifyUser`. */
@@ -132,7 +134,7 @@ export class Confirmations {
    * @throws InvalidMessageError, NotFoundError, InvalidAnswerError, AlreadyResolvedError, EngineUnavailableError
    */
   async decide(callbackId: string, by: Answerer, answered: GivenAnswer): Promise<DecisionResult> {
-    const given = readAnswer(answered, this.defaults.maxPayload);
+    const given = readAnswer(answered, this.options.maxPayload);
     const giveUpAt = monotonicMs() + ANSWER_RETRY_MS;
     try {
       for (;;) {
@@ -215,7 +217,7 @@ export class Confirmations {
   }
 
   private async begin(request: AskRequest): Promise<{ created: boolean; confirmation: Confirmation; waiter: Waiter }> {
-    const opening = prepare(request, this.defaults);
+    const opening = prepare(request, this.options);
     const waiter = this.callbacks.wait(opening.callbackId);
     try {
       const { created, confirmation } = await this.store.open(opening);

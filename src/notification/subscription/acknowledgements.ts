@@ -2,7 +2,8 @@
  * Callers of this node that wait for a message's acknowledgement. The engine's event ends the wait. An event can be lost, so the
  * store is read at the end of each wait and after each gap.
  */
-import type { Broker } from '../engine/broker.js';
+import { Inject, Injectable } from '@nestjs/common';
+import { Broker } from '../engine/broker.js';
 import { LONGEST_TIMEOUT_MS } from '../pacing/clock.js';
 import { clearTimeout, setTimeout } from '../pacing/time-source.js';
 
@@ -11,10 +12,11 @@ interface Waiter {
   finish: (acknowledged: boolean | undefined) => void;
 }
 
+@Injectable()
 export class Acknowledgements {
   private readonly waiters = new Map<string, Waiter>();
 
-  constructor(private readonly broker: Broker) {}
+  constructor(@Inject(Broker) private readonly broker: Broker) {}
 
   /**
    * Waits at most `timeoutMs`. To be called before the message is sent.

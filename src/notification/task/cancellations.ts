@@ -2,10 +2,11 @@
  * What a task's cancellation means on this node: an `AbortSignal` for each task that somebody watches, and a stream.
  * The engine remembers; this passes on.
  */
-import { Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Subject, type Observable } from 'rxjs';
-import type { Task, TaskStore } from '../engine/task-store.js';
+import { TaskStore, type Task } from '../engine/task-store.js';
 import { readWhenAvailable } from '../engine/retry-while-unavailable.js';
+import { ResolvedOptions } from '../notification.options.js';
 import { printable } from '../access/printable.js';
 import { Date, clearInterval, setInterval } from '../pacing/time-source.js';
 
@@ -14,6 +15,7 @@ interface Watched {
   askedAt: number;
 }
 
+@Injectable()
 export class Cancellations {
   private readonly logger = new Logger('Cancellations');
   private readonly watched = new Map<string, Watched>();
@@ -22,10 +24,10 @@ export class Cancellations {
   private closed = false;
 
   constructor(
-    private readonly tasks: Pick<TaskStore, 'get'>,
-    private readonly retentionMs: number,
+    @Inject(TaskStore) private readonly tasks: Pick<TaskStore, 'get'>,
+    @Inject(ResolvedOptions) private readonly options: Pick<ResolvedOptions, 'retentionMs'>,
   ) {
-    this.sweep = setInterval(() => this.forgetOld(), Math.min(retentionMs, 3_600_000)).unref();
+    this.sweep = setInterval(() => this.forgetOld(), Math.min(options.retentionMs, 3_600_000)).unref();
   }
 
   /** Every cancellation, as it happens. */
@@ -81,7 +83,7 @@ export class Cancellations {
   }
 
   private forgetOld(): void {
-    const before = Date.now() - this.retentionMs;
+    const before = Date.now() - this.options.retentionMs;
     for (const [taskId, { askedAt }] of this.watched) if (askedAt < before) this.watched.delete(taskId);
   }
 }

@@ -5,15 +5,18 @@
  *  2. If another node misses that, two nodes send heartbeats until the next renewal or the end of the lease; nothing else
  *     depends on it.
  */
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { printable } from '../access/printable.js';
-import type { Broker } from '../engine/broker.js';
-import type { Heartbeats } from './heartbeats.js';
+import { Broker } from '../engine/broker.js';
+import { Heartbeats } from './heartbeats.js';
 
+@Injectable()
 export class HeartbeatLeases {
+  private readonly logger = new Logger('Heartbeats');
+
   constructor(
     private readonly heartbeats: Heartbeats,
-    private readonly broker: Pick<Broker, 'takeLease'>,
-    private readonly warn: (message: string) => void,
+    @Inject(Broker) private readonly broker: Pick<Broker, 'takeLease'>,
   ) {}
 
   /** Begins or renews a heartbeat that ends by itself after `ttlMs`. */
@@ -22,7 +25,7 @@ export class HeartbeatLeases {
     try {
       await this.broker.takeLease(taskId);
     } catch (error) {
-      this.warn(`other nodes may not know of the heartbeat of task ${printable(taskId)}: ${String(error)}`);
+      this.logger.warn(`other nodes may not know of the heartbeat of task ${printable(taskId)}: ${String(error)}`);
     }
   }
 

@@ -2,10 +2,14 @@
  * "Task is still executing...", again and again, for any number of running tasks on one timer wheel. A heartbeat ends
  * with its handle, its lease, its task's cancellation or the service.
  */
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { userChannel } from '../../protocol/channels.js';
 import { toSeconds } from '../../protocol/time.js';
 import type { Heartbeat } from '../../protocol/messages.js';
+import { printable } from '../access/printable.js';
+import { Broker } from '../engine/broker.js';
 import { ServiceClosedError } from '../notification.errors.js';
-import type { TimerWheel, WheelTimer } from '../pacing/timer-wheel.js';
+import { TimerWheel, type WheelTimer } from '../pacing/timer-wheel.js';
 import { Date } from '../pacing/time-source.js';
 
 export interface HeartbeatHandle {
@@ -21,7 +25,9 @@ interface Beating {
   until?: number;
 }
 
+@Injectable()
 export class Heartbeats {
+  private readonly logger = new Logger('Heartbeats');
   private readonly byTask = new Map<string, Set<Beating>>();
   /** By user and task: what REST has leased. */
   private readonly leases = new Map<string, Beating>();
@@ -29,7 +35,7 @@ export class Heartbeats {
 
   constructor(
     private readonly wheel: TimerWheel,
-    private readonly beat: (userId: string, taskId: string) => void,
+    @Inject(Broker) private readonly broker: Pick<Broker, 'publish'>,
   ) {}
 
   /** How many beat. */
@@ -84,14 +90,20 @@ export class Heartbeats {
     const running = this.byTask.get(taskId);
     if (running) running.add(beating);
     else this.byTask.set(taskId, new Set([beating]));
-    this.beat(userId, taskId);
+    this.send(userId, taskId);
     return beating;
   }
 
   private tick(beating: Beating): void {
     if (beating.until !== undefined && this.wheel.now() >= beating.until) return this.end(beating);
     beating.timer = this.wheel.schedule(beating.intervalMs, () => this.tick(beating));
-    this.beat(beating.userId, beating.taskId);
+    this.send(beating.userId, beating.taskId);
+  }
+
+  private send(userId: string, taskId: string): void {
+    this.broker
+      .publish({ channel: userChannel(userId), message: { ...heartbeatMessage(userId, taskId) }, recoverable: false })
+      .catch((error: unknown) => this.logger.warn(`a heartbeat of task ${printable(taskId)} was lost: ${String(error)}`));
   }
 
   private end(beating: Beating): void {
@@ -105,7 +117,7 @@ export class Heartbeats {
 
 const leaseName = (userId: string, taskId: string): string => JSON.stringify([userId, taskId]);
 
-export function heartbeatMessage(userId: string, taskId: string): Heartbeat {
+function heartbeatMessage(userId: string, taskId: string): Heartbeat {
   return {
     type: 'heartbeat',
     status: 'heartbeat',

@@ -6,9 +6,10 @@
  *  2. At most `CONCURRENCY` attempts are under way; while the receiver fails, one.
  *  3. The engine wakes; there is no timer here. What cannot be told to the engine comes again when its lease ends.
  */
-import type { EventQueue, WebhookEvent } from '../engine/event-queue.js';
-import type { NotificationMetrics } from '../notification.metrics.js';
-import type { ResolvedWebhook } from './webhook-options.js';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { EventQueue, type WebhookEvent } from '../engine/event-queue.js';
+import { NotificationMetrics } from '../notification.metrics.js';
+import { ResolvedOptions } from '../notification.options.js';
 import { pauseMs } from './back-off.js';
 import { FailureLog } from './failure-log.js';
 import { webhookBody } from './payload.js';
@@ -21,36 +22,30 @@ const MARGIN_MS = 3000;
 /** How long a service that closes lets attempts finish. */
 const GRACE_MS = 1000;
 
-export interface SenderLogger {
-  warn(message: string): void;
-  debug(message: string): void;
-}
-
+@Injectable()
 export class WebhookSender {
+  private readonly logger = new Logger('Webhook');
+  /** Where people reach the service, for the `url` of the events that ask for them. */
+  private readonly publicUrl: string | undefined;
+  /** Absent without a webhook: nothing is sent. */
   private readonly receiver: Receiver | undefined;
   private readonly leaseMs: number;
-  private readonly complaints: FailureLog;
+  private readonly complaints = new FailureLog((message) => this.logger.warn(message));
   private readonly underWay = new Set<Promise<void>>();
   private readonly stop = new AbortController();
   private phase: 'idle' | 'running' | 'closing' = 'idle';
   private isWanted = false;
   private claiming: Promise<void> | undefined;
 
-  /**
-   * @param settings absent: nothing is sent
-   * @param publicUrl where people reach the service, for the `url` of the events that ask for them
-   */
   constructor(
-    private readonly queue: EventQueue,
-    settings: ResolvedWebhook | undefined,
+    @Inject(EventQueue) private readonly queue: EventQueue,
+    @Inject(ResolvedOptions) { webhook, publicUrl }: ResolvedOptions,
     private readonly metrics: NotificationMetrics,
-    private readonly logger: SenderLogger,
-    private readonly publicUrl?: string,
   ) {
-    this.receiver = settings && new Receiver(settings);
-    this.leaseMs = Math.ceil(settings?.timeoutMs ?? 0) + MARGIN_MS;
-    this.complaints = new FailureLog((message) => logger.warn(message));
-    if (settings) metrics.observeNotices(() => queue.counts());
+    this.publicUrl = publicUrl;
+    this.receiver = webhook && new Receiver(webhook);
+    this.leaseMs = Math.ceil(webhook?.timeoutMs ?? 0) + MARGIN_MS;
+    if (webhook) metrics.observeNotices(() => queue.counts());
   }
 
   /** Begins to send, with what is left from before. */
