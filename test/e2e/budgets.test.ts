@@ -120,6 +120,8 @@ describe('a connection without a token', () => {
       expect(client.closeCode).toBe(4401);
       expect(client.payloads.filter(({ code }) => code === 'RATE_LIMITED').length).toBeLessThanOrEqual(3);
       expect(client.payloads.length).toBeLessThanOrEqual(13);
+      // Nothing else refuses a ping or a pong: without a limit only the time for a token would end the connection.
+      if (opcode !== OPCODE.text) expect(client.payloads.at(-1)).toMatchObject({ code: 'RATE_LIMITED' });
     };
     await Promise.all([flood(OPCODE.text, 'garbage'), flood(OPCODE.ping, 'x'), flood(OPCODE.pong, 'x')]);
   });
@@ -166,17 +168,20 @@ describe('a connection without a token', () => {
   });
 });
 
-describe('pongs that nobody asked for', () => {
-  it('count like frames: RATE_LIMITED, then 1008', async () => {
-    await start({ WEBSOCKET_RATE_LIMIT: '20', WEBSOCKET_RATE_BURST: '50' });
-    const client = await RawClient.connect({ port: service.port });
-    client.write(Buffer.concat(Array.from({ length: 300 }, () => maskedFrame(OPCODE.pong, ''))));
-    await client.closed();
-    expect(client.closeCode).toBe(1008);
-    expect(client.payloads[0]).toMatchObject({ code: 'RATE_LIMITED' });
-  });
+describe('protocol-level frames', () => {
+  it.each(['ping', 'pong'] as const)(
+    'count like others when nobody asked for them (%s): RATE_LIMITED, then 1008',
+    async (kind) => {
+      await start({ WEBSOCKET_RATE_LIMIT: '20', WEBSOCKET_RATE_BURST: '50' });
+      const client = await RawClient.connect({ port: service.port });
+      client.write(Buffer.concat(Array.from({ length: 300 }, () => maskedFrame(OPCODE[kind], ''))));
+      await client.closed();
+      expect(client.closeCode).toBe(1008);
+      expect(client.payloads[0]).toMatchObject({ code: 'RATE_LIMITED' });
+    },
+  );
 
-  it('do not count when they answer a ping', async () => {
+  it('do not count when they are pongs that answer a ping', async () => {
     await start({ WEBSOCKET_RATE_LIMIT: '1', WEBSOCKET_RATE_BURST: '1', WEBSOCKET_PING_INTERVAL: '0.1' });
     const client = await service.connect();
     for (let pings = 0; pings < 3; pings += 1) await new Promise((resolve) => client.socket.once('ping', resolve));

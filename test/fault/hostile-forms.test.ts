@@ -7,7 +7,7 @@ import { startProcess, type ServiceProcess } from '../support/process.js';
 
 type Body = Record<string, unknown>;
 
-const LONGEST_MS = 250;
+const LONGEST_MS = 1000;
 const items = (depth: number): Body => (depth === 0 ? { type: 'string' } : { type: 'array', items: items(depth - 1) });
 const field = (schema: Body): Body => ({ type: 'object', properties: { field: schema } });
 const options = Array.from({ length: 50 }, (_, index) => ({ const: `option-${index}`, title: `Option ${index}` }));
