@@ -1,6 +1,6 @@
 /**
- * The one meeting point: the engine's events become frames for this node's connections and results for its callers.
- * There is no other road. Connections and callers of the node on which something happens get no short cut.
+ * Turns the engine's events into frames for this node's connections and results for its callers. There is no other way:
+ * connections and callers of the node on which something happens get no short cut.
  */
 import { Injectable, Logger } from '@nestjs/common';
 import { Subject, type Observable } from 'rxjs';
@@ -40,7 +40,7 @@ import { Cancellations } from './task/cancellations.js';
 import { Heartbeats } from './task/heartbeats.js';
 import { WebhookSender } from './webhook/sender.js';
 
-/** A decision as every node hears of it. */
+/** A decision as it is emitted on every node. */
 export interface DecisionEvent extends ConfirmationResult {
   userId: string;
   taskId: string;
@@ -166,7 +166,7 @@ export class Dispatcher implements EngineHandler {
 
   onRevoked(userId: string): void {
     this.rights.onRevoked(userId);
-    // Nothing that waits is sent any more.
+    // Frames in the send queues are dropped.
     for (const connection of [...this.hub.ofUser(userId)]) connection.cut(CLOSE.REVOKED);
   }
 
@@ -195,14 +195,14 @@ export class Dispatcher implements EngineHandler {
     this.webhook.dropped(count);
   }
 
-  /** Nothing more will come. */
+  /** Completes the streams. The engine has closed and emits no more events. */
   close(): void {
     this.acknowledgements.stop();
     this.decisions.complete();
   }
 }
 
-/** Progress and heartbeats, which have no position: of these a slow reader gets the newest of a task. */
+/** Progress and heartbeats have no position. A slow reader gets only the newest of each task. */
 function conflationKey(channel: string, text: string): string | undefined {
   const message = JSON.parse(text) as Record<string, unknown>;
   const type = String(message['type']);

@@ -1,5 +1,5 @@
 /**
- * Keeps what a host application has bound globally, for its own routes, away from the module's actions and routes:
+ * Exempts the module's actions and routes from what a host application has bound globally for its own routes:
  *
  *  1. Guards do not run for the actions: one that is written for HTTP finds no request there, and would refuse every frame.
  *     They do run for the REST routes, so that nothing is open that the application has closed.

@@ -1,6 +1,6 @@
 /**
- * What back-end code, clients and REST callers do, with the rights of each: `scope` says whose things a call may touch, and
- * the audit trail records the actor. `NotificationService`, the gateway and the controllers all go through here.
+ * The actions of back-end code, clients and REST callers. `scope` limits the users whose confirmations and tasks a call may
+ * touch, and the audit trail records the actor. `NotificationService`, the gateway and the controllers all use this class.
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { VIA_TEXT } from '../protocol/identifier.js';
@@ -49,7 +49,7 @@ export class NotificationActions {
     return opened;
   }
 
-  /** @throws NotFoundError for what does not exist or lies outside the scope */
+  /** @throws NotFoundError for a confirmation that does not exist or lies outside the scope */
   get(callbackId: string, scope: Scope, waitMs = 0, signal?: AbortSignal): Promise<Confirmation> {
     return this.confirmations.wait(callbackId, scope, waitMs, signal);
   }

@@ -1,6 +1,6 @@
 /**
- * Every error the module throws at its callers, each with the code under which a client sees it.
- * What is not one of these is a fault of ours: clients get `INTERNAL` and nothing of its contents.
+ * Every error that the module throws to its callers, each with the code that a client gets.
+ * Any other error is a fault of the module: clients get `INTERNAL` and nothing of its contents.
  */
 import { ERROR_STATUS, type ErrorCode } from '../protocol/codes.js';
 import type { ConfirmationView, FieldErrors } from '../protocol/messages.js';
@@ -44,7 +44,7 @@ export class InvalidMessageError extends NotificationError {
   }
 }
 
-/** The body is of a type, an encoding or a character set that REST does not read. */
+/** The body has a type, an encoding or a character set that REST does not read. */
 export class UnsupportedBodyError extends NotificationError {
   constructor(field: string, problem: string) {
     super('INVALID_MESSAGE', `${field}: ${problem}`, { fields: { [field]: problem }, status: 415 });
@@ -58,7 +58,7 @@ export class InvalidAnswerError extends NotificationError {
   }
 }
 
-/** The answer echoes the digest of something else than what is pending. */
+/** The answer's digest is not that of the pending prompt. */
 export class StalePromptError extends NotificationError {
   constructor(callbackId: string) {
     super('STALE_PROMPT', 'the digest is not that of the pending prompt', { callbackId });
@@ -72,8 +72,8 @@ export class NotFoundError extends NotificationError {
 }
 
 /**
- * The prompt was there and is not any more: the engine lost it in a fail-over, before a replica had it. Nobody knows of
- * an answer; asking again, with the same `key` too, makes a new prompt.
+ * The engine lost the prompt in a fail-over, before a replica had it. Any answer to it is lost as well. Asking again makes a
+ * new prompt, also with the same `key`.
  */
 export class ConfirmationLostError extends NotFoundError {
   constructor(callbackId: string) {
@@ -81,7 +81,7 @@ export class ConfirmationLostError extends NotFoundError {
   }
 }
 
-/** The prompt was decided before; `confirmation` tells how. */
+/** The prompt was decided before; `confirmation` holds the decision. */
 export class AlreadyResolvedError extends NotificationError {
   constructor(confirmation: ConfirmationView) {
     super('ALREADY_RESOLVED', 'confirmation already resolved', { confirmation, callbackId: confirmation.callback_id });
@@ -121,21 +121,21 @@ export class EngineUnavailableError extends NotificationError {
   }
 }
 
-/** The store has no room for anything new. Answers and cancels still work. */
+/** The store has no room for new data. Answers and cancellations still work. */
 export class StoreFullError extends NotificationError {
   constructor(cause?: unknown, message = 'the store is full: nothing new is taken until there is room') {
     super('STORE_FULL', message, { cause });
   }
 }
 
-/** The user has as many pending confirmations as one may have: nothing was asked. */
+/** The user has the largest allowed number of pending confirmations. Nothing was asked. */
 export class TooManyPendingError extends StoreFullError {
   constructor(limit: number) {
     super(undefined, `the user has ${limit} pending confirmations, and one may have no more`);
   }
 }
 
-/** A setting or option that cannot be used; stops the start with its one line. */
+/** A setting or option that cannot be used. It stops the start with one line. */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError';
 }

@@ -1,11 +1,11 @@
 /**
- * What is counted, under Prometheus names, in a registry of this module's own (so that a host app's stays clean).
- * Every worker of a node hears every decision: what all of them count alike is the largest figure, no sum (`aggregator`).
+ * The module's metrics, in a registry of its own beside the host app's. Every worker of a node counts every decision, so
+ * `aggregator: 'max'` combines those counts; a sum would count them several times.
  */
 import { Counter, Gauge, Histogram, Registry, type Metric } from 'prom-client';
 import { Date } from './pacing/time-source.js';
 
-/** Gauges that are read when somebody looks. */
+/** Gauges whose values are read at each scrape. */
 export interface Readings {
   connections(): number;
   running(): boolean;
@@ -65,7 +65,7 @@ export class NotificationMetrics {
     this.gauge('pending_callbacks', 'Prompts that wait for a decision', () => readings.pendingConfirmations());
   }
 
-  /** With a webhook only. */
+  /** Registers the gauges of the webhook, if there is one. */
   observeNotices(read: () => Promise<{ waiting: number; oldestAt?: number }>): void {
     this.gauge(
       'webhook_pending',
@@ -89,14 +89,14 @@ export class NotificationMetrics {
       aggregator,
       registers: [this.registry],
       async collect() {
-        // Without the engine the other figures are wanted all the more.
+        // The other figures are reported even when the engine is unreachable.
         this.set(await Promise.resolve(read()).catch(() => Number.NaN));
       },
     });
   }
 }
 
-/** The old health object's numbers. */
+/** The numbers of the old component's health object. */
 export interface Totals {
   connections: number;
   total_connections: number;
@@ -107,7 +107,7 @@ export interface Totals {
   avg_response_time: number;
 }
 
-/** @param registry a process's, or what those of several processes add up to */
+/** @param registry of one process, or the aggregate of several processes */
 export async function totalsOf(registry: Registry): Promise<Totals> {
   const valuesOf = async (name: string): Promise<{ metricName?: string; value: number }[]> => {
     const metric: Metric | undefined = registry.getSingleMetric<string>(name);

@@ -130,7 +130,7 @@ const PROVIDERS: Provider[] = [
 export class NotificationModule extends ConfigurableModuleClass implements OnApplicationBootstrap {
   private readonly logger = new Logger(NotificationModule.name);
 
-  /** @throws ConfigurationError in an application that imports the module twice: the second service would reach nobody */
+  /** @throws ConfigurationError in an application that imports the module twice: the second service would reach no connection */
   constructor(
     @Inject(ModulesContainer) modules: ModulesContainer,
     @Inject(ApplicationConfig) config: ApplicationConfig,

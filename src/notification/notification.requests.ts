@@ -1,4 +1,4 @@
-/** What the calls of `NotificationService` take and return, beside the types of their own subject. */
+/** Parameters and results of `NotificationService` that belong to no other folder. */
 import type { ConfirmationState } from '../protocol/confirmation.js';
 import type { ClusterStatus, Confirmation, Page } from './engine/engine.js';
 
@@ -15,9 +15,9 @@ export interface NotificationStatus {
   cluster: ClusterStatus;
 }
 
-/** Who answers a prompt. */
+/** The person and the door of an answer. */
 export interface AnswerBy {
-  /** The user who answers; `null`: nobody in particular. */
+  /** The user who answers; `null` for an anonymous answer. */
   userId: string | null;
   /** The door by which the answer came, 1 to 64 of `A-Z a-z 0-9 . _ : -`. @default 'service' */
   via?: string;

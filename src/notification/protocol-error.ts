@@ -1,5 +1,5 @@
 /**
- * An error of any kind as the client gets it: never a stack, an internal message or the input.
+ * Turns any error into what a client gets: never a stack, an internal message or the input.
  */
 import { STATUS_CODES } from 'node:http';
 import { HttpException } from '@nestjs/common';
@@ -24,12 +24,12 @@ export function errorMessage(error: unknown, requestId?: RequestId): ErrorMessag
   };
 }
 
-/** Whether an error is a fault of ours, to be logged, rather than the client's. */
+/** Whether an error is a fault of the module, to be logged, and not the client's. */
 export function isFault(error: unknown): boolean {
   return asProtocolError(error).code === 'INTERNAL';
 }
 
-/** What guards, pipes and filters of a host app throw counts with its HTTP status. */
+/** Errors of a host app's guards, pipes and filters are mapped by their HTTP status. */
 export function asProtocolError(
   error: unknown,
 ): Pick<NotificationError, 'code' | 'message' | 'fields' | 'callbackId' | 'confirmation'> & { status?: number } {
@@ -39,7 +39,7 @@ export function asProtocolError(
     if (error.cause instanceof Error && error.cause.name === 'SyntaxError')
       return { code: 'INVALID_JSON', message: 'Invalid JSON format' };
     const code = codeOfStatus(error.getStatus());
-    // What Express found fault with may quote the input.
+    // Messages of Express may quote the input.
     if (error.cause !== undefined) return { code, message: STATUS_CODES[error.getStatus()]?.toLowerCase() ?? INTERNAL_MESSAGE };
     return { code, message: code === 'INTERNAL' ? INTERNAL_MESSAGE : error.message };
   }

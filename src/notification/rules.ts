@@ -1,11 +1,11 @@
 /**
  * Reads an object by the class-validator rules of a class: frames, bodies and queries alike.
  *
- *  1. Values are taken as they are. No other library walks them, so that a field named `constructor` stays where it is.
+ *  1. Values are not copied or converted. No other library walks them, so a field named `constructor` is kept.
  *  2. class-validator gathers a class's rules and prepares its errors for every object: 25 KB a frame, two fifths of all
- *     garbage while thousands of clients reconnect. So the rules are read once, and an object that keeps them is taken at once.
- *  3. An object that breaks a rule, and a class with a kind of rule that is not known here, goes to the library, which
- *     names the faulty fields: nothing is accepted here that the library would refuse.
+ *     garbage while thousands of clients reconnect. So the rules are read once, and an object that keeps them is accepted here.
+ *  3. An object that breaks a rule goes to the library, which names the faulty fields. So does a class with an unknown kind
+ *     of rule. Nothing is accepted here that the library would refuse.
  */
 import { getMetadataStorage, validateSync, ValidationTypes, type ValidatorConstraintInterface } from 'class-validator';
 import type { ValidationError } from 'class-validator';
@@ -18,11 +18,11 @@ type Fields = Record<string, unknown>;
 /** Reads an object. @returns `undefined` for one that breaks a rule */
 type Quick = (given: Fields) => object | undefined;
 type Metadata = ReturnType<ReturnType<typeof getMetadataStorage>['getTargetValidationMetadatas']>[number];
-/** The library's own types say that there always are groups. */
+/** The library's types declare `groups` as always present; it may be absent. */
 type Rule = Omit<Metadata, 'groups'> & { groups?: string[] };
 type Check = (value: unknown, given: Fields) => boolean;
 
-/** What a `ValidateNested` carries, so that its class is known here too. */
+/** The context of `ValidateNested` that names the nested class for `RuleReader`. */
 interface NestedContext {
   nested: RuleClass;
 }
@@ -57,7 +57,7 @@ export class RuleReader<T extends object> {
   }
 }
 
-/** By the names of the fields, nested ones with a point between. */
+/** Errors by field name; nested names are joined with a dot. */
 function fieldErrors(errors: ValidationError[], given: unknown, prefix = ''): FieldErrors {
   const fields: FieldErrors = {};
   for (const { property, constraints, children } of errors) {
@@ -88,7 +88,7 @@ function unknownFieldsOf(ruleClass: RuleClass, given: unknown, prefix: string): 
   return fields;
 }
 
-/** The known fields, as they are; nested objects of their own classes. */
+/** Copies the known fields; nested objects become instances of their classes. */
 function instanceOf(ruleClass: RuleClass, given: Fields): object {
   const instance = new ruleClass() as Fields;
   for (const [name, rules] of rulesOf(ruleClass)) {
@@ -113,7 +113,7 @@ function nestedClassOf(rules: Rule[]): RuleClass | undefined {
 
 interface Field {
   name: string;
-  /** Only where all of these hold is the field looked at. */
+  /** The field is checked only if all of these hold. */
   conditions: Check[];
   checks: Check[];
   nested: Quick | undefined;
@@ -149,7 +149,7 @@ function allOf(values: unknown[], nested: Quick): object[] | undefined {
   return read.includes(undefined) ? undefined : (read as object[]);
 }
 
-/** @returns `undefined` where there is a rule of a kind that is not known here */
+/** @returns `undefined` for a rule of an unknown kind */
 function fieldOf(ruleClass: RuleClass, name: string, rules: Rule[], refusesUnknown: boolean): Field | undefined {
   const field: Field = { name, conditions: [], checks: [], nested: undefined };
   for (const rule of rules) {
@@ -177,7 +177,7 @@ function fieldOf(ruleClass: RuleClass, name: string, rules: Rule[], refusesUnkno
   return field;
 }
 
-/** A check that is not done at once, with a promise, counts as failed: the library is asked. */
+/** An asynchronous validator counts as failed, so the object goes to the library. */
 function checkOf(ruleClass: RuleClass, property: string, rule: Rule, constraint: ValidatorConstraintInterface): Check {
   const { constraints } = rule;
   return (value, object) =>

@@ -1,9 +1,9 @@
 /**
  * A handler's parameter that no pipe of a host application changes.
  *
- *  1. A host's global pipes run on every parameter, also on one with a decorator of its own. What they get here is a
- *     function, which they pass on; the pipe behind them calls it.
- *  2. Pipes that check by a parameter's type would take the function for an instance of it, so Nest is told `Object`.
+ *  1. A host's global pipes run on every parameter, also on one with its own decorator. Here they get a function and pass
+ *     it on; the pipe behind them calls it.
+ *  2. Pipes that check by a parameter's type would take the function for an instance of it, so the type is set to `Object`.
  */
 import 'reflect-metadata';
 import { createParamDecorator, type ExecutionContext, type PipeTransform } from '@nestjs/common';

@@ -1,6 +1,6 @@
 /**
- * What the stand-alone service needs beside the public names, `websocket-manager/service`: its own routes, settings, logs and
- * workers are built on the module's parts. An application does not need it, and it may change in any version.
+ * `websocket-manager/service`: the module's parts on which the stand-alone service builds its routes, settings, logs and
+ * workers. Applications do not need them, and they may change in any version.
  */
 export { CountedPlace, PlaceCounter } from './gateway/places.js';
 export { applyApiDocs } from './http/api-docs.js';

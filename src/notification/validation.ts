@@ -1,4 +1,4 @@
-/** Names and texts, as frames, bodies and paths are checked for them. */
+/** Rules for names and texts, shared by frames, bodies and paths. */
 import { ValidateBy } from 'class-validator';
 import { isIdentifier, MAX_IDENTIFIER_LENGTH } from '../protocol/identifier.js';
 import { copyJson, asFields } from '../protocol/json.js';
@@ -31,7 +31,7 @@ export const IsTextOrNumber = (): PropertyDecorator =>
 
 /**
  * The JSON of a caller's value.
- * @param root what a fault of the value itself is named
+ * @param root the field name for a fault of the value itself
  * @throws InvalidMessageError naming the field that JSON cannot carry unchanged
  */
 export function toJson(value: unknown, root: string): Json {

@@ -1,20 +1,20 @@
 /**
- * Bounds the bytes of request bodies that are under way. A body counts with the length that it declares, a chunked one
- * with the largest that is taken, from when its request is admitted until it has arrived or its connection is gone.
+ * Bounds the bytes of request bodies that are under way. A body counts with its declared length; a chunked body counts with
+ * the largest length that is accepted. It counts from its admission until it has arrived or its connection is closed.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { networkOf } from '../access/address-limits.js';
 import { declaredLength, MAX_BODY_BYTES } from './body-reader.js';
 
 const MAX_TOTAL = 64 * MAX_BODY_BYTES;
-/** One network must not use up what all share. */
+/** One network must not use up the total. */
 const MAX_PER_NETWORK = 16 * MAX_BODY_BYTES;
 
 export class BodyBudget {
   private total = 0;
   private readonly byNetwork = new Map<string, number>();
 
-  /** Whether one more body may come; one that may is counted. */
+  /** Whether one more body is admitted. An admitted body is counted. */
   admits(request: IncomingMessage, response: ServerResponse, address: string): boolean {
     const bytes = request.complete ? 0 : Math.min(declaredLength(request), MAX_BODY_BYTES);
     if (bytes === 0) return true;

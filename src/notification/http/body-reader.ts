@@ -1,10 +1,10 @@
 /**
- * The body of a REST request. It is JSON in UTF-8, or the request is refused: input that was not understood decides nothing.
+ * The body of a REST request. It is JSON in UTF-8, or the request is refused. Input that was not understood decides nothing.
  *
  *  1. `BodyTypeGuard` decides by the headers alone, on every route, after the caller is known.
- *  2. The bytes are read here. Where a host app's parser has read them first, the bytes count that `keepBody` or Nest's
- *     option `rawBody` kept; without those, the parsed value.
- *  3. Nothing but `RuleReader` walks the value.
+ *  2. The bytes are read here. If a host app's parser has read them first, the bytes that `keepBody` or Nest's option
+ *     `rawBody` kept are used, and otherwise the parsed value.
+ *  3. Only `RuleReader` walks the value.
  */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
@@ -18,7 +18,7 @@ const KEPT = Symbol('the bytes of a body');
 
 export type BodyRequest = IncomingMessage & { body?: unknown; rawBody?: unknown; [KEPT]?: { chunks: Buffer[]; bytes: number } };
 
-/** Keeps the bytes of a body that a host app's parser may read first, so that the text counts and not what the parser made of it. */
+/** Keeps the bytes of a body that a host app's parser may read first. The module then decodes the text itself. */
 export function keepBody(request: BodyRequest): void {
   const kept = { chunks: [] as Buffer[], bytes: 0 };
   request[KEPT] = kept;
@@ -54,7 +54,7 @@ function decode(bytes: Buffer): unknown {
   return decodeBody(text.startsWith(BOM) ? text.slice(1) : text);
 }
 
-/** The bytes that another parser has read, where somebody kept them. */
+/** The bytes that another parser has read, if `keepBody` or `rawBody` kept them. */
 function bytesKept(request: BodyRequest): Buffer | undefined {
   const { body, rawBody, [KEPT]: kept } = request;
   if (kept && kept.bytes > MAX_BODY_BYTES) throw tooLarge();
@@ -68,9 +68,9 @@ async function collect(request: BodyRequest): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   await new Promise<void>((resolve, reject) => {
-    const end = (settle: () => void): void => {
+    const end = (finishWith: () => void): void => {
       request.off('data', take).off('end', finish).off('error', fail).off('close', fail);
-      settle();
+      finishWith();
     };
     const take = (chunk: Buffer): void => {
       bytes += chunk.length;
@@ -96,8 +96,8 @@ export function declaredLength({ headersDistinct }: IncomingMessage): number {
 }
 
 /**
- * Lets the parsers of an application see no body: the bytes stay in the socket until the route reads them. Fastify and
- * Express' parsers go by these headers. The module itself reads `headersDistinct`, where they stay.
+ * Hides the body from an application's parsers: the bytes stay in the socket until the route reads them. The parsers of
+ * Express and Fastify look for these headers. The module itself reads `headersDistinct`, which keeps them.
  */
 export function hideBody({ headers }: IncomingMessage): void {
   for (const name of ['content-type', 'content-length', 'transfer-encoding']) Reflect.deleteProperty(headers, name);

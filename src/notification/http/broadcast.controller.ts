@@ -1,4 +1,4 @@
-/** `POST /ws/broadcast`: a message to everybody. */
+/** `POST /ws/broadcast`: a message to every connection. */
 import { HttpCode, Post } from '@nestjs/common';
 import { ApiTags } from './api-docs.js';
 import type { ApplicationMessage } from '../../protocol/messages.js';
@@ -15,7 +15,7 @@ export class BroadcastController {
   constructor(private readonly service: NotificationService) {}
 
   @ApiDocs({
-    summary: 'Send a message to everybody',
+    summary: 'Send a message to every connection',
     answers: { 202: { type: DeliveryResponse, description: 'Sent.' } },
     errors: ['INVALID_JSON', 'STORE_FULL'],
   })

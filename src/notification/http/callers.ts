@@ -1,6 +1,6 @@
 /**
- * Who calls by REST. Open mode: everybody is a service. Secure mode: an API key or a service's token makes a service, a
- * user's own token makes that user. What they may do is the policy's business (`access.ts`).
+ * Identifies the callers of REST routes. In open mode every caller is a service. In secure mode an API key or a service's
+ * token identifies a service, and a user's own token that user. `access.ts` decides what they may do.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -18,11 +18,11 @@ import { headerText } from './header-text.js';
 
 export interface Caller {
   subject: Exclude<Subject, { kind: 'anonymous' | 'unauthenticated' }>;
-  /** `null`: a service. */
+  /** `null` for a service. */
   userId: string | null;
   /** For the audit trail. */
   origin: AuditActor;
-  /** What the rights rest on; absent where they do not end: API keys and open mode. */
+  /** The token on which the rights rest. API keys and open mode have none: their rights do not end. */
   proof?: Proof;
   /** When the request reached this node. */
   arrival?: Arrival;
@@ -32,13 +32,13 @@ export interface Caller {
 
 type Identified = Pick<Caller, 'subject' | 'proof'>;
 
-/** A request about whose caller something is known. */
+/** A request with what is known of its caller. */
 type CalledRequest = IncomingMessage & { [CALLER]?: Caller; [ORIGIN]?: AuditActor };
 
 const CALLER = Symbol('the caller of a guarded route');
 const ORIGIN = Symbol('who sent a request, as the audit trail names it');
 
-/** Finds out who calls, once for each request and from its headers alone. */
+/** Identifies the caller once for each request, from its headers alone. */
 @Injectable()
 export class Callers {
   private readonly keyHashes: Buffer[];
@@ -75,7 +75,7 @@ export class Callers {
     }
   }
 
-  /** One call of an identity's budget, which its sockets share. @throws NotificationError RATE_LIMITED */
+  /** Spends one call of an identity's budget, which its connections share. @throws NotificationError RATE_LIMITED */
   private spend(subject: Subject, request: IncomingMessage, response: ServerResponse): void {
     const address = this.addresses.of(request);
     if (this.budgets.take(subject, address)) return;
@@ -114,7 +114,7 @@ export function callerOf(request: CalledRequest): Caller {
   return caller;
 }
 
-/** For the audit trail. @returns `undefined` before it is known who calls */
+/** For the audit trail. @returns `undefined` before the caller is identified */
 export const originOf = (request: CalledRequest): AuditActor | undefined => request[ORIGIN];
 
 const hash = (key: string): Buffer => createHash('sha256').update(key).digest();

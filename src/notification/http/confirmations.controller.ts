@@ -36,7 +36,7 @@ export class ConfirmationsController {
 
   @ApiDocs({
     summary: 'Ask a user',
-    description: 'Answers at once, or with `wait` when the prompt is decided or so many seconds have passed.',
+    description: 'Answers at once. With `wait` it answers when the prompt is decided or that many seconds have passed.',
     answers: {
       201: { type: ConfirmationResponse, description: 'Asked.' },
       200: { type: ConfirmationResponse, description: 'The key led to an earlier prompt.' },
@@ -78,7 +78,7 @@ export class ConfirmationsController {
 
   @ApiDocs({
     summary: 'How a prompt stands',
-    description: 'With `wait` when it is decided or so many seconds have passed.',
+    description: 'With `wait` it answers when the prompt is decided or that many seconds have passed.',
     answers: { 200: { type: ConfirmationResponse, description: 'The confirmation.' } },
     errors: ['NOT_FOUND'],
   })
@@ -107,7 +107,7 @@ export class ConfirmationsController {
     @CallbackIdParam() callbackId: string,
     @JsonBody(AnswerDto) body: Readonly<AnswerDto>,
   ): Promise<ConfirmationView> {
-    // By WebSocket an absent `proceed` means no, as old clients have it. Here it means that something was not understood.
+    // By WebSocket an absent `proceed` means no, for old clients. Here it is an error of the caller.
     if (body.proceed == null && body.choice == null)
       throw new InvalidMessageError({ proceed: 'is required, unless there is a choice' });
     return confirmationView(await this.actions.answer(callbackId, await this.answererOf(caller, body), body, caller.origin));
@@ -155,7 +155,7 @@ export class ConfirmationsController {
   }
 }
 
-/** Doors that a service cannot come by. */
+/** Doors that are reserved for the product. */
 const OWN_DOORS: ReadonlySet<string> = new Set(['websocket', 'clock', 'unknown']);
 
 const WIRE_NAMES: Record<string, string> = {
@@ -168,7 +168,7 @@ const WIRE_NAMES: Record<string, string> = {
   key: 'Idempotency-Key',
 };
 
-/** The service names faulty options in TypeScript's spelling; here they are a body's fields. */
+/** The service's errors name options in camelCase. The body's fields are in snake_case. */
 async function inWireNames<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();

@@ -1,11 +1,11 @@
 /**
- * What every HTTP request of ours passes first, before its body is read and before it is routed:
+ * The checks that every HTTP request of the module passes before its body is read and before it is routed:
  *
  *  1. The page that sent it may use the service (`Pages`); a preflight is answered here.
  *  2. A connection's requests are served one after the other: a pipelined one waits for the answer before it.
- *  3. The caller of a REST route is known from the headers. A request without a valid key or token is refused, and its
+ *  3. The headers identify the caller of a REST route. A request without a valid key or token is refused, and its
  *     connection closed, before its body is read.
- *  4. The requests under way are bounded in number, and their bodies in bytes, over all and for each network.
+ *  4. The number of requests under way and the bytes of their bodies are bounded, in total and for each network.
  *
  * The module installs it for its own routes, ahead of a host application's parsers; the stand-alone service for all.
  */
@@ -28,7 +28,7 @@ import { Routes } from './routes.js';
 
 /** Requests of this process that may be under way at once, long polls included. */
 const MAX_REQUESTS = 10_000;
-/** Requests of one connection that wait for their turn; with one more the connection is cut. */
+/** Pipelined requests that may wait on one connection. One more cuts the connection. */
 const MAX_PIPELINED = 100;
 
 const PREFLIGHT = {
@@ -61,7 +61,7 @@ export class Entrance implements OnModuleInit {
     private readonly addresses: Addresses,
     private readonly errors: ProtocolErrorFilter,
   ) {
-    // A testing module gets its adapter when the application is created from it; an application context never.
+    // A testing module has an adapter only once its application is created. An application context never has one.
     host.init$.subscribe(() => {
       this.adapter?.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
         if (this.routeOf(request) === undefined) {
@@ -75,7 +75,7 @@ export class Entrance implements OnModuleInit {
     });
   }
 
-  /** Every route is registered by now: a plain request that none of them takes gets 426 on the WebSocket's path. */
+  /** Registered after every route: a plain request on the WebSocket's path that no route takes gets 426. */
   onModuleInit(): void {
     this.adapter?.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
       if (!isWebSocketPath(request, this.options)) {
@@ -88,7 +88,7 @@ export class Entrance implements OnModuleInit {
     });
   }
 
-  /** An application context has none, whatever the type says. */
+  /** An application context has no adapter, although the type says so. */
   private get adapter(): HttpAdapterHost['httpAdapter'] | null {
     return this.host.httpAdapter;
   }
@@ -120,7 +120,7 @@ export class Entrance implements OnModuleInit {
       // Node emits no 'close' for responses that were waiting when their connection went.
       if (isGone(request)) return;
       this.count(response);
-      // What is no route of ours reads no body.
+      // Only the module's routes read a body.
       if (route !== undefined) {
         await this.callers.identify(request, response);
         if (!this.bodies.admits(request, response, this.addresses.of(request)))
@@ -144,7 +144,7 @@ export class Entrance implements OnModuleInit {
     return this.routes.find(pathOf(request));
   }
 
-  /** What `RouterModule` has registered a module under. */
+  /** The path under which `RouterModule` registered a module. */
   private pathOfModule(module: Type): string {
     const own = Reflect.getMetadata(MODULE_PATH + this.modules.applicationId, module) as string | undefined;
     return own ?? (Reflect.getMetadata(MODULE_PATH, module) as string | undefined) ?? '';

@@ -1,13 +1,13 @@
-/** Error responses, written to Node's own response: they need no framework, and no filter that may fail. */
+/** Error responses, written to Node's own response. They need no framework and no filter, which may fail. */
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import { hasBody } from './body-reader.js';
 import { clearTimeout, setTimeout } from '../pacing/time-source.js';
 
-/** How long a refused body may go on arriving before its connection is cut: a client that still sends misses the answer. */
+/** How long a refused body may go on arriving before its connection is cut. A client that still sends would miss the response. */
 const LINGER_MS = 500;
 const PROBLEM = 'application/problem+json';
 
-/** Answers with an error, and closes the connection of a request whose body was not waited for. */
+/** Sends an error, and closes the connection if the request's body has not arrived completely. */
 export function sendError(
   request: IncomingMessage,
   response: ServerResponse,
@@ -32,7 +32,7 @@ export function sendError(
   request.once('end', end).resume();
 }
 
-/** The last answer that is left: it needs nothing that can fail. What has begun as another answer is cut. */
+/** The last resort: it needs nothing that can fail. A response that has already begun is cut. */
 export function answerInternal(response: ServerResponse): void {
   if (response.headersSent) response.destroy();
   else response.writeHead(500, { 'Content-Type': 'application/json; charset=utf-8' }).end(INTERNAL);

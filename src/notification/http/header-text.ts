@@ -1,4 +1,4 @@
-/** Headers that carry a name or a secret. Their text is ASCII: what other bytes mean depends on who sends them. */
+/** Headers that carry a name or a secret. Their text must be ASCII: the encoding of other bytes depends on the sender. */
 import type { IncomingMessage } from 'node:http';
 import { InvalidMessageError } from '../notification.errors.js';
 

@@ -1,4 +1,4 @@
-/** Is the node alive, is it ready for work, and the old component's health object. */
+/** Liveness, readiness, and the health object of the old component. */
 import { Controller, Get, Res, VERSION_NEUTRAL } from '@nestjs/common';
 import type { Registry } from 'prom-client';
 import { NotificationMetrics, totalsOf } from '../notification.metrics.js';
@@ -60,7 +60,7 @@ export class HealthController {
     protected readonly indicator: NotificationHealthIndicator,
   ) {}
 
-  /** The process answers. */
+  /** Liveness: the process answers. */
   @ApiOperation({ summary: 'Whether the process answers' })
   @ApiResponse({ status: 200, type: LiveResponse, description: 'It does.' })
   @Get('health/live')
@@ -68,7 +68,7 @@ export class HealthController {
     return { status: 'ok' };
   }
 
-  /** New connections and prompts are taken: 503 while draining and while the engine is unreachable. */
+  /** Readiness: 503 while the node drains and while the engine is unreachable. */
   @ApiOperation({ summary: 'Whether new connections and prompts are taken' })
   @ApiResponse({ status: 200, type: LiveResponse, description: 'They are.' })
   @ApiResponse({ status: 503, type: UnreadyResponse, description: 'Not now.' })
@@ -80,7 +80,7 @@ export class HealthController {
     return { status: 'error', reason: problem };
   }
 
-  /** The old component's object, with its names. */
+  /** The health object of the old component, with its field names. */
   @ApiOperation({ summary: 'The old component’s health object' })
   @ApiResponse({ status: 200, type: HealthResponse, description: 'Healthy or not.' })
   @Get('ws/health')

@@ -2,8 +2,8 @@
  * Calls that wait (`?wait=`): bounded in number, and bound to their caller's rights.
  *
  *  1. A long poll ends when its client goes away.
- *  2. It ends with 401 when the caller's token ends or its user is revoked, and never brings what came meanwhile.
- *  3. When the caller's access is reviewed, it asks again whether the caller may still have what it waits for.
+ *  2. It ends with 401 when the caller's token expires or its user is revoked. It then returns no result.
+ *  3. When the caller's access is reviewed, it checks again whether the caller may read the result.
  */
 import { Injectable } from '@nestjs/common';
 import { Rights } from '../access/rights.js';
@@ -11,9 +11,9 @@ import { NotificationError } from '../notification.errors.js';
 import type { Caller } from './callers.js';
 import { performance } from '../pacing/time-source.js';
 
-/** On this node. */
+/** Long polls that may wait on this node. */
 const MAX_AT_ONCE = 10_000;
-/** Services have many workers behind one key. */
+/** For users only: a service has many workers behind one key. */
 const MAX_AT_ONCE_PER_USER = 100;
 
 @Injectable()
@@ -24,8 +24,8 @@ export class LongPolls {
   constructor(private readonly rights: Rights) {}
 
   /**
-   * @param step waits at most so many milliseconds, ends early when the signal aborts, and asks for the caller's rights itself
-   * @param isOver whether a step's result is worth no further wait
+   * @param step waits at most the given milliseconds, ends early when the signal aborts, and checks the caller's rights itself
+   * @param isOver whether a step's result ends the wait
    * @throws NotificationError UNAUTHENTICATED, RATE_LIMITED (too many of this user's), BUSY (too many of all), and what `step` throws
    */
   async run<Result>(

@@ -1,5 +1,5 @@
 /**
- * For `@nestjs/terminus`, or whatever else asks an application for its health.
+ * Reports the module's health to `@nestjs/terminus` or to any other health check of an application.
  *
  * @example
  * this.health.check([() => this.notifications.isHealthy('notifications')]);

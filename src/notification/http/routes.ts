@@ -21,7 +21,7 @@ export class Routes {
   }
 
   /**
-   * The pattern of the route that a path is, by the rules of Express: any case, with or without a slash at the end.
+   * The pattern of the route that a path matches, by the rules of Express: any case, with or without a slash at the end.
    * @returns `undefined` for a path that is none of the routes
    */
   find(path: string): string | undefined {
@@ -46,7 +46,7 @@ function pathsOf(controller: Type): string[] {
     .map((method) => `${base}/${Reflect.getMetadata(PATH_METADATA, method) as string}`);
 }
 
-/** Inherited ones included. */
+/** Handlers of a controller, inherited ones included. */
 function methodNames(prototype: object | null): string[] {
   if (prototype === null || prototype === Object.prototype) return [];
   return [...Object.getOwnPropertyNames(prototype), ...methodNames(Object.getPrototypeOf(prototype) as object | null)];

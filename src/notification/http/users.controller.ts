@@ -1,4 +1,4 @@
-/** What concerns one user: messages, presence, rights, and the confirmations that the user was asked. */
+/** The routes of one user: messages, presence, rights, and the user's confirmations. */
 import { Get, HttpCode, Post } from '@nestjs/common';
 import { ApiTags } from './api-docs.js';
 import type { ApplicationMessage } from '../../protocol/messages.js';
@@ -98,7 +98,7 @@ export class UsersController {
   }
 
   @ApiDocs({
-    summary: 'A user’s inbox: what was asked, and how it was decided',
+    summary: 'A user’s inbox: the user’s confirmations with their decisions',
     answers: { 200: { type: InboxResponse, description: 'A page.' } },
     errors: ['NOT_FOUND'],
   })

@@ -1,4 +1,4 @@
-/** What OpenAPI says of a route: in words, what it answers, and every error it can give. */
+/** A route's OpenAPI entry: its summary, its responses and its errors. */
 import { applyDecorators, type Type } from '@nestjs/common';
 import { ApiExtraModels, ApiOperation, ApiResponse } from '../api-docs.js';
 import { ERROR_STATUS, type ErrorCode } from '../../../protocol/codes.js';
@@ -9,7 +9,7 @@ interface Documentation {
   description?: string;
   /** By status; `null`: no body. */
   answers: Record<number, { type: Type | null; description: string }>;
-  /** Beside those that every route can give. */
+  /** Errors in addition to those of every route. */
   errors?: readonly ErrorCode[];
 }
 

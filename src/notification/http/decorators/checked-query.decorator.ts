@@ -1,4 +1,4 @@
-/** A route's query, by the rules of its class. An unknown name is refused, since a misspelt option must not fall back to a default. */
+/** A route's query, checked by the rules of its class. An unknown name is refused: a misspelt option must not become a default. */
 import 'reflect-metadata';
 import type * as Swagger from '@nestjs/swagger';
 import { documentLater } from '../api-docs.js';

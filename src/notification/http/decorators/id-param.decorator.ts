@@ -9,7 +9,7 @@ import { onMethod } from './api-docs.decorator.js';
 
 export const UserIdParam = (): ParameterDecorator => idParam('user_id', 'The user.', new IdentifierPipe('user_id'));
 export const TaskIdParam = (): ParameterDecorator => idParam('task_id', 'The task.', new IdentifierPipe('task_id'));
-/** Not checked: what is no identifier is not found. */
+/** Not checked: an invalid `callback_id` is simply not found. */
 export const CallbackIdParam = (): ParameterDecorator => idParam('callback_id', 'The confirmation.');
 
 function idParam(name: string, description: string, ...pipes: PipeTransform[]): ParameterDecorator {

@@ -1,4 +1,4 @@
-/** What every REST controller of the module has in common: caller, type of the body, shape of errors. */
+/** Makes a REST controller of the module: guards for the caller and the body's type, and the filter for errors. */
 import { applyDecorators, Controller, SetMetadata, UseFilters, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
 import { ApiBearerAuth, ApiSecurity } from '../api-docs.js';
 import { ProtocolErrorFilter } from '../filters/protocol-error.filter.js';
@@ -8,7 +8,7 @@ import { REST_CONTROLLER } from '../routes.js';
 
 export const RestController = (path: string): ClassDecorator =>
   applyDecorators(
-    // A host application's versions are not the protocol's.
+    // The routes have no version of the host application.
     Controller({ path, version: VERSION_NEUTRAL }),
     SetMetadata(REST_CONTROLLER, true),
     ApiSecurity('api-key'),

@@ -6,7 +6,7 @@ import { HasNoNul, IsIdentifier } from '../../validation.js';
 
 export class CancelTaskDto {
   @ApiPropertyOptional({
-    description: 'Whose task it is, where nobody has named it yet.',
+    description: 'The task’s user, if the task has none yet.',
     minLength: 1,
     maxLength: MAX_IDENTIFIER_LENGTH,
   })

@@ -1,10 +1,10 @@
-/** OpenAPI schemas of what no class checks: free messages, forms, and the words of the protocol. */
+/** OpenAPI schemas without a class: free messages, forms, and the protocol's enumerations. */
 import type { ApiPropertyOptions } from '@nestjs/swagger';
 import { RESERVED_FIELDS } from '../../../protocol/messages.js';
 
 export const STATES = ['pending', 'answered', 'timed_out', 'cancelled', 'withdrawn'] as const;
 
-/** Any JSON value. Without a type OpenAPI's tools take it for an object. */
+/** Any JSON value. OpenAPI's tools would take a schema without a type for an object. */
 export const ANY_JSON = {
   oneOf: [
     { type: 'object', additionalProperties: true },
@@ -19,7 +19,7 @@ export const ANY_JSON = {
 export const MESSAGE = {
   type: 'object' as const,
   required: ['type'],
-  properties: { type: { type: 'string', minLength: 1, description: 'The application’s word for it.' } },
+  properties: { type: { type: 'string', minLength: 1, description: 'The application’s own name for the kind of message.' } },
   additionalProperties: true,
   description: `Passed through as given. A type that only the product sends is refused. The product adds ${RESERVED_FIELDS.join(', ')}: a message that brings one is refused.`,
   example: { type: 'maintenance', message: 'Back in five minutes' },

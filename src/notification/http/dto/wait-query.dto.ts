@@ -1,4 +1,4 @@
-/** `?wait=` of the routes that can wait, and `?requires_ack=` of the one that can keep a message. */
+/** `?wait=` for long polls, and `?requires_ack=` for messages that are kept until they are acknowledged. */
 import { ApiPropertyOptional } from '../api-docs.js';
 import { IsIn, IsNumber, IsOptional, Max, Min } from 'class-validator';
 import { FromText } from '../decorators/checked-query.decorator.js';
@@ -7,7 +7,7 @@ const YES_OR_NO = ['true', 'false'];
 
 export class WaitQueryDto {
   @ApiPropertyOptional({
-    description: 'Seconds to wait for what is not there yet; a fraction is allowed.',
+    description: 'Seconds to wait for the result; a fraction is allowed.',
     minimum: 0,
     maximum: 60,
     default: 0,

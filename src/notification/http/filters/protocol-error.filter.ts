@@ -30,7 +30,7 @@ export class ProtocolErrorFilter implements ExceptionFilter {
 
   catch(error: unknown, host: ArgumentsHost): void {
     const { request, response } = exchangeOf(host);
-    // Fastify is told that the response is written by somebody else.
+    // Fastify must not write this response itself.
     host.switchToHttp().getResponse<{ hijack?: () => unknown }>().hijack?.();
     try {
       this.answer(error, request, response, routeOf(host));

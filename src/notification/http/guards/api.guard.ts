@@ -1,4 +1,4 @@
-/** Lets a request pass to its route if its page may use the service, and the policy allows its caller what the route does. */
+/** Admits a request if its page may use the service and the policy allows its caller the route's permission. */
 import { Inject, Injectable, type CanActivate, type ExecutionContext, type Type } from '@nestjs/common';
 import { ModuleRef, Reflector } from '@nestjs/core';
 import { UnknownElementException } from '@nestjs/core/errors/exceptions/unknown-element.exception.js';

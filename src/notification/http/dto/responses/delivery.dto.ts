@@ -1,4 +1,4 @@
-/** How many a message has reached. */
+/** The number of connections that a message has reached. */
 import { ApiProperty, ApiPropertyOptional } from '../../api-docs.js';
 
 export class DeliveryResponse {

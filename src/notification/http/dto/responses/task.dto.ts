@@ -1,4 +1,4 @@
-/** What the routes of one task answer. */
+/** Responses of the routes of one task. */
 import { ApiProperty, ApiPropertyOptional } from '../../api-docs.js';
 import { MOMENT } from '../schemas.js';
 
@@ -6,7 +6,7 @@ export class TaskResponse {
   @ApiProperty({ type: String, description: 'The task.' })
   task_id!: string;
 
-  @ApiProperty({ type: String, description: 'Whose it is; `null` while back-end code has named nobody.', nullable: true })
+  @ApiProperty({ type: String, description: 'The task’s user; `null` until back-end code names one.', nullable: true })
   user_id!: string | null;
 
   @ApiProperty({ type: Boolean, description: 'Whether it was cancelled, and not resumed.' })
@@ -20,7 +20,7 @@ export class TaskResponse {
 }
 
 export class HeartbeatResponse {
-  @ApiProperty({ type: String, description: 'Who is told.' })
+  @ApiProperty({ type: String, description: 'The user who gets the heartbeats.' })
   user_id!: string;
 
   @ApiProperty({ type: String, description: 'The task.' })

@@ -1,4 +1,4 @@
-/** What the routes of one user answer. */
+/** Responses of the routes of one user. */
 import { ApiProperty, ApiPropertyOptional } from '../../api-docs.js';
 import { MOMENT } from '../schemas.js';
 
