@@ -221,6 +221,8 @@ export class NotificationClient {
     if (frame.type === 'task_step_result') this.confirmations.onShown(frame as unknown as TaskStepResult);
     else if (frame.type === 'confirmation_resolved') this.confirmations.remove(callbackId);
     else if (frame.type === 'confirmation_expiring') this.confirmations.onExpiring(callbackId);
+    else if (frame.type === 'confirmation_dismissed')
+      this.confirmations.onDismissed(callbackId, Number(frame['dismissed_until']));
     else if (frame.type === 'error' && !isReply) this.report(new Error(`${String(frame['code'])}: ${String(frame['message'])}`));
     if (!this.snapshots.hold(frame['channel'], frame)) void this.messages.onFrame(frame);
   }

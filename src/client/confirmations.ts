@@ -20,8 +20,6 @@ export interface OpenConfirmation extends Omit<TaskStepResult, 'type' | 'redeliv
   answering: boolean;
   /** 80 % of its time has passed. */
   expiring: boolean;
-  /** Unix seconds until which the user does not want to see it. It is not in the list meanwhile. */
-  dismissed_until?: number | null;
 }
 
 /** What a person says. Without `choice`, `proceed` decides; with it, the choice does. */
@@ -112,7 +110,7 @@ export class Confirmations {
     try {
       await this.requests.lasting({ action: 'dismiss', callback_id: callbackId, until: until && dismissedUntil });
     } catch (error) {
-      this.change(callbackId, { dismissed_until: null });
+      this.change(callbackId, { dismissed_until: undefined });
       throw error;
     }
   }
@@ -144,8 +142,13 @@ export class Confirmations {
     void this.handlers.call(confirmation);
   }
 
+  /** Another device of the user, or this one, has dismissed it. */
+  onDismissed(callbackId: string, until: number): void {
+    this.change(callbackId, { dismissed_until: until });
+  }
+
   onExpiring(callbackId: string): void {
-    this.change(callbackId, { expiring: true, dismissed_until: null });
+    this.change(callbackId, { expiring: true, dismissed_until: undefined });
   }
 
   /** Takes a decided confirmation away. */

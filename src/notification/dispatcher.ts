@@ -14,6 +14,7 @@ import { Confirmations } from './confirmation/confirmations.js';
 import { acknowledgedFrame } from './subscription/redelivery.js';
 import {
   confirmationResult,
+  dismissedMessage,
   expiringMessage,
   promptMessage,
   resolvedMessage,
@@ -120,6 +121,11 @@ export class Dispatcher implements EngineHandler {
 
   onExpiring(confirmation: Confirmation): void {
     const frame = new OutboundFrame(expiringMessage(confirmation));
+    for (const connection of this.hub.watching(confirmation.userId)) connection.send(frame);
+  }
+
+  onDismissed(confirmation: Confirmation): void {
+    const frame = new OutboundFrame(dismissedMessage(confirmation));
     for (const connection of this.hub.watching(confirmation.userId)) connection.send(frame);
   }
 

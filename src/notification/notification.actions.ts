@@ -7,6 +7,7 @@ import { VIA_TEXT } from '../protocol/identifier.js';
 import type { AuditActor } from './access/audit-entry.js';
 import { AuditTrail } from './access/audit.js';
 import type { GivenAnswer } from './confirmation/answer.js';
+import { dismiss, markSeen } from './confirmation/attention.js';
 import { Confirmations, type Answerer } from './confirmation/confirmations.js';
 import { checkIdentifier, type AskRequest } from './confirmation/prepare-request.js';
 import type { ConfirmationResult } from './confirmation/presentation.js';
@@ -65,6 +66,16 @@ export class NotificationActions {
     const { confirmation, isNew } = await this.confirmations.decide(callbackId, { ...by, via }, given);
     if (isNew) this.auditDecision(confirmation, actor);
     return confirmation;
+  }
+
+  /** Records when a device first showed a prompt. @throws NotFoundError */
+  markSeen(callbackId: string, scope: Scope): Promise<Confirmation> {
+    return markSeen(this.engine.confirmations, callbackId, scope);
+  }
+
+  /** Hides a prompt for a while. @throws NotFoundError, AlreadyResolvedError, InvalidMessageError (`until`) */
+  dismiss(callbackId: string, scope: Scope, until?: number): Promise<Confirmation> {
+    return dismiss(this.engine.confirmations, callbackId, scope, until);
   }
 
   /** @throws NotFoundError, AlreadyResolvedError */

@@ -7,7 +7,10 @@ export type Outcome = 'answered' | 'timed_out' | 'cancelled' | 'withdrawn';
 
 export type ConfirmationState = 'pending' | Outcome;
 
-/** What the deadline decides when nobody has answered. */
+/** The size of a prompt's `proposal`, and of an answer's `edited`, as JSON. */
+export const MAX_PROPOSAL_BYTES = 65_536;
+
+/** What the deadline decides when no answer has arrived. */
 export type OnTimeout = 'proceed' | 'abort' | 'error';
 
 /** A button that the user can press instead of a bare yes or no. */
@@ -75,4 +78,6 @@ export interface Answer {
   feedback?: string;
   choice?: string;
   values?: JsonObject;
+  /** The full replacement of the prompt's `proposal`; never `null`. */
+  edited?: Json;
 }

@@ -4,7 +4,7 @@
  * Names are `snake_case`, times Unix seconds, durations seconds.
  */
 import type { ErrorCode } from './codes.js';
-import type { Choice, ConfirmationState, InputSchema, JsonObject, OnTimeout, Outcome } from './confirmation.js';
+import type { Choice, ConfirmationState, InputSchema, Json, JsonObject, OnTimeout, Outcome } from './confirmation.js';
 
 export interface StreamPosition {
   /** Names one unbroken history of the channel. */
@@ -15,7 +15,18 @@ export interface StreamPosition {
 
 /* ---- client -> server ---- */
 
-export const ACTIONS = ['ping', 'subscribe', 'unsubscribe', 'confirm', 'cancel', 'ack', 'authenticate', 'pending'] as const;
+export const ACTIONS = [
+  'ping',
+  'subscribe',
+  'unsubscribe',
+  'confirm',
+  'cancel',
+  'ack',
+  'authenticate',
+  'pending',
+  'seen',
+  'dismiss',
+] as const;
 export type Action = (typeof ACTIONS)[number];
 
 export type RequestId = string | number;
@@ -37,10 +48,15 @@ export interface ConfirmationView {
   task_id: string;
   step: number;
   expires_at: number | null;
+  /** When a device first showed it. */
+  seen_at?: number;
+  /** Until when the user's devices hide it. */
+  dismissed_until?: number;
   proceed?: boolean;
   feedback?: string;
   choice?: string;
   values?: JsonObject;
+  edited?: Json;
   answered_by?: string;
   answered_at?: number;
   /** The door by which the decision came; absent while pending. */
@@ -72,7 +88,19 @@ export interface TaskStepResult {
   choices?: Choice[];
   input_schema?: InputSchema;
   risk?: 'irreversible';
+  /** What the user is to approve. */
+  proposal?: Json;
+  /** Whether an answer may carry `edited`. */
+  editable?: boolean;
   digest?: string;
+  /** Until when the user's devices hide the prompt. */
+  dismissed_until?: number;
+}
+
+export interface ConfirmationDismissed {
+  type: 'confirmation_dismissed';
+  callback_id: string;
+  dismissed_until: number;
 }
 
 export interface ConfirmationResolved {
@@ -145,6 +173,8 @@ export type Reply =
   | { type: 'unsubscribed'; user_id?: string; task_id?: string; channel: string }
   | { type: 'unsubscribed'; user_id?: string; task_id?: string; channels: string[] }
   | { type: 'confirmation_accepted'; callback_id: string }
+  | { type: 'seen'; callback_id: string; seen_at: number | null }
+  | { type: 'dismissed'; callback_id: string; dismissed_until: number }
   | { type: 'acknowledged'; message_id: string }
   | { type: 'authenticated'; user_id: string; expires_at: number | null }
   | { type: 'pending'; confirmations: TaskStepResult[]; cursor?: string }
@@ -177,6 +207,8 @@ const RESERVED_TYPES: ReadonlySet<string> = new Set([
   'acknowledged',
   'authenticated',
   'pending',
+  'seen',
+  'dismissed',
 ]);
 
 /** Whether a message of the application's own may not have this type. */

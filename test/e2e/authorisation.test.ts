@@ -106,6 +106,8 @@ describeEngines('authorisation', (engine) => {
     'ws.ack': (actor, { messageId }) => frame(actor, { action: 'ack', message_id: messageId }),
     'ws.authenticate': (actor) => frame(actor, { action: 'authenticate', token: 'nonsense' }),
     'ws.pending': (actor) => frame(actor, { action: 'pending' }),
+    'ws.seen': (actor, { callbackId }) => frame(actor, { action: 'seen', callback_id: callbackId }),
+    'ws.dismiss': (actor, { callbackId }) => frame(actor, { action: 'dismiss', callback_id: callbackId }),
     'status.read': (actor) => rest(actor, 'GET', '/ws/status'),
     'metrics.read': (actor) => rest(actor, 'GET', '/metrics'),
     'broadcast.send': (actor) => rest(actor, 'POST', '/ws/broadcast', body),
@@ -118,6 +120,8 @@ describeEngines('authorisation', (engine) => {
     'confirmation.read': (actor, { callbackId }) => rest(actor, 'GET', `/ws/confirmations/${callbackId}`),
     'confirmation.answer': (actor, { callbackId }) =>
       rest(actor, 'POST', `/ws/confirmations/${callbackId}/answer`, { proceed: false }),
+    'confirmation.dismiss': (actor, { callbackId }) => rest(actor, 'POST', `/ws/confirmations/${callbackId}/dismiss`, {}),
+    'confirmation.seen': (actor, { callbackId }) => rest(actor, 'POST', `/ws/confirmations/${callbackId}/seen`, {}),
     'confirmation.withdraw': (actor, { callbackId }) => rest(actor, 'DELETE', `/ws/confirmations/${callbackId}`),
     'task.read': (actor, { taskId }) => rest(actor, 'GET', `/ws/tasks/${taskId}`),
     'task.send': (actor, { taskId }) => rest(actor, 'POST', `/ws/tasks/${taskId}/messages`, body),
@@ -164,8 +168,12 @@ describeEngines('authorisation', (engine) => {
       case 'task.cancel':
         return isService ? [200] : mayTouch && exists ? [200] : [404];
       case 'ws.confirm':
+      case 'ws.dismiss':
+      case 'confirmation.dismiss':
       case 'confirmation.answer':
         return !mayTouch || !exists ? [404] : thing === 'resolved' ? [409] : [200];
+      case 'ws.seen':
+      case 'confirmation.seen':
       case 'confirmation.read':
         return mayTouch && exists ? [200] : [404];
       case 'user.read':

@@ -49,7 +49,7 @@ function typesOfProtocolPage(): string {
 /** Does not compile where an interface of PROTOCOL.md and its type in `src/protocol` differ in a field or a field's type. */
 function typesThatMustAgree(): string {
   const names = ['TaskStepResult', 'ConfirmationResolved', 'ConfirmationExpiring', 'Heartbeat', 'Recovered'];
-  names.push('ErrorMessage', 'SubscriptionEnded');
+  names.push('ErrorMessage', 'SubscriptionEnded', 'ConfirmationDismissed');
   const checks = names.map(
     (name) => `export type ${name} = Agree<Page.${name}, Wire.${name}, keyof Wire.${name}, keyof Page.${name}>;`,
   );

@@ -38,7 +38,7 @@ describe('on one node', () => {
   let store: Store;
   beforeEach(async () => {
     service = await startService({ environment: { WEBSOCKET_HISTORY_SIZE: String(HISTORY) } });
-    ({ store } = service.app.get<{ store: Store }>(Engine));
+    ({ client: store } = service.app.get<{ client: Store }>(Engine));
   });
   afterEach(() => service.stop());
 

@@ -10,7 +10,7 @@ import type {
 } from '../../src/notification/engine/engine.js';
 
 export type EngineEvent =
-  | { kind: 'opened' | 'decided' | 'expiring'; confirmation: Confirmation }
+  | { kind: 'opened' | 'decided' | 'expiring' | 'dismissed'; confirmation: Confirmation }
   | { kind: 'task'; task: Task }
   | { kind: 'publication'; publication: Publication & { message: JsonObject } }
   | { kind: 'message'; message: AcknowledgedMessage }
@@ -57,6 +57,9 @@ export class EngineRecorder implements EngineHandler {
   }
   onExpiring(confirmation: Confirmation): void {
     this.record({ kind: 'expiring', confirmation });
+  }
+  onDismissed(confirmation: Confirmation): void {
+    this.record({ kind: 'dismissed', confirmation });
   }
   onMissed(channel: string, head: StreamPosition): void {
     this.record({ kind: 'missed', channel, head });

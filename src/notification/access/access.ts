@@ -38,6 +38,8 @@ export type RoutePermission =
   | 'confirmation.open'
   | 'confirmation.read'
   | 'confirmation.answer'
+  | 'confirmation.dismiss'
+  | 'confirmation.seen'
   | 'confirmation.withdraw'
   | 'task.read'
   | 'task.send'
@@ -62,6 +64,8 @@ export const POLICY: Readonly<Record<Operation, Rule>> = {
   'ws.cancel': 'identified',
   'ws.ack': 'identified',
   'ws.pending': 'identified',
+  'ws.seen': 'identified',
+  'ws.dismiss': 'identified',
   'status.read': 'service',
   'metrics.read': 'service',
   'broadcast.send': 'service',
@@ -73,6 +77,9 @@ export const POLICY: Readonly<Record<Operation, Rule>> = {
   'confirmation.open': 'service',
   'confirmation.read': 'identified',
   'confirmation.answer': 'identified',
+  'confirmation.dismiss': 'identified',
+  'confirmation.seen': 'identified',
+
   'confirmation.withdraw': 'service',
   'task.read': 'identified',
   'task.send': 'service',

@@ -1,7 +1,7 @@
 /**
  * What a user answers, checked against what was asked. A wrong answer names its fields and costs nothing.
  */
-import type { Answer, JsonObject } from '../../protocol/confirmation.js';
+import { MAX_PROPOSAL_BYTES, type Answer, type Json, type JsonObject } from '../../protocol/confirmation.js';
 import type { FieldErrors } from '../../protocol/messages.js';
 import type { Prompt } from '../engine/engine.js';
 import { InvalidAnswerError, InvalidMessageError, StalePromptError } from '../notification.errors.js';
@@ -15,6 +15,8 @@ export interface GivenAnswer {
   feedback?: string | null;
   choice?: string | null;
   values?: JsonObject | null;
+  /** Replaces the prompt's `proposal`, where it is `editable` and the answer proceeds. Any JSON; `null` is as absent. */
+  edited?: Json;
   /** Echoes the prompt's digest, where it has one. */
   digest?: string | null;
 }
@@ -25,8 +27,8 @@ export interface GivenAnswer {
  * @throws InvalidMessageError
  */
 export function readAnswer(given: GivenAnswer, maxBytes: number): GivenAnswer {
-  const { proceed, feedback, choice, values, digest } = given;
-  const answer = toJson({ proceed, feedback, choice, values, digest }, '(answer)') as GivenAnswer;
+  const { proceed, feedback, choice, values, edited, digest } = given;
+  const answer = toJson({ proceed, feedback, choice, values, edited, digest }, '(answer)') as GivenAnswer;
   const fields: FieldErrors = {};
   if (answer.proceed != null && typeof answer.proceed !== 'boolean') fields['proceed'] = 'must be true or false';
   for (const name of ['feedback', 'choice', 'digest'] as const) {
@@ -38,6 +40,8 @@ export function readAnswer(given: GivenAnswer, maxBytes: number): GivenAnswer {
   if (answer.values != null && !isObject(answer.values)) fields['values'] = 'must be an object';
   else if (answer.values != null && Buffer.byteLength(JSON.stringify(answer.values)) > maxBytes)
     fields['values'] = `must have at most ${maxBytes} bytes`;
+  if (answer.edited != null && Buffer.byteLength(JSON.stringify(answer.edited)) > MAX_PROPOSAL_BYTES)
+    fields['edited'] = `must have at most ${MAX_PROPOSAL_BYTES} bytes`;
   if (Object.keys(fields).length > 0) throw new InvalidMessageError(fields);
   return answer;
 }
@@ -61,11 +65,16 @@ export function checkAnswer(callbackId: string, prompt: Prompt, given: GivenAnsw
   } else if (given.values != null) {
     fields['values'] = 'this prompt has no form';
   }
+  if (given.edited != null) {
+    if (!prompt.editable) fields['edited'] = 'the proposal of this prompt is not editable';
+    else if (!proceed) fields['edited'] = 'needs an answer that proceeds';
+  }
   if (Object.keys(fields).length > 0) throw new InvalidAnswerError(fields, callbackId);
   return {
     proceed,
     feedback: given.feedback ?? undefined,
     choice: choice?.id,
     values: given.values ?? undefined,
+    edited: given.edited ?? undefined,
   };
 }

@@ -4,7 +4,15 @@
 import { createHash, randomUUID, type Hash } from 'node:crypto';
 import { canonicalize } from '../../protocol/canonical-json.js';
 import { z } from 'zod';
-import type { Choice, InputSchema, JsonObject, OnTimeout, StepResult } from '../../protocol/confirmation.js';
+import {
+  MAX_PROPOSAL_BYTES,
+  type Choice,
+  type InputSchema,
+  type Json,
+  type JsonObject,
+  type OnTimeout,
+  type StepResult,
+} from '../../protocol/confirmation.js';
 import { isObject } from '../../protocol/decode.js';
 import { asFields, within } from '../../protocol/json.js';
 import { IDENTIFIER_TEXT, isIdentifier, MAX_IDENTIFIER_LENGTH } from '../../protocol/identifier.js';
@@ -31,6 +39,10 @@ export interface NotifyUserOptions {
   metadata?: JsonObject;
   /** Unique per user: a second call with the same key waits for the same prompt, or returns its decision. */
   key?: string;
+  /** What the user is to approve: a command, a mail, arguments. Any JSON but `null`, at most 64 KiB. @default none */
+  proposal?: Json;
+  /** Whether an answer may carry `edited`, a full replacement of `proposal`. Needs a `proposal`. @default false */
+  editable?: boolean;
   /** Aborting withdraws the prompt, for every caller that waits on it. One that is aborted already throws its reason. */
   signal?: AbortSignal;
 }
@@ -70,6 +82,7 @@ const choice = z.strictObject({ id: identifier, label: z.string(), proceed: z.bo
 
 /** An object that `toJson` has made; nobody need walk it again. */
 const jsonObject = z.custom<JsonObject>(isObject, 'must be an object');
+const json = z.custom<Json>((value) => value !== undefined && value !== null, 'must be JSON other than null');
 
 const text = z.string().nullish();
 
@@ -95,6 +108,8 @@ const schema = z.strictObject({
   inputSchema: jsonObject.optional(),
   title: z.string().max(1024).optional(),
   metadata: jsonObject.optional(),
+  proposal: json.optional(),
+  editable: z.boolean().optional(),
   key: identifier.optional(),
 });
 
@@ -103,8 +118,8 @@ const schema = z.strictObject({
  */
 export function prepare(request: AskRequest, defaults: AskDefaults): OpenRequest {
   const { signal: _signal, ...contents } = request;
-  const json = toJson(contents, 'stepResult');
-  const parsed = schema.safeParse(json, { error: ({ input }) => (input === undefined ? 'is required' : undefined) });
+  const given = toJson(contents, 'stepResult');
+  const parsed = schema.safeParse(given, { error: ({ input }) => (input === undefined ? 'is required' : undefined) });
   if (!parsed.success) throw new InvalidMessageError(fieldErrors(parsed.error));
   const { userId, taskId, step, timeoutMs = defaults.callbackTimeoutMs, onTimeout, key, ...shown } = parsed.data;
   const prompt = shown as unknown as Prompt;
@@ -135,6 +150,9 @@ function check(prompt: Prompt, onTimeout: OnTimeout | undefined): void {
   if (new Set(ids).size < ids.length) fields['choices'] = 'ids must be unique';
   if (prompt.metadata && byteLength(prompt.metadata) > MAX_METADATA_BYTES)
     fields['metadata'] = `must have at most ${MAX_METADATA_BYTES} bytes`;
+  if (prompt.proposal !== undefined && byteLength(prompt.proposal) > MAX_PROPOSAL_BYTES)
+    fields['proposal'] = `must have at most ${MAX_PROPOSAL_BYTES} bytes`;
+  if (prompt.editable && prompt.proposal === undefined) fields['editable'] = 'needs a proposal';
   if (byteLength(prompt) > MAX_PROMPT_BYTES) fields['stepResult'] = `the prompt must have at most ${MAX_PROMPT_BYTES} bytes`;
   if (prompt.inputSchema) {
     const fault = findFormFault(prompt.inputSchema);

@@ -2,8 +2,14 @@
  * What others get to see of a confirmation: the prompt's frame, its REST view, the caller's result.
  */
 import type { Confirmation, Decided } from '../engine/engine.js';
-import type { ConfirmationExpiring, ConfirmationResolved, ConfirmationView, TaskStepResult } from '../../protocol/messages.js';
-import type { JsonObject, Outcome } from '../../protocol/confirmation.js';
+import type {
+  ConfirmationDismissed,
+  ConfirmationExpiring,
+  ConfirmationResolved,
+  ConfirmationView,
+  TaskStepResult,
+} from '../../protocol/messages.js';
+import type { Json, JsonObject, Outcome } from '../../protocol/confirmation.js';
 import { toSeconds } from '../../protocol/time.js';
 
 /** What `notifyUser` resolves with. */
@@ -12,6 +18,8 @@ export interface ConfirmationResult {
   feedback?: string;
   choice?: string;
   values?: JsonObject;
+  /** What the user made of the prompt's `proposal`; only beside `proceed: true`. */
+  edited?: Json;
   outcome: Outcome;
   /** The user who answered or cancelled; absent for anonymous connections and time-outs. */
   answeredBy?: string;
@@ -24,6 +32,8 @@ export interface ConfirmationResult {
   via: string;
   callbackId: string;
 }
+
+const secondsIf = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : toSeconds(ms));
 
 /** What a prompt shows the user: the fields that its digest is made of. */
 export function shownFields({
@@ -49,6 +59,8 @@ export function shownFields({
     choices: prompt.choices,
     input_schema: prompt.inputSchema,
     risk: prompt.risk,
+    proposal: prompt.proposal,
+    editable: prompt.editable,
   };
 }
 
@@ -62,12 +74,13 @@ export function promptMessage(confirmation: Confirmation, redelivered: boolean):
     default: confirmation.expiresAt === null ? null : confirmation.onTimeout,
     redelivered,
     digest: confirmation.prompt.digest,
+    dismissed_until: secondsIf(confirmation.dismissedUntil),
   };
 }
 
 type ShownFields = Omit<
   TaskStepResult,
-  'type' | 'callback_id' | 'timestamp' | 'expires_at' | 'default' | 'redelivered' | 'digest'
+  'type' | 'callback_id' | 'timestamp' | 'expires_at' | 'default' | 'redelivered' | 'digest' | 'dismissed_until'
 >;
 
 export function resolvedMessage({ callbackId, decision }: Decided): ConfirmationResolved {
@@ -80,6 +93,10 @@ export function resolvedMessage({ callbackId, decision }: Decided): Confirmation
     choice: decision.choice,
     via: decision.via,
   };
+}
+
+export function dismissedMessage({ callbackId, dismissedUntil = 0 }: Confirmation): ConfirmationDismissed {
+  return { type: 'confirmation_dismissed', callback_id: callbackId, dismissed_until: toSeconds(dismissedUntil) };
 }
 
 export function expiringMessage(confirmation: Confirmation): ConfirmationExpiring {
@@ -99,11 +116,14 @@ export function confirmationView(confirmation: Confirmation): ConfirmationView {
     task_id: confirmation.taskId,
     step: confirmation.step,
     expires_at: confirmation.expiresAt === null ? null : toSeconds(confirmation.expiresAt),
+    seen_at: secondsIf(confirmation.seenAt),
+    dismissed_until: secondsIf(confirmation.dismissedUntil),
     ...(decision && {
       proceed: decision.proceed,
       feedback: decision.feedback,
       choice: decision.choice,
       values: decision.values,
+      edited: decision.edited,
       answered_by: decision.answeredBy,
       answered_at: decision.outcome === 'answered' ? toSeconds(decision.decidedAt) : undefined,
       via: decision.via,
@@ -118,7 +138,7 @@ export function inboxEntry(confirmation: Confirmation): ConfirmationView & Omit<
 }
 
 export function confirmationResult({ callbackId, decision }: Decided): ConfirmationResult {
-  const { outcome, proceed, feedback, choice, values, answeredBy, via } = decision;
+  const { outcome, proceed, feedback, choice, values, edited, answeredBy, via } = decision;
   const answeredAt = outcome === 'answered' ? decision.decidedAt : undefined;
-  return { proceed, feedback, choice, values, outcome, answeredBy, answeredAt, via, callbackId };
+  return { proceed, feedback, choice, values, edited, outcome, answeredBy, answeredAt, via, callbackId };
 }

@@ -13,6 +13,7 @@ import type {
   Choice,
   ConfirmationState,
   InputSchema,
+  Json,
   JsonObject,
   OnTimeout,
   Outcome,
@@ -30,6 +31,10 @@ export interface Prompt {
   choices?: Choice[];
   inputSchema?: InputSchema;
   risk?: 'irreversible';
+  /** What the user is to approve; never `null`. */
+  proposal?: Json;
+  /** Whether an answer may carry `edited`, a full replacement of `proposal`. */
+  editable?: boolean;
   digest?: string;
 }
 
@@ -66,6 +71,8 @@ export interface Decision {
   feedback?: string;
   choice?: string;
   values?: JsonObject;
+  /** What the answer made of the proposal. */
+  edited?: Json;
   /** The user who answered or cancelled; absent for anonymous connections and for the clock. */
   answeredBy?: string;
   /** The door by which the decision came: see `via.ts`. */
@@ -86,6 +93,10 @@ interface ConfirmationBase {
   /** `null`: there is no deadline. */
   expiresAt: number | null;
   onTimeout: OnTimeout;
+  /** When a device first reported that it shows the confirmation. */
+  seenAt?: number;
+  /** Until when the user's devices hide it; `Infinity` never occurs: the warning before the deadline ends it. */
+  dismissedUntil?: number;
 }
 
 export interface Pending extends ConfirmationBase {
@@ -151,7 +162,20 @@ export interface ConfirmationStore {
   decide(request: DecideRequest): Promise<DecideResult>;
   /** Decides a confirmation as `withdrawn` (E2). A second withdrawal is `repeated`. Emits `onDecided`. */
   withdraw(request: WithdrawRequest): Promise<DecideResult>;
-  /** Reads a confirmation. If its deadline has passed and may be applied (`deadlines.ts`), the call applies it first. */
+  /**
+   * Records the first time that a device shows a pending confirmation. A repetition, and a decided confirmation, change
+   * nothing.
+   * @returns `undefined` for what does not exist or lies outside the scope
+   */
+  markSeen(callbackId: string, scope: Scope): Promise<Confirmation | undefined>;
+  /**
+   * Hides a pending confirmation until `until`, a time by the engine's clock, and emits `onDismissed`. It decides nothing, and
+   * changes nothing about a decided confirmation.
+   * @returns `undefined` for what does not exist or lies outside the scope
+   */
+  dismiss(callbackId: string, scope: Scope, until: number): Promise<Confirmation | undefined>;
+  /** Reads a confirmation. If its deadline
+ has passed and may be applied (`deadlines.ts`), the call applies it first. */
   get(callbackId: string): Promise<Confirmation | undefined>;
   /** @throws InvalidMessageError for a cursor that no earlier page gave */
   list(query: ConfirmationQuery): Promise<Page<Confirmation>>;

@@ -16,6 +16,12 @@ import { monotonicMs } from '../pacing/time-source.js';
 /** A deadline that is applied later than this was missed; so was one in a break of the service that is longer. */
 export const IN_TIME_MS = 2500;
 
+/** The share of a confirmation's time after which the warning comes, `confirmation_expiring`. `redis/lua/open.lua` has it too. */
+const EXPIRING_SHARE = 0.8;
+
+/** When, after its opening, a confirmation with this deadline gets its warning. In milliseconds. */
+export const warningAfter = (timeoutMs: number): number => Math.floor(timeoutMs * EXPIRING_SHARE);
+
 /** How far this node has read its sockets. Moments are of `monotonicMs`. */
 export interface EngineReading {
   /** Whatever reached a socket of this node before this moment has been handed to the engine. */

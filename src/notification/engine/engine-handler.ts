@@ -15,6 +15,8 @@ export interface EngineHandler {
   onDecided(confirmation: Decided): void;
   /** 80 % of the confirmation's time has passed. */
   onExpiring(confirmation: Confirmation): void;
+  /** A user has hidden the confirmation from their devices, for a while. */
+  onDismissed(confirmation: Confirmation): void;
   /** A task was cancelled, or resumed (`cancelled: false`). */
   onTask(task: Task): void;
   /** @returns the number of this node's connections that it reached */

@@ -7,8 +7,8 @@ import { SubscribeMessage, WebSocketGateway, type OnGatewayConnection, type OnGa
 import { Access } from '../access/access.js';
 import { channelOf, type ParsedChannel } from '../../protocol/channels.js';
 import type { ClientMessage, Reply, Subscribed } from '../../protocol/messages.js';
-import { toSeconds } from '../../protocol/time.js';
-import { promptMessage } from '../confirmation/presentation.js';
+import { toMs, toSeconds } from '../../protocol/time.js';
+import { dismissedMessage, promptMessage } from '../confirmation/presentation.js';
 import type { Connection } from '../connection/connection.js';
 import { ConfigurationError, InvalidMessageError, NotificationError } from '../notification.errors.js';
 import { NotificationActions } from '../notification.actions.js';
@@ -24,7 +24,9 @@ import { AckDto } from './dto/ack.dto.js';
 import { AuthenticateDto } from './dto/authenticate.dto.js';
 import { CancelDto } from './dto/cancel.dto.js';
 import { ConfirmDto } from './dto/confirm.dto.js';
+import { DismissDto } from './dto/dismiss.dto.js';
 import { PendingDto } from './dto/pending.dto.js';
+import { SeenDto } from './dto/seen.dto.js';
 import { SubscribeDto } from './dto/subscribe.dto.js';
 import { NOTIFICATION_GATEWAY } from './notification-ws.adapter.js';
 import { targetsOf } from './subscribe-targets.js';
@@ -139,6 +141,20 @@ export class NotificationGateway implements OnModuleInit, OnGatewayInit, OnGatew
     const scope = await this.access.scopeOf(connection.identity);
     const { items, cursor } = await this.pendingPrompts.page(scope, frame.limit ?? DEFAULT_PAGE, frame.cursor ?? undefined);
     return { type: 'pending', confirmations: items.map((confirmation) => promptMessage(confirmation, true)), cursor };
+  }
+
+  @SubscribeMessage('seen')
+  async seen(@CurrentConnection() connection: Connection, @Frame(SeenDto) frame: Readonly<SeenDto>): Promise<Reply> {
+    const scope = await this.access.scopeOf(connection.identity);
+    const { callbackId, seenAt } = await this.actions.markSeen(frame.callback_id, scope);
+    return { type: 'seen', callback_id: callbackId, seen_at: seenAt === undefined ? null : toSeconds(seenAt) };
+  }
+
+  @SubscribeMessage('dismiss')
+  async dismiss(@CurrentConnection() connection: Connection, @Frame(DismissDto) frame: Readonly<DismissDto>): Promise<Reply> {
+    const scope = await this.access.scopeOf(connection.identity);
+    const dismissed = await this.actions.dismiss(frame.callback_id, scope, toMs(frame.until));
+    return { ...dismissedMessage(dismissed), type: 'dismissed' };
   }
 
   private assertMayLeave({ kind }: ParsedChannel): void {

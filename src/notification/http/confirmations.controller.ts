@@ -2,6 +2,8 @@
 import { Delete, Get, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiTags } from './api-docs.js';
 import type { ConfirmationView } from '../../protocol/messages.js';
+import { toMs } from '../../protocol/time.js';
+
 import { Access } from '../access/access.js';
 import type { Answerer } from '../confirmation/confirmations.js';
 import { confirmationView } from '../confirmation/presentation.js';
@@ -19,6 +21,7 @@ import { JsonBody } from './decorators/json-body.decorator.js';
 import { RequirePermission } from './decorators/require-permission.decorator.js';
 import { RestController } from './decorators/rest-controller.decorator.js';
 import { AnswerDto } from './dto/answer.dto.js';
+import { DismissBodyDto } from './dto/dismiss.dto.js';
 import { OpenConfirmationDto } from './dto/open-confirmation.dto.js';
 import { ConfirmationResponse } from './dto/responses/confirmation.dto.js';
 import { WaitQueryDto } from './dto/wait-query.dto.js';
@@ -66,6 +69,8 @@ export class ConfirmationsController {
           inputSchema: body.input_schema,
           title: body.title,
           metadata: body.metadata,
+          proposal: body.proposal,
+          editable: body.editable,
           key,
         },
         caller.origin,
@@ -124,6 +129,37 @@ export class ConfirmationsController {
     return confirmationView(
       await this.actions.withdraw(callbackId, await this.access.scopeOf(caller.subject), caller.origin, caller.arrival),
     );
+  }
+
+  @ApiDocs({
+    summary: 'Record that a device has shown a prompt',
+    description: 'The first time counts; the asker reads it as `seen_at`.',
+    answers: { 200: { type: ConfirmationResponse, description: 'The confirmation.' } },
+    errors: ['NOT_FOUND'],
+  })
+  @Post(':callback_id/seen')
+  @HttpCode(200)
+  @RequirePermission('confirmation.seen')
+  async seen(@CurrentCaller() caller: Caller, @CallbackIdParam() callbackId: string): Promise<ConfirmationView> {
+    return confirmationView(await this.actions.markSeen(callbackId, await this.access.scopeOf(caller.subject)));
+  }
+
+  @ApiDocs({
+    summary: 'Hide a prompt for a while',
+    description:
+      'Until the given time, or without one until the warning before the deadline, which always ends it. It decides nothing: the prompt stays pending.',
+    answers: { 200: { type: ConfirmationResponse, description: 'The confirmation.' } },
+    errors: ['INVALID_JSON', 'NOT_FOUND', 'ALREADY_RESOLVED'],
+  })
+  @Post(':callback_id/dismiss')
+  @HttpCode(200)
+  @RequirePermission('confirmation.dismiss')
+  async dismiss(
+    @CurrentCaller() caller: Caller,
+    @CallbackIdParam() callbackId: string,
+    @JsonBody(DismissBodyDto) { until }: Readonly<DismissBodyDto>,
+  ): Promise<ConfirmationView> {
+    return confirmationView(await this.actions.dismiss(callbackId, await this.access.scopeOf(caller.subject), toMs(until)));
   }
 
   /**

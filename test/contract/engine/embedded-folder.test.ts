@@ -12,6 +12,11 @@ import { EngineRecorder } from '../../support/engine-recorder.js';
 import { AFTER_DECISIONS } from '../../support/webhook-events.js';
 import { question } from './engine-suite.js';
 
+/** Undoes what format 4 added to the tables. */
+const WITHOUT_FORMAT_4 = ['edited', 'seen_at', 'dismissed_until']
+  .map((column) => `ALTER TABLE confirmation DROP COLUMN ${column};`)
+  .join(' ');
+
 describe('the data folder', () => {
   let folder: EngineFolder;
   const file = (): string => join(folder.path, 'notifications.db');
@@ -112,7 +117,7 @@ describe('the data folder', () => {
     const { openSqlite } = await import('../../../src/notification/engine/embedded/sqlite.js');
     await fill();
     const database = await openSqlite(file());
-    database.exec(`DROP TABLE notice; ALTER TABLE confirmation DROP COLUMN via; ALTER TABLE task DROP COLUMN cancelled_via;
+    database.exec(`${WITHOUT_FORMAT_4} DROP TABLE notice; ALTER TABLE confirmation DROP COLUMN via; ALTER TABLE task DROP COLUMN cancelled_via;
       PRAGMA user_version = 1`);
     database.close();
     const engine = await folder.start(new EngineRecorder(), { webhookEvents: AFTER_DECISIONS });
@@ -133,7 +138,7 @@ describe('the data folder', () => {
     await before.tasks.cancel({ taskId: 'cancelled', scope: 'all', cancelledBy: null, allowUnknown: true });
     await before.close();
     const database = await openSqlite(file());
-    database.exec(`ALTER TABLE confirmation DROP COLUMN via; ALTER TABLE task DROP COLUMN cancelled_via;
+    database.exec(`${WITHOUT_FORMAT_4} ALTER TABLE confirmation DROP COLUMN via; ALTER TABLE task DROP COLUMN cancelled_via;
       ALTER TABLE notice DROP COLUMN event; PRAGMA user_version = 2`);
     database.close();
     const engine = await folder.start(new EngineRecorder());

@@ -3,6 +3,7 @@
  * Titles name the guarantee where one is meant.
  */
 import { randomUUID } from 'node:crypto';
+import type { Json } from '../../../src/protocol/confirmation.js';
 import type { Engine, EngineHandler, EngineSettings, OpenRequest } from '../../../src/notification/engine/engine.js';
 import { ConfirmationConflictError, EngineUnavailableError } from '../../../src/notification/notification.errors.js';
 import { EngineRecorder } from '../../support/engine-recorder.js';
@@ -164,7 +165,8 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
 
       it('keeps the whole answer', async () => {
         const callbackId = await open();
-        const answer = { proceed: true, feedback: 'fine', choice: 'now', values: { b: [1, 'x'], a: null } };
+        const edited = { command: 'rm -rf ./build', flags: [null, 0.1] };
+        const answer = { proceed: true, feedback: 'fine', choice: 'now', values: { b: [1, 'x'], a: null }, edited };
         await engine.confirmations.decide({ callbackId, scope: ['ann'], answeredBy: 'ann', answer });
         await restart();
         expect((await engine.confirmations.get(callbackId))?.decision).toMatchObject({
@@ -185,6 +187,42 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         expect((await decide('bob', { a: 1, b: 2 })).status).toBe('already_resolved');
         expect((await decide(null, { a: 1, b: 2 })).status).toBe('already_resolved');
         expect(recorder.decisionsOf(callbackId)).toHaveLength(1);
+      });
+
+      it('takes an answer with another edited value for another answer', async () => {
+        const callbackId = await open();
+        const decide = (edited?: Json) =>
+          engine.confirmations.decide({ callbackId, scope: 'all', answeredBy: 'ann', answer: { proceed: true, edited } });
+        expect((await decide({ a: 1, b: 2 })).status).toBe('accepted');
+        expect((await decide({ b: 2, a: 1 })).status).toBe('repeated');
+        expect((await decide({ a: 1, b: 3 })).status).toBe('already_resolved');
+        expect((await decide()).status).toBe('already_resolved');
+      });
+
+      it('records when a confirmation was first seen, once, over a crash', async () => {
+        const callbackId = await open();
+        expect(await engine.confirmations.markSeen(callbackId, ['bob'])).toBeUndefined();
+        const seen = await engine.confirmations.markSeen(callbackId, ['ann']);
+        expect(seen).toMatchObject({ state: 'pending', seenAt: expect.any(Number) });
+        expect(await engine.confirmations.markSeen(callbackId, ['ann'])).toMatchObject({ seenAt: seen?.seenAt });
+        await restart();
+        expect(await engine.confirmations.get(callbackId)).toMatchObject({ state: 'pending', seenAt: seen?.seenAt });
+      });
+
+      it('dismisses a confirmation until a moment, over a crash, which decides nothing and ends with the warning', async () => {
+        const callbackId = await open({ timeoutMs: 60_000 });
+        const until = Date.now() + 3_600_000;
+        expect(await engine.confirmations.dismiss(callbackId, ['bob'], until)).toBeUndefined();
+        expect(await engine.confirmations.dismiss(callbackId, 'all', until)).toMatchObject({ dismissedUntil: until });
+        await recorder.nth('dismissed');
+        await restart();
+        expect(await engine.confirmations.get(callbackId)).toMatchObject({ state: 'pending', dismissedUntil: until });
+        const soon = await open({ timeoutMs: 2000 });
+        await engine.confirmations.dismiss(soon, 'all', until);
+        expect((await recorder.nth('expiring')).confirmation).toMatchObject({ callbackId: soon, state: 'pending' });
+        expect(await engine.confirmations.get(soon)).not.toHaveProperty('dismissedUntil');
+        await yes(soon);
+        expect(await engine.confirmations.dismiss(soon, 'all', until)).toMatchObject({ state: 'answered' });
       });
 
       it('stores the door of a decision, over a crash, and takes the same answer by another door for a repetition', async () => {

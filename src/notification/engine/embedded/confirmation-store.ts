@@ -7,6 +7,7 @@
  */
 import { ConfirmationConflictError } from '../../notification.errors.js';
 import type { ConfirmationQuery, Scope } from '../engine.js';
+import { warningAfter } from '../deadlines.js';
 import { CLOCK_VIA } from '../via.js';
 import type { Outcome } from '../../../protocol/confirmation.js';
 import { DeadlineRule } from './deadline-rule.js';
@@ -18,14 +19,13 @@ import type { Sqlite, SqlValue, Statement } from './sqlite.js';
 import type { TaskStore } from './task-store.js';
 
 const COLUMNS = `seq, callback_id, user_id, task_id, step, created_at, expires_at, on_timeout, on_timeout_by, fingerprint,
-  state, decision_seq, decided_at, proceed, feedback, choice, form_values, answered_by, reason, via`;
+  state, decision_seq, decided_at, proceed, feedback, choice, form_values, answered_by, reason, via,
+  edited, seen_at, dismissed_until`;
 
 /** @param index which index to walk; the prompt is fetched for what that finds, never the other way round */
 const select = (index: string): string =>
   `SELECT ${COLUMNS}, prompt FROM confirmation ${index} CROSS JOIN confirmation_prompt USING (seq)`;
 
-/** When, of a prompt's time, `expiring` is told. */
-const EXPIRING_SHARE = 0.8;
 const STEP_ROWS = 500;
 
 interface Settlement extends Partial<AnswerRow> {
@@ -54,6 +54,8 @@ export class ConfirmationStore {
   private readonly expired: Statement<ConfirmationRow>;
   private readonly expiring: Statement<ConfirmationRow>;
   private readonly clearExpiring: Statement<never>;
+  private readonly updateSeen: Statement<never>;
+  private readonly updateDismissed: Statement<never>;
   private readonly nextDue: Statement<{ moment: number | null }>;
   private readonly ofTask: Statement<ConfirmationRow>;
   private readonly pendingOfUser: Statement<{ callback_id: string }>;
@@ -84,12 +86,14 @@ export class ConfirmationStore {
     this.insertPrompt = database.prepare('INSERT INTO confirmation_prompt VALUES (?, ?)');
     this.update =
       database.prepare(`UPDATE confirmation SET state = ?, decision_seq = ?, decided_at = ?, proceed = ?, feedback = ?, choice = ?,
-      form_values = ?, answered_by = ?, reason = ?, via = ? WHERE seq = ? AND state = 'pending'`);
+      form_values = ?, answered_by = ?, reason = ?, via = ?, edited = ? WHERE seq = ? AND state = 'pending'`);
     this.expired = database.prepare(`${select('INDEXED BY confirmation_expires')}
       WHERE state = 'pending' AND expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ${STEP_ROWS}`);
     this.expiring = database.prepare(`${select('INDEXED BY confirmation_expiring')}
       WHERE state = 'pending' AND expiring_at IS NOT NULL AND expiring_at <= ? ORDER BY expiring_at LIMIT ${STEP_ROWS}`);
-    this.clearExpiring = database.prepare(`UPDATE confirmation SET expiring_at = NULL WHERE seq = ?`);
+    this.clearExpiring = database.prepare(`UPDATE confirmation SET expiring_at = NULL, dismissed_until = NULL WHERE seq = ?`);
+    this.updateSeen = database.prepare('UPDATE confirmation SET seen_at = ? WHERE seq = ?');
+    this.updateDismissed = database.prepare('UPDATE confirmation SET dismissed_until = ? WHERE seq = ?');
     this.nextDue = database.prepare(`SELECT min(moment) AS moment FROM (
       SELECT min(expires_at) AS moment FROM confirmation INDEXED BY confirmation_expires WHERE state = 'pending' AND expires_at IS NOT NULL
       UNION ALL
@@ -122,7 +126,7 @@ export class ConfirmationStore {
     } = request;
     const now = this.ledger.now();
     const expires = timeoutMs === null ? null : now + timeoutMs;
-    const expiring = timeoutMs === null ? null : now + Math.floor(timeoutMs * EXPIRING_SHARE);
+    const expiring = timeoutMs === null ? null : now + warningAfter(timeoutMs);
     this.mustHaveRoom(request);
     const inserted = this.insert.get(
       callbackId,
@@ -192,7 +196,8 @@ export class ConfirmationStore {
       (row.proceed === 1) === answer.proceed &&
       row.feedback === answer.feedback &&
       row.choice === answer.choice &&
-      row.form_values === answer.values;
+      row.form_values === answer.values &&
+      row.edited === answer.edited;
     return { status: same ? 'repeated' : 'already_resolved', row };
   }
 
@@ -204,6 +209,27 @@ export class ConfirmationStore {
     if (row.state === 'pending')
       return { status: 'accepted', row: this.settleTimely(row, { outcome: 'withdrawn', proceed: false, reason, via }) };
     return { status: row.state === 'withdrawn' ? 'repeated' : 'already_resolved', row };
+  }
+
+  /** Records the first time that a device shows a pending confirmation. */
+  markSeen(callbackId: string, scope: Scope): ConfirmationRow | undefined {
+    const found = this.inScope(callbackId, scope);
+    const row = found && this.current(found);
+    if (!row || row.state !== 'pending' || row.seen_at !== null) return row;
+    const seenAt = this.ledger.now();
+    this.updateSeen.run(seenAt, row.seq);
+    return { ...row, seen_at: seenAt };
+  }
+
+  /** Hides a pending confirmation until a moment. It decides nothing. */
+  dismiss(callbackId: string, scope: Scope, until: number): ConfirmationRow | undefined {
+    const found = this.inScope(callbackId, scope);
+    const row = found && this.current(found);
+    if (!row || row.state !== 'pending') return row;
+    this.updateDismissed.run(until, row.seq);
+    const dismissed = { ...row, dismissed_until: until };
+    this.ledger.emit({ kind: 'dismissed', row: dismissed });
+    return dismissed;
   }
 
   cancelPendingOf(task: TaskRow, arrivedAt: number): void {
@@ -257,7 +283,8 @@ export class ConfirmationStore {
   /** Applies what is due, at most a step's worth; what is left shows in the ledger's `nextDue`. */
   due(): void {
     for (const row of this.expired.all(this.ledger.readUntil())) this.current(row);
-    for (const row of this.expiring.all(this.ledger.now())) {
+    for (const found of this.expiring.all(this.ledger.now())) {
+      const row = { ...found, dismissed_until: null };
       this.clearExpiring.run(row.seq);
       this.events.noteWarning(row);
       this.ledger.emit({ kind: 'expiring', row });
@@ -322,7 +349,8 @@ export class ConfirmationStore {
   }
 
   private settle(row: ConfirmationRow, settlement: Settlement): ConfirmationRow {
-    const { outcome, proceed, feedback = null, choice = null, values = null, answeredBy = null, reason = null, via } = settlement;
+    const { outcome, proceed, feedback = null, choice = null, values = null, edited = null } = settlement;
+    const { answeredBy = null, reason = null, via } = settlement;
     const sequence = (this.ledger.counters.decisions += 1);
     const now = settlement.decidedAt ?? this.ledger.now();
     const changes = this.update.run(
@@ -336,6 +364,7 @@ export class ConfirmationStore {
       answeredBy,
       reason,
       via,
+      edited,
       row.seq,
     );
     if (changes !== 1) throw new Error(`prompt ${row.callback_id} was not pending`);
@@ -352,6 +381,7 @@ export class ConfirmationStore {
       answered_by: answeredBy,
       reason,
       via,
+      edited,
     };
     this.events.noteDecision(decided, outcome);
     this.ledger.emit({ kind: 'decided', row: decided });

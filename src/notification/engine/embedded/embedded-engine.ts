@@ -160,6 +160,8 @@ export class EmbeddedEngine implements Engine {
       case 'expiring':
         this.emitter.emit((handler) => handler.onExpiring(toConfirmation(event.row)));
         return this.emitWebhookEvents();
+      case 'dismissed':
+        return this.emitter.emit((handler) => handler.onDismissed(toConfirmation(event.row)));
       case 'decided':
         this.cursor.passed(event.row);
         this.emitter.emit((handler) => handler.onDecided(toDecided(event.row)));

@@ -2,7 +2,7 @@
  * What crosses from the worker to the main thread: flat rows, which are cheap to copy, and their way into the
  * engine's words.
  */
-import type { JsonObject, OnTimeout, Outcome } from '../../../protocol/confirmation.js';
+import type { Json, JsonObject, OnTimeout, Outcome } from '../../../protocol/confirmation.js';
 import type { WebhookEventName } from '../../../protocol/webhook-events.js';
 import { confirmationEvent, taskEvent } from '../webhook-event.js';
 import { storedVia } from '../via.js';
@@ -31,6 +31,9 @@ export interface ConfirmationRow {
   answered_by: string | null;
   reason: string | null;
   via: string | null;
+  edited: string | null;
+  seen_at: number | null;
+  dismissed_until: number | null;
 }
 
 /** Cursors of lists are numbers of rows. */
@@ -48,6 +51,9 @@ export const UNDECIDED = {
   answered_by: null,
   reason: null,
   via: null,
+  edited: null,
+  seen_at: null,
+  dismissed_until: null,
 } as const;
 
 export type DecideRow =
@@ -56,12 +62,13 @@ export type DecideRow =
   /** The call came after the deadline, which cannot be applied before the node has read its sockets up to `until`, a monotonic moment. */
   | { status: 'waits'; until: number };
 
-/** `values` is canonical JSON, so that equal answers are equal texts. */
+/** `values` and `edited` are canonical JSON, so that equal answers are equal texts. */
 export interface AnswerRow {
   proceed: boolean;
   feedback: string | null;
   choice: string | null;
   values: string | null;
+  edited: string | null;
 }
 
 export interface TaskRow {
@@ -95,6 +102,8 @@ export function toConfirmation(row: ConfirmationRow): Confirmation {
     createdAt: row.created_at,
     expiresAt: row.expires_at,
     onTimeout: row.on_timeout,
+    ...(row.seen_at !== null && { seenAt: row.seen_at }),
+    ...(row.dismissed_until !== null && { dismissedUntil: row.dismissed_until }),
   };
   const { state } = row;
   return state === 'pending' ? { ...asked, state } : { ...asked, state, decision: toDecision(row, state) };
@@ -113,6 +122,7 @@ function toDecision(row: ConfirmationRow, outcome: Outcome): Decision {
     ...(row.feedback !== null && { feedback: row.feedback }),
     ...(row.choice !== null && { choice: row.choice }),
     ...(row.form_values !== null && { values: JSON.parse(row.form_values) as JsonObject }),
+    ...(row.edited !== null && { edited: JSON.parse(row.edited) as Json }),
     ...(row.answered_by !== null && { answeredBy: row.answered_by }),
     ...(row.reason !== null && { reason: row.reason }),
     via: storedVia(row.via, outcome),

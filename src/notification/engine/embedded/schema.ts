@@ -109,8 +109,14 @@ const DOORS = `
   ALTER TABLE task ADD COLUMN cancelled_via TEXT;
   ALTER TABLE notice ADD COLUMN event TEXT;
 `;
+/** Since format 4: what an answer made of a proposal, when a device first showed the confirmation, until when it is hidden. */
+const PROPOSALS = `
+  ALTER TABLE confirmation ADD COLUMN edited TEXT;
+  ALTER TABLE confirmation ADD COLUMN seen_at INTEGER;
+  ALTER TABLE confirmation ADD COLUMN dismissed_until INTEGER;
+`;
 /** What each format adds to the one before it. A file of an older format gets the later steps at the start. */
-const STEPS = [TABLES, NOTICES, DOORS];
+const STEPS = [TABLES, NOTICES, DOORS, PROPOSALS];
 const VERSION = STEPS.length;
 const namesIn = (sql: string): (string | undefined)[] =>
   [...sql.matchAll(/CREATE (?:UNIQUE )?(?:TABLE|INDEX) (\w+)/g)].map(([, name]) => name);

@@ -34,6 +34,8 @@ export interface Operations {
     arrivedAt: number,
   ) => DecideRow;
   withdraw: (callbackId: string, scope: Scope, reason: string | null, via: string, arrivedAt: number) => DecideRow;
+  markSeen: (callbackId: string, scope: Scope) => ConfirmationRow | undefined;
+  dismiss: (callbackId: string, scope: Scope, until: number) => ConfirmationRow | undefined;
   get: (callbackId: string) => ConfirmationRow | undefined;
   list: (query: ConfirmationQuery) => { rows: ConfirmationRow[]; cursor?: string };
   claimTask: (taskId: string, userId: string) => TaskRow;

@@ -211,6 +211,8 @@ function operationsOf(database: Sqlite, ledger: Ledger, settings: StoreOptions['
     open: (request) => confirmations.open(request),
     decide: (...args) => confirmations.decide(...args),
     withdraw: (...args) => confirmations.withdraw(...args),
+    markSeen: (...args) => confirmations.markSeen(...args),
+    dismiss: (...args) => confirmations.dismiss(...args),
     get: (callbackId) => confirmations.get(callbackId),
     list: (query) => confirmations.list(query),
     claimTask: (taskId, userId) => tasks.use(taskId, userId),

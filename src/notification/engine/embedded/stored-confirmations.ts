@@ -13,7 +13,9 @@ import type {
 } from '../confirmation-store.js';
 import type { Arrival, EngineReading } from '../deadlines.js';
 import { checkCursor, type Page } from '../page.js';
+import type { Scope } from '../scope.js';
 import { OWN_CODE_VIA } from '../via.js';
+
 import { ROW_CURSOR, toConfirmation, toDecideResult, toPage, type DecideRow } from './rows.js';
 import type { StoreClient } from './store-client.js';
 
@@ -30,8 +32,8 @@ export class StoredConfirmations implements ConfirmationStore {
   }
 
   decide({ callbackId, scope, answeredBy, via = OWN_CODE_VIA, answer, arrival }: DecideRequest): Promise<DecideResult> {
-    const { proceed, feedback = null, choice = null, values } = answer;
-    const row = { proceed, feedback, choice, values: canonicalize(values) ?? null };
+    const { proceed, feedback = null, choice = null, values, edited } = answer;
+    const row = { proceed, feedback, choice, values: canonicalize(values) ?? null, edited: canonicalize(edited) ?? null };
     return this.untilDecided(arrival, (arrivedAt) =>
       this.client.store.decide(callbackId, scope, answeredBy, via, row, arrivedAt),
     );
@@ -41,6 +43,16 @@ export class StoredConfirmations implements ConfirmationStore {
     return this.untilDecided(arrival, (arrivedAt) =>
       this.client.store.withdraw(callbackId, scope, reason ?? null, via, arrivedAt),
     );
+  }
+
+  async markSeen(callbackId: string, scope: Scope): Promise<Confirmation | undefined> {
+    const row = await this.client.store.markSeen(callbackId, scope);
+    return row && toConfirmation(row);
+  }
+
+  async dismiss(callbackId: string, scope: Scope, until: number): Promise<Confirmation | undefined> {
+    const row = await this.client.store.dismiss(callbackId, scope, until);
+    return row && toConfirmation(row);
   }
 
   async get(callbackId: string): Promise<Confirmation | undefined> {

@@ -8,7 +8,7 @@ import { StoreClock } from './store-clock.js';
 import { systemClock, type Clock } from '../../pacing/clock.js';
 
 export type StoreEvent =
-  | { kind: 'opened' | 'decided' | 'expiring'; row: ConfirmationRow }
+  | { kind: 'opened' | 'decided' | 'expiring' | 'dismissed'; row: ConfirmationRow }
   | { kind: 'task'; task: Task }
   | { kind: 'acknowledged'; messageId: string; userId: string }
   | { kind: 'revoked'; userId: string }

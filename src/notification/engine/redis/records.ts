@@ -1,5 +1,5 @@
 /** Confirmations and tasks as they are stored in Redis and as they travel in replies and messages. */
-import type { JsonObject, OnTimeout } from '../../../protocol/confirmation.js';
+import type { Json, JsonObject, OnTimeout } from '../../../protocol/confirmation.js';
 import type { Confirmation, Decided, Decision, Prompt, Task } from '../engine.js';
 import { EngineUnavailableError } from '../../notification.errors.js';
 import { storedVia } from '../via.js';
@@ -28,6 +28,9 @@ export const RECORD_FIELDS = [
   'fingerprint',
   'task_version',
   'via',
+  'edited',
+  'seen',
+  'dismissed_until',
 ] as const;
 
 type RecordField = (typeof RECORD_FIELDS)[number];
@@ -59,9 +62,10 @@ export class ConfirmationRecord {
       createdAt: Number(this.need('created')),
       expiresAt: expires === undefined ? null : Number(expires),
       onTimeout: this.need('on_timeout') as OnTimeout,
+      ...withoutUnset({ seenAt: this.number('seen'), dismissedUntil: this.number('dismissed_until') }),
     };
     if (state === 'pending') return { ...asked, state };
-    const values = this.get('values');
+    const [values, edited] = [this.get('values'), this.get('edited')];
     const decision: Decision = {
       outcome: state,
       proceed: this.need('proceed') === '1',
@@ -69,6 +73,7 @@ export class ConfirmationRecord {
         feedback: this.get('feedback'),
         choice: this.get('choice'),
         values: values === undefined ? undefined : (JSON.parse(values) as JsonObject),
+        edited: edited === undefined ? undefined : (JSON.parse(edited) as Json),
         answeredBy: this.get('answered_by'),
         reason: this.get('reason'),
       }),
@@ -81,6 +86,10 @@ export class ConfirmationRecord {
   private get(field: RecordField): string | undefined {
     const value = this.values[POSITION[field]];
     return typeof value === 'string' ? value : undefined;
+  }
+
+  private number(field: RecordField): number | undefined {
+    return optional(number)(this.values[POSITION[field]]);
   }
 
   private need(field: RecordField): string {

@@ -1,6 +1,6 @@
 /** The fields of `confirm`. */
-import { IsBoolean, IsObject, IsOptional, IsString } from 'class-validator';
-import type { JsonObject } from '../../../protocol/confirmation.js';
+import { Allow, IsBoolean, IsObject, IsOptional, IsString } from 'class-validator';
+import type { Json, JsonObject } from '../../../protocol/confirmation.js';
 import { HasNoNul, IsIdentifier } from '../../validation.js';
 
 export class ConfirmDto {
@@ -23,6 +23,10 @@ export class ConfirmDto {
   @IsOptional()
   @IsObject()
   values?: JsonObject | null;
+
+  /** Any JSON. */
+  @Allow()
+  edited?: Json;
 
   @IsOptional()
   @IsString()

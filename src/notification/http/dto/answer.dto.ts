@@ -1,7 +1,7 @@
 /** The body of `POST /ws/confirmations/:callback_id/answer`. */
 import { ApiPropertyOptional } from '../api-docs.js';
-import { IsBoolean, IsObject, IsOptional, IsString, Matches } from 'class-validator';
-import type { JsonObject } from '../../../protocol/confirmation.js';
+import { Allow, IsBoolean, IsObject, IsOptional, IsString, Matches } from 'class-validator';
+import type { Json, JsonObject } from '../../../protocol/confirmation.js';
 import { MAX_IDENTIFIER_LENGTH, VIA_TEXT } from '../../../protocol/identifier.js';
 import { HasNoNul, IsIdentifier } from '../../validation.js';
 import { FREE_OBJECT } from './schemas.js';
@@ -35,6 +35,13 @@ export class AnswerDto {
   @IsObject()
   @IsOptional()
   values?: JsonObject | null;
+
+  @ApiPropertyOptional({
+    description: 'A full replacement of the prompt’s `proposal`, where that is `editable` and the answer proceeds: any JSON.',
+    nullable: true,
+  })
+  @Allow()
+  edited?: Json;
 
   @ApiPropertyOptional({
     type: String,

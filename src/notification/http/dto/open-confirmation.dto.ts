@@ -1,9 +1,11 @@
 /** The body of `POST /ws/confirmations`. */
 import { ApiProperty, ApiPropertyOptional } from '../api-docs.js';
 import {
+  Allow,
   ArrayMaxSize,
   ArrayMinSize,
   IsArray,
+  IsBoolean,
   IsIn,
   IsInt,
   IsNumber,
@@ -16,7 +18,7 @@ import {
   Min,
   ValidateNested,
 } from 'class-validator';
-import type { InputSchema, JsonObject, OnTimeout } from '../../../protocol/confirmation.js';
+import type { InputSchema, Json, JsonObject, OnTimeout } from '../../../protocol/confirmation.js';
 import { MAX_IDENTIFIER_LENGTH } from '../../../protocol/identifier.js';
 import { of } from '../../rules.js';
 import { IsIdentifier } from '../../validation.js';
@@ -116,4 +118,15 @@ export class OpenConfirmationDto {
   @IsObject()
   @IsOptional()
   metadata?: JsonObject;
+
+  @ApiPropertyOptional({
+    description: 'What the user is to approve, a command or a mail: any JSON but `null`, at most 65536 bytes.',
+  })
+  @Allow()
+  proposal?: Json;
+
+  @ApiPropertyOptional({ type: Boolean, description: 'Whether an answer may replace the `proposal` by `edited`.' })
+  @IsBoolean()
+  @IsOptional()
+  editable?: boolean;
 }

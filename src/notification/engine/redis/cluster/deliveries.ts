@@ -60,6 +60,8 @@ export class Deliveries {
         return this.opened(confirmation(values[1]));
       case 'expiring':
         return this.expiring(confirmation(values[1]));
+      case 'dismissed':
+        return this.dismissed(confirmation(values[1]));
       case 'acknowledged':
         return this.acknowledged(text(values[1]), text(values[2]));
       case 'message': {
@@ -84,6 +86,12 @@ export class Deliveries {
   expiring(expiring: Confirmation): void {
     if (this.recent.has(`decided ${expiring.callbackId}`) || !this.recent.add(`expiring ${expiring.callbackId}`)) return;
     this.emitter.emit((handler) => handler.onExpiring(expiring));
+  }
+
+  dismissed(dismissed: Confirmation): void {
+    const { callbackId, dismissedUntil } = dismissed;
+    if (this.recent.has(`decided ${callbackId}`) || !this.recent.add(`dismissed ${callbackId} ${dismissedUntil}`)) return;
+    this.emitter.emit((handler) => handler.onDismissed(dismissed));
   }
 
   decided(decided: Decided): void {

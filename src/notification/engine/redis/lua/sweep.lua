@@ -99,6 +99,8 @@ for _, id in ipairs(nearing) do
   redis.call('ZREM', EXPIRING, id)
   local record = read_record(id)
   if record and record[I.state] == 'pending' then
+    if record[I.dismissed_until] then redis.call('HDEL', CONFIRMATION(id), 'dismissed_until') end
+    record[I.dismissed_until] = false
     expiring[#expiring + 1] = record
     store_webhook_event('expiring-' .. id, 'confirmation', id, 'confirmation.expiring')
     local message = cjson.encode({ 'expiring', record })

@@ -43,6 +43,7 @@ export const DECIDE = script('decide', {
     feedback: 'optionalText',
     choice: 'optionalText',
     values: 'optionalText',
+    edited: 'optionalText',
     via: 'text',
     arrived: 'optionalNumber',
   },
@@ -53,6 +54,18 @@ export const WITHDRAW = script('withdraw', {
   kind: 'decides',
   args: { id: 'text', scope: 'scope', reason: 'optionalText', via: 'text', arrived: 'optionalNumber' },
   reply: decision,
+});
+
+export const MARK_SEEN = script('mark-seen', {
+  kind: 'adds',
+  args: { id: 'text', scope: 'scope' },
+  reply: fields({ record: optional(confirmation), newestEvent: optional(number) }),
+});
+
+export const DISMISS = script('dismiss', {
+  kind: 'adds',
+  args: { id: 'text', scope: 'scope', hiddenUntil: 'number' },
+  reply: fields({ record: optional(confirmation), newestEvent: optional(number) }),
 });
 
 export const GET = script('get', {

@@ -3,8 +3,9 @@ import { canonicalize } from '../../../../protocol/canonical-json.js';
 import { ConfirmationConflictError, EngineUnavailableError, TooManyPendingError } from '../../../notification.errors.js';
 import { delay, monotonicMs } from '../../../pacing/time-source.js';
 import type * as Api from '../../confirmation-store.js';
-import type { Arrival } from '../../deadlines.js';
+import { warningAfter, type Arrival } from '../../deadlines.js';
 import type { Page } from '../../page.js';
+import type { Scope } from '../../scope.js';
 import { OWN_CODE_VIA } from '../../via.js';
 import type { Deliveries } from '../cluster/deliveries.js';
 import type { EventStreams } from '../cluster/event-streams.js';
@@ -13,7 +14,7 @@ import type { SweepTimer } from '../cluster/sweep-timer.js';
 import type { ScriptRunner } from '../connection/script-runner.js';
 import type { Partitions } from '../partitions.js';
 import { READING_LEASE_MS } from '../reading-lease.js';
-import { DECIDE, GET, OPEN, PENDING_IDS, WITHDRAW } from '../scripts/confirmation.js';
+import { DECIDE, DISMISS, GET, MARK_SEEN, OPEN, PENDING_IDS, WITHDRAW } from '../scripts/confirmation.js';
 import type { ConfirmationLists } from './confirmation-lists.js';
 import type { RedisTasks } from './tasks.js';
 import type { RedisEvents } from './webhook-events.js';
@@ -69,7 +70,7 @@ export class RedisConfirmations implements Api.ConfirmationStore {
     const created = status === 'created';
     if (created && record.state === 'pending') {
       deliveries.opened(record);
-      if (timeoutMs !== null) timer.expect(partition, record.createdAt + Math.floor(timeoutMs * 0.8));
+      if (timeoutMs !== null) timer.expect(partition, record.createdAt + warningAfter(timeoutMs));
     }
     await streams.emitted(partition, newestEvent);
     if (created) events.ripen(partition);
@@ -79,7 +80,7 @@ export class RedisConfirmations implements Api.ConfirmationStore {
   decide(request: Api.DecideRequest): Promise<Api.DecideResult> {
     const { callbackId, scope, answeredBy, via = OWN_CODE_VIA, answer, arrival } = request;
     const { proceed, feedback, choice } = answer;
-    const values = answer.values && canonicalize(answer.values);
+    const [values, edited] = [answer.values, answer.edited].map((value) => canonicalize(value));
     return this.untilDecided(callbackId, arrival, (partition, arrived) =>
       this.parts.runner.run(DECIDE, partition, {
         id: callbackId,
@@ -89,6 +90,7 @@ export class RedisConfirmations implements Api.ConfirmationStore {
         feedback,
         choice,
         values,
+        edited,
         via,
         arrived,
       }),
@@ -99,6 +101,30 @@ export class RedisConfirmations implements Api.ConfirmationStore {
     return this.untilDecided(callbackId, arrival, (partition, arrived) =>
       this.parts.runner.run(WITHDRAW, partition, { id: callbackId, scope, reason, via, arrived }),
     );
+  }
+
+  markSeen(callbackId: string, scope: Scope): Promise<Api.Confirmation | undefined> {
+    return this.change(callbackId, (partition) => this.parts.runner.run(MARK_SEEN, partition, { id: callbackId, scope }));
+  }
+
+  async dismiss(callbackId: string, scope: Scope, until: number): Promise<Api.Confirmation | undefined> {
+    const dismissed = await this.change(callbackId, (partition) =>
+      this.parts.runner.run(DISMISS, partition, { id: callbackId, scope, hiddenUntil: until }),
+    );
+    if (dismissed?.state === 'pending') this.parts.deliveries.dismissed(dismissed);
+    return dismissed;
+  }
+
+  private async change(
+    callbackId: string,
+    run: (partition: number) => Promise<ReturnType<(typeof DISMISS)['decode']>>,
+  ): Promise<Api.Confirmation | undefined> {
+    const partition = this.parts.partitions.ofCallback(callbackId);
+    if (partition === undefined) return undefined;
+    const { record, newestEvent } = await run(partition);
+    if (record && record.state !== 'pending' && newestEvent !== undefined)
+      await this.parts.streams.emitted(partition, newestEvent);
+    return record;
   }
 
   async get(callbackId: string): Promise<Api.Confirmation | undefined> {

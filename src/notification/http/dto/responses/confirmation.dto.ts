@@ -34,6 +34,9 @@ export class ConfirmationResponse {
   @ApiPropertyOptional({ type: 'object', description: 'What was filled in.', additionalProperties: true })
   values?: object;
 
+  @ApiProperty({ ...ANY_JSON, description: 'What the user made of the `proposal`.', required: false })
+  edited?: unknown;
+
   @ApiPropertyOptional({
     type: String,
     description: 'The user who answered or cancelled; absent for anonymous connections and the clock.',
@@ -95,6 +98,12 @@ export class InboxEntryResponse extends ConfirmationResponse {
 
   @ApiPropertyOptional({ type: String, description: 'What cannot be undone.', enum: ['irreversible'] })
   risk?: string;
+
+  @ApiProperty({ ...ANY_JSON, description: 'What the user is to approve.', required: false })
+  proposal?: unknown;
+
+  @ApiPropertyOptional({ type: Boolean, description: 'Whether an answer may carry `edited`.' })
+  editable?: boolean;
 
   @ApiPropertyOptional({ type: String, description: 'What an answer to something irreversible must echo.' })
   digest?: string;

@@ -1,0 +1,7 @@
+/** The fields of `seen`. */
+import { IsIdentifier } from '../../validation.js';
+
+export class SeenDto {
+  @IsIdentifier()
+  callback_id!: string;
+}
