@@ -1,5 +1,8 @@
 /** Small parts of the Redis engine, each alone: call deadlines, dedup windows, deliveries. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import type { HistoryResult } from '../../src/notification/engine/engine.js';
 import { CallDeadlines } from '../../src/notification/engine/redis/connection/call-deadline.js';
 import { ChannelOrder } from '../../src/notification/engine/redis/cluster/channel-order.js';
@@ -30,6 +33,33 @@ describe('call deadlines', () => {
     await expect(second).rejects.toThrow('late');
     expect(performance.now() - began).toBeGreaterThan(85);
     running.close();
+  });
+
+  it('let a reply of many megabytes arrive that a standstill of the event loop kept in the socket and behind it', async () => {
+    const BYTES = 16_000_000;
+    // In a thread of its own, so that it sends while this loop stands still.
+    const server = new Worker(
+      `const { parentPort } = require('node:worker_threads');
+       const server = require('node:net').createServer((socket) => socket.once('data', () => socket.end(Buffer.alloc(${BYTES}))));
+       server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));`,
+      { eval: true },
+    );
+    const [port] = (await once(server, 'message')) as [number];
+    const socket = connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    const running = calls(100);
+    let bytes = 0;
+    socket.on('data', (chunk: Buffer) => (bytes += chunk.length));
+    const reply = running.run(once(socket, 'end').then(() => bytes));
+    await new Promise((resolve) => socket.write('?', resolve));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1200);
+    try {
+      expect(await reply).toBe(BYTES);
+    } finally {
+      running.close();
+      socket.destroy();
+      await server.terminate();
+    }
   });
 
   it('resolve `ended` when every call has succeeded, failed or been given up', async () => {

@@ -3,9 +3,14 @@
  * reach it in the order in which they began, and one timer serves any number of them.
  *
  * The event loop runs timers before it reads sockets. After a standstill replies may lie unread in the socket, so the loop
- * reads first, and late calls are rejected after that.
+ * reads first, and late calls are rejected after that. A large reply does not fit into the socket: the rest of it is sent
+ * only when the loop reads again, so a standstill prolongs the limit by its own length, up to `MOST_GRACE_MS`.
  */
 import { clearTimeout, performance, setImmediate, setTimeout } from '../../../pacing/time-source.js';
+
+/** A timer that is called this much late shows that the event loop stood still. */
+const STANDSTILL_MS = 50;
+const MOST_GRACE_MS = 1000;
 
 interface Call {
   endsAt: number;
@@ -31,7 +36,7 @@ export class CallDeadlines {
     return new Promise((resolve, reject) => {
       const call: Call = { endsAt: performance.now() + this.timeoutMs, giveUp: () => reject(this.lateError()) };
       this.running.add(call);
-      this.timer ??= setTimeout(() => this.rejectLateAfterReading(), this.timeoutMs);
+      if (!this.timer) this.rejectLateIn(this.timeoutMs);
       work.then(
         (value) => {
           this.end(call);
@@ -60,6 +65,15 @@ export class CallDeadlines {
     if (this.running.delete(call) && this.running.size === 0) this.resolveWaiting();
   }
 
+  private rejectLateIn(ms: number): void {
+    const dueAt = performance.now() + ms;
+    this.timer = setTimeout(() => {
+      const lateMs = performance.now() - dueAt;
+      if (lateMs < STANDSTILL_MS) this.rejectLateAfterReading();
+      else this.timer = setTimeout(() => this.rejectLateAfterReading(), Math.min(lateMs, MOST_GRACE_MS));
+    }, ms);
+  }
+
   /** Waits for two turns of the event loop: the poll of the first may have begun before the replies came. */
   private rejectLateAfterReading(): void {
     setImmediate(() => setImmediate(() => this.rejectLate()));
@@ -71,7 +85,7 @@ export class CallDeadlines {
     const now = performance.now();
     for (const call of this.running) {
       if (call.endsAt > now) {
-        this.timer = setTimeout(() => this.rejectLateAfterReading(), call.endsAt - now);
+        this.rejectLateIn(call.endsAt - now);
         return;
       }
       this.running.delete(call);
