@@ -26,6 +26,7 @@ TEMPORARY = ("UNAVAILABLE", "BUSY", "RATE_LIMITED", "UNAUTHENTICATED")
 CONTROL = ("pong", "error", "subscription_confirmed", "unsubscribed", "recovered", "acknowledged", "authenticated", "pending")
 REMEMBERED = 1000
 MOST_WAITING = 10_000
+CLOSE_TIMEOUT = 1
 log = logging.getLogger(__name__)
 
 
@@ -75,7 +76,8 @@ class Client:
         self.open: dict[str, Json] = {}
         self._token, self._on_gap = token, on_gap
         self._report = on_error or (lambda error: log.error("a handler failed", exc_info=error))
-        self._pings = {"ping_interval": ping_interval, "ping_timeout": ping_timeout}
+        # A peer that is dead closes nothing: the client waits `CLOSE_TIMEOUT` for it at each step of closing.
+        self._timings = {"ping_interval": ping_interval, "ping_timeout": ping_timeout, "close_timeout": CLOSE_TIMEOUT}
         self._positions: dict[str, Json | None] = {}
         self._confirmed: set[str] = set()
         self._handlers: dict[str, list[Handler]] = {}
@@ -84,6 +86,7 @@ class Client:
         self._handled: OrderedDict[str, bool] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
         self._next_id, self._ready, self._closed = 1, False, ""
+        self._attempt = 0
         self._socket: Any = None
         self._changed = asyncio.Condition()
         if user_id is not None and token is None:
@@ -147,19 +150,16 @@ class Client:
     # The connection
 
     async def _run(self) -> None:
-        attempt = 0
         while True:
             code, reason, self.state = 1006, "", "connecting"
             try:
                 token = await self._get_token()
-                async with websockets.connect(self.url, subprotocols=["notification.v1"], max_size=None, **self._pings) as socket:  # type: ignore[list-item]
+                async with websockets.connect(self.url, subprotocols=["notification.v1"], max_size=None, **self._timings) as socket:  # type: ignore[list-item]
                     self._socket, self.state = socket, "open"
                     greeting = asyncio.create_task(self._greet(token))
                     try:
                         async for text in socket:
                             await self._on_frame(json.loads(text))
-                            if self._ready:
-                                attempt = 0
                     finally:
                         greeting.cancel()
                         await asyncio.gather(greeting, return_exceptions=True)
@@ -176,8 +176,8 @@ class Client:
             if 4500 <= code <= 4999:
                 return await self._end(f"{code} {reason}")
             self.state = "waiting"
-            await asyncio.sleep(wait_after(code, attempt))
-            attempt += 1
+            await asyncio.sleep(wait_after(code, self._attempt))
+            self._attempt += 1
 
     async def _get_token(self) -> str | None:
         token = self._token() if self._token else None
@@ -197,7 +197,7 @@ class Client:
             await asyncio.sleep(1)
             await self._socket.close()
             return
-        self._ready = True
+        self._ready, self._attempt = True, 0
         for request_id, request in list(self._requests.items()):
             if not request.sent:
                 await self._send(request_id, request)
