@@ -127,8 +127,7 @@ async function tryApp({ major, folder, tarball, cliNode, nodes, report }) {
     for (const [path, { hasInstallScript }] of Object.entries(lock)) {
       const name = /node_modules\/(@nestjs\/[^/]+)$/.exec(path)?.[1];
       if (name) copies.set(name, (copies.get(name) ?? 0) + 1);
-      if (hasInstallScript && !(path in before.lock) && !path.endsWith('libsql'))
-        throw new Error(`${path} has an install script`);
+      if (hasInstallScript && !(path in before.lock)) throw new Error(`${path} has an install script`);
     }
     const twice = [...copies].filter(([, count]) => count > 1);
     if (twice.length > 0) throw new Error(`more than one copy: ${twice.map(([name]) => name).join(', ')}`);

@@ -1,10 +1,8 @@
-/** The line that a host app adds is the adapter's. */
+/** Importing the module is enough: it installs its WebSocket adapter by itself. */
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
-import { NotificationWsAdapter } from '../../src/notification/index.js';
 import { ExampleAppModule } from './app.module.js';
 
 const app = await NestFactory.create(ExampleAppModule);
-app.useWebSocketAdapter(new NotificationWsAdapter(app));
 app.enableShutdownHooks();
 await app.listen(3000);
