@@ -94,7 +94,7 @@ async function tryApp({ major, folder, tarball, cliNode, nodes, report }) {
   const steps = blocksOf(PAGE).map((block) => adapt(block, major, tarball));
   const background = [];
   const before = {};
-  let passed = false;
+  let passed;
   try {
     passed = await report.check(`Nest ${major}: the page leads from nothing to an answer and a passing test`, async () => {
       let output = '';
@@ -148,10 +148,15 @@ async function tryApp({ major, folder, tarball, cliNode, nodes, report }) {
   await report.check(`Nest ${major}, Fastify: a question is answered`, () => askAndAnswer(app, withNode(undefined)));
 }
 
-/** The page's test is among those that pass. */
+/** The page's test is among those that pass, and so is the same test with the runner's timers faked. */
 async function testsPass(app, env) {
+  const test = readFileSync(join(app, 'src/deploy.service.spec.ts'), 'utf8');
+  const runner = readFileSync(join(app, 'package.json'), 'utf8').includes('ts-jest') ? 'jest' : 'vi';
+  const faked = `${runner}.useFakeTimers();\nit('has timers that are faked', () => expect(setTimeout).toHaveProperty('clock'));\n`;
+  writeFileSync(join(app, 'src/fake-timers.spec.ts'), test.replace(/^const world/m, `${faked}$&`));
   const output = await sh('npm test 2>&1', { cwd: app, env });
-  if (!output.includes('deploy.service.spec')) throw new Error(`the page's test did not run\n${output}`);
+  for (const name of ['deploy.service.spec', 'fake-timers.spec'])
+    if (!output.includes(name)) throw new Error(`${name} did not run\n${output}`);
 }
 
 /** The app that is built: asked by REST, answered by the page's device. */
