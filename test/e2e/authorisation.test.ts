@@ -117,6 +117,7 @@ describeEngines('authorisation', (engine) => {
     'user.revoke': (actor) => rest(actor, 'POST', '/ws/users/somebody/revoke', {}),
     'user.review': (actor) => rest(actor, 'POST', '/ws/users/somebody/review', {}),
     'confirmation.open': (actor, target) => rest(actor, 'POST', '/ws/confirmations', question(target)),
+    'confirmation.list': (actor) => rest(actor, 'GET', '/ws/confirmations'),
     'confirmation.read': (actor, { callbackId }) => rest(actor, 'GET', `/ws/confirmations/${callbackId}`),
     'confirmation.answer': (actor, { callbackId }) =>
       rest(actor, 'POST', `/ws/confirmations/${callbackId}/answer`, { proceed: false }),

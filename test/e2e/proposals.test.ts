@@ -154,3 +154,30 @@ describe('a prompt that is not decided', () => {
     expect(await ann.request({ action: 'seen', callback_id: 'none' })).toMatchObject({ code: 'NOT_FOUND' });
   });
 });
+
+describe('the list of all users', () => {
+  it('holds everybody’s confirmations, oldest first, page by page, and takes a user, a task and a state', async () => {
+    const opened: string[] = [];
+    for (const user_id of ['list-a', 'list-b', 'list-a']) opened.push(await open({ user_id, task_id: `list-${opened.length}` }));
+    await service.rest('POST', `/ws/confirmations/${opened[1]}/answer`, { proceed: false });
+    const list = async (query: string): Promise<{ ids: string[]; cursor?: string }> => {
+      const { status, body } = await service.rest('GET', `/ws/confirmations?${query}`);
+      expect(status).toBe(200);
+      const { confirmations, cursor } = body as unknown as { confirmations: { callback_id: string }[]; cursor?: string };
+      return { ids: confirmations.map(({ callback_id }) => callback_id), cursor };
+    };
+    const all: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await list(`limit=2${cursor === undefined ? '' : `&cursor=${cursor}`}`);
+      all.push(...page.ids);
+      ({ cursor } = page);
+    } while (cursor !== undefined);
+    expect(all.slice(-3)).toEqual(opened);
+    expect(new Set(all).size).toBe(all.length);
+    expect((await list('user_id=list-a')).ids).toEqual([opened[0], opened[2]]);
+    expect((await list('user_id=list-a&task_id=list-2')).ids).toEqual([opened[2]]);
+    expect((await list('user_id=list-b&state=answered')).ids).toEqual([opened[1]]);
+    expect((await service.rest('GET', '/ws/confirmations?limit=0')).status).toBe(400);
+  });
+});

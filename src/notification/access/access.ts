@@ -36,6 +36,7 @@ export type RoutePermission =
   | 'user.revoke'
   | 'user.review'
   | 'confirmation.open'
+  | 'confirmation.list'
   | 'confirmation.read'
   | 'confirmation.answer'
   | 'confirmation.dismiss'
@@ -75,6 +76,7 @@ export const POLICY: Readonly<Record<Operation, Rule>> = {
   'user.revoke': 'service',
   'user.review': 'service',
   'confirmation.open': 'service',
+  'confirmation.list': 'service',
   'confirmation.read': 'identified',
   'confirmation.answer': 'identified',
   'confirmation.dismiss': 'identified',

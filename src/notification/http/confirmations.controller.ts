@@ -6,7 +6,7 @@ import { toMs } from '../../protocol/time.js';
 
 import { Access } from '../access/access.js';
 import type { Answerer } from '../confirmation/confirmations.js';
-import { confirmationView } from '../confirmation/presentation.js';
+import { confirmationView, inboxEntry } from '../confirmation/presentation.js';
 import { isDecided } from '../engine/confirmation-store.js';
 import type { Confirmation } from '../engine/engine.js';
 import { InvalidMessageError, NotificationError } from '../notification.errors.js';
@@ -22,11 +22,14 @@ import { RequirePermission } from './decorators/require-permission.decorator.js'
 import { RestController } from './decorators/rest-controller.decorator.js';
 import { AnswerDto } from './dto/answer.dto.js';
 import { DismissBodyDto } from './dto/dismiss.dto.js';
+import { ListQueryDto } from './dto/list-query.dto.js';
 import { OpenConfirmationDto } from './dto/open-confirmation.dto.js';
-import { ConfirmationResponse } from './dto/responses/confirmation.dto.js';
+import { ConfirmationResponse, InboxResponse } from './dto/responses/confirmation.dto.js';
 import { WaitQueryDto } from './dto/wait-query.dto.js';
 import type { Reply } from './exchange.js';
 import { LongPolls } from './long-polls.js';
+
+const DEFAULT_PAGE = 100;
 
 @ApiTags('confirmations')
 @RestController('ws/confirmations')
@@ -79,6 +82,20 @@ export class ConfirmationsController {
     response.status(created ? 201 : 200);
     if (!wait || confirmation.state !== 'pending') return confirmationView(confirmation);
     return this.read(confirmation.callbackId, caller, wait);
+  }
+
+  @ApiDocs({
+    summary: 'Confirmations of all users, oldest first',
+    description: 'For services. Pages are bounded in count and in bytes.',
+    answers: { 200: { type: InboxResponse, description: 'A page.' } },
+  })
+  @Get()
+  @RequirePermission('confirmation.list')
+  async list(@CheckedQuery(ListQueryDto) query: Readonly<ListQueryDto>): Promise<object> {
+    const { user_id: userId, task_id: taskId, state, limit = DEFAULT_PAGE, cursor } = query;
+    const scope = userId === undefined ? 'all' : [userId];
+    const { items, cursor: next } = await this.actions.list({ scope, taskId, state, limit, cursor });
+    return { confirmations: items.map(inboxEntry), cursor: next };
   }
 
   @ApiDocs({
