@@ -34,7 +34,7 @@ describe('an address', () => {
     expect(networkOf(address)).toBe(network);
   });
 
-  it('of an IPv6 network counts as one with all others of its /64', () => {
+  it('an IPv6 address counts together with all others of its /64', () => {
     const addresses = new Addresses(settings);
     const own = Array.from({ length: 8 }, (_, index) => addresses.enter(`2001:db8:0:1::${index}`));
     expect(own).toEqual([true, true, true, false, false, false, false, false]);
@@ -62,7 +62,7 @@ describe('an address', () => {
     expect(of(['10.0.0.0/8'], '10.0.0.1', 'nonsense, 10.0.0.7')).toBe('10.0.0.7');
   });
 
-  it('that is trusted and is no address stops the start', () => {
+  it('a trusted proxy that is no address stops the start', () => {
     expect(() => new Addresses({ ...settings, trustProxy: ['nginx'] })).toThrow(ConfigurationError);
   });
 });

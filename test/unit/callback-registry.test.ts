@@ -4,7 +4,7 @@ import type { Decided } from '../../src/notification/engine/confirmation-store.j
 const decided = (callbackId: string): Decided => ({ callbackId }) as Decided;
 
 describe('the callback registry', () => {
-  it('gives everybody who waits the same decision, once', async () => {
+  it('resolves every waiter with the same decision, once', async () => {
     const waiters = new CallbackRegistry();
     const [one, two, other] = [waiters.wait('a'), waiters.wait('a'), waiters.wait('b')];
     const decision = decided('a');
@@ -27,7 +27,7 @@ describe('the callback registry', () => {
     expect((await waiter.decided)?.callbackId).toBe('earlier');
   });
 
-  it('rejects those who had seen a prompt that is gone, and nobody who waits for it to be stored', async () => {
+  it('rejects waiters that had seen a lost prompt, and keeps those whose prompt is not stored yet', async () => {
     const waiters = new CallbackRegistry();
     const [seen, early, late] = [waiters.wait('a'), waiters.wait('a'), waiters.wait('a')];
     seen.found('a');
@@ -51,7 +51,7 @@ describe('the callback registry', () => {
     expect([(await first.decided)?.callbackId, await second.decided]).toEqual(['a', undefined]);
   });
 
-  it('rejects everybody when it closes, and nobody of that is left unhandled', async () => {
+  it('rejects every waiter when it closes, without an unhandled rejection', async () => {
     const waiters = new CallbackRegistry();
     const waiter = waiters.wait('a');
     waiters.wait('unheard');

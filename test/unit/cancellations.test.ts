@@ -11,7 +11,7 @@ function over(getTask: (taskId: string) => Promise<Task | undefined>): Cancellat
 }
 
 describe('cancellations', () => {
-  it('abort the signal of the task, with its reason, and are told to everybody', async () => {
+  it('a cancellation aborts the signal of its task with its reason, and is emitted', async () => {
     const cancellations = over(async () => undefined);
     const told: string[] = [];
     cancellations.cancellations$.subscribe(({ taskId }) => told.push(taskId));
@@ -28,7 +28,7 @@ describe('cancellations', () => {
     cancellations.close();
   });
 
-  it('that happened before abort the signal soon after it is asked for', async () => {
+  it('an earlier cancellation aborts the signal soon after it is requested', async () => {
     const cancellations = over(async (taskId) => task(taskId, true));
     const signal = cancellations.signal('a');
     await nextTurn();
@@ -36,7 +36,7 @@ describe('cancellations', () => {
     cancellations.close();
   });
 
-  it('are forgotten when the task is resumed: it gets a fresh signal', async () => {
+  it('a resumed task gets a fresh signal', async () => {
     const cancellations = over(async () => undefined);
     const [aborted, untouched] = [cancellations.signal('a'), cancellations.signal('b')];
     cancellations.onTask(task('a', true));
@@ -48,7 +48,7 @@ describe('cancellations', () => {
     cancellations.close();
   });
 
-  it('whose events were lost are found by reading again', async () => {
+  it('a cancellation whose event was lost is found by reading again', async () => {
     let cancelled = false;
     const cancellations = over(async (taskId) => task(taskId, cancelled));
     const signal = cancellations.signal('a');
@@ -59,7 +59,7 @@ describe('cancellations', () => {
     cancellations.close();
   });
 
-  it('wait for an engine that is away', async () => {
+  it('a cancellation is read when the engine is available again', async () => {
     let calls = 0;
     const cancellations = over(async (taskId) => {
       calls += 1;
@@ -72,7 +72,7 @@ describe('cancellations', () => {
     cancellations.close();
   });
 
-  it('end with the service', () => {
+  it('the stream of cancellations ends with the service', () => {
     const cancellations = over(async () => undefined);
     let completed = false;
     cancellations.cancellations$.subscribe({ complete: () => (completed = true) });

@@ -43,11 +43,11 @@ describe('the settings', () => {
     ['WEBSOCKET_REDIS_PREFIX', 'a{b}'],
     ['WEBSOCKET_REDIS_PREFIX', 'ä'],
     ['WEBSOCKET_REDIS_PREFIX', 'x'.repeat(65)],
-  ])('that no option takes are refused by their own name: %s=%s', (name, value) => {
+  ])('a value that no option accepts is refused by the name of its setting: %s=%s', (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`^${name} is .+, but takes .+`));
   });
 
-  it('of a webhook belong together, and none of them is told when it cannot be used', () => {
+  it('settings of a webhook belong together, and an error shows none of their values', () => {
     const refusal = (environment: Record<string, string>): string => {
       try {
         readConfig(environment);
@@ -113,7 +113,7 @@ describe('the settings', () => {
       expect(() => publicUrl(wrong)).toThrow(/^WEBSOCKET_PUBLIC_URL is .+, but takes an http\(s\) URL/);
   });
 
-  it('of a webhook as options are checked too: an unknown event is refused with those that there are', () => {
+  it('an unknown webhook event is refused, and the error lists the known ones', () => {
     const webhook = { url: 'https://a.example', secret: `whsec_${Buffer.alloc(24).toString('base64')}` };
     expect(resolveOptions({ webhook }).webhook?.events).toEqual([...WEBHOOK_EVENTS]);
     for (const wrong of ['confirmation.open', ''])
@@ -124,7 +124,7 @@ describe('the settings', () => {
     expect(() => resolveOptions({ publicUrl: 'a.example' })).toThrow('option publicUrl');
   });
 
-  it('that are secret are not told', () => {
+  it('an error shows no secret', () => {
     let message = '';
     try {
       readConfig({ WEBSOCKET_API_KEYS: 'secret' });

@@ -37,7 +37,7 @@ describe('the decoder', () => {
     ['{"request_id":"a","action":"ping","x":{"__proto__":1}}', 'INVALID_MESSAGE', 'a'],
     ['{"request_id":"a","action":"ping","x":"\\ud800"}', 'INVALID_MESSAGE', 'a'],
     ['{"request_id":"a","action":"ping","\\udfff":1}', 'INVALID_MESSAGE', 'a'],
-  ])('refuses %s with %s, and tells to which request that belongs', (text, code, requestId) => {
+  ])('refuses %s with %s, and names the request', (text, code, requestId) => {
     expect(refusal(text)).toMatchObject({ code, requestId });
   });
 

@@ -20,7 +20,7 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 describe('a log', () => {
-  it('that nobody reads is kept up to a bound, and says where lines are missing once it is read', async () => {
+  it('a log without a reader is kept up to a bound, and marks missing lines when it is read', async () => {
     const path = join(folder, 'pipe');
     spawnSync('mkfifo', [path]);
     const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -47,7 +47,7 @@ describe('a log', () => {
     closeSync(reader);
   });
 
-  it('on a full disk neither throws nor waits, and reports the trouble once', () => {
+  it('a log on a full disk neither throws nor waits, and reports the fault once', () => {
     const reports: string[] = [];
     const sink = new LogSink(new LogFile('/dev/full'), {
       lossLine,
@@ -59,7 +59,7 @@ describe('a log', () => {
     sink.close();
   });
 
-  it('in a folder that cannot be made reports the trouble and goes on', () => {
+  it('a log in a folder that cannot be made reports the fault and continues', () => {
     const reports: string[] = [];
     const sink = new LogSink(new LogFile('/dev/null/service.log'), { lossLine, onTrouble: (target) => reports.push(target) });
     expect(sink.write('x\n')).toBe(false);
@@ -67,7 +67,7 @@ describe('a log', () => {
     sink.close();
   });
 
-  it('whose file is moved away goes on in a new file that only its user can read', async () => {
+  it('a log whose file is moved away continues in a new file that only its user can read', async () => {
     const path = join(folder, 'made', 'service.log');
     const sink = new LogSink(new LogFile(path), { lossLine });
     sink.write('one\n');

@@ -7,7 +7,7 @@ const observed = (pendingConfirmations: () => Promise<number>): NotificationMetr
 };
 
 describe('the metrics', () => {
-  it('show the gauges as they are when somebody looks', async () => {
+  it('the gauges are read at each scrape', async () => {
     let pending = 5;
     const metrics = observed(async () => pending);
     expect(await metrics.registry.metrics()).toContain('\npending_callbacks 5\n');
@@ -39,7 +39,7 @@ describe('the metrics', () => {
     expect(await totalsOf(metrics.registry)).toMatchObject({ total_connections: 1, messages_sent: 7, avg_response_time: 2 });
   });
 
-  it('of two modules in one process are apart', async () => {
+  it('two modules in one process have separate metrics', async () => {
     const [one, other] = [observed(async () => 0), observed(async () => 0)];
     one.connectionsTotal.inc();
     expect((await totalsOf(other.registry)).total_connections).toBe(0);

@@ -66,11 +66,11 @@ describe('the module’s options', () => {
     ['webhook.secret', { url: 'http://a.example' }],
     ['webhook.timeoutMs', { url: 'http://a.example', secret: SECRET, timeoutMs: 3_600_001 }],
     ['port', 70_000],
-  ])('that are wrong name themselves: %s = %p', (path, value) => {
+  ])('an error names the wrong option: %s = %p', (path, value) => {
     expect(refusal({ [path.split('.')[0] ?? path]: value })).toMatch(new RegExp(`^option ${path}: .+`));
   });
 
-  it('of a webhook take one secret or several', () => {
+  it('a webhook accepts one secret or several', () => {
     const url = 'https://user:pass@a.example/x?y';
     expect(resolveOptions({ webhook: { url, secret: SECRET } }).webhook).toMatchObject({
       url,
@@ -80,7 +80,7 @@ describe('the module’s options', () => {
     expect(resolveOptions({ webhook: { url, secret: [SECRET, SECRET] } }).webhook?.secret).toHaveLength(2);
   });
 
-  it('that are misspelt are refused', () => {
+  it('a misspelt option is refused', () => {
     expect(refusal({ maxConnection: 5 })).toContain('maxConnection');
   });
 

@@ -103,13 +103,13 @@ describe('a question', () => {
     ['metadata of more than 8 KiB', { metadata: { x: 'ü'.repeat(4096) } }, 'metadata'],
     ['an empty key', { key: '' }, 'key'],
     ['a misspelt option', { timeoutMS: 5 }, '(root)'],
-  ])('with %s is refused by name', (_what, change, field) => {
+  ])('a question with %s is refused by the name of the field', (_what, change, field) => {
     const names = Object.keys(faults(change) ?? {});
     if (typeof field === 'string') expect(names).toContain(field);
     else expect(names).toEqual([expect.stringMatching(field)]);
   });
 
-  it('says of what is missing that it is required, whatever it should be', () => {
+  it('an error says of each missing field that it is required', () => {
     expect(faults({ userId: undefined, taskId: undefined, step: undefined, stepResult: { step: 'x' } })).toEqual({
       userId: 'is required',
       taskId: 'is required',

@@ -132,7 +132,7 @@ describe('a recovery', () => {
     ['another epoch', at(1, 'old')],
     ['a place that is gone', at(0)],
     ['a place that is yet to come', at(9)],
-  ])('from %s reports the gap, to a subscription that did not ask as well', async (_what, since) => {
+  ])('a recovery from %s reports the gap, also to a subscription that did not ask for it', async (_what, since) => {
     publish(3);
     history.offsets.shift();
     expect(await recovery(history, since).read()).toEqual([recovered(3, false)]);

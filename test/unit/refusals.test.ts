@@ -26,7 +26,7 @@ describe('refusals', () => {
     refusals.close();
   });
 
-  it('of one address are one entry at once, and a count each minute while they go on', () => {
+  it('refusals of one address make one entry at once, then a count each minute', () => {
     for (let count = 0; count < 500; count += 1) refusals.add(refusal('192.0.2.1', `c-${count}`));
     expect(written).toEqual([refusal('192.0.2.1', 'c-0')]);
     clock.advanceBy(60_000);
@@ -38,13 +38,13 @@ describe('refusals', () => {
     ]);
   });
 
-  it('of the addresses of one IPv6 network are counted as one address’s', () => {
+  it('refusals of one IPv6 network are counted as those of one address', () => {
     for (let host = 1; host < 50; host += 1) refusals.add(refusal(`2001:db8::${host}`));
     refusals.add(refusal('2001:db8:0:1::1'));
     expect(written.map(({ address }) => address)).toEqual(['2001:db8::1', '2001:db8:0:1::1']);
   });
 
-  it('that have stopped are forgotten, and no timer stays', () => {
+  it('refusals that have stopped are forgotten, and no timer stays', () => {
     refusals.add(refusal('192.0.2.1'));
     clock.advanceBy(60_000);
     expect(clock.pending).toBe(0);
@@ -52,7 +52,7 @@ describe('refusals', () => {
     expect(written).toHaveLength(2);
   });
 
-  it('of more kinds than are remembered lose none: the oldest is written with its count', () => {
+  it('no refusal is lost beyond the limit of kinds: the oldest kind is written with its count', () => {
     refusals.add(refusal('first'));
     refusals.add(refusal('first'));
     for (let count = 0; count < 10_000; count += 1) refusals.add(refusal(`address-${count}`));
@@ -60,7 +60,7 @@ describe('refusals', () => {
     expect(written).toContainEqual({ ...refusal('first'), count: 1 });
   });
 
-  it('that are only counted are written when the service ends', () => {
+  it('refusals that are only counted are written when the service ends', () => {
     refusals.add(refusal('192.0.2.1'));
     refusals.add(refusal('192.0.2.1'));
     refusals.close();

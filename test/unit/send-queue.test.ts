@@ -169,7 +169,7 @@ describe('a send queue', () => {
     expect(writes.flatMap(valuesOf)).toEqual([1, 2, 3]);
   });
 
-  it('tells of a source that fails, and ends every source it is done with', async () => {
+  it('reports a source that fails, and ends every source that is finished', async () => {
     const { sendQueue, sourceErrors } = makeSendQueue();
     const fault = new Error('unreadable');
     const ended: string[] = [];

@@ -94,14 +94,14 @@ function remains({ watched, users, index, connection }: Site): object {
 const nothing = { watched: [], users: [], subscriptions: [] };
 
 describe('a join', () => {
-  it.each(['watch news', 'position news'])('that fails at %s leaves nothing with the engine or the node', async (call) => {
+  it.each(['watch news', 'position news'])('a join that fails at %s leaves nothing with the engine or the node', async (call) => {
     const site = makeSite();
     site.failing.add(call);
     await expect(site.subscriptions.subscribe(site.connection, targets('news'))).rejects.toThrow(EngineUnavailableError);
     expect(remains(site)).toEqual(nothing);
   });
 
-  it('that fails leaves none of the subscriptions that its frame began, and keeps those that stood', async () => {
+  it('a failed join ends the subscriptions that its frame began, and keeps earlier ones', async () => {
     const site = makeSite();
     await site.subscriptions.subscribe(site.connection, targets('standing'));
     site.failing.add('position bad');
@@ -154,14 +154,17 @@ describe('an identity', () => {
     expect(site.connection.identity).toEqual({ kind: 'anonymous' });
   });
 
-  it.each(['watch user:ann', 'connect'])('that the engine does not take at %s leaves the connection as it was', async (call) => {
-    const site = makeSite();
-    await site.identities.becomeAnonymous(site.connection);
-    site.failing.add(call);
-    await expect(site.identities.becomeUser(site.connection, ann)).rejects.toThrow(EngineUnavailableError);
-    expect(remains(site)).toEqual({ ...nothing, watched: [['*', 1]] });
-    expect(site.connection.identity).toEqual({ kind: 'anonymous' });
-  });
+  it.each(['watch user:ann', 'connect'])(
+    'an identity that the engine refuses at %s leaves the connection as it was',
+    async (call) => {
+      const site = makeSite();
+      await site.identities.becomeAnonymous(site.connection);
+      site.failing.add(call);
+      await expect(site.identities.becomeUser(site.connection, ann)).rejects.toThrow(EngineUnavailableError);
+      expect(remains(site)).toEqual({ ...nothing, watched: [['*', 1]] });
+      expect(site.connection.identity).toEqual({ kind: 'anonymous' });
+    },
+  );
 
   it('is taken back when the connection closes, before its registration has ended as well', async () => {
     const site = makeSite();

@@ -164,7 +164,7 @@ describe('the TCP fault proxy', () => {
     expect(String((await got)[0])).toBe('still heard');
   });
 
-  it('is a black hole that tells nobody, and forwards what it held when it resumes', async () => {
+  it('is a silent black hole, and forwards what it held when it resumes', async () => {
     const { client, proxied } = await open();
     await echo(client, 'x');
     proxied.blackHole();
@@ -218,7 +218,7 @@ describe('the TCP fault proxy', () => {
     },
   );
 
-  it('forwards no byte beyond those it was told to', async () => {
+  it('forwards no byte beyond the given number', async () => {
     const { client, proxied } = await open();
     const dropped = proxied.dropReplyAfterForwarding({ bytes: 4 });
     client.on('error', () => undefined);

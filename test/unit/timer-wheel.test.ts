@@ -47,7 +47,7 @@ describe('a timer wheel', () => {
     expect(calls).toEqual(['first']);
   });
 
-  it('takes a callback that schedules anew, whatever its delay', () => {
+  it('lets a callback schedule another one, with any delay', () => {
     const wheel = new TimerWheel(100, clock);
     let beats = 0;
     const beat = (): void => {
@@ -63,7 +63,7 @@ describe('a timer wheel', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('begins anew after everything was due', () => {
+  it('starts again after all timers were due', () => {
     const wheel = new TimerWheel(100, clock);
     const calls: number[] = [];
     wheel.schedule(100, () => calls.push(1));

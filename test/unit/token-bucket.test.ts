@@ -19,7 +19,7 @@ describe('a token bucket', () => {
     expect([bucket.take(), bucket.take(), bucket.take()]).toEqual([true, true, false]);
   });
 
-  it('tells that it is empty without taking anything', () => {
+  it('reports that it is empty without taking a token', () => {
     const bucket = new TokenBucket(1, 1, () => 0);
     expect([bucket.isEmpty(), bucket.isEmpty(), bucket.take(), bucket.isEmpty()]).toEqual([false, false, true, true]);
   });

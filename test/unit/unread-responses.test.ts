@@ -72,7 +72,7 @@ describe('responses that are not read', () => {
     expect(socket.destroyed).toBe(true);
   });
 
-  it('are cut at once where all together are more than 64 MiB, the oldest first', async () => {
+  it('responses that exceed 64 MiB in total are cut at once, the oldest first', async () => {
     bytes = 30 * MEBIBYTE;
     const sockets: Socket[] = [];
     for (let index = 0; index < 3; index += 1) {

@@ -48,7 +48,7 @@ describe('the log', () => {
     );
   });
 
-  it('is told that a receiver begins to fail, and that it is over, and nothing between', () => {
+  it('the log has one line when a receiver begins to fail and one when it works again', () => {
     complaints.succeeded();
     for (let attempt = 0; attempt < 100; attempt += 1) complaints.failed('500');
     expect(complaints.isFailing).toBe(true);
@@ -56,7 +56,7 @@ describe('the log', () => {
     expect(lines).toEqual([expect.stringContaining('fails (500)'), expect.stringContaining('again')]);
   });
 
-  it('is told once a minute of one that wavers', () => {
+  it('the log has one line a minute for a receiver that fails now and then', () => {
     for (; now < 600_000; now += 100) {
       complaints.failed('500');
       complaints.succeeded();
@@ -64,7 +64,7 @@ describe('the log', () => {
     expect(lines).toHaveLength(20);
   });
 
-  it('is told once a minute of what was given up, and of all of it', () => {
+  it('the log has one line a minute with the count of all dropped webhook events', () => {
     for (; now <= 120_000; now += 1000) complaints.dropped(2);
     expect(lines.map((line) => Number.parseInt(line, 10))).toEqual([2, 120, 120]);
   });
@@ -92,7 +92,7 @@ describe('an attempt', () => {
     server.close();
   });
 
-  it('takes credentials out of the address, and tells nobody of them', async () => {
+  it('an attempt takes credentials out of the address, and no log shows them', async () => {
     let seen: unknown;
     const host = await listen((request, response) => {
       seen = [request.url, request.headers.authorization];

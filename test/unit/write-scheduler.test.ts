@@ -20,7 +20,7 @@ describe('turns', () => {
     expect(written).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  it('are not denied to anybody with little to write', async () => {
+  it('every connection with little to write gets its turn', async () => {
     for (const name of ['a', 'b', 'c']) queue(name, 300_000);
     queue('reply', 200);
     await nextTurn();
@@ -30,7 +30,7 @@ describe('turns', () => {
     expect(written).toEqual(['a', 'reply', 'b', 'c']);
   });
 
-  it('are waited for by whoever sends more than fits into one', async () => {
+  it('a sender of more than one turn’s bytes waits for the next turn', async () => {
     queue('a', 200_000);
     await turnsTaken();
     expect(written).toEqual([]);
