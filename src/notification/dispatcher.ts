@@ -6,7 +6,6 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Subject, type Observable } from 'rxjs';
 import { taskChannel } from '../protocol/channels.js';
 import { CLOSE } from '../protocol/codes.js';
-import { CONFLATED_TYPES } from '../protocol/messages.js';
 import { Acknowledgements } from './subscription/acknowledgements.js';
 import { AuditTrail } from './access/audit.js';
 import { Rights } from './access/rights.js';
@@ -139,9 +138,7 @@ export class Dispatcher implements EngineHandler {
   }
 
   onPublication(publication: Publication): number {
-    const { channel, text, position } = publication;
-    const key = position ? undefined : conflationKey(channel, text);
-    const reached = this.delivery.publish(publication, key);
+    const reached = this.delivery.publish(publication);
     this.metrics.messagesSent.inc(reached);
     return reached;
   }
@@ -206,11 +203,4 @@ export class Dispatcher implements EngineHandler {
     this.acknowledgements.stop();
     this.decisions.complete();
   }
-}
-
-/** Progress and heartbeats have no position. A slow reader gets only the newest of each task. */
-function conflationKey(channel: string, text: string): string | undefined {
-  const message = JSON.parse(text) as Record<string, unknown>;
-  const type = String(message['type']);
-  return CONFLATED_TYPES.has(type) ? `${type} ${channel} ${String(message['task_id'])}` : undefined;
 }

@@ -207,7 +207,7 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
       const { epoch, offset } = await other.engine.broker.position('news');
       expect(offset).toBe(1);
       const history = await other.engine.broker.history({ channel: 'news', since: { epoch, offset: 0 }, limit: 10 });
-      expect(history).toMatchObject({ complete: true, publications: [{ offset: 1, message: { type: 'x' } }] });
+      expect(history).toMatchObject({ complete: true, publications: [{ offset: 1, text: '{"type":"x"}' }] });
       expect(other.recorder.of('publication')).toHaveLength(1);
     },
   },

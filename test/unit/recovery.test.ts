@@ -23,7 +23,7 @@ class History {
     const kept = this.offsets.filter((offset) => offset > since.offset);
     const complete = since.epoch === this.epoch && since.offset + kept.length === this.head;
     const result: HistoryResult = complete
-      ? { complete, publications: kept.slice(0, 100).map((offset) => ({ message: { type: 'note' }, offset })), head }
+      ? { complete, publications: kept.slice(0, 100).map((offset) => ({ text: '{"type":"note"}', offset })), head }
       : { complete, head };
     this.onRead();
     return result;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import type { HistoryResult } from '../../src/notification/engine/engine.js';
+import type { HistoryEntry, HistoryResult } from '../../src/notification/engine/engine.js';
 import { CallDeadlines } from '../../src/notification/engine/redis/connection/call-deadline.js';
 import { ChannelOrder } from '../../src/notification/engine/redis/cluster/channel-order.js';
 import { Deliveries } from '../../src/notification/engine/redis/cluster/deliveries.js';
@@ -98,7 +98,7 @@ describe('a dedup window', () => {
 
 describe('deliveries of a channel', () => {
   const at = (offset: number): { epoch: string; offset: number } => ({ epoch: 'e', offset });
-  const message = (offset: number): { message: { n: number }; offset: number } => ({ message: { n: offset }, offset });
+  const message = (offset: number): HistoryEntry => ({ text: JSON.stringify({ n: offset }), offset });
 
   /** A channel of which the node has the first publication; `read` answers the readings of history, one by one. */
   function make(): {

@@ -18,6 +18,8 @@ export interface PublishRequest {
   message: JsonObject;
   /** Whether the message gets an offset and a place in the channel's history. */
   recoverable: boolean;
+  /** For messages that are not recoverable: a newer publication replaces one of the same key that waits to be sent. */
+  conflationKey?: string;
 }
 
 export interface Publication {
@@ -28,6 +30,8 @@ export interface Publication {
   position?: StreamPosition;
   /** For `task:` channels: the task's user, whose connections belong to the audience. */
   audienceUserId?: string;
+  /** As its request says. */
+  conflationKey?: string;
 }
 
 export interface PublishResult {
@@ -47,12 +51,18 @@ export interface HistoryRequest {
 /** A page of history takes no further publication once it has this many bytes. */
 export const PAGE_BYTES = 131_072;
 
+export interface HistoryEntry {
+  /** The message as JSON, an object. It is passed on unread. */
+  text: string;
+  offset: number;
+}
+
 export type HistoryResult =
   /**
    * Every publication after `since`, up to the page's bounds, and at least one if there is one. `head` is the channel's
    * position at the time of reading.
    */
-  | { complete: true; publications: { message: JsonObject; offset: number }[]; head: StreamPosition }
+  | { complete: true; publications: HistoryEntry[]; head: StreamPosition }
   /** The epoch is another, or something after `since` is gone. */
   | { complete: false; head: StreamPosition };
 

@@ -24,11 +24,10 @@ export class Delivery {
 
   /**
    * Delivers a publication. A subscription gets it in its place in the channel. Other connections get it without a position.
-   * @param conflationKey it replaces a waiting frame of this key; for publications without a position
    * @returns how many connections it reached
    */
-  publish(publication: Publication, conflationKey?: string): number {
-    const { channel, text, position, audienceUserId } = publication;
+  publish(publication: Publication): number {
+    const { channel, text, position, audienceUserId, conflationKey } = publication;
     const frames = new PublicationFrames(channel, text);
     let reached = 0;
     for (const connection of this.audience(channel, audienceUserId)) {

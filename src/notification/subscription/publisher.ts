@@ -4,9 +4,10 @@ import { Inject, Injectable } from '@nestjs/common';
 import { BROADCAST_CHANNEL, parseChannel, taskChannel, userChannel } from '../../protocol/channels.js';
 import type { JsonObject } from '../../protocol/confirmation.js';
 import { isObject } from '../../protocol/decode.js';
-import { CONFLATED_TYPES, isReservedType, RESERVED_FIELDS, type ApplicationMessage } from '../../protocol/messages.js';
+import { isReservedType, RESERVED_FIELDS, type ApplicationMessage } from '../../protocol/messages.js';
 import { checkIdentifier } from '../confirmation/prepare-request.js';
 import { Broker } from '../engine/broker.js';
+import { conflationKey } from '../engine/conflation.js';
 import { InvalidMessageError } from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
 import { turnsTaken } from '../pacing/write-scheduler.js';
@@ -81,9 +82,13 @@ export class Publisher {
   }
 
   private async publish(channel: string, message: JsonObject): Promise<MessageDelivery> {
-    const { type } = message;
-    const recoverable = typeof type !== 'string' || !CONFLATED_TYPES.has(type);
-    const { deliveredTo } = await this.broker.publish({ channel, message, recoverable });
+    const key = conflationKey(channel, message);
+    const { deliveredTo } = await this.broker.publish({
+      channel,
+      message,
+      recoverable: key === undefined,
+      ...(key !== undefined && { conflationKey: key }),
+    });
     await turnsTaken();
     return { deliveredTo };
   }

@@ -33,11 +33,11 @@ export function* recover({ subscription, recovering, head, read }: Recovery): Fr
       yield recoveredFrame(channel, false, page.head);
     } else {
       const { epoch } = recovering.position;
-      for (const { message, offset } of page.publications) {
+      for (const { text, offset } of page.publications) {
         if (!isCurrent()) return;
         // Set before the frame is queued: a reply that repeats the position is queued after it.
         recovering.position = { epoch, offset };
-        yield new OutboundFrame(positionedText(JSON.stringify(message), channel, offset));
+        yield new OutboundFrame(positionedText(text, channel, offset));
       }
     }
     // Nothing is awaited from here to the switch. What was published while frames were yielded has been noted.

@@ -8,6 +8,7 @@ import { toSeconds } from '../../protocol/time.js';
 import type { Heartbeat } from '../../protocol/messages.js';
 import { printable } from '../access/printable.js';
 import { Broker } from '../engine/broker.js';
+import { conflationKey } from '../engine/conflation.js';
 import { ServiceClosedError } from '../notification.errors.js';
 import { TimerWheel, type WheelTimer } from '../pacing/timer-wheel.js';
 import { Date } from '../pacing/time-source.js';
@@ -101,8 +102,10 @@ export class Heartbeats {
   }
 
   private send(userId: string, taskId: string): void {
+    const channel = userChannel(userId);
+    const message = { ...heartbeatMessage(userId, taskId) };
     this.broker
-      .publish({ channel: userChannel(userId), message: { ...heartbeatMessage(userId, taskId) }, recoverable: false })
+      .publish({ channel, message, recoverable: false, conflationKey: conflationKey(channel, message) })
       .catch((error: unknown) => this.logger.warn(`a heartbeat of task ${printable(taskId)} was lost: ${String(error)}`));
   }
 

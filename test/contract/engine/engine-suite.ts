@@ -3,7 +3,7 @@
  * Titles name the guarantee where one is meant.
  */
 import { randomUUID } from 'node:crypto';
-import type { Json } from '../../../src/protocol/confirmation.js';
+import type { Json, JsonObject } from '../../../src/protocol/confirmation.js';
 import type { Engine, EngineHandler, EngineSettings, OpenRequest } from '../../../src/notification/engine/engine.js';
 import { ConfirmationConflictError, EngineUnavailableError } from '../../../src/notification/notification.errors.js';
 import { EngineRecorder } from '../../support/engine-recorder.js';
@@ -501,7 +501,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
       const texts = async (offset: number, epoch: string, limit = 100) => {
         const result = await engine.broker.history({ channel: 'news', since: { epoch, offset }, limit });
         return result.complete
-          ? result.publications.map(({ message, offset: at }) => `${at}:${String(message['message'])}`)
+          ? result.publications.map(({ text, offset: at }) => `${at}:${String((JSON.parse(text) as JsonObject)['message'])}`)
           : 'incomplete';
       };
 
@@ -602,6 +602,13 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
           'ann',
           undefined,
         ]);
+      });
+
+      it('passes on the conflation key that the publisher chose, and none where it chose none', async () => {
+        const request = { channel: 'news', message: { type: 'note' }, recoverable: false };
+        await engine.broker.publish({ ...request, conflationKey: 'note one' });
+        await engine.broker.publish(request);
+        expect(recorder.of('publication').map(({ publication }) => publication.conflationKey)).toEqual(['note one', undefined]);
       });
 
       it('gives unrecoverable messages no position and no place in history', async () => {

@@ -40,6 +40,18 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
   };
   const partsOf = ({ engine }: Node): RedisNode => (engine as unknown as { node: RedisNode }).node;
 
+  it('receive a publication’s conflation key, also when it is forwarded to the task’s user in another partition', async () => {
+    const [one, two] = await pair();
+    await one.engine.tasks.claim('task-1', 'ann');
+    for (const channel of ['user:ann', 'news']) await two.engine.broker.watch(channel);
+    for (const channel of ['news', 'task:task-1'])
+      await one.engine.broker.publish({ channel, message: { type: 'x' }, recoverable: false, conflationKey: `x ${channel}` });
+    await one.engine.broker.publish({ channel: 'news', message: { type: 'y' }, recoverable: false });
+    await two.recorder.nth('publication', 3);
+    const keys = two.recorder.of('publication').map(({ publication }) => publication.conflationKey ?? 'none');
+    expect(keys.toSorted()).toEqual(['none', 'x news', 'x task:task-1']);
+  });
+
   it('end the lease of a task’s heartbeat on every other node when one takes it', async () => {
     const [one, two] = await pair();
     const three = await nodes.start();

@@ -27,7 +27,7 @@ export class LocalBroker implements Broker {
     private readonly emitter: Emitter,
   ) {}
 
-  async publish({ channel, message, recoverable }: PublishRequest): Promise<PublishResult> {
+  async publish({ channel, message, recoverable, conflationKey }: PublishRequest): Promise<PublishResult> {
     const parsed = parseChannel(channel);
     const text = JSON.stringify(message);
     let audience: Pick<Publication, 'audienceUserId'> = {};
@@ -36,7 +36,8 @@ export class LocalBroker implements Broker {
     };
     const emit = (position?: StreamPosition): PublishResult => {
       const at = position && { position };
-      const reached = this.emitter.emit((handler) => handler.onPublication({ channel, text, ...at, ...audience }));
+      const publication = { channel, text, ...at, ...audience, ...(conflationKey !== undefined && { conflationKey }) };
+      const reached = this.emitter.emit((handler) => handler.onPublication(publication));
       return { deliveredTo: reached ?? 0, ...at };
     };
     const owner = parsed.kind === 'task' && this.client.call('reachTask', [parsed.taskId], noteOwner);

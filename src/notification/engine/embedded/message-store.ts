@@ -17,6 +17,7 @@ import {
   type StreamPosition,
 } from '../engine.js';
 import type { JsonObject } from '../../../protocol/confirmation.js';
+import type { HistoryEntry } from '../broker.js';
 import { readPage } from './read-page.js';
 import type { Ledger } from './unit-of-work.js';
 import type { Sqlite, Statement } from './sqlite.js';
@@ -113,7 +114,7 @@ export class MessageStore {
     const head = { epoch: this.epoch, offset };
     if (since.epoch !== this.epoch || since.offset > offset) return { complete: false, head };
     const oldest = this.ledger.now() - this.limits.historyTtlMs;
-    const publications: { message: JsonObject; offset: number }[] = [];
+    const publications: HistoryEntry[] = [];
     const goal = Math.min(offset, since.offset + limit);
     for (let at = since.offset, bytes = 0; at < goal && bytes < PAGE_BYTES;) {
       const rows = this.after.all(channel, at, oldest, Math.min(goal - at, READ_ROWS));
@@ -122,7 +123,7 @@ export class MessageStore {
         if (position !== at + 1) return { complete: false, head };
         at = position;
         bytes += message.length;
-        publications.push({ message: JSON.parse(message) as JsonObject, offset: position });
+        publications.push({ text: message, offset: position });
         if (bytes >= PAGE_BYTES) break;
       }
     }

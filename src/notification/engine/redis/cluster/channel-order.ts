@@ -89,12 +89,12 @@ export class ChannelOrder {
         }
         // The publications of a task's channel are also for the user whose task it is now.
         const audienceUserId = await this.history.ownerOf(channel);
-        for (const { message, offset } of result.publications) {
+        for (const { text, offset } of result.publications) {
           since = { epoch: since.epoch, offset };
           place.position = since;
           const publication: Publication = {
             channel,
-            text: JSON.stringify(message),
+            text,
             position: since,
             ...(audienceUserId !== undefined && { audienceUserId }),
           };

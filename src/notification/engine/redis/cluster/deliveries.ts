@@ -31,7 +31,11 @@ const publicationHead = fields({
   epoch: optional(text),
   offset: optional(number),
   audienceUserId: optional(text),
+  conflationKey: optional(text),
 });
+
+/** Of a publication, what travels before its text. */
+type PublicationHead = Partial<Omit<ReturnType<typeof publicationHead>, 'kind' | 'uid' | 'channel'>>;
 
 const messageOf = fields({
   kind: text,
@@ -70,8 +74,8 @@ export class Deliveries {
         return;
       }
       case 'publication': {
-        const { uid, channel, epoch, offset, audienceUserId } = publicationHead(values);
-        return this.arrived(uid, publicationOf(channel, message.slice(line + 1), epoch, offset, audienceUserId));
+        const { uid, channel, ...head } = publicationHead(values);
+        return this.arrived(uid, publicationOf(channel, message.slice(line + 1), head));
       }
       default:
         this.emitter.report('reading a message', new Error(`unknown kind ${String(values[0])}`));
@@ -145,14 +149,13 @@ export class Deliveries {
 export function publicationOf(
   channel: string,
   body: string,
-  epoch: string | undefined,
-  offset: number | undefined,
-  audienceUserId: string | undefined,
+  { epoch, offset, audienceUserId, conflationKey }: PublicationHead,
 ): Publication {
   return {
     channel,
     text: body,
     ...(epoch !== undefined && offset !== undefined && { position: { epoch, offset } }),
     ...(audienceUserId !== undefined && { audienceUserId }),
+    ...(conflationKey !== undefined && { conflationKey }),
   };
 }

@@ -4,10 +4,11 @@
 --     anonymous_too: '1' where anonymous connections see it
 -- OUT epoch?, offset?, watchers (groups of node, count), owner? (of the task)
 --- @include "position"
+--- @include "optional"
 --- @include "publish-to-channel"
 --- @include "keys/tasks"
 --- @include "keys/watchers"
-local channel, message, uid, recoverable, history_size, history_ttl, idle_ttl, anonymous_too, retention = unpack(ARGV)
+local channel, message, uid, recoverable, history_size, history_ttl, idle_ttl, anonymous_too, retention, conflation_key = unpack(ARGV)
 local epoch, offset = false, false
 if recoverable == '1' then
   epoch, offset = position(channel)
@@ -28,6 +29,6 @@ if string.sub(channel, 1, 5) == 'task:' then
   local last_use = owner and not task[2] and redis.call('ZSCORE', TASKS, id)
   if last_use and tonumber(last_use) < now - retention / 10 then redis.call('ZADD', TASKS, now, id) end
 end
-local head = cjson.encode({ 'publication', uid, channel, epoch, offset and text(offset), owner })
+local head = cjson.encode({ 'publication', uid, channel, epoch, offset and text(offset), owner, optional(conflation_key) })
 publish_to_channel(channel, head .. '\n' .. message, anonymous_too == '1')
 return { epoch, offset and text(offset), redis.call('HGETALL', WATCHERS(channel)), owner }

@@ -19,6 +19,7 @@ export const PUBLISH = script('publish', {
     idleTtl: 'number',
     anonymousToo: 'flag',
     retention: 'number',
+    conflationKey: 'optionalText',
   },
   reply: fields({ epoch: optional(text), offset: optional(number), watchers, owner: optional(text) }),
 });

@@ -46,7 +46,7 @@ export class RedisBroker implements Api.Broker {
 
   constructor(private readonly parts: BrokerParts) {}
 
-  async publish({ channel, message, recoverable }: Api.PublishRequest): Promise<Api.PublishResult> {
+  async publish({ channel, message, recoverable, conflationKey }: Api.PublishRequest): Promise<Api.PublishResult> {
     const { runner, deliveries, nodes, partitions } = this.parts;
     const { historySize, historyTtlMs, retentionMs } = this.parts.settings;
     const { kind } = parseChannel(channel);
@@ -65,8 +65,9 @@ export class RedisBroker implements Api.Broker {
         idleTtl: Math.max(retentionMs, historyTtlMs),
         anonymousToo,
         retention: retentionMs,
+        conflationKey,
       });
-      const publication = publicationOf(channel, body, epoch, offset, owner);
+      const publication = publicationOf(channel, body, { epoch, offset, audienceUserId: owner, conflationKey });
       const { position } = publication;
       const local = deliveries.own(this.isLive(channel, anonymousToo), expected.reached, () =>
         deliveries.arrived(uid, publication),
@@ -178,9 +179,9 @@ export class RedisBroker implements Api.Broker {
   /** Forwards to the task's user, whose nodes listen in another partition. @returns how many of others' connections that may reach */
   private async forward(userId: string, uid: string, publication: Api.Publication): Promise<number> {
     const { runner, nodes, partitions } = this.parts;
-    const { channel, text: body, position, audienceUserId } = publication;
+    const { channel, text: body, position, audienceUserId, conflationKey = false } = publication;
     const offset = position ? String(position.offset) : false;
-    const head = JSON.stringify(['publication', uid, channel, position?.epoch ?? false, offset, audienceUserId]);
+    const head = JSON.stringify(['publication', uid, channel, position?.epoch ?? false, offset, audienceUserId, conflationKey]);
     const message = `${head}\n${body}`;
     return nodes.sumOf(await runner.run(FORWARD, partitions.of(userId), { channel: userChannel(userId), message }));
   }

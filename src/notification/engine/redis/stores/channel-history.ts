@@ -1,5 +1,4 @@
 /** Reads channels: their positions and their history. */
-import type { JsonObject } from '../../../../protocol/confirmation.js';
 import { parseChannel } from '../../../../protocol/channels.js';
 import { PAGE_BYTES, type HistoryRequest, type HistoryResult, type StreamPosition } from '../../broker.js';
 import type { ScriptRunner } from '../connection/script-runner.js';
@@ -31,7 +30,7 @@ export class ChannelHistory {
     if (!complete) return { complete: false, head };
     return {
       complete: true,
-      publications: publications.map((each) => ({ message: JSON.parse(each.message) as JsonObject, offset: each.offset })),
+      publications: publications.map(({ message, offset: at }) => ({ text: message, offset: at })),
       head,
     };
   }
