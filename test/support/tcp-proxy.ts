@@ -9,7 +9,9 @@
  *  P3  Whatever is random comes from the seed.
  */
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { freePort } from './free-port.js';
+import { Random as SeededRandom } from './random.js';
 import { HEALTHY, Lane, type Faults, type Limit, type Random } from './tcp-proxy-direction.js';
 
 /** `up`: from the client to the target. */
@@ -57,24 +59,21 @@ export class TcpProxy extends Faulty {
   private readonly random: Random;
   private server: Server | undefined;
   private arrivals: ((connection: ProxiedConnection) => void)[] = [];
-  private listeningPort = 0;
 
   private constructor(
+    readonly port: number,
     private target: { port: number; host: string },
     seed: number,
   ) {
     super();
-    this.random = seededRandom(seed);
+    const random = new SeededRandom(seed);
+    this.random = () => random.next();
   }
 
   static async start({ port, host = '127.0.0.1', seed = 1 }: ProxyOptions): Promise<TcpProxy> {
-    const proxy = new TcpProxy({ port, host }, seed);
+    const proxy = new TcpProxy(await freePort(), { port, host }, seed);
     await proxy.listen();
     return proxy;
-  }
-
-  get port(): number {
-    return this.listeningPort;
   }
 
   /** New connections go there; those that are open stay, until they are cut. */
@@ -159,9 +158,8 @@ export class TcpProxy extends Faulty {
 
   private async listen(): Promise<void> {
     const server = createServer({ allowHalfOpen: true }, (client) => this.accept(client));
-    this.server = server.listen(this.listeningPort, '127.0.0.1');
+    this.server = server.listen(this.port, '127.0.0.1');
     await once(server, 'listening');
-    this.listeningPort = (server.address() as AddressInfo).port;
   }
 
   private accept(client: Socket): void {
@@ -204,8 +202,11 @@ export class ProxiedConnection extends Faulty {
   /** Breaks both sides with a RST; what was under way is lost. */
   cut(): void {
     this.stop();
-    this.client.resetAndDestroy();
-    this.target.resetAndDestroy();
+    for (const socket of [this.client, this.target]) {
+      socket.resetAndDestroy();
+      // By itself it waits for a connection that is not made yet, and for bytes that a peer does not read.
+      socket.destroy();
+    }
   }
 
   /** The port at which the target sees this connection. */
@@ -249,15 +250,4 @@ export class ProxiedConnection extends Faulty {
   private stop(): void {
     for (const lane of Object.values(this.lanes)) lane.stop();
   }
-}
-
-/** mulberry32 */
-function seededRandom(seed: number): Random {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 }
