@@ -1,5 +1,5 @@
 /** What runs inside pages of the browser suite. */
-/* global document, navigator, XMLHttpRequest, EventSource, WebSocket, Blob, URLSearchParams, fetch */
+/* global document, navigator, XMLHttpRequest, EventSource, WebSocket, Blob, URLSearchParams */
 
 /** What runs inside the page. `base` is the service, `id` a pending prompt. */
 globalThis.attack = async function attack({ base, id }) {
