@@ -5,7 +5,7 @@ import { connect, type ClientOptions, type NotificationClient } from '../client/
 const ClientContext = createContext<NotificationClient | undefined>(undefined);
 
 export interface NotificationProviderProps {
-  /** `wss://host/ws`. A change of `url` or of `options.userId` connects anew. */
+  /** `wss://host/ws`. A change of `url` or of `options.userId` opens a new connection. */
   url?: string;
   /** Read when the provider connects. */
   options?: ClientOptions;

@@ -65,7 +65,7 @@ export class World {
     return app;
   }
 
-  /** Ends the process as `kill -9` does. Whoever waited in it waits for ever. @throws Error while no process runs */
+  /** Ends the process as `kill -9` does. Calls that wait in it never return. @throws Error while no process runs */
   async crash(): Promise<void> {
     const { engine, clock } = this.running();
     this.process = undefined;

@@ -51,7 +51,7 @@ export type RoutePermission =
 export type Operation = `ws.${Action}` | RoutePermission;
 
 /**
- * `everyone`: whoever is there. `identified`: a user, for what is theirs, an anonymous connection of open mode, a service.
+ * `everyone`: any caller. `identified`: a user, for what is theirs, an anonymous connection of open mode, a service.
  * `service`: back-end code with an API key or a service's token, and everybody in open mode.
  */
 type Rule = 'everyone' | 'identified' | 'service';

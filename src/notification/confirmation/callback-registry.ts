@@ -95,7 +95,7 @@ function withResolvers<T>(): { promise: Promise<T>; resolve: (value: T) => void;
     resolve = yes;
     reject = no;
   });
-  // Whoever awaits it gets the rejection; a waiter whose `open` failed first is not awaited any more.
+  // A caller that awaits it gets the rejection; a waiter whose `open` failed first is not awaited any more.
   promise.catch(() => undefined);
   return { promise, resolve, reject };
 }

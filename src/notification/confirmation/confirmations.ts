@@ -3,7 +3,7 @@
  *
  *  1. A waiter stands before the prompt is stored, so that no decision can slip past it.
  *  2. A prompt that was there and is not any more (a fail-over of the engine has lost it) is an error to who waits for it.
- *  3. Whatever goes wrong here, nobody is told "proceed": a fault is an error, and the prompt stays as it is.
+ *  3. No fault becomes "proceed": a fault is an error, and the prompt stays as it is.
  */
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { LONGEST_TIMEOUT_MS } from '../pacing/clock.js';
@@ -65,7 +65,7 @@ const WITHDRAW_RETRY_MS = 500;
 
 @Injectable()
 export class Confirmations {
-  /** Those of `wait`: they are told the state when nothing more is to be expected here. */
+  /** The waiters of `wait`. They return the current state when the service stops. */
   private readonly polls = new Set<Waiter>();
   private readonly logger = new Logger('Confirmations');
   private closed = false;
@@ -189,7 +189,7 @@ export class Confirmations {
     return { items, ...(cursor !== undefined && { cursor }) };
   }
 
-  /** A decision has come: whoever waits for it on this node gets it. */
+  /** Resolves the waiters of this node with a decision. */
   settle(confirmation: Decided): void {
     this.callbacks.settle(confirmation);
   }
@@ -200,8 +200,8 @@ export class Confirmations {
   }
 
   /**
-   * Every call that waits for a decision rejects with `ServiceClosedError`; the prompts stay pending. Who only waited a
-   * while for a state is told it; what does not wait goes on as long as the engine does.
+   * Every call that waits for a decision rejects with `ServiceClosedError`; the prompts stay pending. Long polls return the
+   * current state. Calls that do not wait work until the engine closes.
    */
   close(): void {
     this.closed = true;

@@ -73,7 +73,7 @@ function deflatedFrameOf(plain: Buffer): Buffer {
   return frame;
 }
 
-/** A frame whose payload, of so many bytes, has still to be written at its end. */
+/** A frame without its payload, which is written at its end. The header declares the number of bytes. */
 function startFrame(firstByte: number, length: number): Buffer {
   const headerLength = length < 126 ? 2 : length < 65_536 ? 4 : 10;
   const frame = Buffer.allocUnsafe(headerLength + length);

@@ -44,7 +44,7 @@ export class RateLimiter {
     this.reserve = new TokenBucket(1, Math.min(RESERVE_FRAMES, Math.ceil(settings.rateBurst / 10)), now);
   }
 
-  /** A frame that was admitted asks for as much as so many others. */
+  /** Charges an admitted frame as several frames. */
   charge(frames: number): void {
     const { identity, address } = this.connection;
     this.budgets.owe(identity, address, frames);

@@ -60,7 +60,7 @@ export class TimerWheel {
       this.tick += 1;
       const slot = this.slots.get(this.tick);
       if (!slot) continue;
-      // A callback may cancel another of the same slot, or schedule anew: that goes to a later one.
+      // A callback may cancel another of the same slot, or schedule a new one, which goes to a later slot.
       for (const entry of slot) {
         if (this.remove(entry)) entry.callback();
       }

@@ -35,7 +35,7 @@ export function countForTurn(size: number): void {
 }
 
 /**
- * Resolves at once while all that is to be written fits into one turn, else when it has had its turn: whoever waits for
+ * Resolves at once while all that is to be written fits into one turn, else when it has had its turn: a sender that waits for
  * this before sending more sends no faster than can be written.
  */
 export async function turnsTaken(): Promise<void> {
