@@ -78,10 +78,16 @@ module.exports = {
       { pathNot: ['^src/(react|client/index\\.ts$|protocol)', '(^|node_modules/)(@types/)?react/'] },
     ),
     forbid(
+      'the page knows only the client and the wire',
+      'it is bundled for browsers',
+      { path: '^src/page/' },
+      { pathNot: ['^src/(page|client|protocol)/', '(^|node_modules/)lit-html/'] },
+    ),
+    forbid(
       'the server knows no client',
       'neither SDK nor web page is part of it',
-      { path: '^src/', pathNot: '^src/(client|react|console)/' },
-      { path: '^src/(client|react)/' },
+      { path: '^src/', pathNot: '^src/(client|react|page)/' },
+      { path: '^src/(client|react|page)/' },
     ),
     forbid(
       'index.ts is the door, for others',
@@ -142,7 +148,8 @@ module.exports = {
     forbid(
       'what runs is a dependency',
       'a development dependency, or one that somebody else happens to bring, is not there in production',
-      { path: '^src/' },
+      // The page is bundled with what it imports.
+      { path: '^src/', pathNot: '^src/page/' },
       {
         dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
         // The module's peers are installed here for development, and by the application elsewhere.

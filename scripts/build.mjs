@@ -1,5 +1,6 @@
 /**
- * Compiles with `tsc`, and copies what is no TypeScript (scripts for Redis, test data) beside the result.
+ * Compiles with `tsc`, bundles the web page with esbuild, and copies what is no TypeScript (scripts for Redis, test data)
+ * beside the result.
  *
  *   node scripts/build.mjs           src -> dist
  *   node scripts/build.mjs --tests   src, test, examples -> .build
@@ -9,14 +10,23 @@
  * starts the service gets one line.
  */
 import { copyFileSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
+import { BUNDLES, bundlePage } from './bundle-page.mjs';
 import { main, ROOT, run, say, SetupError } from './tools.mjs';
 
 const PROJECTS = {
   service: { config: 'tsconfig.build.json', out: 'dist', base: 'src', sources: ['src'] },
   tests: { config: 'tsconfig.json', out: '.build', base: '.', sources: ['src', 'test', 'examples'] },
 };
-const CONFIGURATION = ['tsconfig.json', 'tsconfig.build.json', 'node_modules/.package-lock.json'];
+const CONFIGURATION = [
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'tsconfig.page.json',
+  'scripts/bundle-page.mjs',
+  'node_modules/.package-lock.json',
+];
+/** Its files are no modules of the server: they are bundled. */
+const PAGE = 'src/page';
 const EMITTED = /(\.d)?\.ts$|\.js(\.map)?$|\.lua$/;
 
 export const projectOf = (args) => (args.includes('--tests') ? 'tests' : 'service');
@@ -42,6 +52,7 @@ export async function build(name, { verbose }) {
     mkdirSync(dirname(copy), { recursive: true });
     copyFileSync(file, copy);
   }
+  await bundlePage(join(ROOT, project.out, relative(project.base, PAGE)));
   const stamp = stampOf(project);
   writeFileSync(stamp, '');
   utimesSync(stamp, started, started);
@@ -68,8 +79,15 @@ function sourcesOf({ out, base, sources }) {
     .map((file) => {
       const isCode = file.endsWith('.ts');
       const output = join(ROOT, out, relative(join(ROOT, base), file));
-      return { file, isCode, output: isCode ? output.replace(/\.ts$/, '.js') : output };
+      return { file, isCode, output: isCode ? emittedOf(file, output) : output };
     });
+}
+
+/** Each source of the page is part of a bundle; `page.js` has them all. */
+function emittedOf(file, output) {
+  const name = basename(file);
+  const isPart = dirname(file) === join(ROOT, PAGE) && !BUNDLES.includes(name);
+  return isPart ? join(dirname(output), 'page.js') : output.replace(/\.ts$/, '.js');
 }
 
 /** What was emitted for a source that is gone would still be run, a deleted test for example. */

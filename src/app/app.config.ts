@@ -21,6 +21,8 @@ export interface AppConfig {
   keepAliveMs: number;
   /** Whether `/docs` is served. */
   docs: boolean;
+  /** Whether the web page is served at `/`. */
+  page: boolean;
   auditFile?: string;
   /** Open mode that no setting chose: it listens on this machine only, unless `WEBSOCKET_HOST` says otherwise. */
   openByDefault: boolean;
@@ -53,6 +55,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Readonly<AppConfig> 
     port: settings.WEBSOCKET_PORT ?? Number(defaultOf('WEBSOCKET_PORT')),
     keepAliveMs: settings.WEBSOCKET_KEEP_ALIVE,
     docs: settings.WEBSOCKET_DOCS ?? auth !== 'jwt',
+    page: settings.WEBSOCKET_CONSOLE,
     workers: settings.WEBSOCKET_WORKERS,
     logLevels: settings.WEBSOCKET_LOG_LEVEL,
     logFile: settings.WEBSOCKET_LOG_FILE,

@@ -12,6 +12,7 @@ import { ConfigurationError } from '../notification/index.js';
 import { Entrance, ProtocolErrorFilter, isLoopback } from '../notification/service-door.js';
 import { serveDocs } from './docs.js';
 import { Logs } from './logs.js';
+import { servePage } from './page.js';
 import { PrimaryLink } from './primary-link.js';
 
 /** Many clients come back at once after a restart. The kernel caps it at `net.core.somaxconn`. */
@@ -41,6 +42,7 @@ export async function startApp(config: Readonly<AppConfig>): Promise<INestApplic
   app.use(app.get(Entrance).admitAll);
   app.useGlobalFilters(app.get(ProtocolErrorFilter));
   if (config.docs) await serveDocs(app);
+  if (config.page) servePage(app, config.notification.authenticator !== undefined);
   const server = app.getHttpServer();
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;

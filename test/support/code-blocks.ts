@@ -10,7 +10,7 @@ export interface CodeBlock {
 }
 
 /** Documents whose blocks have tests of their own. */
-const TESTED_ELSEWHERE = new Set(['PROTOCOL.md', 'docs/client.md', 'docs/nest-app.md']);
+const TESTED_ELSEWHERE = new Set(['PROTOCOL.md', 'docs/client.md', 'docs/page.md', 'docs/nest-app.md']);
 
 export function codeBlocks(): CodeBlock[] {
   const files = ['.', 'docs', 'docs/decisions'].flatMap((folder) =>

@@ -1,6 +1,6 @@
 /** Settings: where the service listens, and what it logs. */
 import { PUBLIC_URL } from '../../notification/service-door.js';
-import { logLevels, onOff, oneOf, seconds, text, whole, type Table } from './kinds.js';
+import { logLevels, onOff, seconds, text, whole, type Table } from './kinds.js';
 
 export const listening = {
   WEBSOCKET_HOST: {
@@ -35,10 +35,9 @@ export const listening = {
     about: 'Whether the API’s description is served at `/docs`, to everybody. Without it: `on` in open mode.',
   },
   WEBSOCKET_CONSOLE: {
-    ...oneOf('off'),
-    default: 'off',
-    takes: 'off: there is no console yet',
-    about: 'The web page; not built yet.',
+    ...onOff(),
+    default: 'on',
+    about: 'Whether `/` is a web page on which people answer. It holds no data; in secure mode it asks for the user’s token.',
   },
 } as const satisfies Table;
 

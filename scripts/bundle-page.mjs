@@ -1,0 +1,62 @@
+/**
+ * Bundles the page and the element: `src/page/element.ts` and `page.ts` become one file each, with everything that they
+ * import. Browsers load them as they are. The element's types are those of `element.ts` and `words.ts`.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build, transform } from 'esbuild';
+import ts from 'typescript';
+import { ROOT } from './tools.mjs';
+
+const SOURCE = join(ROOT, 'src/page');
+/** The files that browsers load. */
+export const BUNDLES = ['element.ts', 'page.ts'];
+/** The files that other packages' types come from. */
+const TYPED = ['element.ts', 'words.ts'];
+
+/** Minifies what stands between the backticks. */
+const minifyStyles = {
+  name: 'minify styles',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /styles\.ts$/ }, async ({ path }) => {
+      const [before, css, after] = readFileSync(path, 'utf8').split('`');
+      const { code } = await transform(css, { loader: 'css', minify: true, charset: 'utf8' });
+      return { contents: `${before}\`${code.trim()}\`${after}`, loader: 'ts' };
+    }),
+};
+
+/** The element's own client shares no connection among tabs: what does it is left out. */
+const withoutSharing = {
+  name: 'without sharing',
+  setup: ({ onLoad }) => onLoad({ filter: /client\/(shared-socket|tab-hub)\.ts$/ }, () => ({ contents: 'export {}' })),
+};
+
+/** @returns the text of a bundle of `src/page` */
+export async function bundle(entry) {
+  const { outputFiles } = await build({
+    entryPoints: [join(SOURCE, entry)],
+    tsconfig: join(ROOT, 'tsconfig.page.json'),
+    plugins: [minifyStyles, withoutSharing],
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    charset: 'utf8',
+    legalComments: 'none',
+    write: false,
+  });
+  // Once minified, line breaks are left only in templates, where they are a space.
+  return outputFiles[0].text.replaceAll(/\n\s+/g, ' ');
+}
+
+/** @param folder where `page/` is written, which exists */
+export async function bundlePage(folder) {
+  for (const entry of BUNDLES) writeFileSync(join(folder, entry.replace(/\.ts$/, '.js')), await bundle(entry));
+  for (const name of TYPED) {
+    const { outputText } = ts.transpileDeclaration(readFileSync(join(SOURCE, name), 'utf8'), {
+      fileName: name,
+      compilerOptions: { declaration: true, target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.NodeNext },
+    });
+    writeFileSync(join(folder, name.replace(/\.ts$/, '.d.ts')), outputText);
+  }
+}

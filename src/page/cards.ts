@@ -1,0 +1,216 @@
+/**
+ * What the element shows of each confirmation, beyond what the client keeps of it: drafts, problems, and for a while how it
+ * was decided.
+ *
+ *  1. A card is answered once: while an answer is on its way, a second one is not sent.
+ *  2. A card that leaves the client's list stays until it has been read: `LEAVES_AFTER_MS`, or longer (`inbox.ts`).
+ */
+import {
+  checkAnswer,
+  type GivenAnswer,
+  type NotificationClient,
+  type OpenConfirmation,
+  type ServerError,
+} from '../client/index.js';
+import type { Outcome } from '../protocol/confirmation.js';
+import type { ConfirmationResolved, ConfirmationView, FieldErrors } from '../protocol/messages.js';
+
+/** A confirmation as it is asked, with what is new on the wire. */
+export type Asked = OpenConfirmation & { proposal?: unknown; editable?: boolean };
+
+export interface Decision {
+  /** Absent where this client was not connected when it was decided. */
+  outcome?: Outcome;
+  proceed?: boolean;
+  choice?: string;
+  by?: string;
+  via?: string;
+  /** Unix milliseconds. */
+  at: number;
+  isMine: boolean;
+}
+
+export interface Card {
+  /** Names its elements in the document. */
+  key: string;
+  asked: Asked;
+  /** `sure`: asks once more. */
+  phase: 'open' | 'sure' | 'sending' | 'decided' | 'refused';
+  /** What is answered when the user is sure; without it, the task is cancelled. */
+  draft?: GivenAnswer;
+  /** Named by the button that asks once more. */
+  label: string;
+  fields: FieldErrors;
+  problem: string;
+  /** The edited proposal as text; `undefined` while it is not edited. */
+  edited?: string;
+  decision?: Decision;
+  leavesAt: number;
+}
+
+export const LEAVES_AFTER_MS = 6000;
+/** Decided cards shown at most. */
+const MOST_DECIDED = 50;
+
+export interface CardEvents {
+  onChange(): void;
+  onNew(cards: Card[]): void;
+  onDecided(card: Card): void;
+  onInvalid(card: Card): void;
+}
+
+export class Cards {
+  private readonly cards = new Map<string, Card>();
+  private readonly hidden = new Set<string>();
+  private readonly stops: (() => void)[];
+  private next = 1;
+
+  constructor(
+    readonly client: NotificationClient,
+    private readonly events: CardEvents,
+  ) {
+    this.stops = [
+      client.confirmations.subscribe(() => this.update()),
+      client.on('confirmation_resolved', (message) => this.onResolved(message as unknown as ConfirmationResolved)),
+    ];
+    this.update();
+  }
+
+  /** Open ones in the client's order, decided ones where they were. */
+  get list(): Card[] {
+    return [...this.cards.values()].sort((one, other) => one.asked.timestamp - other.asked.timestamp);
+  }
+
+  get openCount(): number {
+    return this.list.filter(({ phase }) => phase !== 'decided' && phase !== 'refused').length;
+  }
+
+  stop(): void {
+    for (const stop of this.stops) stop();
+  }
+
+  /** Sends an answer, unless the form is wrong or an answer is on its way. `sure`: the user has been asked once more. */
+  async answer(card: Card, given: GivenAnswer, label: string, isSure = false): Promise<void> {
+    if (card.phase !== 'open' && !(isSure && card.phase === 'sure')) return;
+    const { asked } = card;
+    const proceeds = asked.choices?.find(({ id }) => id === given.choice)?.proceed ?? given.proceed ?? false;
+    const { values, edited, ...bare } = given;
+    const answer: GivenAnswer = {
+      ...bare,
+      ...(proceeds && asked.input_schema && { values }),
+      ...(proceeds && 'edited' in given && { edited }),
+    };
+    card.fields = { ...checkAnswer(asked, answer), ...card.fields };
+    card.problem = '';
+    if (Object.keys(card.fields).length > 0) {
+      this.refuse(card);
+      return;
+    }
+    if (proceeds && asked.risk === 'irreversible' && !isSure) {
+      Object.assign(card, { phase: 'sure', draft: answer, label });
+      this.events.onChange();
+      return;
+    }
+    card.phase = 'sending';
+    this.events.onChange();
+    try {
+      await this.client.confirmations.answer(asked.callback_id, answer);
+      this.decide(card, {
+        outcome: 'answered',
+        proceed: proceeds,
+        choice: given.choice,
+        via: 'websocket',
+        at: Date.now(),
+        isMine: true,
+      });
+    } catch (error) {
+      this.onRefused(card, error as Error);
+    }
+  }
+
+  async dismiss(card: Card, until: number): Promise<void> {
+    const { callback_id: callbackId } = card.asked;
+    this.hidden.add(callbackId);
+    try {
+      await this.client.confirmations.dismiss(callbackId, until);
+    } catch (error) {
+      this.hidden.delete(callbackId);
+      this.onRefused(this.cards.get(callbackId) ?? card, error as Error);
+    }
+  }
+
+  async cancel(card: Card): Promise<void> {
+    card.phase = 'sending';
+    this.events.onChange();
+    await this.client.cancel(card.asked.task_id).catch((error: unknown) => this.onRefused(card, error as Error));
+  }
+
+  remove(card: Card): void {
+    this.cards.delete(card.asked.callback_id);
+    this.events.onChange();
+  }
+
+  private update(): void {
+    const snapshot = this.client.confirmations.getSnapshot();
+    const open = new Set(snapshot.map(({ callback_id: id }) => id));
+    const fresh: Card[] = [];
+    for (const asked of snapshot as readonly Asked[]) {
+      const card = this.cards.get(asked.callback_id);
+      this.hidden.delete(asked.callback_id);
+      if (card) card.asked = asked;
+      else fresh.push(this.add(asked));
+    }
+    for (const [id, card] of this.cards) {
+      if (open.has(id) || card.phase === 'decided' || card.phase === 'refused') continue;
+      if (this.hidden.has(id)) this.cards.delete(id);
+      // An answer of this client that is on its way decides, or learns what did.
+      else if (card.phase !== 'sending' || !card.asked.answering) this.decide(card, { at: Date.now(), isMine: false });
+    }
+    if (fresh.length > 0) this.events.onNew(fresh);
+    this.events.onChange();
+  }
+
+  private add(asked: Asked): Card {
+    const card: Card = { key: `c${this.next++}`, asked, phase: 'open', label: '', fields: {}, problem: '', leavesAt: Infinity };
+    this.cards.set(asked.callback_id, card);
+    return card;
+  }
+
+  /** Follows the client's own removal of the card, with who decided and how. */
+  private onResolved({ callback_id: id, outcome, proceed, choice, answered_by: by, via }: ConfirmationResolved): void {
+    const card = this.cards.get(id);
+    if (card?.decision?.outcome === undefined && card && card.phase !== 'refused')
+      this.decide(card, { outcome, proceed, choice, by, via, at: Date.now(), isMine: false });
+  }
+
+  private decide(card: Card, decision: Decision): void {
+    Object.assign(card, { phase: 'decided', decision, leavesAt: Date.now() + LEAVES_AFTER_MS });
+    const decided = [...this.cards.values()].filter(({ phase }) => phase === 'decided');
+    for (const old of decided.slice(0, Math.max(0, decided.length - MOST_DECIDED))) this.cards.delete(old.asked.callback_id);
+    if (decision.outcome) this.events.onDecided(card);
+    this.events.onChange();
+  }
+
+  private onRefused(card: Card, error: Error): void {
+    const { decision, fields = {} } = error as Partial<ServerError> & { decision?: ConfirmationView };
+    if (decision) {
+      const { state, proceed, choice, answered_by: by, via, answered_at: at } = decision;
+      const outcome = state === 'pending' ? undefined : state;
+      const told: Decision = { outcome, proceed, choice, by, via, at: at ? at * 1000 : Date.now(), isMine: false };
+      Object.assign(card, { phase: 'refused', decision: told, leavesAt: Infinity });
+      this.cards.set(card.asked.callback_id, card);
+      this.events.onDecided(card);
+      return this.events.onChange();
+    }
+    if (card.phase === 'decided') return;
+    card.problem = error.message;
+    card.fields = { ...fields };
+    this.refuse(card);
+  }
+
+  private refuse(card: Card): void {
+    card.phase = 'open';
+    this.events.onInvalid(card);
+    this.events.onChange();
+  }
+}

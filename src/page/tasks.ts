@@ -1,0 +1,67 @@
+/** The user's running tasks, as their progress and heartbeats show them. */
+import type { NotificationClient } from '../client/index.js';
+
+export interface RunningTask {
+  id: string;
+  /** From 0 to 1. */
+  progress?: number;
+  message: string;
+  /** When its last sign came, in Unix milliseconds. */
+  signAt: number;
+  /** Done or cancelled: it leaves at this time. */
+  leavesAt: number;
+  isCancelled: boolean;
+}
+
+const LEAVES_AFTER_MS = 6000;
+/** A task without a sign for this long is no longer shown. */
+const FORGOTTEN_AFTER_MS = 600_000;
+const MOST = 100;
+
+export class Tasks {
+  private readonly tasks = new Map<string, RunningTask>();
+  private readonly stops: (() => void)[];
+
+  constructor(
+    client: NotificationClient,
+    private readonly onChange: () => void,
+  ) {
+    const on = (type: string): (() => void) => client.on(type, (message) => this.onSign(type, message));
+    this.stops = ['task_progress', 'heartbeat', 'task_cancelled'].map(on);
+  }
+
+  get list(): RunningTask[] {
+    return [...this.tasks.values()];
+  }
+
+  stop(): void {
+    for (const stop of this.stops) stop();
+  }
+
+  /** Takes away what is over. */
+  sweep(): void {
+    const now = Date.now();
+    for (const [id, task] of this.tasks) if (task.leavesAt < now || task.signAt + FORGOTTEN_AFTER_MS < now) this.tasks.delete(id);
+  }
+
+  private onSign(type: string, { task_id: id, progress, message }: Record<string, unknown>): void {
+    if (typeof id !== 'string') return;
+    const now = Date.now();
+    const known = this.tasks.get(id);
+    const task = known ?? { id, message: '', signAt: now, leavesAt: Infinity, isCancelled: false };
+    task.signAt = now;
+    if (type === 'task_cancelled') {
+      if (!known) return;
+      Object.assign(task, { isCancelled: true, leavesAt: now + LEAVES_AFTER_MS });
+    }
+    if (type === 'task_progress') {
+      if (typeof progress === 'number') task.progress = progress > 1 ? progress / 100 : progress;
+      if (typeof message === 'string') task.message = message;
+      task.leavesAt = (task.progress ?? 0) >= 1 ? now + LEAVES_AFTER_MS : Infinity;
+    }
+    this.tasks.set(id, task);
+    const [oldest = ''] = this.tasks.keys();
+    if (this.tasks.size > MOST) this.tasks.delete(oldest);
+    this.onChange();
+  }
+}

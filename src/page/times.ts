@@ -1,0 +1,26 @@
+/** Times as people read them. */
+
+const UNITS = [
+  ['day', 86_400_000],
+  ['hour', 3_600_000],
+  ['minute', 60_000],
+  ['second', 1000],
+] as const;
+
+/** `5 minutes ago`. */
+export function ageOf(ms: number, language: string): string {
+  const [unit, size] = UNITS.find(([, unitMs]) => ms >= unitMs) ?? UNITS[3];
+  return new Intl.RelativeTimeFormat(language, { numeric: 'auto' }).format(-Math.max(0, Math.floor(ms / size)), unit);
+}
+
+/** `4:59`, `1:04:59` or `2d 1:04:59`. */
+export function timeLeft(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
+  const two = (number: number): string => String(Math.floor(number)).padStart(2, '0');
+  const days = Math.floor(seconds / 86_400);
+  const hours = Math.floor((seconds % 86_400) / 3600);
+  const minutes = (seconds % 3600) / 60;
+  return `${days ? `${days}d ` : ''}${days || hours ? `${hours}:${two(minutes)}` : Math.floor(minutes)}:${two(seconds % 60)}`;
+}
+
+export const timeOf = (at: number, language: string): string => new Date(at).toLocaleTimeString(language);
