@@ -75,7 +75,7 @@ describe('a script', () => {
   it('starts with its name, and lets Redis refuse it when memory is full only if it adds something', () => {
     for (const { name, source } of scripts) expect(source).toMatch(new RegExp(`^#!lua(?: flags=allow-oom)?\n-- ${name}\n`));
     const refused = scripts.filter(({ source }) => !source.includes('allow-oom')).map(({ name }) => name);
-    expect(refused.toSorted()).toEqual(['claim', 'keep', 'name-owner', 'open', 'publish']);
+    expect(refused.toSorted()).toEqual(['claim', 'dismiss', 'keep', 'mark-seen', 'name-owner', 'open', 'publish']);
   });
 });
 
