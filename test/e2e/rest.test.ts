@@ -347,6 +347,8 @@ describe('health, metrics, docs', () => {
       '/ws/confirmations',
       '/ws/confirmations/{callback_id}',
       '/ws/confirmations/{callback_id}/answer',
+      '/ws/confirmations/{callback_id}/dismiss',
+      '/ws/confirmations/{callback_id}/seen',
       '/ws/health',
       '/ws/status',
       '/ws/tasks/{task_id}',

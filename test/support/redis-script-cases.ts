@@ -147,6 +147,19 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
     same: withoutTimes,
     after: (scene) => decidedOnce(scene, 'withdrawn'),
   },
+  'mark-seen': {
+    given: open,
+    act: ({ node }) => node.engine.confirmations.markSeen(ID, 'all'),
+    same: withoutTimes,
+    after: async ({ node }) => expect(await node.engine.confirmations.get(ID)).toHaveProperty('seenAt'),
+  },
+  dismiss: {
+    given: open,
+    act: ({ node }) => node.engine.confirmations.dismiss(ID, 'all', 4_102_444_800_000),
+    same: withoutTimes,
+    after: async ({ node }) =>
+      expect(await node.engine.confirmations.get(ID)).toMatchObject({ state: 'pending', dismissedUntil: 4_102_444_800_000 }),
+  },
   get: {
     // It applies a deadline that is due, once every node has read what came before it.
     given: (scene) => open(scene, { timeoutMs: 1 }),
