@@ -82,7 +82,8 @@ export class Device {
     const ignore = (): void => undefined;
     return {
       write: (bytes, written) => {
-        process.nextTick(written);
+        // Fake timers replace `process.nextTick` too.
+        void Promise.resolve().then(() => written());
         for (const message of messagesIn(bytes)) this.receive(message);
         return true;
       },

@@ -62,6 +62,20 @@ export class Human {
     return prompt;
   }
 
+  /**
+   * Waits for the next prompt and hides it for a while, without deciding it.
+   *
+   * @param until Unix milliseconds, at least a minute from now by the real clock. @default the warning before its deadline
+   * @returns the prompt
+   * @throws InvalidMessageError (`until`), AlreadyResolvedError, Error after 2 s without a prompt
+   */
+  async dismisses(until?: number): Promise<TaskStepResult> {
+    const prompt = await this.next();
+    await this.actions.dismiss(prompt.callback_id, [this.userId], until);
+    this.handled.add(prompt.callback_id);
+    return prompt;
+  }
+
   /** Waits until the person is shown a prompt of the task, or was shown one. @returns the prompt */
   async shown(taskId: string): Promise<TaskStepResult> {
     const matches = (message: SentMessage): boolean => isPrompt(message) && message.task_id === taskId;

@@ -80,6 +80,21 @@ describe('a human', () => {
     expect(await first).toMatchObject({ outcome: 'cancelled', proceed: false });
   });
 
+  it('who dismisses a prompt has decided nothing, and is warned before its deadline', async () => {
+    const app = await world.start();
+    const ann = await Human.of(app, 'ann');
+    const asked = app.get(Deploys).ask({ timeoutMs: 3_600_000 });
+    const { callback_id: callbackId } = await ann.dismisses();
+    expect(await (await Human.of(app, 'ann')).shown('deploy-1')).toMatchObject({
+      callback_id: callbackId,
+      dismissed_until: expect.any(Number) as number,
+    });
+    await world.clock.advance('50m');
+    await ann.receives('confirmation_expiring');
+    await app.get(NotificationService).answer(callbackId, { userId: 'ann' }, { proceed: true });
+    expect(await asked).toMatchObject({ outcome: 'answered', proceed: true });
+  });
+
   it('on two devices decides once, and the other device learns of it', async () => {
     const app = await world.start();
     const [phone, laptop] = [await Human.of(app, 'ann'), await Human.of(app, 'ann')];
