@@ -32,7 +32,7 @@ describe('on one node', () => {
   /** The embedded engine's end of its thread. */
   interface Store {
     phase: { name: string; worker?: Worker };
-    call(name: 'publish', args: [channel: string, text: string]): Promise<unknown>;
+    store: { publish(channel: string, text: string): Promise<unknown> };
   }
   let service: TestService;
   let store: Store;
@@ -44,7 +44,7 @@ describe('on one node', () => {
 
   /** As when the store's thread dies between the commit and its answer. */
   const storeUnseen = (channel: string, n: number): Promise<unknown> =>
-    store.call('publish', [channel, JSON.stringify({ type: 'note', n })]);
+    store.store.publish(channel, JSON.stringify({ type: 'note', n }));
 
   it.each(CHANNELS)('delivers from history what was stored and not delivered, before newer messages: %s', async (channel) => {
     const client = await subscribed(service);
