@@ -6,7 +6,7 @@ export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/test', '<rootDir>/examples'],
   testMatch: ['**/*.test.ts'],
-  testPathIgnorePatterns: ['/soak/', '/fault/', '/browser/'],
+  testPathIgnorePatterns: ['/soak/', '/fault/', '/browser/', '/conformance/'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.test\\.ts$': '<rootDir>/scripts/jest-compiled.mjs' },
   globalSetup: '<rootDir>/scripts/jest-setup.mjs',

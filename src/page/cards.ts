@@ -196,8 +196,8 @@ export class Cards {
     if (decision) {
       const { state, proceed, choice, answered_by: by, via, answered_at: at } = decision;
       const outcome = state === 'pending' ? undefined : state;
-      const told: Decision = { outcome, proceed, choice, by, via, at: at ? at * 1000 : Date.now(), isMine: false };
-      Object.assign(card, { phase: 'refused', decision: told, leavesAt: Infinity });
+      const decided: Decision = { outcome, proceed, choice, by, via, at: at ? at * 1000 : Date.now(), isMine: false };
+      Object.assign(card, { phase: 'refused', decision: decided, leavesAt: Infinity });
       this.cards.set(card.asked.callback_id, card);
       this.events.onDecided(card);
       return this.events.onChange();
