@@ -15,6 +15,8 @@ const suiteArguments = (suite) => [
   `--testMatch=**/${suite}/**/*.test.ts`,
   '--testPathIgnorePatterns=/node_modules/',
   '--runInBand',
+  // A browser that was cut off may keep a handle open after all tests have ended.
+  ...(suite === 'browser' ? ['--forceExit'] : []),
 ];
 
 await main(import.meta.url, async (args) => {
