@@ -43,11 +43,6 @@ const once =
     if (event.detail < 2) act();
   };
 
-/** The second press of a double click does not take the focus from going back. */
-const keepsFocus = (event: MouseEvent): void => {
-  if (event.detail > 1) event.preventDefault();
-};
-
 export function cardView(card: Card, context: CardContext): TemplateResult {
   const { asked, key, phase } = card;
   const { words, language, now } = context;
@@ -60,7 +55,6 @@ export function cardView(card: Card, context: CardContext): TemplateResult {
       id=${key}
       tabindex="-1"
       aria-labelledby="${key}-t"
-      @mousedown=${phase === 'sure' ? keepsFocus : nothing}
       aria-busy=${phase === 'sending' ? 'true' : 'false'}
     >
       <h3 id="${key}-t" part="title">${visible(title)}</h3>

@@ -96,13 +96,23 @@ export class Inbox extends DrawnElement {
 
   connectedCallback(): void {
     this.clock = setInterval(() => this.onClock(), 1000);
+    document.addEventListener('mousedown', this.onPress);
     this.reconnect();
   }
 
   disconnectedCallback(): void {
     clearInterval(this.clock);
+    document.removeEventListener('mousedown', this.onPress);
     this.detach();
   }
+
+  /**
+   * The second press of a double click does not take the focus from going back. A card that asks once more is smaller than it
+   * was, so the press may fall beside it.
+   */
+  private readonly onPress = (event: MouseEvent): void => {
+    if (event.detail > 1 && this.cards?.list.some(({ phase }) => phase === 'sure')) event.preventDefault();
+  };
 
   /** Moves the focus to the next card, or with -1 to the one before. */
   move(by: number): void {

@@ -127,6 +127,23 @@ requireBinary('chromium')('the page', () => {
     });
   }, 40_000);
 
+  it('asks once more before something irreversible, with the focus on going back', async () => {
+    const page = await open();
+    const answered = ask('Delete it?', { risk: 'irreversible', onTimeout: 'abort' });
+    await yes(page).dblclick();
+    await page.getByText('are you sure?').waitFor();
+    const back = page.locator('[data-back]:focus');
+    await back.waitFor();
+    await page.keyboard.press('Enter');
+    await page.getByText('are you sure?').waitFor({ state: 'detached' });
+    await page.keyboard.press('a');
+    await back.waitFor();
+    expect(await faults(page)).toEqual([]);
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    expect(await answered).toMatchObject({ proceed: true, outcome: 'answered' });
+  }, 40_000);
+
   it('says who decided elsewhere and how, in a second tab too', async () => {
     const page = await open();
     const other = await open();
