@@ -66,7 +66,7 @@ export class NotificationMetrics {
   }
 
   /** Registers the gauges of the webhook, if there is one. */
-  observeNotices(read: () => Promise<{ waiting: number; oldestAt?: number }>): void {
+  observeWebhookEvents(read: () => Promise<{ waiting: number; oldestAt?: number }>): void {
     this.gauge(
       'webhook_pending',
       'Webhooks that the receiver has not taken yet, of all nodes',

@@ -6,7 +6,9 @@
  *  2. A card that leaves the client's list stays until it has been read: `LEAVES_AFTER_MS`, or longer (`inbox.ts`).
  */
 import {
+  AlreadyResolvedError,
   checkAnswer,
+  ClientClosedError,
   type GivenAnswer,
   type NotificationClient,
   type OpenConfirmation,
@@ -166,8 +168,16 @@ export class Cards {
       // An answer of this client that is on its way decides, or learns what did.
       else if (card.phase !== 'sending' || !card.asked.answering) this.decide(card, { at: Date.now(), isMine: false });
     }
+    for (const { asked } of fresh) this.reportSeen(asked.callback_id);
     if (fresh.length > 0) this.events.onNew(fresh);
     this.events.onChange();
+  }
+
+  /** A decision, or the end of the client, may overtake it. Any other refusal is an error that no caller awaits. */
+  private reportSeen(callbackId: string): void {
+    this.client.confirmations.seen(callbackId).catch((error: unknown) => {
+      if (!(error instanceof AlreadyResolvedError || error instanceof ClientClosedError)) this.client.report(error);
+    });
   }
 
   private add(asked: Asked): Card {

@@ -7,14 +7,15 @@
  *  4. Focus stays with the reader: when a focused card leaves, the next one has it.
  */
 import { html, nothing, type TemplateResult } from 'lit-html';
-import { connect, type GivenAnswer, type NotificationClient } from '../client/index.js';
+import type { NotificationClient } from '../client/index.js';
 import { Cards, type Card } from './cards.js';
-import { cardView, outcomeOf, proposalText, titleOf, waysOf, type CardContext } from './card-view.js';
-import { DrawnElement } from './drawn-element.js';
-import { valuesOf } from './form.js';
+import { cardView, outcomeOf, titleOf, waysOf, type CardContext } from './card-view.js';
+import { completed } from './completed.js';
+import { ConnectedElement } from './connected-element.js';
+import { stateView, tasksView } from './side-views.js';
 import { STYLES } from './styles.js';
-import { Tasks, type RunningTask } from './tasks.js';
-import { plain, visible } from './text.js';
+import { Tasks } from './tasks.js';
+import { plain } from './text.js';
 import { ENGLISH, fill, type Words } from './words.js';
 
 /** Cards drawn at first, and more when the end is reached. */
@@ -23,20 +24,8 @@ const DISMISS_MS = 3_600_000;
 /** Decided cards stay while the pointer has moved over the element within this time. */
 const POINTER_RESTS_MS = 2000;
 
-/** What the element connects with. A change of any of it connects again. */
-interface Given {
-  url?: string;
-  userId?: string;
-  token?: () => string | Promise<string>;
-  client?: NotificationClient;
-}
-
-export class Inbox extends DrawnElement {
-  static readonly observedAttributes = ['url', 'user-id'];
-
-  private given: Given = {};
+export class Inbox extends ConnectedElement {
   private ownWords: Partial<Words> | undefined;
-  private own: NotificationClient | undefined;
   private cards: Cards | undefined;
   private tasks: Tasks | undefined;
   private stopState: (() => void) | undefined;
@@ -45,7 +34,6 @@ export class Inbox extends DrawnElement {
   private announcement = '';
   private helps = false;
   private pointerAt = 0;
-  private isReconnecting = false;
   /** What to focus after the next drawing. */
   private focusNext: string | undefined;
   private readonly watch = new IntersectionObserver((entries) => {
@@ -58,30 +46,6 @@ export class Inbox extends DrawnElement {
     this.addEventListener('pointermove', () => (this.pointerAt = Date.now()));
   }
 
-  get url(): string | undefined {
-    return this.given.url;
-  }
-  set url(url: string | undefined) {
-    this.give({ url });
-  }
-  get userId(): string | undefined {
-    return this.given.userId;
-  }
-  set userId(userId: string | undefined) {
-    this.give({ userId });
-  }
-  get token(): Given['token'] {
-    return this.given.token;
-  }
-  set token(token: Given['token']) {
-    this.give({ token });
-  }
-  get client(): NotificationClient | undefined {
-    return this.given.client;
-  }
-  set client(client: NotificationClient | undefined) {
-    this.give({ client });
-  }
   get words(): Partial<Words> | undefined {
     return this.ownWords;
   }
@@ -90,20 +54,16 @@ export class Inbox extends DrawnElement {
     this.draw();
   }
 
-  attributeChangedCallback(name: string, _before: string | null, value: string | null): void {
-    this.give({ [name === 'url' ? 'url' : 'userId']: value ?? undefined });
-  }
-
-  connectedCallback(): void {
+  override connectedCallback(): void {
     this.clock = setInterval(() => this.onClock(), 1000);
     document.addEventListener('mousedown', this.onPress);
-    this.reconnect();
+    super.connectedCallback();
   }
 
-  disconnectedCallback(): void {
+  override disconnectedCallback(): void {
     clearInterval(this.clock);
     document.removeEventListener('mousedown', this.onPress);
-    this.detach();
+    super.disconnectedCallback();
   }
 
   /**
@@ -135,7 +95,7 @@ export class Inbox extends DrawnElement {
     const words = this.allWords;
     const { cards, tasks } = this;
     const list = cards?.list ?? [];
-    return html`${this.stateView(words)}
+    return html`${stateView(cards?.client.state, words)}
       <div class="hidden" role="status">${this.announcement}</div>
       ${this.helps ? html`<p class="box" part="help">${words.keys}</p>` : nothing}
       <section aria-labelledby="waiting">
@@ -152,16 +112,7 @@ export class Inbox extends DrawnElement {
             : nothing
         }
       </section>
-      ${
-        tasks?.list.length
-          ? html`<section aria-labelledby="running">
-              <h2 id="running" part="heading">${words.tasks}</h2>
-              <ul class="tasks">
-                ${tasks.list.map((task, index) => taskView(task, index, words))}
-              </ul>
-            </section>`
-          : nothing
-      }`;
+      ${tasksView(tasks?.list ?? [], words)}`;
   }
 
   private get allWords(): Words {
@@ -172,47 +123,25 @@ export class Inbox extends DrawnElement {
     return this.closest<HTMLElement>('[lang]')?.lang || 'en';
   }
 
-  private give(given: Given): void {
-    this.given = { ...this.given, ...given };
-    this.reconnect();
-  }
-
-  /** Connects once, with all that one turn has set. */
-  private reconnect(): void {
-    this.detach();
-    this.draw();
-    if (this.isReconnecting) return;
-    this.isReconnecting = true;
-    queueMicrotask(() => {
-      this.isReconnecting = false;
-      if (this.isConnected) this.attach();
-    });
-  }
-
-  private attach(): void {
-    const { token, userId, url } = this.given;
-    if (!this.given.client && url !== undefined) this.own = connect(url, { userId, token, shareTabs: false });
-    const client = this.given.client ?? this.own;
-    if (!client) return;
+  protected onClient(client: NotificationClient): void {
     const onChange = (): void => this.draw();
     this.stopState = client.onState(onChange);
     this.tasks = new Tasks(client, onChange);
     this.cards = new Cards(client, {
       onChange,
-      onNew: (fresh) => this.onNew(client, fresh),
+      onNew: (fresh) => this.onNew(fresh),
       onDecided: (card) => this.onDecided(card),
       onInvalid: ({ key }) => (this.focusNext = `#${key} [aria-invalid=true], #${key} fieldset:has(> .problem)`),
     });
     this.draw();
   }
 
-  /** Ends what it has opened itself. */
-  private detach(): void {
+  protected onClientGone(): void {
     this.stopState?.();
     this.cards?.stop();
     this.tasks?.stop();
-    this.own?.close();
-    this.own = this.cards = this.tasks = this.stopState = undefined;
+    this.cards = this.tasks = this.stopState = undefined;
+    this.draw();
   }
 
   private onClock(): void {
@@ -235,14 +164,12 @@ export class Inbox extends DrawnElement {
     this.cards?.remove(card);
   }
 
-  private onNew(client: NotificationClient, fresh: Card[]): void {
+  private onNew(fresh: Card[]): void {
     const words = this.allWords;
     const [first] = fresh;
     if (!first) return;
     const title = plain(titleOf(first, words));
     this.announcement = fresh.length === 1 ? fill(words.newOne, { title }) : fill(words.newMany, { n: fresh.length });
-    // An older server does not know this action, and nothing depends on it.
-    for (const { asked } of fresh.slice(0, BATCH)) client.confirmations.seen(asked.callback_id).catch(() => undefined);
   }
 
   private onDecided(card: Card): void {
@@ -274,7 +201,7 @@ export class Inbox extends DrawnElement {
 
   private readonly actions: CardContext['actions'] = {
     answer: (card, given, label) =>
-      void this.cards?.answer(card, this.complete(card, given), label).then(() => this.keepFocus(card)),
+      void this.cards?.answer(card, completed(this.root, card, given, this.allWords), label).then(() => this.keepFocus(card)),
     sure: (card) => {
       const { draft } = card;
       if (draft) void this.cards?.answer(card, draft, card.label, true);
@@ -298,22 +225,6 @@ export class Inbox extends DrawnElement {
       this.draw();
     },
   };
-
-  /** Adds what the card's fields hold. */
-  private complete(card: Card, given: GivenAnswer): GivenAnswer {
-    const { asked, key, edited } = card;
-    const feedback = this.root.querySelector<HTMLTextAreaElement>(`#${key}-feedback`)?.value.trim();
-    card.fields = {};
-    const answer: GivenAnswer = { ...given, ...(feedback && { feedback }) };
-    if (asked.input_schema) answer.values = valuesOf(this.root, asked.input_schema, key);
-    if (edited === undefined || edited === proposalText(asked.proposal)) return answer;
-    try {
-      answer.edited = typeof asked.proposal === 'string' ? edited : (JSON.parse(edited) as unknown);
-    } catch {
-      card.fields = { edited: this.allWords.notJson };
-    }
-    return answer;
-  }
 
   /** The buttons that had the focus are gone. */
   private keepFocus({ key, phase }: Card): void {
@@ -342,27 +253,4 @@ export class Inbox extends DrawnElement {
     if (way && ways.length === 1) this.actions.answer(card, way.given, way.label);
     else this.root.querySelector<HTMLElement>(`#${card.key} [part~=${proceed ? 'proceed' : 'stop'}]`)?.focus();
   }
-
-  private stateView(words: Words): TemplateResult {
-    const state = this.cards?.client.state;
-    if (!state) return html`<p class="state quiet" part="state"><span>${words.nobody}</span></p>`;
-    const text = state.status === 'closed' ? fill(words.closed, { reason: plain(state.reason) }) : words[state.status];
-    const nextTry = state.status === 'waiting' ? Math.max(0, Math.ceil((state.nextTryAt - Date.now()) / 1000)) : undefined;
-    return html`<p class="state quiet ${state.status}" part="state">
-      <span role="status">${text}</span>
-      ${nextTry === undefined ? nothing : html`<span>${fill(words.nextTry, { s: nextTry })}</span>`}
-    </p>`;
-  }
-}
-
-function taskView({ id, progress, message, signAt, isCancelled }: RunningTask, index: number, words: Words): TemplateResult {
-  const silentS = Math.floor((Date.now() - signAt) / 1000);
-  return html`<li part="task">
-    <label for="task-${index}">${visible(fill(words.task, { id }))}</label>
-    ${progress === undefined ? nothing : html`<progress id="task-${index}" max="1" value=${progress}></progress>`}
-    <small
-      >${visible(message)}
-      ${isCancelled ? words.taskCancelled : silentS >= 20 ? fill(words.silent, { s: silentS }) : nothing}</small
-    >
-  </li>`;
 }

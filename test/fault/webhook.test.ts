@@ -135,7 +135,7 @@ describe('a webhook', () => {
     expect(headers.authorization).toBe(`Basic ${Buffer.from('someone:password').toString('base64')}`);
     await service.stop();
     const lines = log.split('\n').filter((line) => line.includes('"context":"Webhook"'));
-    expect(lines).toEqual([expect.stringContaining('fails (503)'), expect.stringContaining('takes what it is sent again')]);
+    expect(lines).toEqual([expect.stringContaining('fails (503)'), expect.stringContaining('accepts events again')]);
     for (const secret of ['password', SECRET, receiver.url, 'confirmation.answered']) expect(log).not.toContain(secret);
   }, 60_000);
 

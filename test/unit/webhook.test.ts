@@ -39,33 +39,33 @@ describe('the pause after a failure', () => {
 describe('the log', () => {
   let now: number;
   let lines: string[];
-  let complaints: FailureLog;
+  let failures: FailureLog;
   beforeEach(() => {
     [now, lines] = [0, []];
-    complaints = new FailureLog(
+    failures = new FailureLog(
       (line) => lines.push(line),
       () => now,
     );
   });
 
   it('the log has one line when a receiver begins to fail and one when it works again', () => {
-    complaints.succeeded();
-    for (let attempt = 0; attempt < 100; attempt += 1) complaints.failed('500');
-    expect(complaints.isFailing).toBe(true);
-    for (let attempt = 0; attempt < 100; attempt += 1) complaints.succeeded();
+    failures.succeeded();
+    for (let attempt = 0; attempt < 100; attempt += 1) failures.failed('500');
+    expect(failures.isFailing).toBe(true);
+    for (let attempt = 0; attempt < 100; attempt += 1) failures.succeeded();
     expect(lines).toEqual([expect.stringContaining('fails (500)'), expect.stringContaining('again')]);
   });
 
   it('the log has one line a minute for a receiver that fails now and then', () => {
     for (; now < 600_000; now += 100) {
-      complaints.failed('500');
-      complaints.succeeded();
+      failures.failed('500');
+      failures.succeeded();
     }
     expect(lines).toHaveLength(20);
   });
 
   it('the log has one line a minute with the count of all dropped webhook events', () => {
-    for (; now <= 120_000; now += 1000) complaints.dropped(2);
+    for (; now <= 120_000; now += 1000) failures.dropped(2);
     expect(lines.map((line) => Number.parseInt(line, 10))).toEqual([2, 120, 120]);
   });
 });

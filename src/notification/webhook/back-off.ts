@@ -1,4 +1,4 @@
-/** How long a notice waits after a failed attempt. */
+/** How long a webhook event waits after a failed attempt. */
 import { Date } from '../pacing/time-source.js';
 
 const FIRST_MS = 1000;

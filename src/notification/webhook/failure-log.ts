@@ -1,6 +1,6 @@
 /**
- * What the log is told of a receiver that fails: that it began, and that it is over; of one that wavers, and of notices that are
- * given up, once a minute.
+ * Logs when the receiver begins to fail and when it works again. A receiver that changes often, and events that are given up,
+ * are logged at most once a minute.
  */
 import { Date } from '../pacing/time-source.js';
 
@@ -8,10 +8,10 @@ const QUIET_MS = 60_000;
 
 export class FailureLog {
   private failing = false;
-  private saidAt = -Infinity;
-  private isSaid = false;
-  private droppedAt = -Infinity;
-  private untold = 0;
+  private loggedAt = -Infinity;
+  private isLogged = false;
+  private dropsLoggedAt = -Infinity;
+  private unloggedDrops = 0;
 
   constructor(
     private readonly warn: (message: string) => void,
@@ -26,24 +26,24 @@ export class FailureLog {
   failed(reason: string): void {
     if (this.failing) return;
     this.failing = true;
-    this.isSaid = this.now() - this.saidAt >= QUIET_MS;
-    if (!this.isSaid) return;
-    this.saidAt = this.now();
-    this.warn(`the webhook’s receiver fails (${reason}); what it misses is sent again`);
+    this.isLogged = this.now() - this.loggedAt >= QUIET_MS;
+    if (!this.isLogged) return;
+    this.loggedAt = this.now();
+    this.warn(`the webhook’s receiver fails (${reason}); its events are sent again`);
   }
 
   succeeded(): void {
     if (!this.failing) return;
     this.failing = false;
-    if (this.isSaid) this.warn('the webhook’s receiver takes what it is sent again');
+    if (this.isLogged) this.warn('the webhook’s receiver accepts events again');
   }
 
-  /** So many notices were given up. */
+  /** @param count webhook events that were given up */
   dropped(count: number): void {
-    this.untold += count;
-    if (this.now() - this.droppedAt < QUIET_MS) return;
-    this.droppedAt = this.now();
-    this.warn(`${this.untold} notices were not delivered within the retention, and are given up`);
-    this.untold = 0;
+    this.unloggedDrops += count;
+    if (this.now() - this.dropsLoggedAt < QUIET_MS) return;
+    this.dropsLoggedAt = this.now();
+    this.warn(`${this.unloggedDrops} webhook events were not delivered within the retention, and are given up`);
+    this.unloggedDrops = 0;
   }
 }

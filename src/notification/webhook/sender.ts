@@ -1,10 +1,11 @@
 /**
- * Carries notices (E7) to the webhook's receiver. All state is the engine's: who dies on the way is succeeded by another
- * node, or by himself after the restart.
+ * Delivers webhook events (E7) to the receiver. The engine holds all state: if a node dies during an attempt, another node, or
+ * the restarted one, delivers again.
  *
- *  1. Nothing is claimed that cannot be sent at once, so that a lease has to outlast one attempt and no queue.
+ *  1. The sender claims only what it can send at once, so a lease has to outlast one attempt and no queue.
  *  2. At most `CONCURRENCY` attempts are under way; while the receiver fails, one.
- *  3. The engine wakes; there is no timer here. What cannot be told to the engine comes again when its lease ends.
+ *  3. The engine wakes the sender, which has no timer. If the engine does not learn of an attempt's result, the event returns
+ *     when its lease ends.
  */
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { EventQueue, type WebhookEvent } from '../engine/event-queue.js';
@@ -17,7 +18,7 @@ import { Receiver } from './receiver.js';
 import { clearTimeout, setTimeout } from '../pacing/time-source.js';
 
 const CONCURRENCY = 8;
-/** Of a lease, beyond the attempt: for the engine to be told how it went. */
+/** How much longer than the attempt a lease lasts, so that the engine can be given the result. */
 const MARGIN_MS = 3000;
 /** How long a service that closes lets attempts finish. */
 const GRACE_MS = 1000;
@@ -30,7 +31,7 @@ export class WebhookSender {
   /** Absent without a webhook: nothing is sent. */
   private readonly receiver: Receiver | undefined;
   private readonly leaseMs: number;
-  private readonly complaints = new FailureLog((message) => this.logger.warn(message));
+  private readonly failures = new FailureLog((message) => this.logger.warn(message));
   private readonly underWay = new Set<Promise<void>>();
   private readonly stop = new AbortController();
   private phase: 'idle' | 'running' | 'closing' = 'idle';
@@ -45,7 +46,7 @@ export class WebhookSender {
     this.publicUrl = publicUrl;
     this.receiver = webhook && new Receiver(webhook);
     this.leaseMs = Math.ceil(webhook?.timeoutMs ?? 0) + MARGIN_MS;
-    if (webhook) metrics.observeNotices(() => queue.counts());
+    if (webhook) metrics.observeWebhookEvents(() => queue.counts());
   }
 
   /** Begins to send, with what is left from before. */
@@ -65,7 +66,7 @@ export class WebhookSender {
 
   dropped(count: number): void {
     this.metrics.webhooksDropped.inc(count);
-    if (this.receiver) this.complaints.dropped(count);
+    if (this.receiver) this.failures.dropped(count);
   }
 
   /** What is under way may finish within a second; the rest goes back to the engine, for others or for the next start. */
@@ -80,7 +81,7 @@ export class WebhookSender {
   private async claim(receiver: Receiver): Promise<void> {
     try {
       while (this.isWanted && this.phase === 'running') {
-        const free = (this.complaints.isFailing ? 1 : CONCURRENCY) - this.underWay.size;
+        const free = (this.failures.isFailing ? 1 : CONCURRENCY) - this.underWay.size;
         if (free <= 0) return; // whatever ends wakes
         this.isWanted = false;
         const events = await this.queue.claim(free, this.leaseMs);
@@ -95,7 +96,7 @@ export class WebhookSender {
 
   private begin(receiver: Receiver, event: WebhookEvent): void {
     const sending = this.send(receiver, event)
-      .catch((error: unknown) => this.logger.debug(`webhook event ${event.id} comes again when its lease ends: ${String(error)}`))
+      .catch((error: unknown) => this.logger.debug(`webhook event ${event.id} returns when its lease ends: ${String(error)}`))
       .finally(() => {
         this.underWay.delete(sending);
         if (this.isWanted) this.wake();
@@ -107,13 +108,13 @@ export class WebhookSender {
     const attempt = await receiver.post(event.id, webhookBody(event, this.publicUrl), this.stop.signal);
     if (attempt.delivered) {
       this.metrics.webhooksSent.inc();
-      this.complaints.succeeded();
+      this.failures.succeeded();
       await this.queue.complete(event);
     } else if (this.stop.signal.aborted) {
       await this.queue.postpone(event, 0);
     } else {
       this.metrics.webhooksFailed.inc();
-      this.complaints.failed(attempt.reason);
+      this.failures.failed(attempt.reason);
       await this.queue.postpone(event, pauseMs(event.attempt, attempt.askedMs));
     }
   }

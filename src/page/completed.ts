@@ -1,0 +1,22 @@
+/** An answer with what the card's fields hold: feedback, the form's values, the edited proposal. */
+import type { GivenAnswer } from '../client/index.js';
+import { proposalText } from './card-view.js';
+import type { Card } from './cards.js';
+import { valuesOf } from './form.js';
+import type { Words } from './words.js';
+
+/** Sets `card.fields` where a text that must be JSON is none. */
+export function completed(root: ShadowRoot, card: Card, given: GivenAnswer, words: Words): GivenAnswer {
+  const { asked, key, edited } = card;
+  const feedback = root.querySelector<HTMLTextAreaElement>(`#${key}-feedback`)?.value.trim();
+  card.fields = {};
+  const answer: GivenAnswer = { ...given, ...(feedback && { feedback }) };
+  if (asked.input_schema) answer.values = valuesOf(root, asked.input_schema, key);
+  if (edited === undefined || edited === proposalText(asked.proposal)) return answer;
+  try {
+    answer.edited = typeof asked.proposal === 'string' ? edited : (JSON.parse(edited) as unknown);
+  } catch {
+    card.fields = { edited: words.notJson };
+  }
+  return answer;
+}
