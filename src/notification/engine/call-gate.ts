@@ -24,7 +24,7 @@ export class CallGate {
         const known = guarded.get(name);
         if (known) return known;
         const member: unknown = Reflect.get(part, name);
-        // Whoever asks for `then` or a lifecycle hook must find none.
+        // Nest looks for `then` and for lifecycle hooks on a provider, and must find none.
         if (typeof member !== 'function') return member;
         const through: Method = (...args) => this.run(() => (member as Method).apply(part, args));
         guarded.set(name, through);

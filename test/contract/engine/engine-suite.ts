@@ -623,7 +623,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
       const send = (messageId: string, ttlMs = 60_000) =>
         engine.broker.sendAcknowledged({ messageId, userId: 'ann', message: { type: 'mail', id: messageId }, ttlMs });
 
-      it('are kept until acknowledged, over a crash, and told once (E3)', async () => {
+      it('are kept until acknowledged, over a crash, and emitted once (E3)', async () => {
         expect(await send('m1')).toEqual({ deliveredTo: 1 });
         await send('m1');
         await send('m2');

@@ -1,19 +1,19 @@
 /** The rule of `engine/deadlines.ts` in the embedded engine: whether a deadline is applied now, and to what. */
 import { IN_TIME_MS } from '../deadlines.js';
-import type { Ledger } from './unit-of-work.js';
+import type { UnitOfWork } from './unit-of-work.js';
 import type { ConfirmationRow } from './rows.js';
 
 export class DeadlineRule {
-  constructor(private readonly ledger: Ledger) {}
+  constructor(private readonly unit: UnitOfWork) {}
 
   /** Whether what reached the node at a monotonic moment came before the deadline. */
   isTimely({ expires_at }: ConfirmationRow, arrivedAt: number): boolean {
-    return expires_at === null || this.ledger.clock.at(arrivedAt) < expires_at;
+    return expires_at === null || this.unit.clock.at(arrivedAt) < expires_at;
   }
 
   /** Whether all that reached the node before the deadline has been handed to the store. */
   mayBeApplied({ state, expires_at }: ConfirmationRow): boolean {
-    return state === 'pending' && expires_at !== null && expires_at <= this.ledger.readUntil();
+    return state === 'pending' && expires_at !== null && expires_at <= this.unit.readUntil();
   }
 
   /** A default of *proceed* that only a setting gave does not count for a deadline that was missed. */
@@ -22,7 +22,7 @@ export class DeadlineRule {
   }
 
   private isInTime(expiresAt: number): boolean {
-    const { clock, servingSince } = this.ledger;
-    return this.ledger.now() - expiresAt <= IN_TIME_MS && clock.momentOf(expiresAt) > servingSince;
+    const { clock, servingSince } = this.unit;
+    return this.unit.now() - expiresAt <= IN_TIME_MS && clock.momentOf(expiresAt) > servingSince;
   }
 }

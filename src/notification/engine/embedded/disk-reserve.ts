@@ -2,8 +2,8 @@
  * Room on the disk that is kept for answers: a file of real bytes beside the store.
  *
  *  1. While the disk has little room, or the reserve is not whole, nothing new is taken.
- *  2. When even so the disk is full, the reserve is given up slice by slice, so that answers and cancels can still be
- *     written, and others who write to the disk do not get all of it at once.
+ *  2. When the disk is full all the same, the reserve is given up slice by slice, so that answers and cancels can still be
+ *     written, and other programs do not get all of it at once.
  *  3. The reserve is made whole again as soon as there is room for it; `takesNew` tries, at most every so often.
  */
 import { closeSync, existsSync, fsyncSync, openSync, statfsSync, statSync, truncateSync, writeSync } from 'node:fs';
@@ -44,7 +44,7 @@ export class DiskReserve {
     return (this.taking = takes);
   }
 
-  /** What a batch and the log it goes through may need before the next look at the disk is not there. */
+  /** Whether the disk lacks the room that a batch and its log may need before the next check. */
   get isTight(): boolean {
     return this.free() < this.headroom;
   }

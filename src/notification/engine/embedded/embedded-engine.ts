@@ -143,7 +143,7 @@ export class EmbeddedEngine implements Engine {
   private async end(): Promise<void> {
     for (const timer of this.timers) timer.cancel();
     this.deadlines.stop();
-    // In turn: after the calls under way, whose decisions are emitted by then.
+    // After the calls under way, whose decisions are emitted by then.
     this.quietly(
       'storing the decision cursor',
       this.client.inTurn(() => this.cursor.note()),

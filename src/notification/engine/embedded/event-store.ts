@@ -1,13 +1,13 @@
 /**
- * Webhook events (E7), in the worker. The transaction that makes a change calls `note…`, which stores the change's event, or
- * nothing when no setting names that event.
+ * Webhook events (E7), in the worker. The transaction that makes a change stores its event with `store…`, or nothing when no
+ * setting names that event.
  */
 import { randomUUID } from 'node:crypto';
 import type { Outcome } from '../../../protocol/confirmation.js';
 import type { WebhookEventName } from '../../../protocol/webhook-events.js';
 import type { QueueCounts, Task } from '../engine.js';
 import { nameOfTaskEvent } from '../webhook-event.js';
-import type { Ledger } from './unit-of-work.js';
+import type { UnitOfWork } from './unit-of-work.js';
 import type { ConfirmationRow, EventRow } from './rows.js';
 import type { Sqlite, Statement } from './sqlite.js';
 
@@ -34,7 +34,7 @@ export class EventStore {
 
   constructor(
     database: Sqlite,
-    private readonly ledger: Ledger,
+    private readonly unit: UnitOfWork,
     private readonly asked: ReadonlySet<WebhookEventName>,
   ) {
     this.insert = database.prepare(
@@ -49,15 +49,15 @@ export class EventStore {
     this.counted = database.prepare('SELECT count(*) AS waiting FROM notice');
   }
 
-  noteOpening({ callback_id }: ConfirmationRow): void {
+  storeOpening({ callback_id }: ConfirmationRow): void {
     this.note(idOf('opened', callback_id), 'confirmation.opened', callback_id, null);
   }
 
-  noteWarning({ callback_id }: ConfirmationRow): void {
+  storeWarning({ callback_id }: ConfirmationRow): void {
     this.note(idOf('expiring', callback_id), 'confirmation.expiring', callback_id, null);
   }
 
-  noteDecision({ callback_id }: ConfirmationRow, outcome: Outcome): void {
+  storeDecision({ callback_id }: ConfirmationRow, outcome: Outcome): void {
     this.note(idOf('decision', callback_id), `confirmation.${outcome}`, callback_id, null);
   }
 
@@ -67,7 +67,7 @@ export class EventStore {
 
   /** @param find the prompt of a callback id */
   claim(limit: number, leaseMs: number, find: (callbackId: string) => ConfirmationRow | undefined): EventRow[] {
-    const now = this.ledger.now();
+    const now = this.unit.now();
     return this.visible.all(now, limit).flatMap(({ seq, id, confirmation_id, task, event, created_at, attempts }) => {
       const confirmation = confirmation_id === null ? null : find(confirmation_id);
       if (confirmation === undefined) {
@@ -84,12 +84,12 @@ export class EventStore {
   }
 
   postpone(id: string, attempt: number, delayMs: number): boolean {
-    return this.postponed.run(this.ledger.now() + delayMs, id, attempt) > 0;
+    return this.postponed.run(this.unit.now() + delayMs, id, attempt) > 0;
   }
 
   /** Whether something waits to be claimed. */
   isDue(): boolean {
-    return this.visible.get(this.ledger.now(), 1) !== undefined;
+    return this.visible.get(this.unit.now(), 1) !== undefined;
   }
 
   counts(): QueueCounts {
@@ -105,13 +105,13 @@ export class EventStore {
   }
 
   private note(id: string, event: WebhookEventName, confirmationId: string | null, task: string | null): void {
-    const now = this.ledger.now();
+    const now = this.unit.now();
     if (this.asked.has(event)) this.insert.run(id, confirmationId, task, event, now, now);
   }
 
   private drop(ids: string[]): void {
     for (const id of ids) this.remove.run(id);
-    if (ids.length > 0) this.ledger.emit({ kind: 'dropped', count: ids.length });
+    if (ids.length > 0) this.unit.emit({ kind: 'dropped', count: ids.length });
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Whether the data folder is the one that the last start left, or a copy that somebody put there: an older one, perhaps.
+ * Recognises whether the data folder is the one that the last start left, or a copy, perhaps an older one.
  *
  *  1. Every start makes a new small file beside the database. The database notes its inode and the moment of its birth,
  *     which no copy has and no tool can set. Changes of rights and owners keep them.

@@ -19,7 +19,7 @@ import {
 import type { JsonObject } from '../../../protocol/confirmation.js';
 import type { HistoryEntry } from '../broker.js';
 import { readPage } from './read-page.js';
-import type { Ledger } from './unit-of-work.js';
+import type { UnitOfWork } from './unit-of-work.js';
 import type { Sqlite, Statement } from './sqlite.js';
 
 const STEP_ROWS = 500;
@@ -62,7 +62,7 @@ export class MessageStore {
 
   constructor(
     database: Sqlite,
-    private readonly ledger: Ledger,
+    private readonly unit: UnitOfWork,
     private readonly limits: HistoryLimits,
   ) {
     this.epoch = database.prepare<{ value: string }>(`SELECT value FROM meta WHERE name = 'epoch'`).get()?.value ?? '';
@@ -97,7 +97,7 @@ export class MessageStore {
   }
 
   publish(channel: string, message: string): StreamPosition {
-    const now = this.ledger.now();
+    const now = this.unit.now();
     const head = this.advance.get(channel, now)?.head;
     if (head === undefined) throw new Error('the store has lost its floor');
     if (this.limits.historySize > 0) this.append.run(channel, head, message, now);
@@ -113,7 +113,7 @@ export class MessageStore {
     const offset = this.head(channel);
     const head = { epoch: this.epoch, offset };
     if (since.epoch !== this.epoch || since.offset > offset) return { complete: false, head };
-    const oldest = this.ledger.now() - this.limits.historyTtlMs;
+    const oldest = this.unit.now() - this.limits.historyTtlMs;
     const publications: HistoryEntry[] = [];
     const goal = Math.min(offset, since.offset + limit);
     for (let at = since.offset, bytes = 0; at < goal && bytes < PAGE_BYTES;) {
@@ -134,20 +134,20 @@ export class MessageStore {
   /** @returns when it expires; nothing for a repetition */
   keep(messageId: string, userId: string, message: string, ttlMs: number): number | undefined {
     if (this.byId.get(messageId)) return undefined;
-    const expiresAt = this.ledger.now() + ttlMs;
+    const expiresAt = this.unit.now() + ttlMs;
     this.insert.run(messageId, userId, message, expiresAt);
-    this.ledger.counters.unacknowledged += 1;
+    this.unit.counters.unacknowledged += 1;
     return expiresAt;
   }
 
   ack(messageId: string, scope: Scope): AckResult {
     const row = this.byId.get(messageId);
-    const now = this.ledger.now();
+    const now = this.unit.now();
     if (!row || row.expires_at <= now || !(scope === 'all' || scope.includes(row.user_id))) return 'not_found';
     if (row.acknowledged_at !== null) return 'repeated';
     this.acknowledge.run(now, row.seq);
-    this.ledger.counters.unacknowledged -= 1;
-    this.ledger.emit({ kind: 'acknowledged', messageId, userId: row.user_id });
+    this.unit.counters.unacknowledged -= 1;
+    this.unit.emit({ kind: 'acknowledged', messageId, userId: row.user_id });
     return 'acknowledged';
   }
 
@@ -156,12 +156,12 @@ export class MessageStore {
   }
 
   unacknowledged(userId: string, limit: number, cursor?: string): Page<AcknowledgedMessage> {
-    // Whoever comes is looked up, and mostly there is nothing for anybody.
-    if (this.ledger.counters.unacknowledged === 0) return { items: [] };
+    // Every connecting user is looked up, and most have no message.
+    if (this.unit.counters.unacknowledged === 0) return { items: [] };
     const page = readPage(
       limit,
       cursor,
-      (after, rows) => this.waiting.all(userId, after, this.ledger.now(), rows),
+      (after, rows) => this.waiting.all(userId, after, this.unit.now(), rows),
       ({ message }) => message.length,
     );
     return {
@@ -177,16 +177,16 @@ export class MessageStore {
 
   /** @returns whether there may be more */
   purge(retentionMs: number): boolean {
-    const now = this.ledger.now();
+    const now = this.unit.now();
     const messages = this.outdatedMessages.all(now);
     for (const { seq, acknowledged_at } of messages) {
       this.removeMessage.run(seq);
-      if (acknowledged_at === null) this.ledger.counters.unacknowledged -= 1;
+      if (acknowledged_at === null) this.unit.counters.unacknowledged -= 1;
     }
     const publications = this.outdatedPublications.all(now - this.limits.historyTtlMs);
     for (const { channel, position } of publications) this.removePublication.run(channel, position);
     if (messages.length === STEP_ROWS || publications.length === STEP_ROWS) return true;
-    // Whatever such a channel published has been removed above.
+    // The publications of such a channel were removed above.
     const idle = this.idleChannels.all(now - Math.max(retentionMs, this.limits.historyTtlMs));
     for (const { channel, head } of idle) {
       this.raiseFloor.run(head);

@@ -1,8 +1,8 @@
 /**
- * Revocations, in the worker: since when which user's older tokens count for nothing. They are kept for ever: how long
- * a token would still be valid is not known here.
+ * Revocations, in the worker: the moment before which a user's tokens do not count. They are kept for ever, because the store
+ * does not know how long a token stays valid.
  */
-import type { Ledger } from './unit-of-work.js';
+import type { UnitOfWork } from './unit-of-work.js';
 import type { Sqlite, Statement } from './sqlite.js';
 
 export class RevocationStore {
@@ -11,16 +11,16 @@ export class RevocationStore {
 
   constructor(
     database: Sqlite,
-    private readonly ledger: Ledger,
+    private readonly unit: UnitOfWork,
   ) {
     this.byUser = database.prepare('SELECT revoked_at FROM revocation WHERE user_id = ?');
     this.save = database.prepare('INSERT OR REPLACE INTO revocation (user_id, revoked_at) VALUES (?, ?)');
   }
 
   revoke(userId: string): number {
-    const revokedAt = this.ledger.now();
+    const revokedAt = this.unit.now();
     this.save.run(userId, revokedAt);
-    this.ledger.emit({ kind: 'revoked', userId });
+    this.unit.emit({ kind: 'revoked', userId });
     return revokedAt;
   }
 

@@ -8,7 +8,7 @@ import { confirmationEvent, taskEvent } from '../webhook-event.js';
 import { storedVia } from '../via.js';
 import type { Confirmation, Decided, DecideResult, Decision, WebhookEvent, OpenRequest, Page, Prompt, Task } from '../engine.js';
 
-/** A row of `confirmation`, as far as anybody outside the store reads it. Objects are JSON text. */
+/** The columns of `confirmation` that are read outside the store. Objects are JSON text. */
 export interface ConfirmationRow {
   seq: number;
   callback_id: string;

@@ -1,11 +1,11 @@
 /**
  * The file on disk: its tables, how it is made, and how it is checked before it is trusted.
  *
- *  1. A new file is made complete under another name and then linked into place, so that whatever stands under the
- *     real name and is empty or cut short is damage. Damage is refused, never repaired by emptying.
+ *  1. A new file is made complete under another name and then linked into place. A file under the real name that is empty or
+ *     cut short is therefore damage. Damage is refused, never repaired by emptying.
  *  2. The whole file is held by SQLite's exclusive lock: by the operating system, so a dead process holds nothing.
  *     (Nothing here may open the file except SQLite: closing any other descriptor of it would drop that lock.)
- *  3. A decision takes its number from `decision_seq`; numbers only grow, and `meta.told` says up to where listeners heard.
+ *  3. A decision takes its number from `decision_seq`; numbers only grow, and `meta.told` holds the number up to which decisions were emitted.
  */
 import { accessSync, constants, existsSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -89,7 +89,7 @@ const TABLES = `
   CREATE INDEX acknowledged_message_expires ON acknowledged_message (expires_at);
 `;
 
-/** Since format 2. A notice of a decision names its prompt, which does not change any more; one of a task holds it as it was. */
+/** Since format 2: webhook events. One of a decision names its confirmation, which does not change any more; one of a task holds the task. */
 const NOTICES = `
   CREATE TABLE notice (
     seq INTEGER PRIMARY KEY,
@@ -173,7 +173,7 @@ async function prepareFolder(dataDir: string, file: string): Promise<number> {
 /** Invariant 1. */
 async function createFile(file: string): Promise<void> {
   if (existsSync(`${file}-wal`))
-    throw new ConfigurationError(`${file} is missing while ${file}-wal is there: restore it, or move that away to start anew`);
+    throw new ConfigurationError(`${file} is missing while ${file}-wal is there: restore it, or move that away to start empty`);
   const draft = `${file}.${randomUUID()}.new`;
   try {
     // SQLite gives its other files the mode of this one.
@@ -203,7 +203,7 @@ function verify(database: Sqlite, file: string, size: number): void {
   const pragma = (name: string): unknown =>
     Object.values(database.prepare<Record<string, unknown>>(`PRAGMA ${name}`).get() ?? {})[0];
   const id = pragma('application_id');
-  if (size === 0) throw new ConfigurationError(`${file} is empty: restore it, or move it away to start anew`);
+  if (size === 0) throw new ConfigurationError(`${file} is empty: restore it, or move it away to start empty`);
   if (id !== APPLICATION_ID) throw new ConfigurationError(`${file} was not written by this service`);
   const version = Number(pragma('user_version'));
   if (version < 1 || version > STEPS.length)

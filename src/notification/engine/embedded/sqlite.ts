@@ -118,7 +118,7 @@ function adapt(database: { exec(sql: string): unknown; close(): unknown }, prepa
   };
 }
 
-/** libsql tells the result code as `rawCode`, node:sqlite as `errcode`, and libsql's failed open only in its text. */
+/** The result code is libsql's `rawCode` or node:sqlite's `errcode`; for a failed open libsql has it only in its text. */
 interface DriverError {
   message: string;
   rawCode?: number;

@@ -1,28 +1,23 @@
 /**
  * The main thread's end of the store: gathers calls into batches, hands back their outcomes in order, keeps a worker alive.
  *
- *  1. One batch is under way at a time; what is called meanwhile goes with the next. Order of calls = order of outcomes (E4).
- *     While the main thread has no idle time batches gather for some milliseconds: fewer of them cost less, and then
- *     everybody waits for that thread anyway.
- *  2. A call's events are emitted, then its promise settles; both only after the commit (E1).
+ *  1. One batch is under way at a time; later calls go with the next. Order of calls = order of outcomes (E4). While the main
+ *     thread has no idle time, batches gather for some milliseconds: fewer of them cost less, and every caller waits for
+ *     that thread anyway.
+ *  2. A call's events are emitted, then its promise resolves; both only after the commit (E1).
  *  3. A worker that dies takes its calls with it: they reject with `EngineUnavailableError`. Another one is started, with
  *     growing pauses, until one opens the store.
  */
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import {
-  ConfigurationError,
-  ConfirmationConflictError,
-  EngineUnavailableError,
-  StoreFullError,
-  TooManyPendingError,
-} from '../../notification.errors.js';
+import { EngineUnavailableError } from '../../notification.errors.js';
+import { LoopLoad } from '../../pacing/loop-load.js';
 import type { EngineReading } from '../deadlines.js';
+import { errorOf } from './store-errors.js';
 import type { StoreEvent } from './unit-of-work.js';
 import type {
   Call,
   CallOutcome,
-  Failure,
   FromWorker,
   Opened,
   OperationName,
@@ -36,9 +31,8 @@ import type {
 import { Date, clearTimeout, performance, setImmediate, setTimeout } from '../../pacing/time-source.js';
 
 const MAX_BATCH = 512;
-/** A main thread that does nothing but work lets so long pass between two batches. */
+/** The pause between two batches while the main thread has no idle time. */
 const GATHER_MS = 5;
-const BUSY = 0.95;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 5000;
 const CLOSE_WITHIN_MS = 10_000;
@@ -81,7 +75,8 @@ export class StoreClient {
   private queue: Entry[] = [];
   private complaint = { message: '', at: 0 };
   private onDrained: (() => void) | undefined;
-  private lastBatch = { at: 0, load: performance.eventLoopUtilization(), wasBusy: false };
+  private lastBatchAt = 0;
+  private readonly load = new LoopLoad();
 
   constructor(
     private readonly options: StoreOptions,
@@ -147,7 +142,11 @@ export class StoreClient {
         call,
         succeed: (value) => {
           clearTimeout(timer);
-          resolve(emit(value as never));
+          try {
+            resolve(emit(value as never));
+          } catch (error) {
+            reject(error instanceof Error ? error : new Error(String(error)));
+          }
         },
         fail: (error) => {
           clearTimeout(timer);
@@ -166,8 +165,7 @@ export class StoreClient {
   }
 
   private flushSoon(): NodeJS.Immediate | NodeJS.Timeout {
-    const { at, wasBusy } = this.lastBatch;
-    const waitMs = wasBusy ? at + this.gatherMs - performance.now() : 0;
+    const waitMs = this.load.isBusy() ? this.lastBatchAt + this.gatherMs - performance.now() : 0;
     return waitMs > 0 ? setTimeout(() => this.flush(), waitMs) : setImmediate(() => this.flush());
   }
 
@@ -178,22 +176,21 @@ export class StoreClient {
     if (this.queue.length === 0) return this.onDrained?.();
     phase.underWay = this.queue.splice(0, MAX_BATCH);
     const calls = phase.underWay.flatMap(({ call }) => call ?? []);
-    if (calls.length === 0) return this.settle(phase, []);
-    const load = performance.eventLoopUtilization();
-    const wasBusy = performance.eventLoopUtilization(load, this.lastBatch.load).utilization > BUSY;
-    this.lastBatch = { at: performance.now(), load, wasBusy };
+    if (calls.length === 0) return this.resolveBatch(phase, []);
+    this.lastBatchAt = performance.now();
+
     try {
       this.post(phase.worker, { type: 'batch', calls });
     } catch (error) {
       // Something in a call cannot be copied to the worker; it was checked before, so this is a fault of ours.
-      this.settle(
+      this.resolveBatch(
         phase,
         calls.map(() => ({ failure: { kind: 'unavailable', message: (error as Error).message } })),
       );
     }
   }
 
-  private settle(phase: Phase & { name: 'running' }, outcomes: CallOutcome[]): void {
+  private resolveBatch(phase: Phase & { name: 'running' }, outcomes: CallOutcome[]): void {
     const entries = phase.underWay ?? [];
     phase.underWay = undefined;
     let next = 0;
@@ -210,7 +207,7 @@ export class StoreClient {
     }
     if (this.phase !== phase) return;
     if (this.queue.length === 0) this.onDrained?.();
-    // What those who were just told call next goes along.
+    // The calls that these outcomes cause go with the next batch.
     else phase.flush ??= this.flushSoon();
   }
 
@@ -239,7 +236,7 @@ export class StoreClient {
         }
         for (const warning of message.warnings) this.listener.warn(warning);
         if (this.phase.name !== 'running' || this.phase.worker !== worker) return;
-        this.settle(this.phase, message.outcomes);
+        this.resolveBatch(this.phase, message.outcomes);
         this.listener.onNextDue(message.nextDue);
       });
     });
@@ -266,7 +263,7 @@ export class StoreClient {
     }, pauseMs);
   }
 
-  /** A disk that fails, fails often: the same complaint is made once a second. */
+  /** A failing disk fails often: the same line is logged once a second at most. */
   private complain(message: string): void {
     const now = Date.now();
     if (message === this.complaint.message && now - this.complaint.at < 1000) return;
@@ -300,21 +297,4 @@ export class StoreClient {
 export function newStoreWorker(options: StoreOptions): StoreThread {
   const file = fileURLToPath(new URL('./store.worker.js', import.meta.url));
   return new Worker(file, { workerData: options, execArgv: [] });
-}
-
-function errorOf(failure: Failure): Error {
-  switch (failure.kind) {
-    case 'conflict':
-      return new ConfirmationConflictError(failure.key);
-    case 'crowded':
-      return new TooManyPendingError(failure.limit);
-    case 'full':
-      return new StoreFullError(failure.message);
-    case 'refused':
-      return new ConfigurationError(failure.message);
-    case 'unavailable':
-      return new EngineUnavailableError('the engine failed at a step it could not repeat', failure.message);
-    default:
-      return failure satisfies never;
-  }
 }

@@ -1,5 +1,5 @@
 /**
- * What the main thread and the worker say to each other. One batch of calls is under way at a time; its answer carries
+ * The messages between the main thread and the worker. One batch of calls is under way at a time; its answer carries
  * an outcome for each call, in order, with the events that the call caused.
  */
 import type {
@@ -59,7 +59,7 @@ export interface Operations {
   completeEvent: (id: string) => boolean;
   postponeEvent: (id: string, attempt: number, delayMs: number) => boolean;
   eventCounts: () => QueueCounts;
-  /** Whether there are webhook events that nobody holds. */
+  /** Whether there are webhook events without a lease. */
   hasDueEvents: () => boolean;
   /** Applies what is due, a bounded piece of it. */
   due: () => void;

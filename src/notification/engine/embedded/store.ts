@@ -4,8 +4,8 @@
  *  1. Outcomes leave only after the commit (E1).
  *  2. A call that throws a domain error has written nothing; the others of its batch go on.
  *  3. When SQLite fails, the batch is rolled back and its calls run again, each in a transaction of its own: one bad
- *     call fails alone. Nothing of the rolled back attempt is told.
- *  4. On a full disk new things are refused, and what settles or ends something uses the reserve.
+ *     call fails alone. Nothing of the rolled-back attempt is emitted.
+ *  4. On a full disk new things are refused; what decides or ends something uses the reserve.
  */
 import { userChannel } from '../../../protocol/channels.js';
 import { ConfirmationConflictError } from '../../notification.errors.js';
@@ -13,7 +13,7 @@ import { ConfirmationStore, CrowdedError } from './confirmation-store.js';
 import { DiskReserve } from './disk-reserve.js';
 import { RevocationStore } from './revocation-store.js';
 import { checkFolder } from './folder-witness.js';
-import { Ledger, type Counters } from './unit-of-work.js';
+import { UnitOfWork, type Counters } from './unit-of-work.js';
 import { MessageStore } from './message-store.js';
 import { EventStore } from './event-store.js';
 import { openStore, wideModes } from './schema.js';
@@ -41,7 +41,7 @@ class RollbackError extends Error {
 }
 
 export class Store {
-  private readonly ledger: Ledger;
+  private readonly unit: UnitOfWork;
   private readonly operations: Operations;
   private readonly reserve: DiskReserve;
   private readonly warnings: string[] = [];
@@ -62,7 +62,7 @@ export class Store {
     { dataDir, settings, reserveBytes }: StoreOptions,
     clock?: Clock,
   ) {
-    this.ledger = new Ledger(readCounters(database), clock);
+    this.unit = new UnitOfWork(readCounters(database), clock);
     this.reserve = new DiskReserve(dataDir, dataDir === ':memory:' ? 0 : reserveBytes);
     this.retentionMs = settings.retentionMs;
     this.warnings.push(...wideModes(dataDir));
@@ -73,14 +73,14 @@ export class Store {
       'UPDATE acknowledged_message SET expires_at = expires_at + ?1',
       'UPDATE notice SET visible_at = visible_at + ?1',
     ].map((sql) => database.prepare(sql));
-    this.operations = operationsOf(database, this.ledger, settings);
+    this.operations = operationsOf(database, this.unit, settings);
   }
 
-  /** Applies deadlines that passed while nothing ran, and says where things stand. Their events are left to the replay. */
+  /** Applies deadlines that passed while nothing ran, and reports the state. The replay emits their events. */
   begin(): Opened {
     const emitted = this.database.prepare<{ value: number }>(`SELECT value FROM meta WHERE name = 'told'`).get()?.value ?? 0;
-    const startedAt = this.ledger.now();
-    const isOverdue = (): boolean => (this.ledger.counters.nextDue ?? Infinity) <= startedAt;
+    const startedAt = this.unit.now();
+    const isOverdue = (): boolean => (this.unit.counters.nextDue ?? Infinity) <= startedAt;
     const giveUpAt = monotonicMs() + START_BUDGET_MS;
     while (isOverdue() && monotonicMs() < giveUpAt) {
       const [outcome] = this.run([{ name: 'due', args: [], read: { until: Infinity, servingSince: Infinity } }]);
@@ -89,7 +89,7 @@ export class Store {
     return {
       type: 'opened',
       emitted,
-      decisions: this.ledger.counters.decisions,
+      decisions: this.unit.counters.decisions,
       nextDue: this.nextDue,
       overdue: isOverdue(),
       warnings: this.takeWarnings(),
@@ -98,7 +98,7 @@ export class Store {
 
   /** A monotonic moment. */
   get nextDue(): number | null {
-    const { clock, counters } = this.ledger;
+    const { clock, counters } = this.unit;
     return counters.nextDue === null ? null : clock.momentOf(counters.nextDue);
   }
 
@@ -136,15 +136,15 @@ export class Store {
 
   /** The wall clock has jumped: what is to happen after some time still happens after that time. */
   private followClock(): void {
-    const { jump } = this.ledger.clock;
+    const { jump } = this.unit.clock;
     if (jump === 0) return;
     try {
       this.transaction(() => {
         for (const move of this.moves) move.run(jump);
         // What is kept for a time, by its age, must not be older all at once.
-        if (jump > 0) this.keepUntil.run(this.ledger.clock.now() + jump + this.retentionMs);
+        if (jump > 0) this.keepUntil.run(this.unit.clock.now() + jump + this.retentionMs);
       });
-      this.ledger.jump(jump);
+      this.unit.jump(jump);
       this.warnings.push(`the wall clock jumped by ${jump} ms; pending deadlines moved with it`);
     } catch (error) {
       if (!this.makeRoomAfter(error)) this.warnings.push(`a jump of the wall clock is not followed yet: ${String(error)}`);
@@ -153,10 +153,10 @@ export class Store {
 
   private perform({ name, args, read }: Call, takesNew: boolean): CallOutcome {
     if (!takesNew && NEW.has(name)) return { failure: { kind: 'full', message: 'no room is left on the disk' } };
-    this.ledger.tick(read);
+    this.unit.tick(read);
     try {
       const value = (this.operations[name] as (...args: unknown[]) => unknown)(...args);
-      return { value, events: this.ledger.takeEvents() };
+      return { value, events: this.unit.takeEvents() };
     } catch (error) {
       if (error instanceof CrowdedError) return { failure: { kind: 'crowded', limit: error.limit } };
       if (error instanceof ConfirmationConflictError)
@@ -165,22 +165,22 @@ export class Store {
     }
   }
 
-  /** Deferred: what only reads costs no sync. Nobody else can hold the file's lock, so a later write never waits. */
+  /** Deferred: a transaction that only reads costs no sync. No other process can hold the lock, so a later write never waits. */
   private transaction<T>(steps: () => T): T {
-    this.ledger.mark();
+    this.unit.mark();
     this.database.exec('BEGIN');
     try {
       const result = steps();
       this.database.exec('COMMIT');
       return result;
     } catch (error) {
-      this.ledger.restore();
+      this.unit.restore();
       this.rollBack();
       throw error;
     }
   }
 
-  /** SQLite may have rolled back by itself. If it cannot, the worker ends with the error, and the file is opened anew. */
+  /** SQLite may have rolled back by itself. If it cannot, the worker ends with the error, and the file is opened again. */
   private rollBack(): void {
     try {
       this.database.exec('ROLLBACK');
@@ -198,12 +198,12 @@ export class Store {
   }
 }
 
-function operationsOf(database: Sqlite, ledger: Ledger, settings: StoreOptions['settings']): Operations {
-  const events = new EventStore(database, ledger, new Set(settings.webhookEvents));
-  const messages = new MessageStore(database, ledger, settings);
-  const tasks = new TaskStore(database, ledger, settings.retentionMs, events, messages);
-  const confirmations = new ConfirmationStore(database, ledger, tasks, events, settings.maxPendingPerUser);
-  const revocations = new RevocationStore(database, ledger);
+function operationsOf(database: Sqlite, unit: UnitOfWork, settings: StoreOptions['settings']): Operations {
+  const events = new EventStore(database, unit, new Set(settings.webhookEvents));
+  const messages = new MessageStore(database, unit, settings);
+  const tasks = new TaskStore(database, unit, settings.retentionMs, events, messages);
+  const confirmations = new ConfirmationStore(database, unit, tasks, events, settings.maxPendingPerUser);
+  const revocations = new RevocationStore(database, unit);
   const emitted = database.prepare(`UPDATE meta SET value = ? WHERE name = 'told'`);
   const keptUntil = database.prepare<{ value: number }>(`SELECT value FROM meta WHERE name = 'keep_until'`);
   return {
@@ -238,7 +238,7 @@ function operationsOf(database: Sqlite, ledger: Ledger, settings: StoreOptions['
     }),
     revokeUser: (userId) => revocations.revoke(userId),
     revokedAt: (userId) => revocations.revokedAt(userId),
-    counts: () => ({ pendingConfirmations: ledger.counters.pending, unacknowledgedMessages: ledger.counters.unacknowledged }),
+    counts: () => ({ pendingConfirmations: unit.counters.pending, unacknowledgedMessages: unit.counters.unacknowledged }),
     claimEvents: (limit, leaseMs) => events.claim(limit, leaseMs, (callbackId) => confirmations.get(callbackId)),
     completeEvent: (id) => events.complete(id),
     postponeEvent: (...args) => events.postpone(...args),
@@ -246,8 +246,8 @@ function operationsOf(database: Sqlite, ledger: Ledger, settings: StoreOptions['
     hasDueEvents: () => events.isDue(),
     due: () => confirmations.due(),
     purge: () => {
-      const cutoff = ledger.now() - settings.retentionMs;
-      const keepsAll = ledger.now() < (keptUntil.get()?.value ?? 0);
+      const cutoff = unit.now() - settings.retentionMs;
+      const keepsAll = unit.now() < (keptUntil.get()?.value ?? 0);
       return [
         !keepsAll && events.purge(cutoff),
         !keepsAll && confirmations.purge(cutoff),
@@ -272,7 +272,7 @@ function readCounters(database: Sqlite): Counters {
     decisions: number(
       `max((SELECT value FROM meta WHERE name = 'told'), (SELECT coalesce(max(decision_seq), 0) FROM confirmation))`,
     ),
-    // Unknown as yet; the first look at the clock finds out.
+    // Not known yet: the first reading of the clock finds it.
     nextDue: 0,
   };
 }

@@ -1,11 +1,11 @@
 /**
- * Tasks, in the worker: whose they are and whether they are cancelled.
+ * Tasks, in the worker: their users, and whether they are cancelled.
  * `last_used_at` is coarse (a tenth of the retention), so that a busy task is not written with every prompt.
  */
 import { taskChannel } from '../../../protocol/channels.js';
 import type { CancelRequest, Task } from '../engine.js';
 import { OWN_CODE_VIA } from '../via.js';
-import type { Ledger } from './unit-of-work.js';
+import type { UnitOfWork } from './unit-of-work.js';
 import type { MessageStore } from './message-store.js';
 import type { EventStore } from './event-store.js';
 import { toTask, type TaskRow } from './rows.js';
@@ -22,7 +22,7 @@ export class TaskStore {
 
   constructor(
     database: Sqlite,
-    private readonly ledger: Ledger,
+    private readonly unit: UnitOfWork,
     private readonly retentionMs: number,
     private readonly events: EventStore,
     private readonly messages: MessageStore,
@@ -45,9 +45,9 @@ export class TaskStore {
     return this.byId.get(taskId);
   }
 
-  /** Claims the task for the user, unless it is somebody's. */
+  /** Claims the task for the user, unless it has one. */
   use(taskId: string, userId: string): TaskRow {
-    const now = this.ledger.now();
+    const now = this.unit.now();
     const task = this.byId.get(taskId);
     if (!task || task.user_id === null)
       return this.store({ ...(task ?? nobodys(taskId)), user_id: userId, last_used_at: task?.cancelled_at ?? now });
@@ -62,14 +62,14 @@ export class TaskStore {
     return task;
   }
 
-  /** @returns the task as cancelled, and whether it was before; nothing where it must not be known */
+  /** @returns the cancelled task, and whether it was cancelled before; `undefined` if it is not to be found */
   cancel(request: CancelRequest): { task: TaskRow; before: boolean } | undefined {
     const task = this.byId.get(request.taskId) ?? nobodys(request.taskId);
     const allowed =
       task.user_id === null ? request.allowUnknown : request.scope === 'all' || request.scope.includes(task.user_id);
     if (!allowed) return undefined;
     if (task.cancelled_at !== null) return { task, before: true };
-    const now = this.ledger.now();
+    const now = this.unit.now();
     const cancelled = {
       ...task,
       cancelled_at: now,
@@ -94,7 +94,7 @@ export class TaskStore {
       cancelled_by: null,
       reason: null,
       cancelled_via: null,
-      last_used_at: this.ledger.now(),
+      last_used_at: this.unit.now(),
     });
     this.emit(toTask(resumed));
     return { task: resumed, resumed: true };
@@ -104,7 +104,7 @@ export class TaskStore {
   purge(cutoff: number): boolean {
     const outdated = this.outdated.all(cutoff);
     for (const { task_id, busy } of outdated) {
-      if (busy) this.touch.run(this.ledger.now(), task_id);
+      if (busy) this.touch.run(this.unit.now(), task_id);
       else {
         this.remove.run(task_id);
         // The next owner of the name must not be shown this task's messages.
@@ -115,14 +115,14 @@ export class TaskStore {
   }
 
   private keepInUse({ task_id, cancelled_at, last_used_at }: TaskRow): void {
-    const now = this.ledger.now();
+    const now = this.unit.now();
     // A cancellation is remembered from when it was made, however often it is met.
     if (cancelled_at === null && last_used_at < now - this.retentionMs / 10) this.touch.run(now, task_id);
   }
 
   private emit(task: Task): void {
     this.events.noteTask(task);
-    this.ledger.emit({ kind: 'task', task });
+    this.unit.emit({ kind: 'task', task });
   }
 
   private store(task: TaskRow): TaskRow {

@@ -1,6 +1,6 @@
 /**
- * What the worker knows besides the tables: its clock, its counters, and the events of the step in progress.
- * All of it goes back with a transaction that is rolled back (`mark`, `restore`).
+ * One step of the worker: its moment, the counters that it changes, and the events that it causes. A rolled-back transaction
+ * takes all of it back (`mark`, `restore`).
  */
 import type { Task } from '../engine.js';
 import type { ConfirmationRow } from './rows.js';
@@ -30,7 +30,7 @@ export interface Counters {
   nextDue: number | null;
 }
 
-export class Ledger {
+export class UnitOfWork {
   private latest = 0;
   private events: StoreEvent[] = [];
   private marked: Counters;
@@ -63,7 +63,8 @@ export class Ledger {
     this.latest = Math.max(this.latest, this.clock.now());
   }
 
-  /** Whatever reached the node before this time had been handed to the store when the call was made. */
+  /** Everything that reached the node before this time had been handed to the store when the call was made. */
+
   readUntil(): number {
     return Math.min(this.latest, this.clock.at(this.read.until));
   }

@@ -1,0 +1,120 @@
+/**
+ * The statements on the tables of confirmations. A prompt's text stands in a table of its own, and is read with each row.
+ * Every statement names its index, so that no plan depends on statistics.
+ */
+import type { ConfirmationQuery } from '../confirmation-store.js';
+import { readPage } from './read-page.js';
+import type { ConfirmationRow } from './rows.js';
+import type { Sqlite, SqlValue, Statement } from './sqlite.js';
+
+const COLUMNS = `seq, callback_id, user_id, task_id, step, created_at, expires_at, on_timeout, on_timeout_by, fingerprint,
+  state, decision_seq, decided_at, proceed, feedback, choice, form_values, answered_by, reason, via,
+  edited, seen_at, dismissed_until`;
+
+/** @param index the index to walk; the prompt is fetched for each row that it finds, never the other way round */
+const select = (index: string): string =>
+  `SELECT ${COLUMNS}, prompt FROM confirmation ${index} CROSS JOIN confirmation_prompt USING (seq)`;
+
+/** Rows that one step of upkeep handles at most. */
+export const STEP_ROWS = 500;
+/** Statements of lists that are kept: filters are few, users in a scope may be many. */
+const MAX_LISTS = 100;
+
+export class ConfirmationTable {
+  readonly byId: Statement<ConfirmationRow>;
+  readonly byKey: Statement<ConfirmationRow>;
+  readonly insert: Statement<{ seq: number }>;
+  readonly insertPrompt: Statement<never>;
+  readonly update: Statement<never>;
+  readonly expired: Statement<ConfirmationRow>;
+  readonly expiring: Statement<ConfirmationRow>;
+  readonly clearExpiring: Statement<never>;
+  readonly updateSeen: Statement<never>;
+  readonly updateDismissed: Statement<never>;
+  readonly nextDue: Statement<{ moment: number | null }>;
+  readonly ofTask: Statement<ConfirmationRow>;
+  readonly pendingOfUser: Statement<{ callback_id: string }>;
+  readonly pendingCount: Statement<{ pending: number }>;
+  readonly decided: Statement<ConfirmationRow>;
+  readonly outdated: Statement<{ seq: number; decided_at: number }>;
+  readonly remove: Statement<never>;
+  readonly removePrompt: Statement<never>;
+  private readonly lists = new Map<string, Statement<ConfirmationRow>>();
+
+  constructor(private readonly database: Sqlite) {
+    this.byId = database.prepare(`${select('INDEXED BY confirmation_id')} WHERE callback_id = ?`);
+    this.byKey = database.prepare(`${select('INDEXED BY confirmation_key')} WHERE user_id = ? AND key = ?`);
+    this.insert = database.prepare(`INSERT INTO confirmation
+      (callback_id, user_id, task_id, step, created_at, expires_at, expiring_at, on_timeout, on_timeout_by, key, fingerprint, state)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending') ON CONFLICT DO NOTHING RETURNING seq`);
+    this.pendingCount = database.prepare(
+      "SELECT count(*) AS pending FROM (SELECT 1 FROM confirmation WHERE user_id = ? AND state = 'pending' LIMIT ?)",
+    );
+    this.insertPrompt = database.prepare('INSERT INTO confirmation_prompt VALUES (?, ?)');
+    this.update =
+      database.prepare(`UPDATE confirmation SET state = ?, decision_seq = ?, decided_at = ?, proceed = ?, feedback = ?, choice = ?,
+      form_values = ?, answered_by = ?, reason = ?, via = ?, edited = ? WHERE seq = ? AND state = 'pending'`);
+    this.expired = database.prepare(`${select('INDEXED BY confirmation_expires')}
+      WHERE state = 'pending' AND expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ${STEP_ROWS}`);
+    this.expiring = database.prepare(`${select('INDEXED BY confirmation_expiring')}
+      WHERE state = 'pending' AND expiring_at IS NOT NULL AND expiring_at <= ? ORDER BY expiring_at LIMIT ${STEP_ROWS}`);
+    this.clearExpiring = database.prepare(`UPDATE confirmation SET expiring_at = NULL, dismissed_until = NULL WHERE seq = ?`);
+    this.updateSeen = database.prepare('UPDATE confirmation SET seen_at = ? WHERE seq = ?');
+    this.updateDismissed = database.prepare('UPDATE confirmation SET dismissed_until = ? WHERE seq = ?');
+    this.nextDue = database.prepare(`SELECT min(moment) AS moment FROM (
+      SELECT min(expires_at) AS moment FROM confirmation INDEXED BY confirmation_expires WHERE state = 'pending' AND expires_at IS NOT NULL
+      UNION ALL
+      SELECT min(expiring_at) FROM confirmation INDEXED BY confirmation_expiring WHERE state = 'pending' AND expiring_at IS NOT NULL)`);
+    this.ofTask = database.prepare(
+      `${select('INDEXED BY confirmation_task_pending')} WHERE state = 'pending' AND task_id = ? ORDER BY seq`,
+    );
+    this.pendingOfUser = database.prepare(`SELECT callback_id FROM confirmation INDEXED BY confirmation_user_pending
+      WHERE state = 'pending' AND user_id = ? AND (expires_at IS NULL OR expires_at > ?) ORDER BY seq`);
+    this.decided = database.prepare(`${select('INDEXED BY confirmation_decided')}
+      WHERE decision_seq IS NOT NULL AND decision_seq > ? AND decision_seq <= ? ORDER BY decision_seq LIMIT ${STEP_ROWS}`);
+    this.outdated = database.prepare(`SELECT seq, decided_at FROM confirmation INDEXED BY confirmation_decided
+      WHERE decision_seq IS NOT NULL ORDER BY decision_seq LIMIT ${STEP_ROWS}`);
+    this.remove = database.prepare('DELETE FROM confirmation WHERE seq = ?');
+    this.removePrompt = database.prepare('DELETE FROM confirmation_prompt WHERE seq = ?');
+  }
+
+  /** @param readUntil a pending row whose deadline is not later is not listed any more */
+  page(
+    { scope, taskId, state, limit, cursor }: ConfirmationQuery,
+    readUntil: number,
+  ): { rows: ConfirmationRow[]; cursor?: string } {
+    if (scope !== 'all' && scope.length === 0) return { rows: [] };
+    const where = ['seq > ?'];
+    const params: SqlValue[] = [];
+    const and = (condition: string, ...values: SqlValue[]): void => {
+      where.push(condition);
+      params.push(...values);
+    };
+    if (scope !== 'all') and(`user_id IN (${scope.map(() => '?').join()})`, ...scope);
+    if (taskId !== undefined) and('task_id = ?', taskId);
+    if (state === 'pending') and(`state = 'pending' AND (expires_at IS NULL OR expires_at > ?)`, readUntil);
+    else if (state !== undefined) and('state = ?', state);
+    const subject = taskId !== undefined ? '_task' : scope !== 'all' ? '_user' : '';
+    const index =
+      state === 'pending'
+        ? `INDEXED BY confirmation${subject}_pending`
+        : subject
+          ? `INDEXED BY confirmation${subject}`
+          : 'NOT INDEXED';
+    const statement = this.list(index, where);
+    return readPage(
+      limit,
+      cursor,
+      (after, rows) => statement.all(after, ...params, rows),
+      ({ prompt }) => prompt.length,
+    );
+  }
+
+  /** Rows in order, with a `seq` above the first parameter, as many as the last one. */
+  private list(index: string, where: readonly string[]): Statement<ConfirmationRow> {
+    const sql = `${select(index)} WHERE ${where.join(' AND ')} ORDER BY seq LIMIT ?`;
+    const statement = this.lists.get(sql) ?? this.database.prepare<ConfirmationRow>(sql);
+    if (this.lists.size < MAX_LISTS) this.lists.set(sql, statement);
+    return statement;
+  }
+}
