@@ -274,7 +274,7 @@ describe('an origin', () => {
     ['a trailing dot', 'https://app.example.', 403],
     ['a trailing slash', 'https://app.example/', 403],
     ['a user', 'https://app.example@evil.example', 403],
-  ])('that is %s', async (_what, origin, status) => {
+  ])('is checked: %s', async (_what, origin, status) => {
     service = await startService({ environment: { ...SECURE, WEBSOCKET_ALLOWED_ORIGINS: ALLOWED } });
     const headers = { ...bearer(await tokenOf('ann')).headers, ...(origin !== undefined && { origin }) };
     const connecting = service.connect({ headers });

@@ -188,7 +188,7 @@ const CHOICES = [
 const QUESTION = { user_id: 'ann', task_id: 'task', step: 1, step_result: { message: 'Go?' }, choices: CHOICES };
 
 describe.each(Object.keys(PLATFORMS) as (keyof typeof PLATFORMS)[])('in an application on %s', (platform) => {
-  it.each(Object.entries(ROWS))('with %s the actions and routes keep the protocol', async (_name, host) => {
+  it.each(Object.entries(ROWS))('the actions and routes keep the protocol with %s', async (_name, host) => {
     await start(platform, host);
     const rest = callerOf(host);
     const client = await TestClient.connect(`${url.replace('http', 'ws')}/ws`);

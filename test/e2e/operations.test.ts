@@ -42,7 +42,7 @@ describe('the data folder', () => {
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  it('and its files are open to the service alone', async () => {
+  it('is open to the service alone, like its files', async () => {
     const dataDir = join(folder, 'data');
     const service = await startService({ dataDir });
     await service.rest('POST', '/ws/broadcast', { type: 'news' });

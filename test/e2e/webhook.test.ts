@@ -218,7 +218,7 @@ it('sends and stores only the events of WEBSOCKET_WEBHOOK_EVENTS, and no url wit
   await receiver.stop();
 });
 
-it('without a webhook no notice is kept, and no metric speaks of one', async () => {
+it('keeps no event and no metric when it is not configured', async () => {
   const service = await startService();
   const { confirmation } = await service.notifications.openConfirmation({
     stepResult: STEP,

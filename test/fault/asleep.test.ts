@@ -33,14 +33,14 @@ describe('a node over a deadline', () => {
   const decisionOf = async (id: string): Promise<Body> =>
     (await (await fetch(`${node.url}/ws/confirmations/${id}?wait=20`)).json()) as Body;
 
-  it('that is stopped over it does not let the proceed of a setting count: asleep is down', async () => {
+  it('does not let a setting’s proceed count when it was stopped meanwhile: asleep is down', async () => {
     const [ofSetting, ofCaller] = [await ask(1), await ask(1, { on_timeout: 'proceed' })];
     await node.freeze(1000 + IN_TIME_MS + 500);
     expect(await decisionOf(ofSetting)).toMatchObject({ state: 'timed_out', proceed: false });
     expect(await decisionOf(ofCaller)).toMatchObject({ state: 'timed_out', proceed: true });
   });
 
-  it('that is stopped over it reads the answer that was in its socket before', async () => {
+  it('reads the answer that was in its socket when it is stopped and goes on', async () => {
     const id = await ask(2);
     node.child.kill('SIGSTOP');
     ann.send({ action: 'confirm', callback_id: id, proceed: false, request_id: id });

@@ -124,7 +124,7 @@ requireBinary('redis-server')('a node that is frozen', () => {
     return connection;
   };
 
-  it('over a deadline is waited for: the answers in its socket, and the one on its way to Redis, decide', async () => {
+  it('is waited for over a deadline: the answers in its socket, and the one on its way to Redis, decide', async () => {
     const [ann, elsewhere] = [await connectAs(frozen, 'ann'), await connectAs(other, 'ann')];
     const all = await askFour(ann, 3);
     const connection = await answerAndFreeze(ann, all);
@@ -146,7 +146,7 @@ requireBinary('redis-server')('a node that is frozen', () => {
     expect(await decisions()).toBe(4);
   }, 60_000);
 
-  it('over a deadline and its own lease changes nothing when it wakes: everybody has the decision of the deadline', async () => {
+  it('changes nothing when it wakes after a deadline and its own lease: every caller has the deadline’s decision', async () => {
     const [ann, elsewhere] = [await connectAs(frozen, 'ann'), await connectAs(other, 'ann')];
     const all = await askFour(ann, 3);
     const waiting = all.flatMap(({ id }) => [wait(frozen, id), wait(other, id)]);
@@ -214,7 +214,7 @@ requireBinary('redis-server')('a node that is frozen', () => {
     expect(await decisions()).toBe(2);
   }, 60_000);
 
-  it('for longer than its lease is counted out, and comes back with its connections', async () => {
+  it('leaves the count after its lease, and returns with its connections', async () => {
     const [ann, elsewhere] = [await connectAs(frozen, 'ann'), await connectAs(other, 'ann')];
     const presence = async (): Promise<unknown> => (await rest(other, '/ws/users/ann'))['connections'];
     const nodes = async (): Promise<unknown> => ((await rest(other, '/ws/status'))['cluster'] as Body)['nodes'];

@@ -69,7 +69,7 @@ describeWithBoth('a rolling restart', () => {
     unrecovered: 0,
   };
 
-  it('with a place to spare loses nothing, fails nobody, and moves every client once', async () => {
+  it('loses nothing, fails no call and moves every client once, with a place to spare', async () => {
     const account = await roll(NODES + 1);
     expect(account.refusedConnects).toEqual({});
     expect(account).toMatchObject({ ...NOTHING_FAILED, sentAway: CLIENTS });
@@ -77,7 +77,7 @@ describeWithBoth('a rolling restart', () => {
     expect(account.closeCodes).toEqual({ 1012: CLIENTS });
   }, 300_000);
 
-  it('in place loses nothing, fails nobody, and moves a client once for each restart of its node, at most twice', async () => {
+  it('loses nothing, fails no call and moves a client at most twice, in place', async () => {
     const account = await roll(NODES);
     expect(account.refusedConnects).toEqual({});
     expect(account).toMatchObject(NOTHING_FAILED);

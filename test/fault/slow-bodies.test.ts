@@ -30,7 +30,7 @@ const status = async (): Promise<number> =>
 
 describe('bodies that never end', () => {
   it.each(['/ws/confirmations', '/ws/broadcast', '/nowhere', '/ws', '/health/live', '/metrics'])(
-    'of nobody are answered and closed at once: 200 to %s',
+    'are answered and closed at once without a caller: 200 to %s',
     async (path) => {
       const began = performance.now();
       const exchanges = await begin(200, path, '', 500_000);
@@ -41,7 +41,7 @@ describe('bodies that never end', () => {
     60_000,
   );
 
-  it('of a caller are closed after 30 s', async () => {
+  it('are closed after 30 s with a caller', async () => {
     const began = performance.now();
     const exchanges = await begin(10, '/ws/broadcast', `X-API-Key: ${API_KEY}\r\n`, 1000);
     expect(await status()).toBe(200);

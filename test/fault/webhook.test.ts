@@ -73,7 +73,7 @@ afterEach(async () => {
 });
 
 describe('a webhook', () => {
-  it('of what was decided while its receiver was gone comes after a kill -9 and a restart of the service', async () => {
+  it('comes after a kill -9 and a restart of the service for a decision that was made while its receiver was gone', async () => {
     const first = await start();
     await receiver.stop();
     const ids = await decideMany(DECISIONS, first);
@@ -87,7 +87,7 @@ describe('a webhook', () => {
     expect(receiver.forged).toEqual([]);
   }, 120_000);
 
-  it('of a question that was asked while its receiver was gone comes after a kill -9, also when it was answered meanwhile', async () => {
+  it('comes after a kill -9 for a confirmation that was opened while its receiver was gone, also when it was answered meanwhile', async () => {
     const events = { WEBSOCKET_WEBHOOK_EVENTS: 'confirmation.opened' };
     const first = await start(events);
     await receiver.stop();
@@ -102,7 +102,7 @@ describe('a webhook', () => {
     expect(new Set(shown)).toEqual(new Set(['confirmation.opened pending']));
   }, 120_000);
 
-  it('that was under way at a kill -9 comes again, with the same id, when its lease has ended', async () => {
+  it('comes again with the same id when its lease has ended, after a kill -9 during the attempt', async () => {
     receiver.answering = hanging;
     const first = await start({ WEBSOCKET_WEBHOOK_TIMEOUT: '2' });
     const id = await decide(1, first);
@@ -115,7 +115,7 @@ describe('a webhook', () => {
     expect(receiver.deliveries).toHaveLength(2);
   }, 60_000);
 
-  it('that fails three times comes a fourth time with the same id and body, after longer and longer pauses; the log has two lines of it', async () => {
+  it('comes a fourth time with the same id and body after three failures and growing pauses; the log has two lines of it', async () => {
     const at: number[] = [];
     receiver.answering = (delivery, response) => {
       at.push(performance.now());
@@ -150,7 +150,7 @@ describe('a webhook', () => {
     expect(performance.now() - askedAt).toBeGreaterThan(3900);
   }, 60_000);
 
-  it('whose receiver has fallen silent does not keep the service from stopping, and none is lost by it', async () => {
+  it('does not keep the service from stopping when its receiver is silent, and is not lost', async () => {
     receiver.answering = (delivery, response) =>
       (receiver.deliveries.length <= DECISIONS / 2 ? taken : hanging)(delivery, response);
     const first = await start();
@@ -208,7 +208,7 @@ requireBinary('redis-server')('webhooks of two nodes on one Redis', () => {
     expect(receiver.deliveries).toHaveLength(2);
   }, 60_000);
 
-  it('of a task that was cancelled come even when the node that cancelled dies at once', async () => {
+  it('comes for a cancelled task even when the node that cancelled dies at once', async () => {
     await receiver.stop();
     const asked = { user_id: 'ann', task_id: 'task', step: 1, step_result: { message: '?' } };
     const { callback_id: callbackId } = await post(`${nodes[0].url}/ws/confirmations`, asked);

@@ -49,7 +49,7 @@ afterEach(async () => {
 });
 
 requireBinary('redis-server')('BullMQ workers', () => {
-  it(`that are killed ${ROUNDS} times with ${JOBS} jobs waiting lose none and ask each question once`, async () => {
+  it(`lose no job and ask each question once when they are killed ${ROUNDS} times with ${JOBS} jobs waiting`, async () => {
     const random = new Random(seedOf('bullmq workers'));
     redis = await RedisServer.start();
     service = await startProcess({ WEBSOCKET_ENGINE: 'redis', WEBSOCKET_REDIS_URL: redis.url });
@@ -91,7 +91,7 @@ requireBinary('redis-server')('BullMQ workers', () => {
 });
 
 requireBinary('celery')('Celery workers', () => {
-  it(`that are killed ${ROUNDS} times lose no task and ask each question once, and ride out a store that is away`, async () => {
+  it(`lose no task, ask each question once and outlast a store that is away when they are killed ${ROUNDS} times`, async () => {
     const random = new Random(seedOf('celery workers'));
     const [broker, store] = await Promise.all([RedisServer.start(), RedisServer.start()]);
     endings.push(() => broker.stop());

@@ -18,7 +18,7 @@ requireBinary('redis-server')('opposite answers at once over three nodes', () =>
     { devices: 2, total: Number(process.env['OPPOSITES'] ?? 10_000) },
     { devices: 5, total: Number(process.env['OPPOSITES_OF_FIVE'] ?? 2000) },
   ])(
-    'of $devices devices leave one winner, $total times; both callers, the reader and the other devices agree, and the losers are told',
+    'leave one winner of $devices devices, $total times; callers, reader and devices agree, and the losers get the decision',
     async ({ devices, total }) => {
       const wins = Array.from({ length: devices }, () => 0);
       const began = Date.now();

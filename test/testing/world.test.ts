@@ -69,7 +69,7 @@ describe('a human', () => {
     await asked;
   });
 
-  it('who ignores a prompt is asked the next one', async () => {
+  it('is asked the next prompt after ignoring one', async () => {
     const app = await world.start();
     const ann = await Human.of(app, 'ann');
     const [first, second] = [app.get(Deploys).ask({}, 'one'), app.get(Deploys).ask({}, 'two')];
@@ -80,7 +80,7 @@ describe('a human', () => {
     expect(await first).toMatchObject({ outcome: 'cancelled', proceed: false });
   });
 
-  it('who dismisses a prompt has decided nothing, and is warned before its deadline', async () => {
+  it('decides nothing by dismissing a prompt, and is warned before its deadline', async () => {
     const app = await world.start();
     const ann = await Human.of(app, 'ann');
     const asked = app.get(Deploys).ask({ timeoutMs: 3_600_000 });
@@ -95,7 +95,7 @@ describe('a human', () => {
     expect(await asked).toMatchObject({ outcome: 'answered', proceed: true });
   });
 
-  it('on two devices decides once, and the other device learns of it', async () => {
+  it('decides once on two devices, and the other device learns of it', async () => {
     const app = await world.start();
     const [phone, laptop] = [await Human.of(app, 'ann'), await Human.of(app, 'ann')];
     const asked = app.get(Deploys).ask();

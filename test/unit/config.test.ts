@@ -9,7 +9,7 @@ import { WEBHOOK_EVENTS } from '../../src/protocol/webhook-events.js';
 import { resolveOptions } from '../../src/notification/notification.options.js';
 
 describe('the settings', () => {
-  it('without any set are usable', () => {
+  it('are usable when none is set', () => {
     const config = readConfig({});
     expect(config).toMatchObject({ host: '127.0.0.1', port: 8765, logLevels: { all: 'info' }, warnings: [] });
     expect(() => resolveOptions(config.notification)).not.toThrow();

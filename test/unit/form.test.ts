@@ -119,7 +119,7 @@ describe('a form', () => {
       'properties',
     ],
     ['more than 64 KiB', { description: 'x'.repeat(65_536) }, '64'],
-  ])('with %s cannot be used, and says where', (_what, change, place) => {
+  ])('is refused with the place of its fault: %s', (_what, change, place) => {
     const fault = findFormFault({ type: 'object', properties: {}, ...change });
     expect(`${fault?.path} ${fault?.problem}`).toContain(place === '64' ? '65536 bytes' : place);
   });
@@ -175,7 +175,7 @@ describe('a form', () => {
     ['a pattern that unfolds', { type: 'string', pattern: '((a{20}){20}){20}' }, 'pattern'],
     ['a pattern that unfolds in many places', { type: 'string', pattern: '(a{30}){30}'.repeat(40) }, 'pattern'],
     ['a pattern of many large classes', { type: 'string', pattern: '\\p{L}'.repeat(102) }, 'pattern'],
-  ])('with a field with %s cannot be used, and says where', (_what, field, place) => {
+  ])('is refused with the place of a field’s fault: %s', (_what, field, place) => {
     const fault = findFormFault({ type: 'object', properties: { a: field } });
     expect(`${fault?.path} ${fault?.problem}`).toContain(`properties.a.${place}`);
   });

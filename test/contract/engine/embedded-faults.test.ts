@@ -45,7 +45,7 @@ describe('faults of the store', () => {
   it.each([
     ['once, it is repeated and nobody notices', 1],
     ['twice, the call rejects, may be repeated, and nothing is decided or lost', 2],
-  ])('at any step: when it fails %s', async (_, times) => {
+  ])('never leave a half-made step: when it fails %s', async (_, times) => {
     let hits = 0;
     let rejections = 0;
     for (let skip = 0; ; skip += times) {
@@ -121,7 +121,7 @@ describe('faults of the store', () => {
     },
   );
 
-  it('of one call do not fail the others that shared its transaction', async () => {
+  it('fail one call and not the others that shared its transaction', async () => {
     store.inject({ match: 'INSERT INTO acknowledged_message', times: 2, effect: { kind: 'error', resultCode: IOERR } });
     const opening = Array.from({ length: 10 }, () => engine.confirmations.open(question()));
     const failing = engine.broker.sendAcknowledged({
@@ -137,7 +137,7 @@ describe('faults of the store', () => {
     expect(await engine.counts()).toEqual({ pendingConfirmations: 10, unacknowledgedMessages: 0 });
   });
 
-  it('of the clock decide nothing: the deadline is applied when the store works again', async () => {
+  it('decide nothing when they meet the clock: the deadline is applied when the store works again', async () => {
     await engine.confirmations.open(question({ timeoutMs: 30, onTimeout: 'proceed', callbackId: 'c' }));
     store.inject({ match: 'UPDATE confirmation SET state', times: 4, effect: { kind: 'error', resultCode: IOERR } });
     const { confirmation } = await recorder.nth('decided');
@@ -145,7 +145,7 @@ describe('faults of the store', () => {
     expect(recorder.of('decided')).toHaveLength(1);
   });
 
-  it('for want of room refuse new things, not answers, and pass', async () => {
+  it('refuse new things and not answers while room is missing, and pass', async () => {
     const { callbackId } = (await engine.confirmations.open(question())).confirmation;
     store.inject({ match: 'COMMIT', effect: { kind: 'error', resultCode: FULL } });
     await expect(engine.confirmations.open(question())).rejects.toThrow(StoreFullError);
@@ -157,7 +157,7 @@ describe('faults of the store', () => {
     expect(folder.log.some((line) => line.includes('has room again'))).toBe(true);
   });
 
-  it('that end its thread reject what is under way; another takes over, and says that there may be a gap', async () => {
+  it('reject calls under way when they end its thread; another takes over and reports a possible gap', async () => {
     const { callbackId } = (await engine.confirmations.open(question())).confirmation;
     store.inject({ match: 'COMMIT', effect: { kind: 'exit' } });
     const inFlight = [answer(callbackId), engine.confirmations.open(question()), engine.ping()];
@@ -168,7 +168,7 @@ describe('faults of the store', () => {
     expect((await answer(callbackId)).status).toBe('accepted');
   });
 
-  it('that end its thread do not stop the clock', async () => {
+  it('do not stop the clock when they end its thread', async () => {
     await engine.confirmations.open(question({ timeoutMs: 40, onTimeout: 'proceed', onTimeoutBy: 'setting' }));
     store.inject({ match: 'BEGIN', effect: { kind: 'exit' } });
     await expect(engine.ping()).rejects.toThrow(EngineUnavailableError);
@@ -176,7 +176,7 @@ describe('faults of the store', () => {
     expect(confirmation.state).toBe('timed_out');
   });
 
-  it('that end its thread do not keep it from closing', async () => {
+  it('do not keep it from closing when they end its thread', async () => {
     store.inject({ match: 'BEGIN', effect: { kind: 'exit' } });
     await expect(engine.ping()).rejects.toThrow(EngineUnavailableError);
     await engine.close();
@@ -184,7 +184,7 @@ describe('faults of the store', () => {
     await engine.ping();
   });
 
-  it('that stall it reject new prompts and pings within 2 s; what waits goes on waiting', async () => {
+  it('reject new prompts and pings within 2 s when they stall it; waiting calls go on waiting', async () => {
     const { callbackId } = (await engine.confirmations.open(question())).confirmation;
     store.inject({ match: 'BEGIN', effect: { kind: 'stall', ms: 2400 } });
     const begun = performance.now();

@@ -113,7 +113,7 @@ describe('the data folder', () => {
     expect(await refusal()).toContain('not written by this service');
   });
 
-  it('of the first format gets what later ones added, and keeps what it has', async () => {
+  it('gets what later formats added to the first one, and keeps its rows', async () => {
     const { openSqlite } = await import('../../../src/notification/engine/embedded/sqlite.js');
     await fill();
     const database = await openSqlite(file());
@@ -127,7 +127,7 @@ describe('the data folder', () => {
     expect(await engine.events.counts()).toMatchObject({ waiting: 2 });
   });
 
-  it('of the second format keeps its decisions, of whose doors only the deadline’s is known', async () => {
+  it('keeps the decisions of the second format, of whose doors only the deadline’s is known', async () => {
     const { openSqlite } = await import('../../../src/notification/engine/embedded/sqlite.js');
     const before = await folder.start(new EngineRecorder());
     const open = async (overrides?: Partial<OpenRequest>): Promise<string> =>

@@ -1,5 +1,5 @@
 import { describeEngine } from './engine-suite.js';
-import { describeNotices } from './notice-suite.js';
+import { describeNotices } from './webhook-event-suite.js';
 import { EngineFolder } from '../../support/engine-folder.js';
 import { EngineRecorder } from '../../support/engine-recorder.js';
 

@@ -340,7 +340,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         expect((await engine.confirmations.get(callbackId))?.expiresAt).toBeNull();
       });
 
-      it('that passed while nothing ran are applied at the start and told, with proceed only where the caller itself gave it (E5)', async () => {
+      it('are applied at the start and emitted when they passed while nothing ran, with proceed only where the caller itself gave it (E5)', async () => {
         const missed = { timeoutMs: 400, onTimeout: 'proceed' } as const;
         const [ofCaller, ofSetting, { confirmation }] = await Promise.all([
           open(missed),
@@ -435,7 +435,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         expect(await engine.tasks.get('u')).toMatchObject({ userId: 'bob' });
       });
 
-      it('that are cancelled resolve their pending prompts, and later ones at once, until resumed', async () => {
+      it('cancel their pending prompts, and later ones at once, until they are resumed', async () => {
         const [first, second] = [await open(), await open({ userId: 'bob' })];
         const result = await cancel('task-1', { cancelledBy: 'ann', scope: ['ann'], reason: 'enough', allowUnknown: false });
         expect(result).toMatchObject({
@@ -470,7 +470,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         expect((await engine.confirmations.open(question({ taskId: 't' }))).confirmation.state).toBe('cancelled');
       });
 
-      it('of others and unknown ones are not found where they must not be', async () => {
+      it('are not found outside the scope, like unknown ones', async () => {
         const callbackId = await open({ userId: 'bob', taskId: 't' });
         expect(await cancel('t', { scope: ['ann'], allowUnknown: true })).toEqual({ status: 'not_found' });
         expect(await cancel('unknown', { allowUnknown: false })).toEqual({ status: 'not_found' });
@@ -478,7 +478,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         expect(recorder.of('task')).toEqual([]);
       });
 
-      it("that are nobody's yet can be cancelled where that is allowed; the event names whom the canceller named", async () => {
+      it('can be cancelled before they have a user where that is allowed; the event names the user whom the canceller named', async () => {
         expect(await cancel('t', { namedUserId: 'cat' })).toMatchObject({ status: 'cancelled', task: { userId: null } });
         expect(recorder.of('task')[0]?.task).toMatchObject({ userId: null, namedUserId: 'cat', cancelled: true });
         expect(await engine.confirmations.open(question({ taskId: 't' }))).toMatchObject({
@@ -487,7 +487,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         expect(await engine.tasks.get('t')).toMatchObject({ userId: 'ann', cancelled: true });
       });
 
-      it('that nobody cancelled are resumed without an event', async () => {
+      it('are resumed without an event when they were not cancelled', async () => {
         expect(await engine.tasks.resume('unknown')).toEqual({ status: 'not_found' });
         await engine.tasks.claim('t', 'ann');
         expect(await engine.tasks.resume('t')).toMatchObject({ status: 'not_cancelled', task: { cancelled: false } });
@@ -685,7 +685,7 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
     });
 
     describe('a handler', () => {
-      it('that calls the engine while it is being told gets its own answers, and so does everybody else', async () => {
+      it('gets its own results when it calls the engine during an event, and so does every other caller', async () => {
         await engine.close();
         const answers: Promise<unknown>[] = [];
         recorder = new EngineRecorder();

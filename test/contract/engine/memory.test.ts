@@ -4,7 +4,7 @@ import { newMemoryEngine, type MemoryEngine } from '../../../src/testing/memory-
 import { MemoryDatabase } from '../../../src/testing/same-thread-store.js';
 import { SETTINGS } from '../../support/engine-folder.js';
 import { describeEngine, type EngineFixture } from './engine-suite.js';
-import { describeNotices } from './notice-suite.js';
+import { describeNotices } from './webhook-event-suite.js';
 
 async function createFixture(): Promise<EngineFixture> {
   const database = new MemoryDatabase();

@@ -4,7 +4,7 @@ import { RedisNodes } from '../../support/redis-nodes.js';
 import { RedisCluster } from '../../support/redis.js';
 import { requireBinary } from '../../support/system.js';
 import { describeEngine, question, type EngineFixture } from './engine-suite.js';
-import { describeNotices } from './notice-suite.js';
+import { describeNotices } from './webhook-event-suite.js';
 
 requireBinary('redis-server')('on a Redis Cluster', () => {
   let cluster: RedisCluster;

@@ -398,7 +398,7 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
       for (const { engine } of all) expect((await engine.events.counts()).waiting).toBe(60);
     });
 
-    it('of a node that was killed come to another when their lease ends', async () => {
+    it('come to another node when the lease of a killed one ends', async () => {
       const dying = await nodes.start(wanted, { proxied: true });
       await answer(dying, await ask(dying));
       const held = await claim(dying, 300);

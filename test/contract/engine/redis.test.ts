@@ -2,7 +2,7 @@ import { RedisNodes } from '../../support/redis-nodes.js';
 import { RedisServer } from '../../support/redis.js';
 import { requireBinary } from '../../support/system.js';
 import { describeEngine, type EngineFixture } from './engine-suite.js';
-import { describeNotices } from './notice-suite.js';
+import { describeNotices } from './webhook-event-suite.js';
 
 requireBinary('redis-server')('on one Redis', () => {
   let server: RedisServer;

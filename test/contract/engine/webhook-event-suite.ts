@@ -10,7 +10,7 @@ const LONG_MS = 60_000;
 const OFTEN: Partial<EngineSettings> = { webhookEvents: AFTER_DECISIONS, historyTtlMs: 100 };
 
 export function describeNotices(name: string, createFixture: () => Promise<EngineFixture>): void {
-  describe(`notices of the ${name} engine (E7)`, () => {
+  describe(`webhook events of the ${name} engine (E7)`, () => {
     let fixture: EngineFixture;
     let engine: Engine;
     let recorder: EngineRecorder;
@@ -117,7 +117,7 @@ export function describeNotices(name: string, createFixture: () => Promise<Engin
       expect(of('confirmation.expiring')?.at).toBeGreaterThanOrEqual((asked?.createdAt ?? 0) + 1200);
     });
 
-    it('of an opening are announced at once, and survive a crash with the prompt', async () => {
+    it('are announced at once for an opening, and survive a crash with the prompt', async () => {
       await crash({ ...OFTEN, webhookEvents: ['confirmation.opened'] });
       const callbackId = await open();
       await recorder.nth('webhook events');
