@@ -144,7 +144,13 @@ module.exports = {
       { path: '^src/', pathNot: '^src/notification/gateway/notification-ws\\.adapter\\.ts$' },
       { path: '(^|node_modules/)@nestjs/platform-ws(/|$)' },
     ),
-    forbid('what is imported exists', 'a typo, or a file that is gone', {}, { couldNotResolve: true }),
+    forbid(
+      'setting up needs nothing installed',
+      'setup.mjs runs in a fresh clone, and installs; what an installed package is needed for is loaded later, by import()',
+      { path: '^scripts/(setup|build|system|test|tools)\\.mjs$' },
+      { dependencyTypesNot: ['core', 'dynamic-import'], pathNot: '^scripts/(setup|build|system|test|tools)\\.mjs$' },
+    ),
+    forbid('what is imported exists', 'a typo, or a file that is gone', {}, { couldNotResolve: true, pathNot: '/dist/' }),
     forbid(
       'what runs is a dependency',
       'a development dependency, or one that somebody else happens to bring, is not there in production',

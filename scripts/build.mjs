@@ -11,7 +11,6 @@
  */
 import { copyFileSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
-import { BUNDLES, bundlePage } from './bundle-page.mjs';
 import { main, ROOT, run, say, SetupError } from './tools.mjs';
 
 const PROJECTS = {
@@ -25,8 +24,9 @@ const CONFIGURATION = [
   'scripts/bundle-page.mjs',
   'node_modules/.package-lock.json',
 ];
-/** Its files are no modules of the server: they are bundled. */
+/** Its files are no modules of the server: they are bundled, one bundle for each of `BUNDLES`. */
 const PAGE = 'src/page';
+const BUNDLES = ['element.ts', 'page.ts'];
 const EMITTED = /(\.d)?\.ts$|\.js(\.map)?$|\.lua$/;
 
 export const projectOf = (args) => (args.includes('--tests') ? 'tests' : 'service');
@@ -52,7 +52,9 @@ export async function build(name, { verbose }) {
     mkdirSync(dirname(copy), { recursive: true });
     copyFileSync(file, copy);
   }
-  await bundlePage(join(ROOT, project.out, relative(project.base, PAGE)));
+  // Loaded here and not above: it needs esbuild, and setup.mjs runs before anything is installed.
+  const { bundlePage } = await import('./bundle-page.mjs');
+  await bundlePage(BUNDLES, join(ROOT, project.out, relative(project.base, PAGE)));
   const stamp = stampOf(project);
   writeFileSync(stamp, '');
   utimesSync(stamp, started, started);

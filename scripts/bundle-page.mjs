@@ -9,8 +9,6 @@ import ts from 'typescript';
 import { ROOT } from './tools.mjs';
 
 const SOURCE = join(ROOT, 'src/page');
-/** The files that browsers load. */
-export const BUNDLES = ['element.ts', 'page.ts'];
 /** The files that other packages' types come from. */
 const TYPED = ['element.ts', 'words.ts'];
 
@@ -49,9 +47,12 @@ export async function bundle(entry) {
   return outputFiles[0].text.replaceAll(/\n\s+/g, ' ');
 }
 
-/** @param folder where `page/` is written, which exists */
-export async function bundlePage(folder) {
-  for (const entry of BUNDLES) writeFileSync(join(folder, entry.replace(/\.ts$/, '.js')), await bundle(entry));
+/**
+ * @param entries the sources that browsers load
+ * @param folder where the bundles are written, which exists
+ */
+export async function bundlePage(entries, folder) {
+  for (const entry of entries) writeFileSync(join(folder, entry.replace(/\.ts$/, '.js')), await bundle(entry));
   for (const name of TYPED) {
     const { outputText } = ts.transpileDeclaration(readFileSync(join(SOURCE, name), 'utf8'), {
       fileName: name,
