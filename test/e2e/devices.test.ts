@@ -31,7 +31,7 @@ describeEngines('the devices of a user', (engine) => {
     await engine.stop();
   });
 
-  it('are shown to services and to the user, with start, node, address and round-trip time', async () => {
+  it('are shown to services and to the user, with start, node, address, round-trip time and queue', async () => {
     const before = Date.now() / 1000;
     const connect = async (at: TestService, address: string): Promise<{ close(): Promise<void> }> =>
       at.connect({ headers: { authorization: `Bearer ${await tokenOf('ann')}`, 'x-forwarded-for': address } });
@@ -45,11 +45,12 @@ describeEngines('the devices of a user', (engine) => {
       presence = await read({ 'x-api-key': KEY });
     expect(presence).toMatchObject({ user_id: 'ann', online: true, connections: 2 });
     expect(devices().map(({ address }) => address)).toEqual(['192.0.2.1', '2001:db8::1']);
-    for (const { since, node, round_trip_time } of devices()) {
+    for (const { since, node, round_trip_time, queue_bytes } of devices()) {
       expect(since).toBeGreaterThan(before - 1);
       expect(since).toBeLessThan(Date.now() / 1000 + 1);
       expect(round_trip_time).toBeGreaterThan(0);
       expect(typeof node).toBe('string');
+      expect(queue_bytes).toBeGreaterThanOrEqual(0);
     }
     expect(new Set(devices().map(({ node }) => node)).size).toBe(other === service ? 1 : 2);
     expect(await read({ authorization: `Bearer ${await tokenOf('ann')}` })).toMatchObject({ devices: [{}, {}] });

@@ -1,4 +1,5 @@
 import { Liveness } from '../../src/notification/connection/liveness.js';
+import { RoundTrips } from '../../src/notification/connection/round-trips.js';
 import { TimerWheel } from '../../src/notification/pacing/timer-wheel.js';
 import { fakeConnection } from '../support/fake-connection.js';
 import { TestClock } from '../../src/testing/test-clock.js';
@@ -20,16 +21,25 @@ describe('liveness', () => {
 
   it('pings every interval as long as the peer answers, and measures the round trip', () => {
     const { liveness, calls, dead, connection } = watch();
-    expect(connection.roundTripMs).toBeUndefined();
+    expect(connection.roundTrips.lastMs).toBeUndefined();
     for (let count = 1; count <= 3; count += 1) {
       clock.advanceBy(1100);
       expect(calls).toHaveLength(count);
       clock.advanceBy(30);
       liveness.pong();
-      expect(connection.roundTripMs).toBeGreaterThanOrEqual(30);
-      expect(connection.roundTripMs).toBeLessThanOrEqual(130);
+      expect(connection.roundTrips.lastMs).toBeGreaterThanOrEqual(30);
+      expect(connection.roundTrips.lastMs).toBeLessThanOrEqual(130);
     }
     expect(dead).toEqual([]);
+  });
+
+  it('measures how much the round trips vary, from the second one on', () => {
+    const trips = new RoundTrips();
+    const spreads = [30, 30, 230].map((roundTripMs) => {
+      trips.record(roundTripMs);
+      return trips.spreadMs;
+    });
+    expect(spreads).toEqual([undefined, 0, 50]);
   });
 
   it('finds a peer that does not answer within interval and time-out', () => {
@@ -43,7 +53,7 @@ describe('liveness', () => {
   it('is not misled by a pong that nobody asked for', () => {
     const { liveness, dead, calls, connection } = watch();
     liveness.pong();
-    expect(connection.roundTripMs).toBeUndefined();
+    expect(connection.roundTrips.lastMs).toBeUndefined();
     clock.advanceBy(1600);
     expect([calls, dead.length]).toEqual([['ping'], 1]);
   });

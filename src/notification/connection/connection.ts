@@ -17,6 +17,7 @@ import { Deciding, type Subject } from './deciding.js';
 import { OutboundFrame } from './frame.js';
 import type { ConnectionEvents, ConnectionLimits, ConnectionSocket, Identity, Peer } from './peer.js';
 import { ReceiveQueue } from './receive-queue.js';
+import { RoundTrips } from './round-trips.js';
 import { SendQueue } from './send-queue.js';
 import type { FrameSource } from './frame-source.js';
 import { clearTimeout, Date, setTimeout } from '../pacing/time-source.js';
@@ -39,8 +40,7 @@ export class Connection {
   readonly changes = new ChangesWhileReading();
   /** When the current frame reached the socket. */
   arrival: Arrival | undefined;
-  /** Of the last protocol-level ping, in milliseconds; `undefined` before the first pong. */
-  roundTripMs: number | undefined;
+  readonly roundTrips = new RoundTrips();
   private currentIdentity: Identity;
   private readonly deciding = new Deciding();
   private strikes = 0;

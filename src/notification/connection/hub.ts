@@ -2,6 +2,7 @@
  * This node's connections, by identity: of each user, anonymous, and all of them.
  */
 import type { Connection, Identity } from './connection.js';
+import { factsOf, type ConnectionFacts } from './connection-facts.js';
 
 export class Hub {
   private readonly all = new Map<string, Connection>();
@@ -15,6 +16,11 @@ export class Hub {
   /** All of them, unauthenticated ones included. */
   get connections(): IterableIterator<Connection> {
     return this.all.values();
+  }
+
+  /** What is measured of each connection, in the order in which they opened. */
+  *facts(): Generator<ConnectionFacts> {
+    for (const connection of this.all.values()) yield factsOf(connection);
   }
 
   byId(connectionId: string): Connection | undefined {

@@ -26,7 +26,7 @@ export class Liveness {
   /** The peer sent a pong. @returns whether it answers a ping */
   pong(): boolean {
     if (this.pingedAt === undefined) return false;
-    this.connection.roundTripMs = this.wheel.now() - this.pingedAt;
+    this.connection.roundTrips.record(this.wheel.now() - this.pingedAt);
     this.pingedAt = undefined;
     this.timer.cancel();
     this.timer = this.wheel.schedule(this.settings.pingIntervalMs, () => this.ping());

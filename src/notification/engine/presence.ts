@@ -10,6 +10,10 @@ export interface Device {
   address: string;
   /** Of the last described ping, in milliseconds. */
   roundTripMs?: number;
+  /** How much the round-trip times vary, in milliseconds. */
+  roundTripSpreadMs?: number;
+  /** Bytes that waited to be sent when it was described. */
+  queueBytes?: number;
 }
 
 /** A user's connections, counted over all nodes. */

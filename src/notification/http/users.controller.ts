@@ -121,7 +121,13 @@ export class UsersController {
   }
 }
 
-function deviceView({ node, connectedAt, address, roundTripMs }: Device): DeviceResponse {
-  const round_trip_time = roundTripMs === undefined ? undefined : toSeconds(roundTripMs);
-  return { node, since: toSeconds(connectedAt), address, round_trip_time };
+function deviceView({ node, connectedAt, address, roundTripMs, roundTripSpreadMs, queueBytes }: Device): DeviceResponse {
+  return {
+    node,
+    since: toSeconds(connectedAt),
+    address,
+    round_trip_time: roundTripMs === undefined ? undefined : toSeconds(roundTripMs),
+    round_trip_spread: roundTripSpreadMs === undefined ? undefined : toSeconds(roundTripSpreadMs),
+    queue_bytes: queueBytes,
+  };
 }

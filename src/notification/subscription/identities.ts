@@ -9,6 +9,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { userChannel } from '../../protocol/channels.js';
 import type { Connection, Identity } from '../connection/connection.js';
+import { factsOf } from '../connection/connection-facts.js';
 import { endingWith } from '../connection/frame-source.js';
 import { Hub } from '../connection/hub.js';
 import { Engine, EVERYTHING } from '../engine/engine.js';
@@ -76,14 +77,14 @@ export class Identities {
   /** Describes the connection to every node: when it becomes a user's, after its first pong, and once a minute after that. */
   describe(connection: Connection): void {
     const registration = this.registrations.get(connection);
-    const { connectedAt, address, roundTripMs, isOpen } = connection;
-    if (registration?.userId === undefined || !isOpen) return;
+    if (registration?.userId === undefined || !connection.isOpen) return;
+    const { openedAt: connectedAt, address, roundTripMs, roundTripSpreadMs, queueBytes } = factsOf(connection);
     const { userId, described } = registration;
     const isNews = !described || (described.roundTripMs === undefined && roundTripMs !== undefined);
     if (!isNews && performance.now() < described.at + DESCRIBE_EVERY_MS) return;
     registration.described = { roundTripMs, at: performance.now() };
     this.engine.presence
-      .describe(connection.id, userId, { connectedAt, address, roundTripMs })
+      .describe(connection.id, userId, { connectedAt, address, roundTripMs, roundTripSpreadMs, queueBytes })
       .catch((error: unknown) => this.logger.debug(`a connection could not be described: ${String(error)}`));
   }
 

@@ -14,6 +14,12 @@ export class DeviceResponse {
 
   @ApiPropertyOptional({ type: Number, description: 'Seconds between a ping and its pong; absent before the first.' })
   round_trip_time?: number;
+
+  @ApiPropertyOptional({ type: Number, description: 'How much that time varies, in seconds; absent before the second pong.' })
+  round_trip_spread?: number;
+
+  @ApiPropertyOptional({ type: 'integer', description: 'Bytes that waited to be sent, at most a minute ago.' })
+  queue_bytes?: number;
 }
 
 export class PresenceResponse {
