@@ -26,7 +26,7 @@ const CONFIGURATION = [
 ];
 /** Its files are no modules of the server: they are bundled, one bundle for each of `BUNDLES`. */
 const PAGE = 'src/page';
-const BUNDLES = ['element.ts', 'page.ts'];
+const BUNDLES = ['element.ts', 'page.ts', 'operations.ts'];
 const EMITTED = /(\.d)?\.ts$|\.js(\.map)?$|\.lua$/;
 
 export const projectOf = (args) => (args.includes('--tests') ? 'tests' : 'service');

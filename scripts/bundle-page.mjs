@@ -9,6 +9,8 @@ import ts from 'typescript';
 import { ROOT } from './tools.mjs';
 
 const SOURCE = join(ROOT, 'src/page');
+/** Bundles that others load when they are first needed, with `import()`. */
+const ON_DEMAND = ['operations'];
 /** The files that other packages' types come from. */
 const TYPED = ['element.ts', 'words.ts'];
 
@@ -36,6 +38,7 @@ export async function bundle(entry) {
     tsconfig: join(ROOT, 'tsconfig.page.json'),
     plugins: [minifyStyles, withoutSharing],
     bundle: true,
+    external: ON_DEMAND.map((name) => `./${name}.js`),
     minify: true,
     format: 'esm',
     target: 'es2022',

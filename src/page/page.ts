@@ -1,8 +1,9 @@
-/** The page of the stand-alone service: who the reader is, the element, and a task to try it with. */
+/** The page of the stand-alone service: its views, who the reader is, the element, and a task to try it with. */
 import { connect, type NotificationClient } from '../client/index.js';
 import './element.js';
 import { runDemo, type DemoEvent } from './demo.js';
 import { plain } from './text.js';
+import { Views } from './views.js';
 
 const NAME_KEY = 'websocket-manager.user';
 /** The name that the examples of the documents ask. */
@@ -15,6 +16,11 @@ const inbox = document.querySelector('notification-inbox');
 const who = find('who') as HTMLInputElement;
 const tryIt = find('try-it') as HTMLButtonElement;
 const log = find('log');
+const storedName = isSecure ? null : localStorage.getItem(NAME_KEY);
+const views = new Views(
+  isSecure ? ['inbox', 'operations'] : ['inbox', 'try', 'operations'],
+  isSecure || storedName !== null ? 'inbox' : 'try',
+);
 let client: NotificationClient | undefined;
 
 /** Connects as another user. A token stays in this tab's memory. */
@@ -22,7 +28,8 @@ function become(name: string): void {
   client?.close();
   client = name === '' ? undefined : connect(url, { shareTabs: false, ...(isSecure ? { token: () => name } : { userId: name }) });
   if (inbox) inbox.client = client;
-  if (!isSecure) localStorage.setItem(NAME_KEY, name);
+  if (isSecure) views.identify(name === '' ? undefined : name);
+  else localStorage.setItem(NAME_KEY, name);
 }
 
 find('identity').addEventListener('submit', (event) => {
@@ -62,5 +69,4 @@ document.addEventListener('keydown', ({ key, target }) => {
   if (target === document.body && (key === 'j' || key === 'k')) inbox?.move(key === 'j' ? 1 : -1);
 });
 
-if (isSecure) find('try').hidden = true;
-else become((who.value = localStorage.getItem(NAME_KEY) ?? FIRST_NAME));
+if (!isSecure) become((who.value = storedName ?? FIRST_NAME));
