@@ -29,7 +29,8 @@ const POLICY = [
   "form-action 'none'",
   "frame-ancestors 'none'",
   "require-trusted-types-for 'script'",
-  'trusted-types lit-html',
+  // The view of operations has a copy of lit-html of its own.
+  "trusted-types lit-html 'allow-duplicates'",
 ].join('; ');
 const HEADERS = {
   'Content-Security-Policy': POLICY,

@@ -15,7 +15,12 @@ export function showOperations(root: HTMLElement, { token }: OperationsContext):
   let isStopped = false;
   const update = async (): Promise<void> => {
     const status = await read('ws/status', headers);
-    if (!isStopped) render(html`<h2>Operations</h2>${tree(status)}`, root);
+    if (!isStopped)
+      render(
+        html`<h2>Operations</h2>
+          ${tree(status)}`,
+        root,
+      );
   };
   void update();
   const timer = setInterval(() => void update(), EVERY_MS);

@@ -80,6 +80,21 @@ requireBinary('chromium')('the page', () => {
     expect(errors).toEqual([]);
   }, 40_000);
 
+  it('shows the view that the address names, and loads what operators see when it is first shown', async () => {
+    const page = await open();
+    const loaded: string[] = [];
+    page.on('request', (request) => loaded.push(new URL(request.url()).pathname));
+    await page.getByRole('link', { name: 'Operations' }).click();
+    await page.getByRole('region', { name: 'Operations' }).getByText('active_connections').first().waitFor();
+    expect(loaded).toContain('/page/operations.js');
+    expect(await page.getByRole('button', { name: 'Try it' }).count()).toBe(0);
+    expect(await faults(page)).toEqual([]);
+    await page.goBack();
+    await page.getByRole('button', { name: 'Try it' }).waitFor();
+    await page.reload();
+    expect(await page.locator('nav [aria-current]').textContent()).toBe('Inbox');
+  }, 40_000);
+
   it('takes a newcomer to the result by keyboard alone', async () => {
     const page = await open();
     await page.keyboard.press('Tab');
