@@ -1,6 +1,6 @@
 /**
- * Compiles with `tsc`, bundles the web page with esbuild, and copies what is no TypeScript (scripts for Redis, test data)
- * beside the result.
+ * Compiles with `tsc`, bundles the web page with esbuild, copies what is no TypeScript (scripts for Redis, test data) beside
+ * the result, and makes the API's documents from it.
  *
  *   node scripts/build.mjs           src -> dist
  *   node scripts/build.mjs --tests   src, test, examples -> .build
@@ -22,6 +22,9 @@ const CONFIGURATION = [
   'tsconfig.build.json',
   'tsconfig.page.json',
   'scripts/bundle-page.mjs',
+  'scripts/api-documents.mjs',
+  'scripts/openapi.mjs',
+  'scripts/docs-page.mjs',
   'node_modules/.package-lock.json',
 ];
 /** Its files are no modules of the server: they are bundled, one bundle for each of `BUNDLES`. */
@@ -54,10 +57,18 @@ export async function build(name, { verbose }) {
   }
   // Loaded here and not above: it needs esbuild, and setup.mjs runs before anything is installed.
   const { bundlePage } = await import('./bundle-page.mjs');
-  await bundlePage(BUNDLES, join(ROOT, project.out, relative(project.base, PAGE)));
+  await bundlePage(BUNDLES, join(ROOT, serviceIn(project), 'page'));
+  await makeApiDocuments(project);
   const stamp = stampOf(project);
   writeFileSync(stamp, '');
   utimesSync(stamp, started, started);
+}
+
+/** In a process of its own: it loads the service. */
+async function makeApiDocuments(project) {
+  const folder = serviceIn(project);
+  const { code, output } = await run(process.execPath, ['scripts/api-documents.mjs', folder], { quiet: true });
+  if (code !== 0) throw new SetupError(`the API documents cannot be made: ${output}`);
 }
 
 export async function buildIfNeeded(name) {
@@ -65,12 +76,16 @@ export async function buildIfNeeded(name) {
   const sources = sourcesOf(project);
   const built = modified(stampOf(project));
   const inputs = [...sources.map(({ file }) => file), ...CONFIGURATION.map((path) => join(ROOT, path))];
-  const fresh = inputs.every((file) => modified(file) <= built) && sources.every(({ output }) => modified(output));
+  const outputs = [...sources.map(({ output }) => output), apiDocumentsOf(project)];
+  const fresh = inputs.every((file) => modified(file) <= built) && outputs.every(modified);
   if (fresh) return removeOrphans(project, sources);
   say('compiling');
   await build(name, { verbose: name === 'tests' });
 }
 
+/** Where the service is in what was built. */
+const serviceIn = ({ out, base }) => join(out, relative(base, 'src'));
+const apiDocumentsOf = (project) => join(ROOT, serviceIn(project), 'docs/index.html');
 const stampOf = ({ out }) => join(ROOT, out, '.built');
 const modified = (file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 

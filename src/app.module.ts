@@ -15,7 +15,7 @@ export class AppModule {
     const workerGroup = link && new WorkerPlaces(link);
     return {
       module: AppModule,
-      imports: [NotificationModule.forRoot({ audit: logs.audit, workerGroup, ...config.notification })],
+      imports: [NotificationModule.forRoot({ audit: logs.audit, workerGroup, docs: config.docs, ...config.notification })],
       controllers: [NodeHealthController, NodeMetricsController],
       providers: [{ provide: Logs, useValue: logs }, { provide: PrimaryLink, useValue: link }, NodeMetrics],
     };

@@ -10,7 +10,6 @@ import { EndingGently, lastErrorHandler } from './graceful-express.adapter.js';
 import { AppModule } from '../app.module.js';
 import { ConfigurationError } from '../notification/index.js';
 import { Entrance, ProtocolErrorFilter, isLoopback } from '../notification/service-door.js';
-import { serveDocs } from './docs.js';
 import { Logs } from './logs.js';
 import { servePage } from './page.js';
 import { PrimaryLink } from './primary-link.js';
@@ -41,7 +40,6 @@ export async function startApp(config: Readonly<AppConfig>): Promise<INestApplic
   app.disable('x-powered-by');
   app.use(app.get(Entrance).admitAll);
   app.useGlobalFilters(app.get(ProtocolErrorFilter));
-  if (config.docs) await serveDocs(app);
   if (config.page) servePage(app, config.notification.authenticator !== undefined);
   const server = app.getHttpServer();
   server.headersTimeout = HEADERS_TIMEOUT_MS;

@@ -4,6 +4,7 @@ import { RouterModule } from '@nestjs/core';
 import { BroadcastController } from './http/broadcast.controller.js';
 import { ConfirmationsController } from './http/confirmations.controller.js';
 import { REST_GUARDS, type RestGuards } from './http/guards/api.guard.js';
+import { DocsController } from './http/docs.controller.js';
 import { HealthController } from './http/health.controller.js';
 import { MetricsController } from './http/metrics.controller.js';
 import { StatusController } from './http/status.controller.js';
@@ -21,6 +22,8 @@ export interface NotificationModuleExtras {
   health?: boolean;
   /** `GET /metrics` in Prometheus' text format, for services. @default false */
   metrics?: boolean;
+  /** `GET /docs`: a page about every route and message, and its OpenAPI and AsyncAPI documents, open to everybody. @default false */
+  docs?: boolean;
   /**
    * Whether the application's global guards and interceptors work on the actions, and its interceptors on the routes: for
    * those that are written for it. @default false
@@ -43,8 +46,8 @@ const REST_CONTROLLERS = [StatusController, BroadcastController, UsersController
 export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<NotificationOptions>()
   .setClassMethodName('forRoot')
   .setExtras<Required<NotificationModuleExtras>>(
-    { isGlobal: false, rest: true, health: false, metrics: false, obeyGlobals: false },
-    (definition, { isGlobal, rest, health, metrics, obeyGlobals }) => {
+    { isGlobal: false, rest: true, health: false, metrics: false, docs: false, obeyGlobals: false },
+    (definition, { isGlobal, rest, health, metrics, docs, obeyGlobals }) => {
       const { prefix, guards = [] } = typeof rest === 'object' ? rest : {};
       const routes = prefix === undefined ? [] : [RouterModule.register([{ path: prefix, module: definition.module }])];
       return {
@@ -55,6 +58,7 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new Configurabl
           ...(rest === false ? [] : REST_CONTROLLERS),
           ...(health ? [HealthController] : []),
           ...(metrics ? [MetricsController] : []),
+          ...(docs ? [DocsController] : []),
         ],
         providers: [
           ...(definition.providers ?? []),

@@ -33,6 +33,7 @@ import { Callers } from './http/callers.js';
 import { Entrance } from './http/entrance.js';
 import { ProtocolErrorFilter } from './http/filters/protocol-error.filter.js';
 import { ApiGuard, REST_GUARDS } from './http/guards/api.guard.js';
+import { DocsController } from './http/docs.controller.js';
 import { HealthController } from './http/health.controller.js';
 import { isRestController } from './http/routes.js';
 import { NotificationHealthIndicator } from './http/notification.health.js';
@@ -150,7 +151,7 @@ export class NotificationModule extends ConfigurableModuleClass implements OnApp
       exemptFromGlobals(
         config,
         (one) => one === NotificationGateway,
-        (one) => isRestController(one) || one === HealthController,
+        (one) => isRestController(one) || one === HealthController || one === DocsController,
       );
   }
 

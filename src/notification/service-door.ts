@@ -3,7 +3,7 @@
  * workers. Applications do not need them, and they may change in any version.
  */
 export { CountedPlace, PlaceCounter } from './gateway/places.js';
-export { applyApiDocs } from './http/api-docs.js';
+export { applyApiDocs } from './http/apply-api-docs.js';
 export { RequirePermission } from './http/decorators/require-permission.decorator.js';
 export { RestController } from './http/decorators/rest-controller.decorator.js';
 export { HealthController } from './http/health.controller.js';

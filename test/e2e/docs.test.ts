@@ -1,4 +1,5 @@
-/** `/docs-json`: every route, field, header and error is described, and what is described is what happens. */
+/** `/docs/openapi.json`: every route, field, header and error is described, and what is described is what happens. */
+import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv, type ValidateFunction } from 'ajv';
 import formats from 'ajv-formats';
 import { getMetadataStorage } from 'class-validator';
@@ -29,12 +30,16 @@ interface Document {
   components: { schemas: Record<string, Schema>; securitySchemes: Record<string, object> };
 }
 
+interface Layer {
+  route?: { path: string; methods: Record<string, boolean> };
+}
+
 let service: TestService;
 let document: Document;
 let ajv: Ajv;
 beforeAll(async () => {
   service = await startService();
-  document = (await service.rest('GET', '/docs-json')).body as unknown as Document;
+  document = (await service.rest('GET', '/docs/openapi.json')).body as unknown as Document;
   ajv = formats.default(new Ajv({ strict: false, allErrors: true }));
   ajv.addSchema({ $id: 'docs', components: asJsonSchema(document.components) });
 });
@@ -71,7 +76,50 @@ function checkedFields(type: new () => object): string[] {
   return [...new Set(checks.map(({ propertyName }) => propertyName))].sort();
 }
 
+/** The routes that Express really has. */
+function servedRoutes(): string[] {
+  const { router } = service.app.getHttpAdapter().getInstance() as { router: { stack: Layer[] } };
+  return router.stack.flatMap(({ route }) =>
+    route
+      ? Object.keys(route.methods).map((method) => `${method.toUpperCase()} ${route.path.replaceAll(/:(\w+)/g, '{$1}')}`)
+      : [],
+  );
+}
+
 describe('the OpenAPI document', () => {
+  it('is valid by the schema of OpenAPI', async () => {
+    const copy = { ...structuredClone(document) };
+    expect(await new Validator().validate(copy)).toEqual({ valid: true });
+  });
+
+  it('describes each route that the service has, and no other', () => {
+    const served = servedRoutes().filter((route) => !route.startsWith('GET /docs'));
+    expect(served.length).toBeGreaterThan(20);
+    expect(served.sort()).toEqual(
+      operations()
+        .map(([name]) => name)
+        .sort(),
+    );
+  });
+
+  it('is served at the addresses that @nestjs/swagger gave it', async () => {
+    for (const path of ['/docs-json', '/docs-yaml']) expect((await service.rest('GET', path)).body).toEqual(document);
+  });
+
+  it('stands on a page that loads nothing and has no script', async () => {
+    const { body, headers } = await service.rest('GET', '/docs');
+    const page = String(body['text']);
+    for (const [name] of operations()) {
+      const [method = '', path = ''] = name.split(' ');
+      expect(page).toContain(`<code>${method} ${path}</code>`);
+    }
+    expect(page).not.toMatch(/<script|<link|<img|\son\w+=|javascript:/i);
+    expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
+    expect(headers.get('content-security-policy')).toMatch(/^default-src 'none'; style-src 'sha256-[^']{44}';/);
+    const anchors = [...page.matchAll(/href="#([^"]*)"/g)].map(([, id]) => id);
+    for (const id of anchors) expect(page).toContain(` id="${id}"`);
+  });
+
   it('describes every route in words, with what it answers', () => {
     for (const [name, { summary, responses }] of operations()) {
       expect([name, summary]).toEqual([name, expect.stringMatching(/^[A-Z]/)]);
@@ -124,7 +172,10 @@ describe('the OpenAPI document', () => {
   ] as const)('describes every field of %s', (_name, type, method, path) => {
     const queries = (operationOf(method, path).parameters ?? []).filter((parameter) => parameter.in === 'query');
     expect(queries.map(({ name }) => name).sort()).toEqual(checkedFields(type));
-    for (const { description, required } of queries) expect([description, required]).toEqual([expect.any(String), false]);
+    for (const { description, required, schema } of queries) {
+      expect([description, required]).toEqual([expect.any(String), false]);
+      expect(schema).toMatchObject({ type: expect.stringMatching(/^(string|number|integer|boolean)$/) });
+    }
   });
 
   it('names the header that makes a repetition safe, and every path parameter', () => {
@@ -155,6 +206,8 @@ describe('what is described is what happens:', () => {
     user_id: 'ann',
     task_id: 'task',
     step: 1,
+    proposal: ['rm', '-r', 'build'],
+    editable: true,
     step_result: {
       step: 'load',
       message: 'Again?',

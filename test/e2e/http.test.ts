@@ -137,7 +137,8 @@ describe('the API’s description', () => {
     ['secure mode that switches it on', { ...SECURE, WEBSOCKET_DOCS: 'on' }, 200],
   ])('has the expected status in %s', async (_mode, environment, status) => {
     const started = await startService({ environment });
-    for (const path of ['/docs', '/docs-json']) expect((await bareRequest({ port: started.port, path })).status).toBe(status);
+    for (const path of ['/docs', '/docs/openapi.json', '/docs-json'])
+      expect((await bareRequest({ port: started.port, path })).status).toBe(status);
     await started.stop();
   });
 });

@@ -113,9 +113,19 @@ it('health and metrics are mounted if they are asked for', async () => {
   expect(await statusOf('/health/ready')).toBe(503);
 });
 
-it('health and metrics are not mounted without being asked for', async () => {
+it('the API’s description is mounted if it is asked for, at its prefix', async () => {
+  await start(NotificationModule.forRoot({ ...OPTIONS, docs: true, rest: { prefix: 'internal' } }));
+  const page = await fetch(`${url}/internal/docs`);
+  expect(await page.text()).toContain('<code>GET /ws/status</code>');
+  expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
+  expect(await (await fetch(`${url}/internal/docs/openapi.json`)).json()).toMatchObject({ openapi: '3.0.0' });
+  expect(await statusOf('/docs')).toBe(404);
+});
+
+it('health, metrics and the API’s description are not mounted without being asked for', async () => {
   await start(NotificationModule.forRoot(OPTIONS));
-  expect(await Promise.all(['/health/live', '/metrics', '/ws/health'].map((path) => statusOf(path)))).toEqual([404, 404, 404]);
+  const paths = ['/health/live', '/metrics', '/ws/health', '/docs', '/docs/openapi.json'];
+  expect(await Promise.all(paths.map((path) => statusOf(path)))).toEqual(paths.map(() => 404));
 });
 
 it('forRootAsync takes the same choices, and several feature modules inject a global module’s service', async () => {

@@ -1,5 +1,5 @@
 /**
- * The decorators of `@nestjs/swagger`, deferred: an application that serves no documents needs no Swagger.
+ * The decorators of `@nestjs/swagger`, deferred: Swagger is needed where a document is made, at build time, and nowhere else.
  *
  * Each decorator here has the name and the parameters of Swagger's own and only records its call. `applyApiDocs` makes the
  * recorded calls, in their order, before the first document is created. Like the metadata of any decorator, what is
@@ -17,6 +17,9 @@ export function documentLater(step: (swagger: typeof Swagger) => void): void {
   recorded.push(step);
 }
 
+/** The steps recorded so far, once. */
+export const takeRecorded = (): typeof recorded => recorded.splice(0);
+
 function deferred<Name extends DecoratorName>(name: Name): (typeof Swagger)[Name] {
   const record =
     (...args: unknown[]): Decorator =>
@@ -28,6 +31,7 @@ function deferred<Name extends DecoratorName>(name: Name): (typeof Swagger)[Name
 
 export const ApiBearerAuth = deferred('ApiBearerAuth');
 export const ApiBody = deferred('ApiBody');
+export const ApiExcludeController = deferred('ApiExcludeController');
 export const ApiExtraModels = deferred('ApiExtraModels');
 export const ApiHeader = deferred('ApiHeader');
 export const ApiOperation = deferred('ApiOperation');
@@ -38,14 +42,3 @@ export const ApiPropertyOptional = deferred('ApiPropertyOptional');
 export const ApiResponse = deferred('ApiResponse');
 export const ApiSecurity = deferred('ApiSecurity');
 export const ApiTags = deferred('ApiTags');
-
-/**
- * Gives Swagger what the module's routes and bodies say of themselves. Call it before `SwaggerModule.createDocument`.
- *
- * @param swagger the application's own `@nestjs/swagger`
- * @example
- * applyApiDocs(await import('@nestjs/swagger'));
- */
-export function applyApiDocs(swagger: typeof Swagger): void {
-  for (const apply of recorded.splice(0)) apply(swagger);
-}

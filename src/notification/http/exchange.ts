@@ -12,6 +12,11 @@ export interface Reply {
   status(code: number): unknown;
 }
 
+/** A response whose headers a route sets. */
+export interface HeaderReply {
+  header(name: string, value: string): unknown;
+}
+
 interface Wrapped<T> {
   raw?: T;
 }

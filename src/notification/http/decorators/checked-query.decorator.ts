@@ -40,12 +40,17 @@ function describe(prototype: object, { ApiQuery }: typeof Swagger): MethodDecora
   const names = (Reflect.getMetadata('swagger/apiModelPropertiesArray', prototype) ?? []) as string[];
   return names.map((marked) => {
     const name = marked.replace(/^:/, '');
-    const { type, description, required, ...rest } = Reflect.getMetadata(
-      'swagger/apiModelProperties',
-      prototype,
-      name,
-    ) as Swagger.ApiPropertyOptions & { type: unknown; required: boolean };
-    const schema = { ...rest, type: type === String ? 'string' : type } as object;
+    const {
+      type,
+      description,
+      required,
+      isArray: _,
+      ...rest
+    } = Reflect.getMetadata('swagger/apiModelProperties', prototype, name) as Swagger.ApiPropertyOptions & {
+      type: unknown;
+      required: boolean;
+    };
+    const schema = { ...rest, type: typeof type === 'function' ? type.name.toLowerCase() : type } as object;
     return ApiQuery({ name, required, description, schema });
   });
 }

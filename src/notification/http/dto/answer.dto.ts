@@ -4,7 +4,7 @@ import { Allow, IsBoolean, IsObject, IsOptional, IsString, Matches } from 'class
 import type { Json, JsonObject } from '../../../protocol/confirmation.js';
 import { MAX_IDENTIFIER_LENGTH, VIA_TEXT } from '../../../protocol/identifier.js';
 import { HasNoNul, IsIdentifier } from '../../validation.js';
-import { FREE_OBJECT } from './schemas.js';
+import { ANY_JSON, FREE_OBJECT } from './schemas.js';
 
 export class AnswerDto {
   @ApiPropertyOptional({
@@ -37,6 +37,7 @@ export class AnswerDto {
   values?: JsonObject | null;
 
   @ApiPropertyOptional({
+    ...ANY_JSON,
     description: 'A full replacement of the prompt’s `proposal`, where that is `editable` and the answer proceeds: any JSON.',
     nullable: true,
   })

@@ -23,7 +23,7 @@ import { MAX_IDENTIFIER_LENGTH } from '../../../protocol/identifier.js';
 import { of } from '../../rules.js';
 import { IsIdentifier } from '../../validation.js';
 import { ChoiceDto } from './choice.dto.js';
-import { FREE_OBJECT, INPUT_SCHEMA, SECONDS } from './schemas.js';
+import { ANY_JSON, FREE_OBJECT, INPUT_SCHEMA, SECONDS } from './schemas.js';
 import { StepResultDto } from './step-result.dto.js';
 
 const ON_TIMEOUT = ['proceed', 'abort', 'error'];
@@ -120,6 +120,7 @@ export class OpenConfirmationDto {
   metadata?: JsonObject;
 
   @ApiPropertyOptional({
+    ...ANY_JSON,
     description: 'What the user is to approve, a command or a mail: any JSON but `null`, at most 65536 bytes.',
   })
   @Allow()
