@@ -74,6 +74,7 @@ export class Dispatcher implements EngineHandler {
   }
 
   onOpened(confirmation: Confirmation): void {
+    this.pending.onOpened(confirmation);
     const frame = new OutboundFrame(promptMessage(confirmation, false));
     let reached = 0;
     for (const connection of this.hub.watching(confirmation.userId)) {

@@ -2,7 +2,14 @@
 import type { Access } from '../../src/notification/access/access.js';
 import { Hub } from '../../src/notification/connection/hub.js';
 import type { Identity } from '../../src/notification/connection/connection.js';
-import type { Broker, ConfirmationStore, Engine, Presence, TaskStore } from '../../src/notification/engine/engine.js';
+import type {
+  Broker,
+  Confirmation,
+  ConfirmationStore,
+  Engine,
+  Presence,
+  TaskStore,
+} from '../../src/notification/engine/engine.js';
 import { EngineUnavailableError } from '../../src/notification/notification.errors.js';
 import type { AccessReview } from '../../src/notification/subscription/access-review.js';
 import { Identities } from '../../src/notification/subscription/identities.js';
@@ -17,6 +24,7 @@ interface Site extends FakeConnection {
   subscriptions: Subscriptions;
   identities: Identities;
   index: SubscriptionIndex;
+  pending: PendingPrompts;
   hub: Hub;
   /** How often the engine watches each channel, and for whom it counts the connection. */
   watched: Map<string, number>;
@@ -65,7 +73,7 @@ function makeSite(identity?: Identity, maxSubscriptions = 10): Site {
     },
     waiting: async () => {
       reach('waiting');
-      return { position: { epoch: 'e', offset: 0 }, pendingIds: [], hasMessages: false };
+      return { position: { epoch: 'e', offset: 0 }, pendingIds: ['old', 'older'], hasMessages: false };
     },
   };
   const broker = parts as unknown as Broker;
@@ -75,12 +83,12 @@ function makeSite(identity?: Identity, maxSubscriptions = 10): Site {
   const fake = fakeConnection(identity);
   hub.add(fake.connection);
   const pending = new PendingPrompts({} as ConfirmationStore);
-  const identities = new Identities(engine, hub, index, pending);
+  const identities = new Identities(engine, hub, index);
   const review = { assertMaySubscribe: async () => undefined } as unknown as AccessReview;
   const access = {} as Access;
   const recoveries = new Recoveries(broker, {} as TaskStore, index);
   const subscriptions = new Subscriptions(broker, { maxSubscriptions }, access, review, identities, index, pending, recoveries);
-  return { ...fake, subscriptions, identities, index, hub, watched, users, failing, hold };
+  return { ...fake, subscriptions, identities, index, pending, hub, watched, users, failing, hold };
 }
 
 const targets = (...channels: string[]): Target[] => channels.map((channel) => ({ channel: parseChannel(channel) }));
@@ -139,6 +147,27 @@ describe('a join', () => {
     go();
     await joining;
     expect(remains(site)).toEqual(nothing);
+  });
+});
+
+describe('the reply to a subscribe', () => {
+  it('lists a prompt that is opened before the reply, and not one that is decided before it', async () => {
+    const site = makeSite();
+    let go!: () => void;
+    site.hold.until = new Promise<void>((resolve) => (go = resolve));
+    const joining = site.subscriptions.subscribe(site.connection, targets('user:ann', 'news'));
+    const open = (callbackId: string, userId: string): void =>
+      site.pending.onOpened({ callbackId, userId, taskId: 'task-1' } as Confirmation);
+    open('new', 'ann');
+    open('decided', 'ann');
+    open('foreign', 'bob');
+    site.pending.onDecided('decided');
+    site.pending.onDecided('old');
+    go();
+    expect(await joining).toMatchObject([
+      { channel: 'user:ann', pending: ['older', 'new'] },
+      { channel: 'news', pending: [] },
+    ]);
   });
 });
 

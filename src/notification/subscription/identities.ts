@@ -13,7 +13,6 @@ import { factsOf } from '../connection/connection-facts.js';
 import { endingWith } from '../connection/frame-source.js';
 import { Hub } from '../connection/hub.js';
 import { Engine, EVERYTHING } from '../engine/engine.js';
-import { PendingPrompts } from './pending-prompts.js';
 import { REDELIVERY, redeliver } from './redelivery.js';
 import { SubscriptionIndex } from './subscription-index.js';
 import type { ChannelState } from './subscription.js';
@@ -41,7 +40,6 @@ export class Identities {
     @Inject(Engine) private readonly engine: Engine,
     private readonly hub: Hub,
     private readonly index: SubscriptionIndex,
-    private readonly pending: PendingPrompts,
   ) {}
 
   /** Makes the connection a user's. After the next reply it is shown what waits for that user. @throws EngineUnavailableError */
@@ -52,15 +50,13 @@ export class Identities {
     // Begun once the connection gets the user's events: from here on every decision is noted.
     const changes = connection.changes.begin();
     try {
-      return await this.pending.whileNoting(async (decided) => {
-        const waiting = await this.engine.waiting(userId);
-        const source = redeliver(this.engine, connection, userId, waiting, changes);
-        connection.followReplyWith(
-          REDELIVERY,
-          endingWith(source, () => changes.end()),
-        );
-        return { position: waiting.position, pending: waiting.pendingIds.filter((id) => !decided.has(id)) };
-      });
+      const waiting = await this.engine.waiting(userId);
+      const source = redeliver(this.engine, connection, userId, waiting, changes);
+      connection.followReplyWith(
+        REDELIVERY,
+        endingWith(source, () => changes.end()),
+      );
+      return { position: waiting.position, pending: waiting.pendingIds };
     } catch (error) {
       changes.end();
       throw error;

@@ -49,7 +49,14 @@ export class Subscriptions {
    * @returns for each channel, the position up to which the connection has everything or will be given it after the reply
    * @throws NotificationError after every join has ended
    */
-  async subscribe(connection: Connection, targets: readonly Target[]): Promise<Subscribed[]> {
+  subscribe(connection: Connection, targets: readonly Target[]): Promise<Subscribed[]> {
+    return this.pending.whileNoting(async (changes) => {
+      const subscribed = await this.joinAll(connection, targets);
+      return subscribed.map((one) => ({ ...one, pending: changes.apply(one.channel, connection.userId, one.pending) }));
+    });
+  }
+
+  private async joinAll(connection: Connection, targets: readonly Target[]): Promise<Subscribed[]> {
     const isNew = ({ channel }: Target): boolean => !this.index.get(connection, channelOf(channel));
     const begun = targets.filter(isNew);
     const user = targets.find(({ channel }) => channel.kind === 'user');
