@@ -1,5 +1,5 @@
 /**
- * Contract §4.1 to §4.6 under everything at once: `test/support/workload*.ts` do it, `test/support/checker.ts` judges.
+ * One decision for each confirmation, whatever races and fails: `test/history` has the workloads and the checker.
  * The long runs are in `test/soak` and `test/fault`. `SEED=…` repeats a run's random choices.
  */
 import { check } from '../history/checker.js';

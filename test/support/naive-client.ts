@@ -7,12 +7,14 @@ import { WebSocket, type ClientOptions } from 'ws';
 import type { Frame } from './client.js';
 
 export interface NaiveOptions {
-  url: () => string;
+  url: () => string | Promise<string>;
   channels: readonly string[];
   handshake?: ClientOptions;
   random: () => number;
   /** A connection breaks after between these times, in milliseconds. */
   cutAfterMs: readonly [number, number];
+  /** Called for each frame of a channel, before it is counted. */
+  onFrame?: (frame: Frame, channel: string) => void;
 }
 
 interface Position {
@@ -102,7 +104,9 @@ export class NaiveClient {
 
   private async connect(): Promise<void> {
     const { url, handshake = {}, random, cutAfterMs } = this.options;
-    const socket = new WebSocket(url(), { perMessageDeflate: false, ...handshake });
+    const target = await url();
+    if (this.stopped) return;
+    const socket = new WebSocket(target, { perMessageDeflate: false, ...handshake });
     this.socket = socket;
     this.live = new Map();
     socket.on('error', () => undefined); // followed by 'close'
@@ -164,6 +168,7 @@ export class NaiveClient {
     const name = (frame['channel'] ?? frame['on']) as string | undefined;
     const account = name === undefined ? undefined : this.accounts.get(name);
     if (!account || name === undefined) return;
+    this.options.onFrame?.(frame, name);
     const live = this.live.get(name);
     if (frame.type === 'note') this.takeMessage(frame, account, live);
     else if (frame.type === 'subscription_confirmed') {
