@@ -96,20 +96,21 @@ function sourcesOf({ out, base, sources }) {
     .map((file) => {
       const isCode = file.endsWith('.ts');
       const output = join(ROOT, out, relative(join(ROOT, base), file));
-      return { file, isCode, output: isCode ? emittedOf(file, output) : output };
+      return {
+        file,
+        isCode,
+        output: isCode && isBundled(file) ? join(dirname(output), 'page.js') : output.replace(/\.ts$/, '.js'),
+      };
     });
 }
 
-/** Each source of the page is part of a bundle; `page.js` has them all. */
-function emittedOf(file, output) {
-  const name = basename(file);
-  const isPart = dirname(file) === join(ROOT, PAGE) && !BUNDLES.includes(name);
-  return isPart ? join(dirname(output), 'page.js') : output.replace(/\.ts$/, '.js');
-}
+/** Whether a source is part of a bundle. `page.js` stands for all of them; only some have declarations of their own. */
+const isBundled = (file) => dirname(file) === join(ROOT, PAGE) && !BUNDLES.includes(basename(file));
 
 /** What was emitted for a source that is gone would still be run, a deleted test for example. */
 function removeOrphans({ out }, sources) {
-  const wanted = new Set(sources.map(({ output }) => output));
+  const declarations = sources.map(({ file, output }) => join(dirname(output), basename(file).replace(/\.ts$/, '.js')));
+  const wanted = new Set([...sources.map(({ output }) => output), ...declarations]);
   for (const file of filesIn(join(ROOT, out))) {
     if (EMITTED.test(file) && !wanted.has(file.replace(EMITTED, '.js')) && !wanted.has(file)) rmSync(file);
   }

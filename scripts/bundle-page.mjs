@@ -1,6 +1,6 @@
 /**
  * Bundles the page and the element: `src/page/element.ts` and `page.ts` become one file each, with everything that they
- * import. Browsers load them as they are. The element's types are those of `element.ts` and `words.ts`.
+ * import. Browsers load them as they are. The element's types are those of `element.ts`.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,8 +11,10 @@ import { ROOT } from './tools.mjs';
 const SOURCE = join(ROOT, 'src/page');
 /** Bundles that others load when they are first needed, with `import()`. */
 const ON_DEMAND = ['operations'];
-/** The files that other packages' types come from. */
-const TYPED = ['element.ts', 'words.ts'];
+/** The file that other packages' types come from, with what its declarations import. */
+const TYPED = 'element.ts';
+/** `./words.js`, as a declaration imports it. */
+const SIBLING = /from '\.\/([\w-]+)\.js'/g;
 
 /** Minifies what stands between the backticks. */
 const minifyStyles = {
@@ -56,11 +58,14 @@ export async function bundle(entry) {
  */
 export async function bundlePage(entries, folder) {
   for (const entry of entries) writeFileSync(join(folder, entry.replace(/\.ts$/, '.js')), await bundle(entry));
-  for (const name of TYPED) {
+  const typed = new Set([TYPED]);
+  // What is added meanwhile is visited too.
+  for (const name of typed) {
     const { outputText } = ts.transpileDeclaration(readFileSync(join(SOURCE, name), 'utf8'), {
       fileName: name,
       compilerOptions: { declaration: true, target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.NodeNext },
     });
+    for (const [, sibling] of outputText.matchAll(SIBLING)) typed.add(`${sibling}.ts`);
     writeFileSync(join(folder, name.replace(/\.ts$/, '.d.ts')), outputText);
   }
 }

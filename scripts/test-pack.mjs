@@ -285,10 +285,11 @@ await main(import.meta.url, async (args) => {
     const nodes = new Map([[own, dirname(process.execPath)], ...others.map((major) => [major, installed.get(major)])]);
     const cliNode = installed.get(CLI_NODE);
     await report.check('publint finds nothing', () => quietly(sh(`npx publint run ${tarball} --strict`)));
-    // `service` is what the stand-alone service starts with, which is an ES module.
-    await report.check('the types are right for every kind of consumer', () =>
-      quietly(sh(`npx attw ${tarball} --no-emoji --exclude-entrypoints service`)),
-    );
+    // `service` is what the stand-alone service starts with, and `element` is for browsers: both are ES modules alone.
+    await report.check('the types are right for every kind of consumer', async () => {
+      await quietly(sh(`npx attw ${tarball} --no-emoji --exclude-entrypoints service element`));
+      await quietly(sh(`npx attw ${tarball} --no-emoji --profile esm-only --entrypoints service element`));
+    });
     await report.check('the installed size is bounded', () => measure(folder, tarball));
     for (const major of majors) await tryApp({ major, folder, tarball, cliNode, nodes, report });
     return report.finish();
