@@ -59,7 +59,7 @@ describe('a recorded run with restarts and an older copy of the data', () => {
     [
       'acknowledged is acknowledged',
       'an acknowledgement that nobody gave',
-      (entry) => (entry.kind === 'sent' && entry.acknowledged === false ? [{ ...entry, acknowledged: true }] : undefined),
+      (entry) => (entry.kind === 'sent' && !entry.acknowledged ? [{ ...entry, acknowledged: true }] : undefined),
     ],
     [
       'shown until acknowledged',

@@ -128,13 +128,16 @@ export interface ReaderOptions {
   name: string;
   channels: readonly string[];
   random: () => number;
-  /** It stays connected until the service closes it, so that its subscriptions stand. Otherwise its connections break. */
-  stands: boolean;
+  /**
+   * `stands`: it stays connected until the service closes it. `breaks`: its connections break, and it comes back at once.
+   * `rests`: it comes back late, when a lot was published meanwhile.
+   */
+  kind: 'stands' | 'breaks' | 'rests';
 }
 
 /** A client that reads channels, and goes on from connection to connection with the position that it stored last. */
 export function startReader(recorder: DeliveryRecorder, site: Site, options: ReaderOptions): NaiveClient {
-  const { name, channels, random, stands } = options;
+  const { name, channels, random, kind } = options;
   const reading = new Set<string>();
   const epochs = new Map<string, string>();
   const client = new NaiveClient({
@@ -142,6 +145,7 @@ export function startReader(recorder: DeliveryRecorder, site: Site, options: Rea
     channels,
     random,
     cutAfterMs: [50, 400],
+    ...(kind === 'rests' && { restMs: [200, 1500] }),
     onFrame: (frame, channel) => {
       const reader = `${name} of ${channel}`;
       if (frame.type === 'subscription_confirmed') {
@@ -158,6 +162,6 @@ export function startReader(recorder: DeliveryRecorder, site: Site, options: Rea
       }
     },
   });
-  if (stands) client.settle();
+  if (kind === 'stands') client.settle();
   return client;
 }

@@ -13,6 +13,8 @@ export interface NaiveOptions {
   random: () => number;
   /** A connection breaks after between these times, in milliseconds. */
   cutAfterMs: readonly [number, number];
+  /** How long it stays away between two connections, in milliseconds. @default [0, 20] */
+  restMs?: readonly [number, number];
   /** Called for each frame of a channel, before it is counted. */
   onFrame?: (frame: Frame, channel: string) => void;
 }
@@ -98,7 +100,8 @@ export class NaiveClient {
   private async run(): Promise<void> {
     while (!this.stopped) {
       await this.connect();
-      await delay(this.options.random() * 20);
+      const { restMs: [shortest, longest] = [0, 20], random } = this.options;
+      await delay(this.breaking ? shortest + random() * (longest - shortest) : 0);
     }
   }
 

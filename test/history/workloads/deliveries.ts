@@ -1,6 +1,6 @@
 /**
- * What happens around the confirmations while nodes and stores fail, from a seed: plain publications to readers whose
- * connections break and to readers whose subscriptions stand; messages that some phone acknowledges, or none; people with
+ * What happens around the confirmations while nodes and stores fail, from a seed: plain publications to readers who
+ * stay connected, whose connections break, and who come back late; messages that some phone acknowledges, or none; people with
  * more phones than the limit; tasks that are cancelled and resumed again and again.
  *
  * Every lane repeats its steps until the last fault is over. Then each task is resumed once more, each prompt is read, and
@@ -17,7 +17,9 @@ import type { Site } from '../sites/single-node.js';
 export const PHONES_PER_USER = 2;
 
 const PEOPLE = 4;
-const READERS = 4;
+const READERS = ['stands', 'breaks', 'stands', 'rests'] as const;
+/** Channels that carry little: what is lost there shows by itself, and not by the next message. */
+const QUIET_CHANNELS = 20;
 const TASKS = 4;
 const PROMPTS_PER_TASK = 3;
 /** A fault that is repaired is noticed and made good within this time, also on a slow machine. */
@@ -38,6 +40,7 @@ export class Deliveries {
   /** Grows when an older copy of the data is put back: tasks have new names from then on. */
   private generation = 0;
   private ending = false;
+  private quiet = 0;
 
   constructor(
     private readonly site: Site,
@@ -51,7 +54,7 @@ export class Deliveries {
     try {
       this.startReaders();
       const lanes = [
-        ...range(2).map((lane) => this.repeat(Random.of(seed, 1, lane), (random) => this.publish(random))),
+        ...range(4).map((lane) => this.repeat(Random.of(seed, 1, lane), (random) => this.publish(random))),
         ...range(PEOPLE).map((index) =>
           this.repeat(Random.of(seed, 2, index), (random) => this.usePhones(`person-${index}`, random)),
         ),
@@ -64,7 +67,7 @@ export class Deliveries {
         await Promise.race([all, pause(random.between(200, 500))]);
         await fault();
       }
-      await Promise.race([all, pause(200)]);
+      // Nothing is published after the last fault: what was lost in it has no successor that would show the gap.
       this.ending = true;
       await all;
       return await this.settle();
@@ -90,18 +93,26 @@ export class Deliveries {
   /* ---- plain messages ---- */
 
   private startReaders(): void {
-    for (const index of range(READERS)) {
+    for (const [index, kind] of READERS.entries()) {
       const random = Random.of(this.options.seed, 6, index);
-      const channels = ['broadcast', `user:reader-${index}`];
-      const reader = { name: `reader ${index}`, channels, random: () => random.next(), stands: index % 2 === 0 };
+      const channels = ['broadcast', `user:reader-${index}`, ...range(QUIET_CHANNELS).map((number) => `task:quiet-${number}`)];
+      const reader = { name: `reader ${index}`, channels, random: () => random.next(), kind };
       this.readers.push(startReader(this.recorder, this.site, reader));
     }
   }
 
   private async publish(random: Random): Promise<void> {
-    const user = random.chance(0.6) ? `reader-${random.between(0, READERS - 1)}` : undefined;
-    const channel = user === undefined ? 'broadcast' : `user:${user}`;
-    const path = user === undefined ? '/ws/broadcast' : `/ws/users/${user}/messages`;
+    const [channel, path] = random.pick([
+      () => ['broadcast', '/ws/broadcast'] as const,
+      () => {
+        const user = `reader-${random.between(0, READERS.length - 1)}`;
+        return [`user:${user}`, `/ws/users/${user}/messages`] as const;
+      },
+      () => {
+        const task = `quiet-${(this.quiet += 1) % QUIET_CHANNELS}`;
+        return [`task:${task}`, `/ws/tasks/${task}/messages`] as const;
+      },
+    ])();
     const [call, message] = [this.recorder.next(), this.recorder.next()];
     const node = await this.site.node();
     this.recorder.record({ kind: 'publish', call, channel, message });
