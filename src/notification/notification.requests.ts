@@ -31,6 +31,10 @@ export interface ListConfirmationsOptions {
   taskId?: string;
   /** @default every state */
   state?: ConfirmationState;
+  /** Only those that were opened before this moment, in Unix milliseconds. */
+  openedBefore?: number;
+  /** @default false: oldest first */
+  newestFirst?: boolean;
   /** @default 100 */
   limit?: number;
   /** The `cursor` of an earlier page. */

@@ -106,7 +106,7 @@ export class NotificationService {
   }
 
   /**
-   * Lists confirmations, oldest first.
+   * Lists confirmations.
    * @returns at most `limit` of them, and fewer once they have about 256 KiB; `cursor` is there while there are more
    * @throws InvalidMessageError for a cursor of no page
    * @example

@@ -180,4 +180,29 @@ describe('the list of all users', () => {
     expect((await list('user_id=list-b&state=answered')).ids).toEqual([opened[1]]);
     expect((await service.rest('GET', '/ws/confirmations?limit=0')).status).toBe(400);
   });
+
+  it('begins with the newest when `order` or `before` says so, for one user as for all', async () => {
+    const opened = await Promise.all([1, 2, 3].map((step) => open({ user_id: 'list-c', task_id: 'list-c', step })));
+    const list = async (query: string): Promise<string[]> => {
+      const { status, body } = await service.rest('GET', query);
+      expect(status).toBe(200);
+      return (body as unknown as { confirmations: { callback_id: string }[] }).confirmations.map(
+        ({ callback_id }) => callback_id,
+      );
+    };
+    const oldest = await list('/ws/confirmations?user_id=list-c');
+    expect(new Set(oldest)).toEqual(new Set(opened));
+    const newest = [...oldest].reverse();
+    const later = Date.now() / 1000 + 60;
+    expect(await list('/ws/confirmations?order=newest&limit=3')).toEqual(newest);
+    expect(await list(`/ws/confirmations?before=${later}&limit=3`)).toEqual(newest);
+    expect(await list(`/ws/users/list-c/confirmations?before=${later}`)).toEqual(newest);
+    expect(await list(`/ws/users/list-c/confirmations?before=${later}&order=oldest`)).toEqual(oldest);
+    expect(await list(`/ws/users/list-c/confirmations?before=${later - 3600}`)).toEqual([]);
+  });
+
+  it.each(['before=soon', 'before=-1', 'before=1800000000000', 'order=up', 'order='])('refuses %s by name', async (query) => {
+    const { status, body } = await service.rest('GET', `/ws/confirmations?${query}`);
+    expect([status, Object.keys((body as unknown as { fields: object }).fields)]).toEqual([400, [query.split('=')[0]]]);
+  });
 });

@@ -144,7 +144,11 @@ export interface ConfirmationQuery {
   scope: Scope;
   taskId?: string;
   state?: ConfirmationState;
-  /** At most this many, oldest first; fewer once the page has about `PAGE_BYTES`. */
+  /** Only those that were opened before this moment, in Unix milliseconds by the store's clock. */
+  openedBefore?: number;
+  /** @default oldest first */
+  newestFirst?: boolean;
+  /** At most this many; fewer once the page has about `PAGE_BYTES`. */
   limit: number;
   /** From an earlier page; opaque. */
   cursor?: string;

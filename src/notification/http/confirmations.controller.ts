@@ -22,14 +22,13 @@ import { RequirePermission } from './decorators/require-permission.decorator.js'
 import { RestController } from './decorators/rest-controller.decorator.js';
 import { AnswerDto } from './dto/answer.dto.js';
 import { DismissBodyDto } from './dto/dismiss.dto.js';
+import { listQuery } from './dto/inbox-query.dto.js';
 import { ListQueryDto } from './dto/list-query.dto.js';
 import { OpenConfirmationDto } from './dto/open-confirmation.dto.js';
 import { ConfirmationResponse, InboxResponse } from './dto/responses/confirmation.dto.js';
 import { WaitQueryDto } from './dto/wait-query.dto.js';
 import type { Reply } from './exchange.js';
 import { LongPolls } from './long-polls.js';
-
-const DEFAULT_PAGE = 100;
 
 @ApiTags('confirmations')
 @RestController('ws/confirmations')
@@ -85,17 +84,16 @@ export class ConfirmationsController {
   }
 
   @ApiDocs({
-    summary: 'Confirmations of all users, oldest first',
+    summary: 'Confirmations of all users',
     description: 'For services. Pages are bounded in count and in bytes.',
     answers: { 200: { type: InboxResponse, description: 'A page.' } },
   })
   @Get()
   @RequirePermission('confirmation.list')
   async list(@CheckedQuery(ListQueryDto) query: Readonly<ListQueryDto>): Promise<object> {
-    const { user_id: userId, task_id: taskId, state, limit = DEFAULT_PAGE, cursor } = query;
-    const scope = userId === undefined ? 'all' : [userId];
-    const { items, cursor: next } = await this.actions.list({ scope, taskId, state, limit, cursor });
-    return { confirmations: items.map(inboxEntry), cursor: next };
+    const scope = query.user_id === undefined ? 'all' : [query.user_id];
+    const { items, cursor } = await this.actions.list({ scope, ...listQuery(query) });
+    return { confirmations: items.map(inboxEntry), cursor };
   }
 
   @ApiDocs({

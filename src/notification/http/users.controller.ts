@@ -18,14 +18,12 @@ import { UserIdParam } from './decorators/id-param.decorator.js';
 import { JsonBody } from './decorators/json-body.decorator.js';
 import { RequirePermission } from './decorators/require-permission.decorator.js';
 import { RestController } from './decorators/rest-controller.decorator.js';
-import { InboxQueryDto } from './dto/inbox-query.dto.js';
+import { InboxQueryDto, listQuery } from './dto/inbox-query.dto.js';
 import { InboxResponse } from './dto/responses/confirmation.dto.js';
 import { MessageResponse } from './dto/responses/delivery.dto.js';
 import { DeviceResponse, PresenceResponse, ReviewResponse, RevocationResponse } from './dto/responses/user.dto.js';
 import { SendQueryDto } from './dto/wait-query.dto.js';
 import { LongPolls } from './long-polls.js';
-
-const DEFAULT_PAGE = 100;
 
 @ApiTags('messages')
 @RestController('ws/users')
@@ -110,13 +108,7 @@ export class UsersController {
     @CheckedQuery(InboxQueryDto) query: Readonly<InboxQueryDto>,
   ): Promise<object> {
     await this.access.assertCanReach(caller.subject, userId, 'user');
-    const { items, cursor } = await this.actions.list({
-      scope: [userId],
-      state: query.state,
-      taskId: query.task_id,
-      limit: query.limit ?? DEFAULT_PAGE,
-      cursor: query.cursor,
-    });
+    const { items, cursor } = await this.actions.list({ scope: [userId], ...listQuery(query) });
     return { confirmations: items.map(inboxEntry), cursor };
   }
 }

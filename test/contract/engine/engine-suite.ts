@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Json, JsonObject } from '../../../src/protocol/confirmation.js';
+import type { ConfirmationQuery } from '../../../src/notification/engine/confirmation-store.js';
 import type { Engine, EngineHandler, EngineSettings, OpenRequest } from '../../../src/notification/engine/engine.js';
 import { ConfirmationConflictError, EngineUnavailableError } from '../../../src/notification/notification.errors.js';
 import { EngineRecorder } from '../../support/engine-recorder.js';
@@ -362,21 +363,44 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
     });
 
     describe('listing', () => {
+      /** The ids of all pages. */
+      async function idsOf(query: ConfirmationQuery): Promise<string[]> {
+        const ids: string[] = [];
+        let cursor: string | undefined;
+        do {
+          const page = await engine.confirmations.list({ ...query, cursor });
+          expect(page.items.length).toBeLessThanOrEqual(query.limit);
+          ids.push(...page.items.map(({ callbackId }) => callbackId));
+          cursor = page.cursor;
+        } while (cursor !== undefined);
+        return ids;
+      }
+
       it('pages through what the scope covers, oldest first', async () => {
         const ids: string[] = [];
         for (let index = 0; index < 7; index += 1) ids.push(await open({ step: index }));
         await open({ userId: 'bob' });
-        const seen: string[] = [];
-        let cursor: string | undefined;
-        do {
-          const page = await engine.confirmations.list({ scope: ['ann'], limit: 3, cursor });
-          seen.push(...page.items.map(({ callbackId }) => callbackId));
-          cursor = page.cursor;
-        } while (cursor !== undefined);
-        expect(seen).toEqual(ids);
+        expect(await idsOf({ scope: ['ann'], limit: 3 })).toEqual(ids);
         expect((await engine.confirmations.list({ scope: 'all', limit: 100 })).items).toHaveLength(8);
         expect((await engine.confirmations.list({ scope: ['ann', 'bob'], state: 'pending', limit: 100 })).items).toHaveLength(8);
         expect((await engine.confirmations.list({ scope: [], limit: 100 })).items).toEqual([]);
+      });
+
+      it('pages through a list newest first, and from a moment on, in both directions', async () => {
+        const ids: string[] = [];
+        const users = ['ann', 'bob', 'cid', 'dan', 'eve', 'fay', 'gus'];
+        for (const userId of users) ids.push(await open({ userId, taskId: `task-of-${userId}` }));
+        const { items } = await engine.confirmations.list({ scope: 'all', limit: 100 });
+        const openedBefore = items[4]?.createdAt;
+        const older = items.filter(({ createdAt }) => createdAt < Number(openedBefore)).map(({ callbackId }) => callbackId);
+        for (const scope of ['all', users] as const)
+          for (const state of [undefined, 'pending'] as const) {
+            const query = { scope, state, limit: 2 };
+            expect(await idsOf(query)).toEqual(ids);
+            expect(await idsOf({ ...query, newestFirst: true })).toEqual([...ids].reverse());
+            expect(await idsOf({ ...query, openedBefore })).toEqual(older);
+            expect(await idsOf({ ...query, openedBefore, newestFirst: true })).toEqual([...older].reverse());
+          }
       });
 
       it('ends a page of confirmations or messages when it has its bytes, whatever the limit, and loses none', async () => {

@@ -80,11 +80,11 @@ export class ConfirmationTable {
 
   /** @param readUntil a pending row whose deadline is not later is not listed any more */
   page(
-    { scope, taskId, state, limit, cursor }: ConfirmationQuery,
+    { scope, taskId, state, openedBefore, newestFirst = false, limit, cursor }: ConfirmationQuery,
     readUntil: number,
   ): { rows: ConfirmationRow[]; cursor?: string } {
     if (scope !== 'all' && scope.length === 0) return { rows: [] };
-    const where = ['seq > ?'];
+    const where = [newestFirst ? 'seq < ?' : 'seq > ?'];
     const params: SqlValue[] = [];
     const and = (condition: string, ...values: SqlValue[]): void => {
       where.push(condition);
@@ -92,6 +92,7 @@ export class ConfirmationTable {
     };
     if (scope !== 'all') and(`user_id IN (${scope.map(() => '?').join()})`, ...scope);
     if (taskId !== undefined) and('task_id = ?', taskId);
+    if (openedBefore !== undefined) and('created_at < ?', openedBefore);
     if (state === 'pending') and(`state = 'pending' AND (expires_at IS NULL OR expires_at > ?)`, readUntil);
     else if (state !== undefined) and('state = ?', state);
     const subject = taskId !== undefined ? '_task' : scope !== 'all' ? '_user' : '';
@@ -101,18 +102,18 @@ export class ConfirmationTable {
         : subject
           ? `INDEXED BY confirmation${subject}`
           : 'NOT INDEXED';
-    const statement = this.list(index, where);
+    const statement = this.list(index, where, newestFirst);
     return readPage(
       limit,
-      cursor,
+      Number(cursor ?? (newestFirst ? Number.MAX_SAFE_INTEGER : 0)),
       (after, rows) => statement.all(after, ...params, rows),
       ({ prompt }) => prompt.length,
     );
   }
 
-  /** Rows in order, with a `seq` above the first parameter, as many as the last one. */
-  private list(index: string, where: readonly string[]): Statement<ConfirmationRow> {
-    const sql = `${select(index)} WHERE ${where.join(' AND ')} ORDER BY seq LIMIT ?`;
+  /** Rows in order, behind the `seq` of the first parameter, as many as the last one. */
+  private list(index: string, where: readonly string[], newestFirst: boolean): Statement<ConfirmationRow> {
+    const sql = `${select(index)} WHERE ${where.join(' AND ')} ORDER BY seq ${newestFirst ? 'DESC' : 'ASC'} LIMIT ?`;
     const statement = this.lists.get(sql) ?? this.database.prepare<ConfirmationRow>(sql);
     if (this.lists.size < MAX_LISTS) this.lists.set(sql, statement);
     return statement;

@@ -160,7 +160,7 @@ export class MessageStore {
     if (this.unit.counters.unacknowledged === 0) return { items: [] };
     const page = readPage(
       limit,
-      cursor,
+      Number(cursor ?? 0),
       (after, rows) => this.waiting.all(userId, after, this.unit.now(), rows),
       ({ message }) => message.length,
     );

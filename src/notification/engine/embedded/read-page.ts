@@ -5,18 +5,18 @@ const STEP_ROWS = 8;
 
 /**
  * @param limit rows at most
- * @param cursor the cursor of the page before
- * @param read rows with a `seq` above the given one, in order, at most the given number of them
+ * @param start the `seq` to begin behind: the cursor of the page before
+ * @param read rows behind the given `seq`, in order, at most the given number of them
  */
 export function readPage<Row extends { seq: number }>(
   limit: number,
-  cursor: string | undefined,
+  start: number,
   read: (after: number, rows: number) => Row[],
   bytesOf: (row: Row) => number,
 ): { rows: Row[]; cursor?: string } {
   const rows: Row[] = [];
   let bytes = 0;
-  let after = Number(cursor ?? 0);
+  let after = start;
   for (;;) {
     const step = Math.min(limit - rows.length, STEP_ROWS);
     // One row more shows whether anything follows.

@@ -20,7 +20,13 @@ interface Source {
   subject: string;
 }
 
-type Filter = Pick<ConfirmationQuery, 'scope' | 'taskId' | 'state'>;
+type Filter = Pick<ConfirmationQuery, 'scope' | 'taskId' | 'state' | 'newestFirst'>;
+
+/** Of orders, as Redis writes it: `(` before a limit excludes it. */
+interface Interval {
+  from: string;
+  to: string;
+}
 
 interface Place {
   order: number;
@@ -36,20 +42,19 @@ export class ConfirmationLists {
   ) {}
 
   /** A page of all sources together. They share `PAGE_BYTES`; each of them contributes one confirmation at least. */
-  async page({ scope, taskId, state, limit, cursor }: ConfirmationQuery): Promise<Page<Confirmation>> {
+  async page({ limit, cursor, openedBefore, ...filter }: ConfirmationQuery): Promise<Page<Confirmation>> {
     checkCursor(cursor, CURSOR);
-    const [order = '0', last = '-1'] = cursor?.split('.') ?? [];
+    const { scope, taskId, newestFirst = false } = filter;
+    const inOrder = newestFirst ? (a: Place, b: Place): number => byOrder(b, a) : byOrder;
+    const intervalOf = intervals(cursor, openedBefore, newestFirst);
     const sources = this.sourcesOf(scope, taskId);
     const bounds = { limit: Math.min(limit + 1, STEP_ROWS), pageBytes: Math.ceil(PAGE_BYTES / sources.length) };
-    const filter = { scope, taskId, state };
-    const pages = await Promise.all(
-      sources.map((source) => this.readSome(source, source.partition > Number(last) ? order : `(${order}`, bounds, filter)),
-    );
+    const pages = await Promise.all(sources.map((source) => this.readSome(source, intervalOf(source), bounds, filter)));
     const ends = pages.filter(({ nextFrom }) => nextFrom !== undefined).map(({ places }) => places.at(-1));
-    const end = ends.filter((place) => place !== undefined).sort(byOrder)[0];
+    const end = ends.filter((place) => place !== undefined).sort(inOrder)[0];
     // Behind the first of these ends something may be missing.
-    const found = pages.flatMap(({ places }) => places).sort(byOrder);
-    const items = found.filter((place) => !end || byOrder(place, end) <= 0).slice(0, limit);
+    const found = pages.flatMap(({ places }) => places).sort(inOrder);
+    const items = found.filter((place) => !end || inOrder(place, end) <= 0).slice(0, limit);
     const newest = items.at(-1);
     const hasMore = end !== undefined || found.length > items.length;
     return {
@@ -64,9 +69,10 @@ export class ConfirmationLists {
     const bounds = { limit: STEP_ROWS, pageBytes: PAGE_BYTES };
     for (const source of this.sourcesOf(filter.scope, undefined)) {
       for (let from: string | undefined = String(moment * 1000); from !== undefined;) {
-        const { places, nextFrom }: { places: Place[]; nextFrom?: string } = await this.readSome(source, from, bounds, filter);
-        for (const { record } of places) yield record.toConfirmation();
-        from = nextFrom;
+        const interval = { from, to: '+inf' };
+        const page: { places: Place[]; nextFrom?: string } = await this.readSome(source, interval, bounds, filter);
+        for (const { record } of page.places) yield record.toConfirmation();
+        from = page.nextFrom;
       }
     }
   }
@@ -91,16 +97,18 @@ export class ConfirmationLists {
   /** Reads on until it has found something, or the list ends. */
   private async readSome(
     { partition, list, subject }: Source,
-    start: string,
+    { from: start, to }: Interval,
     bounds: { limit: number; pageBytes: number },
-    { scope, taskId, state }: Filter,
+    { scope, taskId, state, newestFirst = false }: Filter,
   ): Promise<{ places: Place[]; nextFrom?: string }> {
     for (let from = start; ;) {
       const page: ReturnType<(typeof LIST)['decode']> = await this.runner.run(LIST, partition, {
         list,
         subject,
         pendingOnly: state === 'pending',
+        newestFirst,
         from,
+        to,
         ...bounds,
         task: taskId,
         state,
@@ -123,3 +131,21 @@ export class ConfirmationLists {
 }
 
 const byOrder = (a: Place, b: Place): number => a.order - b.order || a.partition - b.partition;
+
+/** Where to read in each source: behind the cursor's place, up to the moment. Orders are microseconds. */
+function intervals(
+  cursor: string | undefined,
+  openedBefore: number | undefined,
+  newestFirst: boolean,
+): (source: Source) => Interval {
+  const newest = openedBefore === undefined ? '+inf' : `(${openedBefore * 1000}`;
+  const [start, to] = newestFirst ? [newest, '-inf'] : ['0', newest];
+  if (cursor === undefined) return () => ({ from: start, to });
+  const [order = '', partition = ''] = cursor.split('.');
+  const last = Number(partition);
+  // In the same microsecond, partitions follow each other in order.
+  return (source) => {
+    const isBehind = newestFirst ? source.partition < last : source.partition > last;
+    return { from: isBehind ? order : `(${order}`, to };
+  };
+}
