@@ -1,5 +1,6 @@
 /** What a client must do, each as a claim that a scripted server and a fault proxy check. */
 import { strict as assert } from 'node:assert';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ScriptedConnection } from '../support/scripted-server.js';
 import { sent, Stage, USER } from './stage.js';
 
@@ -158,6 +159,22 @@ export const CLAIMS: Record<string, Claim> = {
     assert.equal(stage.driver.all({ event: 'asked', callback_id: 'p1' }).length, 1);
   },
 
+  'hides what is dismissed, here or on another device, until it expires soon': async (stage) => {
+    const first = await stage.begin();
+    const dismissed = { callback_id: 'p1', dismissed_until: Date.now() / 1000 + 600 };
+    await stage.ask(first, 'p1');
+    first.send({ type: 'confirmation_dismissed', ...dismissed });
+    await stage.driver.expect({ event: 'gone', callback_id: 'p1' });
+    first.send({ type: 'confirmation_expiring', callback_id: 'p1', expires_at: Date.now() / 1000 + 60 });
+    await stage.ask(first, 'p2');
+    assert.equal(stage.driver.all({ event: 'asked', callback_id: 'p1' }).length, 2, 'it is shown again when it expires soon');
+    stage.driver.do({ do: 'dismiss', callback_id: 'p2' });
+    const frame = await stage.action(first, 'dismiss');
+    assert.equal(frame.callback_id, 'p2');
+    first.reply(frame, { type: 'dismissed', ...dismissed, callback_id: 'p2' });
+    await stage.driver.expect({ event: 'gone', callback_id: 'p2' });
+  },
+
   'stays away after 4509': async (stage) => {
     const first = await stage.begin();
     first.socket.close(4509, 'replaced');
@@ -169,6 +186,23 @@ export const CLAIMS: Record<string, Claim> = {
     const first = await stage.begin();
     first.socket.close(4408, 'slow');
     await stage.join(await stage.next(), []);
+  },
+
+  'comes back at a random moment after 1012': async (stage) => {
+    let connection = await stage.begin();
+    let waitMs = 0;
+    // After a break it would wait less than 250 ms. Five random moments within 3 s are not all that early.
+    for (let count = 0; count < 5 && waitMs < 350; count += 1) {
+      const attempt = stage.proxy.nextConnection();
+      const closedAt = performance.now();
+      connection.socket.close(1012, 'service restart');
+      await stage.driver.within(attempt, 'the client connects');
+      waitMs = performance.now() - closedAt;
+      connection = await stage.next();
+      await stage.join(connection, []);
+      await stage.ask(connection, `marker ${count}`);
+    }
+    assert.ok(waitMs >= 350, `a random moment within 3 s, and not ${Math.round(waitMs)} ms`);
   },
 
   'comes back later after 1013': async (stage) => {
@@ -207,6 +241,18 @@ export const CLAIMS: Record<string, Claim> = {
     assert.ok(spread > 15, `random moments, and not ${waits.map(Math.round).join(', ')} ms`);
   },
 
+  'ends when it is closed, whatever it is doing': async (stage) => {
+    for (let count = 0; count < 30; count += 1) {
+      const attempt = stage.proxy.nextConnection();
+      stage.connect();
+      await stage.driver.within(attempt, 'the client connects');
+      // While it opens its connection, says who it is, or rests.
+      await delay(count % 10);
+      stage.driver.do({ do: 'close' });
+      await stage.driver.expect({ event: 'closed' });
+    }
+  },
+
   'gives up a server that is silent': async (stage) => {
     stage.connect([], { user_id: 'ann', quiet_ms: 200 });
     await stage.join(await stage.next(), []);
@@ -229,6 +275,7 @@ export async function check(
       await claim(stage);
     } catch (error) {
       problems[name] = error instanceof Error ? error.message : String(error);
+      if (name !== names.at(-1)) await driver.restart();
     } finally {
       await stage.close();
     }

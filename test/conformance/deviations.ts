@@ -44,6 +44,7 @@ interface Planted {
 const RECOVERS = 'recovers every channel with one frame, from its last position';
 const LOST = 'reports a history that is lost, and goes on from the new one';
 const ACKNOWLEDGES = 'acknowledges a message after its handler has ended, and handles it once';
+const DISMISSES = 'hides what is dismissed, here or on another device, until it expires soon';
 const OFFLINE = 'delivers an answer that was given offline, once';
 
 const recovering = (change: (recover: { epoch: string; offset: number }) => object | undefined): Deviation => ({
@@ -183,6 +184,15 @@ export const DEVIATIONS: Record<string, Planted> = {
       },
     }),
   },
+  'shows what another device has dismissed': {
+    claim: DISMISSES,
+    create: () => ({ down: (frame) => (frame.type === 'confirmation_dismissed' ? [] : [frame]) }),
+  },
+  'hides what expires soon': {
+    claim: DISMISSES,
+    create: () => ({ down: (frame) => (frame.type === 'confirmation_expiring' ? [] : [frame]) }),
+  },
+  'comes back at once after 1012': { claim: 'comes back at a random moment after 1012', create: () => closing(1012, 1006) },
   'comes back after 4509': { claim: 'stays away after 4509', create: () => closing(4509, 1006) },
   'stays away after 4408': { claim: 'comes back after 4408', create: () => closing(4408, 4509) },
   'comes back at once after 1013': { claim: 'comes back later after 1013', create: () => closing(1013, 1006) },
@@ -191,6 +201,7 @@ export const DEVIATIONS: Record<string, Planted> = {
     create: () => closing(4401, 4400),
   },
   'comes back without jitter': { claim: 'comes back at scattered moments', create: () => ({ random: () => 0.5 }) },
+  'does not end when it is closed': { claim: 'ends when it is closed, whatever it is doing', create: () => without('closed') },
   'trusts a silent server': { claim: 'gives up a server that is silent', create: () => ({ quietMs: 3_600_000 }) },
 };
 

@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 
 export interface DriverEvent {
   event: string;
@@ -12,24 +13,16 @@ export class Driver {
   /** Everything that the driver has said since the last `connect`. */
   readonly events: DriverEvent[] = [];
   errorOutput = '';
-  private readonly child: ChildProcess;
-  private readonly ended: Promise<unknown>;
+  private child: ChildProcess;
   private wake: () => void = () => undefined;
 
   /** @param patienceMs how long an expected event may take */
   constructor(
-    [command = '', ...args]: readonly string[],
-    environment: Record<string, string>,
+    private readonly command: readonly string[],
+    private readonly environment: Record<string, string>,
     readonly patienceMs: number,
   ) {
-    this.child = spawn(command, args, { env: { ...process.env, ...environment }, stdio: 'pipe' });
-    this.ended = once(this.child, 'close').catch((error: unknown) => (this.errorOutput += String(error)));
-    this.child.stdin?.on('error', (error) => (this.errorOutput += error.message));
-    this.child.stderr?.on('data', (chunk: Buffer) => (this.errorOutput += chunk.toString()));
-    createInterface({ input: this.child.stdout! }).on('line', (line) => {
-      this.events.push(JSON.parse(line) as DriverEvent);
-      this.wake();
-    });
+    this.child = this.start();
   }
 
   do(command: { do: string; [field: string]: unknown }): void {
@@ -56,21 +49,49 @@ export class Driver {
     return this.events.filter((event) => Object.entries(wanted).every(([name, value]) => event[name] === value));
   }
 
-  /** @throws Error naming `what`, if it does not come in time */
+  /** @throws Error naming `what`, if it does not come in time, or the driver has ended */
   async within<Value>(value: Promise<Value>, what: string): Promise<Value> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error(`not in ${this.patienceMs} ms: ${what}. ${this.errorOutput}`)), this.patienceMs);
+    const over = new AbortController();
+    const late = delay(this.patienceMs, `not in ${this.patienceMs} ms`, { signal: over.signal });
+    const ended = this.hasEnded ? Promise.resolve() : once(this.child, 'close', { signal: over.signal });
+    const failed = Promise.race([late, ended.then(() => 'the driver has ended')]).then((why) => {
+      throw new Error(`${why}: ${what}. ${this.errorOutput}`);
     });
     try {
-      return await Promise.race([value, late]);
+      return await Promise.race([value, failed]);
     } finally {
-      clearTimeout(timer);
+      over.abort();
+      failed.catch(() => undefined);
     }
   }
 
+  /** A new process: what a client did wrong in one claim does not count against it in the next. */
+  async restart(): Promise<void> {
+    await this.stop();
+    this.errorOutput = '';
+    this.child = this.start();
+  }
+
   async stop(): Promise<void> {
+    if (this.hasEnded) return;
+    const ended = once(this.child, 'close');
     this.child.kill('SIGKILL');
-    await this.ended;
+    await ended;
+  }
+
+  private get hasEnded(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null || this.child.pid === undefined;
+  }
+
+  private start(): ChildProcess {
+    const [command = '', ...args] = this.command;
+    const child = spawn(command, args, { env: { ...process.env, ...this.environment }, stdio: 'pipe' });
+    for (const source of [child, child.stdin]) source.on('error', (error: Error) => (this.errorOutput += error.message));
+    child.stderr.on('data', (chunk: Buffer) => (this.errorOutput += chunk.toString()));
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      this.events.push(JSON.parse(line) as DriverEvent);
+      this.wake();
+    });
+    return child;
   }
 }

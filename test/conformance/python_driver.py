@@ -39,13 +39,15 @@ class Driving:
         await self.released.wait()
 
     async def watch(self) -> None:
-        shown: set[str] = set()
+        shown: list[str] = []
         while True:
-            now = set(self.client.open)
-            for callback_id in now - shown:
-                say("asked", callback_id=callback_id)
-            for callback_id in shown - now:
-                say("gone", callback_id=callback_id)
+            now = [one["callback_id"] for one in self.client.shown]
+            for callback_id in now:
+                if callback_id not in shown:
+                    say("asked", callback_id=callback_id)
+            for callback_id in shown:
+                if callback_id not in now:
+                    say("gone", callback_id=callback_id)
             shown = now
             if self.client.state == "closed":
                 return say("closed")
@@ -79,6 +81,8 @@ async def main() -> None:
             continue
         elif command["do"] == "answer":
             driving.tasks.append(asyncio.create_task(driving.answer(command["callback_id"], command["proceed"])))
+        elif command["do"] == "dismiss":
+            driving.tasks.append(asyncio.create_task(driving.client.dismiss(command["callback_id"])))
         elif command["do"] == "release":
             driving.released.set()
         elif command["do"] == "close":

@@ -42,6 +42,7 @@ class Driving {
   do(command: Command): void {
     if (command.do === 'release') this.release();
     else if (command.do === 'close') this.client.close();
+    else if (command.do === 'dismiss') this.client.confirmations.dismiss(command.callback_id ?? '').catch(() => undefined);
     else if (command.do === 'answer') void this.answer(command);
   }
 

@@ -12,6 +12,7 @@ import inspect
 import json
 import logging
 import random
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Self
@@ -23,7 +24,18 @@ Json = dict[str, Any]
 Handler = Callable[[Json], Any]
 CONFLATED = ("task_progress", "heartbeat")
 TEMPORARY = ("UNAVAILABLE", "BUSY", "RATE_LIMITED", "UNAUTHENTICATED")
-CONTROL = ("pong", "error", "subscription_confirmed", "unsubscribed", "recovered", "acknowledged", "authenticated", "pending")
+CONTROL = (
+    "pong",
+    "error",
+    "subscription_confirmed",
+    "unsubscribed",
+    "recovered",
+    "acknowledged",
+    "authenticated",
+    "pending",
+    "seen",
+    "dismissed",
+)
 REMEMBERED = 1000
 MOST_WAITING = 10_000
 CLOSE_TIMEOUT = 1
@@ -49,6 +61,10 @@ class AlreadyResolved(ServerError):
 
 class ClientClosed(Exception):
     """Closed by the application, or by the server for good."""
+
+
+class _ConnectionLost(Exception):
+    """A request that ends with its connection has lost it."""
 
 
 class _Request:
@@ -101,8 +117,10 @@ class Client:
 
     async def close(self) -> None:
         """Ends for good. What still waits raises `ClientClosed`."""
-        self._runner.cancel()
-        await asyncio.gather(self._runner, return_exceptions=True)
+        # Before Python 3.12 `asyncio.wait_for`, which `websockets` uses, may swallow a cancellation.
+        while not self._runner.done():
+            self._runner.cancel()
+            await asyncio.wait([self._runner], timeout=0.1)
         await self._end("closed by the application")
 
     # What the application calls
@@ -117,6 +135,22 @@ class Client:
             await self._remove(callback_id)
             raise
         await self._remove(callback_id)
+
+    async def dismiss(self, callback_id: str, until: float | None = None) -> None:
+        """Hides a confirmation on this user's devices until `until` (Unix seconds), or until it expires soon. Decides nothing."""
+        frame = {"action": "dismiss", "callback_id": callback_id} | ({} if until is None else {"until": until})
+        reply = await self._request(frame, lasting=True)
+        await self._change(callback_id, dismissed_until=reply["dismissed_until"])
+
+    async def seen(self, callback_id: str) -> None:
+        """Says that this device has shown a confirmation."""
+        await self._request({"action": "seen", "callback_id": callback_id}, lasting=True)
+
+    @property
+    def shown(self) -> list[Json]:
+        """The open confirmations that are not dismissed at the moment, in the order in which they arrived."""
+        now = time.time()
+        return [one for one in self.open.values() if (one.get("dismissed_until") or 0) <= now]
 
     async def cancel(self, task_id: str, reason: str | None = None) -> None:
         frame = {"action": "cancel", "user_id": self.user_id, "task_id": task_id}
@@ -145,7 +179,10 @@ class Client:
             return
         self._positions[channel] = None
         if self._ready:
-            await self._subscribe([channel])
+            try:
+                await self._subscribe([channel])
+            except _ConnectionLost:
+                pass  # the next connection subscribes
 
     # The connection
 
@@ -192,6 +229,8 @@ class Client:
             channels = list(self._positions)
             for start in range(0, len(channels), 32):
                 await self._subscribe(channels[start : start + 32])
+        except _ConnectionLost:
+            return
         except ServerError as error:
             self._report(error)
             await asyncio.sleep(1)
@@ -223,7 +262,8 @@ class Client:
             request.sent = False
             if not request.lasting:
                 del self._requests[request_id]
-                request.reply.cancel()
+                if not request.reply.done():
+                    request.reply.set_exception(_ConnectionLost())
 
     async def _end(self, reason: str) -> None:
         if self._closed:
@@ -282,6 +322,10 @@ class Client:
             self.open[callback_id] = frame
             async with self._changed:
                 self._changed.notify_all()
+        elif kind == "confirmation_dismissed":
+            await self._change(callback_id, dismissed_until=frame["dismissed_until"])
+        elif kind == "confirmation_expiring":
+            await self._change(callback_id, expiring=True, dismissed_until=None)
         elif kind == "confirmation_resolved":
             await self._remove(callback_id)
         if handlers := self._handlers.get(kind):
@@ -347,6 +391,12 @@ class Client:
             if one["channel"] == f"user:{self.user_id}":
                 for callback_id in self.open.keys() - set(one["pending"]):
                     await self._remove(callback_id)
+
+    async def _change(self, callback_id: str, **changes: Any) -> None:
+        if callback_id in self.open:
+            self.open[callback_id] = self.open[callback_id] | changes
+            async with self._changed:
+                self._changed.notify_all()
 
     async def _remove(self, callback_id: str) -> None:
         _remember(self._decided, callback_id, None)
