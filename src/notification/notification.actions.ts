@@ -24,6 +24,7 @@ import {
 } from './engine/engine.js';
 import { InvalidMessageError, NotFoundError } from './notification.errors.js';
 import { NotificationMetrics } from './notification.metrics.js';
+import { Clock } from './pacing/clock.js';
 import { NUL_RULE, toJson } from './validation.js';
 
 @Injectable()
@@ -33,6 +34,7 @@ export class NotificationActions {
     private readonly confirmations: Confirmations,
     private readonly audit: AuditTrail,
     private readonly metrics: NotificationMetrics,
+    @Inject(Clock) private readonly clock: Clock,
   ) {}
 
   /** Asks, and waits for the decision. */
@@ -75,7 +77,7 @@ export class NotificationActions {
 
   /** Hides a prompt for a while. @throws NotFoundError, AlreadyResolvedError, InvalidMessageError (`until`) */
   dismiss(callbackId: string, scope: Scope, until?: number): Promise<Confirmation> {
-    return dismiss(this.engine.confirmations, callbackId, scope, until);
+    return dismiss(this.engine.confirmations, callbackId, scope, until, this.clock.now());
   }
 
   /** @throws NotFoundError, AlreadyResolvedError */

@@ -15,6 +15,7 @@ import { CallbackRegistry } from './confirmation/callback-registry.js';
 import { Confirmations } from './confirmation/confirmations.js';
 import { Hub } from './connection/hub.js';
 import { Reading } from './connection/reading.js';
+import { Clock, systemClock } from './pacing/clock.js';
 import { TimerWheel } from './pacing/timer-wheel.js';
 import { Dispatcher } from './dispatcher.js';
 import { ENGINE_PROVIDERS } from './engine.provider.js';
@@ -68,6 +69,7 @@ const PROVIDERS: Provider[] = [
     inject: [ServerPhase, ListeningAddress],
   },
   Hub,
+  { provide: Clock, useValue: systemClock },
   { provide: TimerWheel, useFactory: () => new TimerWheel() },
   NotificationMetrics,
   Addresses,

@@ -16,7 +16,7 @@ export interface SentMessage {
 }
 
 interface Waiter {
-  matches(message: SentMessage): boolean;
+  readonly matches: (message: SentMessage) => boolean;
   resolve(message: SentMessage): void;
 }
 
@@ -73,6 +73,16 @@ export class Device {
     });
   }
 
+  /** Asks every waiter again whether a message matches: what matches may change with time. */
+  reconsider(): void {
+    for (const waiter of this.waiters) {
+      const found = this.messages.find(waiter.matches);
+      if (!found) continue;
+      this.waiters.delete(waiter);
+      waiter.resolve(found);
+    }
+  }
+
   disconnect(): void {
     this.hub.remove(this.connection);
     this.connection.closed();
@@ -97,11 +107,7 @@ export class Device {
 
   private receive(message: SentMessage): void {
     this.messages.push(message);
-    for (const waiter of this.waiters) {
-      if (!waiter.matches(message)) continue;
-      this.waiters.delete(waiter);
-      waiter.resolve(message);
-    }
+    this.reconsider();
   }
 }
 

@@ -3,6 +3,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 import type { GivenAnswer } from '../notification/confirmation/answer.js';
 import { NotificationActions } from '../notification/notification.actions.js';
 import type { TaskStepResult } from '../protocol/messages.js';
+import { Clock } from '../notification/pacing/clock.js';
 import { Device, type SentMessage } from './device.js';
 
 /** An answer: `proceed`, or the `choice` that was pressed, and what was filled in. */
@@ -14,11 +15,14 @@ const ACTOR = { by: { kind: 'service' }, means: 'service' } as const;
 export class Human {
   /** Prompts that this person has answered or left. */
   private readonly handled = new Set<string>();
+  /** Prompts that this person hides until a time, unless a message after the first `since` ones is their warning. */
+  private readonly dismissed = new Map<string, { until: number; since: number }>();
 
   private constructor(
     readonly userId: string,
     private readonly device: Device,
     private readonly actions: NotificationActions,
+    private readonly clock: Clock,
   ) {}
 
   /**
@@ -30,8 +34,9 @@ export class Human {
    */
   static async of(host: INestApplicationContext, userId: string): Promise<Human> {
     await host.init();
-    const actions = host.get(NotificationActions, { strict: false });
-    return new Human(userId, await Device.connect(host, userId), actions);
+    const find = { strict: false };
+    const actions = host.get(NotificationActions, find);
+    return new Human(userId, await Device.connect(host, userId), actions, host.get<Clock>(Clock, find));
   }
 
   /** Everything that the person's device was sent, in order. */
@@ -63,16 +68,18 @@ export class Human {
   }
 
   /**
-   * Waits for the next prompt and hides it for a while, without deciding it.
+   * Waits for the next prompt and hides it for a while, without deciding it. Then it is among the next prompts again.
    *
-   * @param until Unix milliseconds, at least a minute from now by the real clock. @default the warning before its deadline
+   * @param until Unix milliseconds, at least a minute from now by the world's clock. @default the warning before its deadline
    * @returns the prompt
    * @throws InvalidMessageError (`until`), AlreadyResolvedError, Error after 2 s without a prompt
    */
   async dismisses(until?: number): Promise<TaskStepResult> {
     const prompt = await this.next();
-    await this.actions.dismiss(prompt.callback_id, [this.userId], until);
-    this.handled.add(prompt.callback_id);
+    const { callback_id: callbackId } = prompt;
+    const { dismissedUntil = 0 } = await this.actions.dismiss(callbackId, [this.userId], until);
+    this.dismissed.set(callbackId, { until: dismissedUntil, since: this.messages.length });
+    this.clock.after(dismissedUntil - this.clock.now(), () => this.device.reconsider());
     return prompt;
   }
 
@@ -104,8 +111,16 @@ export class Human {
   }
 
   private isOpen(callbackId: string): boolean {
-    const isResolved = ({ type, callback_id: id }: SentMessage): boolean => type === 'confirmation_resolved' && id === callbackId;
-    return !this.handled.has(callbackId) && !this.device.messages.some(isResolved);
+    return !this.handled.has(callbackId) && !this.isDismissed(callbackId) && !this.wasSent('confirmation_resolved', callbackId);
+  }
+
+  private isDismissed(callbackId: string): boolean {
+    const { until, since } = this.dismissed.get(callbackId) ?? { until: 0, since: 0 };
+    return until > this.clock.now() && !this.wasSent('confirmation_expiring', callbackId, since);
+  }
+
+  private wasSent(type: string, callbackId: string, since = 0): boolean {
+    return this.messages.slice(since).some((message) => message.type === type && message.callback_id === callbackId);
   }
 }
 

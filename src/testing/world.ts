@@ -4,8 +4,10 @@
  */
 import type { INestApplicationContext } from '@nestjs/common';
 import type { TestingModuleBuilder } from '@nestjs/testing';
+import { Hub } from '../notification/connection/hub.js';
 import { Engine } from '../notification/engine/engine.js';
 import { ResolvedOptions } from '../notification/notification.options.js';
+import { Clock } from '../notification/pacing/clock.js';
 import { TimerWheel } from '../notification/pacing/timer-wheel.js';
 import { newMemoryEngine, type MemoryEngine } from './memory-engine.js';
 import { ExactWheel, ProcessClock } from './process-clock.js';
@@ -56,6 +58,8 @@ export class World {
     const app = await this.describe()
       .overrideProvider(Engine)
       .useFactory({ factory: newEngine, inject: [ResolvedOptions] })
+      .overrideProvider(Clock)
+      .useValue(clock)
       .overrideProvider(TimerWheel)
       .useValue(new ExactWheel(clock))
       .compile();
@@ -82,6 +86,8 @@ export class World {
   async close(): Promise<void> {
     const process = this.process;
     this.process = undefined;
+    // A drain spreads the disconnections of many devices over seconds.
+    for (const connection of process?.app.get(Hub, { strict: false }).connections ?? []) connection.terminate();
     await process?.app.close();
     await this.database.close();
     this.database = new MemoryDatabase();

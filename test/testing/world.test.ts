@@ -4,6 +4,7 @@ import { Test } from '@nestjs/testing';
 import {
   AlreadyResolvedError,
   InvalidAnswerError,
+  InvalidMessageError,
   NotificationModule,
   NotificationService,
   type ConfirmationResult,
@@ -20,7 +21,8 @@ class Deploys {
   }
 }
 
-@Module({ imports: [NotificationModule.forRoot({ dataDir: '/does/not/exist' })], providers: [Deploys] })
+// A drain of two devices would take five minutes: a world's end takes none.
+@Module({ imports: [NotificationModule.forRoot({ dataDir: '/does/not/exist', drainTimeoutMs: 600_000 })], providers: [Deploys] })
 class AppModule {}
 
 const choices = [
@@ -89,9 +91,24 @@ describe('a human', () => {
       callback_id: callbackId,
       dismissed_until: expect.any(Number) as number,
     });
+    const answered = ann.answersNext({ proceed: true });
     await world.clock.advance('50m');
-    await ann.receives('confirmation_expiring');
-    await app.get(NotificationService).answer(callbackId, { userId: 'ann' }, { proceed: true });
+    expect(await answered).toMatchObject({ callback_id: callbackId });
+    expect(await asked).toMatchObject({ outcome: 'answered', proceed: true });
+  });
+
+  it('dismisses a prompt by the world’s clock, and is asked again when the dismissal has ended', async () => {
+    const app = await world.start();
+    await world.clock.advance('30d');
+    const ann = await Human.of(app, 'ann');
+    const asked = app.get(Deploys).ask({ timeoutMs: null });
+    await expect(ann.dismisses(world.clock.now() + 59_000)).rejects.toThrow(InvalidMessageError);
+    await ann.dismisses(world.clock.now() + 3_600_000);
+    const answered = ann.answersNext({ proceed: true });
+    await world.clock.advance('59m');
+    expect(await app.get(NotificationService).getStatus()).toMatchObject({ pendingCallbacks: 1 });
+    await world.clock.advance('1m');
+    await answered;
     expect(await asked).toMatchObject({ outcome: 'answered', proceed: true });
   });
 

@@ -15,7 +15,7 @@ describe('task heartbeats', () => {
       sent.push(`${String(message['user_id'])} ${String(message['task_id'])}`);
       return { deliveredTo: 1 };
     };
-    heartbeats = new Heartbeats(new TimerWheel(100, clock), { publish });
+    heartbeats = new Heartbeats(new TimerWheel(100, clock), { publish }, clock);
   });
 
   it('a heartbeat is sent at once, then every interval, until its handle stops it', () => {

@@ -3,7 +3,6 @@ import { warningAfter } from '../engine/deadlines.js';
 import { isDecided, type Confirmation, type ConfirmationStore } from '../engine/confirmation-store.js';
 import type { Scope } from '../engine/scope.js';
 import { AlreadyResolvedError, InvalidMessageError, NotFoundError } from '../notification.errors.js';
-import { Date } from '../pacing/time-source.js';
 import { confirmationView } from './presentation.js';
 
 const MIN_DISMISSAL_MS = 60_000;
@@ -15,7 +14,7 @@ export async function markSeen(store: ConfirmationStore, callbackId: string, sco
 
 /**
  * Hides a prompt from its user's devices until `until`, or until the warning before its deadline.
- * @param until Unix milliseconds, at least a minute from now; required where no warning is to come
+ * @param until Unix milliseconds, at least a minute from `now`; required where no warning is to come
  * @throws NotFoundError, AlreadyResolvedError, InvalidMessageError (`until`)
  */
 export async function dismiss(
@@ -23,10 +22,11 @@ export async function dismiss(
   callbackId: string,
   scope: Scope,
   until: number | undefined,
+  now: number,
 ): Promise<Confirmation> {
   const known = await store.get(callbackId);
   const prompt = known && (scope === 'all' || scope.includes(known.userId)) ? known : undefined;
-  const end = endOfDismissal(pending(found(prompt, callbackId)), until);
+  const end = endOfDismissal(pending(found(prompt, callbackId)), until, now);
   return pending(found(await store.dismiss(callbackId, scope, end), callbackId));
 }
 
@@ -40,12 +40,12 @@ function pending(confirmation: Confirmation): Confirmation {
   return confirmation;
 }
 
-function endOfDismissal({ createdAt, expiresAt }: Confirmation, until: number | undefined): number {
+function endOfDismissal({ createdAt, expiresAt }: Confirmation, until: number | undefined, now: number): number {
   if (until !== undefined) {
-    if (until < Date.now() + MIN_DISMISSAL_MS) throw new InvalidMessageError({ until: 'must be at least a minute from now' });
+    if (until < now + MIN_DISMISSAL_MS) throw new InvalidMessageError({ until: 'must be at least a minute from now' });
     return until;
   }
   const warningAt = expiresAt === null ? 0 : createdAt + warningAfter(expiresAt - createdAt);
-  if (warningAt <= Date.now()) throw new InvalidMessageError({ until: 'is required: no warning before a deadline is to come' });
+  if (warningAt <= now) throw new InvalidMessageError({ until: 'is required: no warning before a deadline is to come' });
   return warningAt;
 }

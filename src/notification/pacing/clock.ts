@@ -19,6 +19,9 @@ export interface Clock {
   every(intervalMs: number, callback: () => void): ClockTimer;
 }
 
+/** DI token of the same name as the interface. */
+export const Clock = Symbol('Clock');
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonicMs,

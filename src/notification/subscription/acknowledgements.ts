@@ -4,8 +4,7 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { Broker } from '../engine/broker.js';
-import { LONGEST_TIMEOUT_MS } from '../pacing/clock.js';
-import { clearTimeout, setTimeout } from '../pacing/time-source.js';
+import { Clock } from '../pacing/clock.js';
 
 interface Waiter {
   userId: string;
@@ -16,7 +15,10 @@ interface Waiter {
 export class Acknowledgements {
   private readonly waiters = new Map<string, Waiter>();
 
-  constructor(@Inject(Broker) private readonly broker: Broker) {}
+  constructor(
+    @Inject(Broker) private readonly broker: Broker,
+    @Inject(Clock) private readonly clock: Clock,
+  ) {}
 
   /**
    * Waits at most `timeoutMs`. To be called before the message is sent.
@@ -25,9 +27,9 @@ export class Acknowledgements {
   expect(messageId: string, userId: string, timeoutMs: number): { acknowledged: Promise<boolean | undefined>; stop(): void } {
     let settle!: (acknowledged: boolean | undefined) => void;
     const acknowledged = new Promise<boolean | undefined>((resolve) => (settle = resolve));
-    const timer = setTimeout(() => void this.end(messageId), Math.min(timeoutMs, LONGEST_TIMEOUT_MS));
+    const timer = this.clock.after(timeoutMs, () => void this.end(messageId));
     const finish = (result: boolean | undefined): void => {
-      clearTimeout(timer);
+      timer.cancel();
       this.waiters.delete(messageId);
       settle(result);
     };

@@ -10,8 +10,8 @@ import { printable } from '../access/printable.js';
 import { Broker } from '../engine/broker.js';
 import { conflationKey } from '../engine/conflation.js';
 import { ServiceClosedError } from '../notification.errors.js';
+import { Clock } from '../pacing/clock.js';
 import { TimerWheel, type WheelTimer } from '../pacing/timer-wheel.js';
-import { Date } from '../pacing/time-source.js';
 
 export interface HeartbeatHandle {
   stop(): void;
@@ -37,6 +37,7 @@ export class Heartbeats {
   constructor(
     private readonly wheel: TimerWheel,
     @Inject(Broker) private readonly broker: Pick<Broker, 'publish'>,
+    @Inject(Clock) private readonly clock: Pick<Clock, 'now'>,
   ) {}
 
   /** How many beat. */
@@ -103,7 +104,7 @@ export class Heartbeats {
 
   private send(userId: string, taskId: string): void {
     const channel = userChannel(userId);
-    const message = { ...heartbeatMessage(userId, taskId) };
+    const message = { ...heartbeatMessage(userId, taskId, this.clock.now()) };
     this.broker
       .publish({ channel, message, recoverable: false, conflationKey: conflationKey(channel, message) })
       .catch((error: unknown) => this.logger.warn(`a heartbeat of task ${printable(taskId)} was lost: ${String(error)}`));
@@ -120,13 +121,13 @@ export class Heartbeats {
 
 const leaseName = (userId: string, taskId: string): string => JSON.stringify([userId, taskId]);
 
-function heartbeatMessage(userId: string, taskId: string): Heartbeat {
+function heartbeatMessage(userId: string, taskId: string, now: number): Heartbeat {
   return {
     type: 'heartbeat',
     status: 'heartbeat',
     message: 'Task is still executing...',
     user_id: userId,
     task_id: taskId,
-    timestamp: toSeconds(Date.now()),
+    timestamp: toSeconds(now),
   };
 }
