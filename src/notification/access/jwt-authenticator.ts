@@ -6,9 +6,10 @@
  */
 import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
 import type * as Jose from 'jose';
-import type { JWTPayload, JWTVerifyGetKey, JWTVerifyOptions } from 'jose';
+import type { JWTPayload, JWTVerifyOptions } from 'jose';
 import { ConfigurationError } from '../notification.errors.js';
 import type { AuthenticatedUser, Authenticator } from './authenticator.js';
+import { verifyByKeyedHash } from './keyed-hash.js';
 
 export interface JwtSettings {
   /** HS256, HS384, HS512; at least 32 bytes. */
@@ -66,28 +67,39 @@ export class JwtAuthenticator implements Authenticator {
 
   /** Loads jose at the first token: an application with its own authenticator never does. */
   private check(): Promise<Check> {
-    this.checking ??= import('jose').then((jose) => newCheck(jose, this.key, this.options));
+    this.checking ??= import('jose').then(
+      (jose) => newCheck(jose, this.key, this.options),
+      (error: unknown) => {
+        this.checking = undefined;
+        throw error;
+      },
+    );
     return this.checking;
   }
 }
 
-function newCheck(
-  { createRemoteJWKSet, errors, jwtVerify }: typeof Jose,
-  key: KeyObject | URL,
-  options: JWTVerifyOptions,
-): Check {
-  /** Of jose's codes those that say nothing about the token: the keys could not be fetched. */
+function newCheck(jose: typeof Jose, key: KeyObject | URL, options: JWTVerifyOptions): Check {
+  const { createRemoteJWKSet, errors, jwtVerify } = jose;
+  /** Codes of jose that say nothing about the token: the keys could not be fetched. */
   const checkFailed = new Set([errors.JWKSTimeout.code, errors.JOSEError.code, errors.JWKSInvalid.code]);
-  const keys: KeyObject | JWTVerifyGetKey = key instanceof URL ? createRemoteJWKSet(key) : key;
+  const verify = verifier();
   return async (token) => {
     try {
-      const verified = typeof keys === 'function' ? jwtVerify(token, keys, options) : jwtVerify(token, keys, options);
-      return (await verified).payload;
+      return await verify(token);
     } catch (error) {
       if (!(error instanceof errors.JOSEError) || checkFailed.has(error.code)) throw error;
       return undefined;
     }
   };
+
+  function verifier(): (token: string) => JWTPayload | Promise<JWTPayload> {
+    if (key instanceof URL) {
+      const keys = createRemoteJWKSet(key);
+      return async (token) => (await jwtVerify(token, keys, options)).payload;
+    }
+    if (key.type === 'secret') return (token) => verifyByKeyedHash(jose, token, key, options);
+    return async (token) => (await jwtVerify(token, key, options)).payload;
+  }
 }
 
 function keyOf({ secret, publicKey, jwksUrl }: JwtSettings): { key: KeyObject | URL; algorithms: string[] } {
