@@ -8,7 +8,7 @@ const LAYERS = [
   {
     name: 'options, errors, metrics, pacing',
     path: [
-      '^src/notification/pacing/',
+      '^src/notification/(metrics|pacing)/',
       '^src/notification/(notification\\.(options|errors|metrics)|protocol-error|validation)\\.ts$',
       // What an application implements or fills in stands beside what uses it.
       '^src/notification/access/(access-policy|audit-entry|authenticator|worker-group)\\.ts$',
@@ -26,7 +26,7 @@ const LAYERS = [
     ],
   },
   { name: 'dispatcher', path: '^src/notification/dispatcher\\.ts$' },
-  { name: 'service', path: '^src/notification/(notification\\.(service|actions|requests)|server-lifecycle)\\.ts$' },
+  { name: 'service', path: '^src/notification/(notification\\.(service|actions|requests|readings)|server-lifecycle)\\.ts$' },
   { name: 'gateway, http', path: '^src/notification/(gateway|http)/' },
   { name: 'module', path: '^src/notification/(notification\\.module(-definition)?|engine\\.provider)\\.ts$' },
   { name: 'index', path: '^src/notification/(index|service-door)\\.ts$' },

@@ -19,7 +19,7 @@ import {
   resolvedMessage,
   type ConfirmationResult,
 } from './confirmation/presentation.js';
-import { toSeconds } from '../protocol/time.js';
+import { IN_TIME_MS } from './engine/deadlines.js';
 import { OutboundFrame } from './connection/frame.js';
 import { Hub } from './connection/hub.js';
 import type {
@@ -86,7 +86,7 @@ export class Dispatcher implements EngineHandler {
 
   onDecided(confirmation: Decided): void {
     const { callbackId, decision } = confirmation;
-    this.metrics.confirmationsDecided.inc({ outcome: decision.outcome });
+    this.metrics.decided(confirmation, isLate(confirmation));
     if (decision.outcome === 'timed_out') {
       this.logger.log(`confirmation ${callbackId} timed out`);
       const { userId, taskId } = confirmation;
@@ -101,8 +101,6 @@ export class Dispatcher implements EngineHandler {
         taskId,
       });
     }
-    if (decision.outcome === 'answered')
-      this.metrics.responseTime.observe(toSeconds(decision.decidedAt - confirmation.createdAt));
     this.confirmations.settle(confirmation);
     this.pending.onDecided(callbackId);
     const frame = new OutboundFrame(resolvedMessage(confirmation));
@@ -182,7 +180,12 @@ export class Dispatcher implements EngineHandler {
     this.heartbeats.stopLeases(taskId);
   }
 
+  onLeaseEnded(): void {
+    this.metrics.leasesLost.inc();
+  }
+
   onGap(): void {
+    this.metrics.engineGaps.inc();
     this.recoveries.onGap();
     Promise.all([this.confirmations.reread(), this.cancellations.reread(), this.acknowledgements.reread()]).catch(
       (error: unknown) => {
@@ -204,4 +207,9 @@ export class Dispatcher implements EngineHandler {
     this.acknowledgements.stop();
     this.decisions.complete();
   }
+}
+
+/** Whether a deadline was applied long after its time. */
+function isLate({ expiresAt, decision: { outcome, decidedAt } }: Decided): boolean {
+  return outcome === 'timed_out' && expiresAt !== null && decidedAt - expiresAt > IN_TIME_MS;
 }

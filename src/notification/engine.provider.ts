@@ -2,11 +2,18 @@
 import { Logger, type Provider } from '@nestjs/common';
 import { Reading } from './connection/reading.js';
 import { Broker, ConfirmationStore, Engine, EventQueue, Presence, Revocations, TaskStore } from './engine/engine.js';
+import { measured } from './engine/measured.js';
 import { ConfigurationError } from './notification.errors.js';
+import { NotificationMetrics } from './notification.metrics.js';
 import { ResolvedOptions } from './notification.options.js';
 
 export const ENGINE_PROVIDERS: Provider[] = [
-  { provide: Engine, useFactory: newEngine, inject: [ResolvedOptions, Reading] },
+  {
+    provide: Engine,
+    useFactory: async (options: ResolvedOptions, reading: Reading, metrics: NotificationMetrics) =>
+      measured(await newEngine(options, reading), (...call) => metrics.engineCalled(...call)),
+    inject: [ResolvedOptions, Reading, NotificationMetrics],
+  },
   { provide: ConfirmationStore, useFactory: (engine: Engine) => engine.confirmations, inject: [Engine] },
   { provide: TaskStore, useFactory: (engine: Engine) => engine.tasks, inject: [Engine] },
   { provide: Broker, useFactory: (engine: Engine) => engine.broker, inject: [Engine] },

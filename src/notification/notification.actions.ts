@@ -25,6 +25,7 @@ import {
 import { InvalidMessageError, NotFoundError } from './notification.errors.js';
 import { NotificationMetrics } from './notification.metrics.js';
 import { Clock } from './pacing/clock.js';
+import { performance } from './pacing/time-source.js';
 import { NUL_RULE, toJson } from './validation.js';
 
 @Injectable()
@@ -39,16 +40,18 @@ export class NotificationActions {
 
   /** Asks, and waits for the decision. */
   ask(request: AskRequest, actor: AuditActor): Promise<ConfirmationResult> {
+    const began = performance.now();
     return this.confirmations.ask(request, {
-      onCreated: (opened) => this.auditOpened(opened, actor),
+      onCreated: (opened) => this.opened(opened, actor, began),
       onWithdrawn: (withdrawn) => this.auditDecision(withdrawn, actor),
     });
   }
 
   /** Asks without waiting. */
   async open(request: AskRequest, actor: AuditActor): Promise<{ created: boolean; confirmation: Confirmation }> {
+    const began = performance.now();
     const opened = await this.confirmations.open(request);
-    if (opened.created) this.auditOpened(opened.confirmation, actor);
+    if (opened.created) this.opened(opened.confirmation, actor, began);
     return opened;
   }
 
@@ -127,8 +130,9 @@ export class NotificationActions {
     this.audit.record({ event: 'reviewed', ...actor, what: 'reviewed', userId });
   }
 
-  private auditOpened({ callbackId, userId, taskId }: Confirmation, actor: AuditActor): void {
-    this.metrics.confirmationsOpened.inc();
+  private opened({ callbackId, userId, taskId }: Confirmation, actor: AuditActor, began: number): void {
+    this.metrics.opened(userId);
+    this.metrics.delivering('confirmation', began);
     this.audit.record({ event: 'prompt', ...actor, what: 'opened', callbackId, userId, taskId });
   }
 

@@ -1,15 +1,35 @@
 /**
- * The module's metrics, in a registry of its own beside the host app's. Every worker of a node counts every decision, so
- * `aggregator: 'max'` combines those counts; a sum would count them several times.
+ * The module's metrics, in a registry of its own beside the host app's. docs/metrics.md lists them.
+ *
+ * The values of a node's workers are added up. Every worker sees every decision, so `aggregator: 'max'` combines those
+ * counts. Labels take closed sets of values (`metrics/labels.ts`).
  */
-import { Counter, Gauge, Histogram, Registry, type Metric } from 'prom-client';
-import { Date } from './pacing/time-source.js';
+import { Counter, Histogram, Registry } from 'prom-client';
+import { ACTIONS } from '../protocol/messages.js';
+import { toSeconds } from '../protocol/time.js';
+import { AskedUsers } from './metrics/asked-users.js';
+import { registerGauge, registerGauges, shared, type Aggregator } from './metrics/gauge.js';
+import { AGES, DOORS, REFUSED_BECAUSE, SENT_TYPES, STATUSES, UNREADABLE, WEBHOOK_RESULTS } from './metrics/labels.js';
+import { Tally } from './metrics/tally.js';
+import { Date, performance, setImmediate } from './pacing/time-source.js';
 
 /** Gauges whose values are read at each scrape. */
 export interface Readings {
   connections(): number;
+  /** The most connections that the node takes. */
+  connectionLimit: number;
   running(): boolean;
-  pendingConfirmations(): Promise<number>;
+  /** @returns bytes that wait to be sent, in all connections and in the one with most; the mean spread of round-trip times */
+  quality(): { queueBytes: number; longestQueueBytes: number; spreadSeconds: number | undefined };
+  /** @returns pending confirmations, and how many of them are younger than each of the given ages */
+  pending(agesMs: readonly number[]): Promise<{ all: number; younger: readonly number[] }>;
+  nodes(): Promise<number>;
+}
+
+/** What a decided confirmation contributes. */
+interface DecidedConfirmation {
+  createdAt: number;
+  decision: { outcome: string; via: string; decidedAt: number };
 }
 
 export class NotificationMetrics {
@@ -20,109 +40,246 @@ export class NotificationMetrics {
     'websocket_connections_failed_total',
     'Handshakes refused and connections over the limit',
   );
-  readonly closes = new Counter({
-    name: 'websocket_closes_total',
-    help: 'Closed connections, by close code',
-    labelNames: ['code'],
-    registers: [this.registry],
-  });
+  readonly handshakesRefused = this.tally(
+    'websocket_handshakes_refused_total',
+    'The same, by reason',
+    'reason',
+    REFUSED_BECAUSE,
+    'internal',
+  );
+  readonly closes = this.labelled('websocket_closes_total', 'Closed connections, by close code', ['code']);
+  readonly slowCloses = this.counter('websocket_slow_closes_total', 'Connections cut because their peer read too slowly');
+  readonly roundTripTime = this.histogram(
+    'websocket_round_trip_seconds',
+    'From a protocol-level ping to its pong',
+    [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+  );
+
   readonly framesReceived = this.counter('websocket_frames_received_total', 'Frames received from clients');
+  readonly receivedBytes = this.counter('websocket_received_bytes_total', 'Bytes of those frames, decompressed');
+  readonly actions = this.tally(
+    'websocket_actions_total',
+    'Frames that were handled, by action',
+    'action',
+    [...ACTIONS, UNREADABLE],
+    'unknown',
+  );
   readonly messagesSent = this.counter('websocket_messages_sent_total', 'Messages delivered to connections');
   readonly messagesFailed = this.counter(
     'websocket_messages_failed_total',
     'Messages dropped with a connection that was too slow or gone',
   );
-  readonly errors = new Counter({
-    name: 'websocket_errors_total',
-    help: 'Errors sent to clients, by code',
-    labelNames: ['code'],
-    registers: [this.registry],
-  });
-  readonly confirmationsOpened = this.counter('confirmations_opened_total', 'Prompts opened by this node');
-  readonly confirmationsDecided = new Counter({
-    name: 'confirmations_decided_total',
-    help: 'Decisions seen by this node, by outcome',
-    labelNames: ['outcome'],
-    aggregator: 'max',
-    registers: [this.registry],
-  });
-  readonly responseTime = new Histogram({
-    name: 'confirmation_response_seconds',
-    help: 'From a prompt to its answer',
-    buckets: [0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 86_400],
-    aggregator: 'max',
-    registers: [this.registry],
-  });
+  private readonly framesSent = this.tally(
+    'websocket_frames_sent_total',
+    'Frames handed to sockets, replies included, by message type',
+    'type',
+    SENT_TYPES,
+    'application',
+  );
+  private readonly sentBytes = this.tally(
+    'websocket_sent_bytes_total',
+    'Bytes of those frames, as sent, by message type',
+    'type',
+    SENT_TYPES,
+    'application',
+  );
+  private readonly deliveryTime = this.histogram(
+    'websocket_delivery_seconds',
+    'From the call that sends something until this node has handed it to its sockets, by kind',
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    ['kind'],
+  );
+  readonly recoveries = this.tally(
+    'websocket_recoveries_total',
+    'Recoveries of missed messages, by result',
+    'result',
+    ['recovered'],
+    'gap',
+  );
+  readonly errors = this.labelled('websocket_errors_total', 'Errors sent to clients, by code', ['code']);
+  readonly httpResponses = this.tally(
+    'websocket_http_responses_total',
+    'Answers to HTTP requests, by status',
+    'status',
+    STATUSES,
+    'other',
+  );
+
+  private readonly confirmationsOpened = this.counter('confirmations_opened_total', 'Prompts opened by this node');
+  private readonly confirmationsDecided = this.labelled(
+    'confirmations_decided_total',
+    'Decisions seen by this node, by outcome',
+    ['outcome'],
+    'max',
+  );
+  private readonly decisions = this.labelled(
+    'confirmation_decisions_total',
+    'The same, by outcome and by the way in which they came',
+    ['outcome', 'via'],
+    'max',
+  );
+  private readonly responseTime = this.histogram(
+    'confirmation_response_seconds',
+    'From a prompt to its answer',
+    [0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 86_400],
+    [],
+    'max',
+  );
+  private readonly lateDeadlines = this.labelled(
+    'confirmation_deadlines_late_total',
+    'Deadlines applied more than 2.5 s after their time, as seen by this node',
+    [],
+    'max',
+  );
+  private readonly askedUsers = new AskedUsers();
+
+  private readonly engineCalls = this.histogram(
+    'engine_call_seconds',
+    'Calls of the engine, by its part',
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+    ['part'],
+  );
+  private readonly engineErrors = this.tally(
+    'engine_errors_total',
+    'Calls that the engine did not carry out, by reason',
+    'reason',
+    ['unavailable', 'store_full'],
+    'fault',
+  );
+  readonly engineGaps = this.counter('engine_gaps_total', 'Times at which events of the engine may have been missed');
+  readonly leasesLost = this.counter('engine_leases_lost_total', 'Times at which other nodes did not count this one as alive');
 
   readonly webhooksSent = this.counter('webhook_sent_total', 'Webhooks that the receiver took');
   readonly webhooksFailed = this.counter('webhook_failed_total', 'Attempts that the receiver did not take; they are repeated');
   readonly webhooksDropped = this.counter('webhook_dropped_total', 'Webhooks given up after the retention');
+  private readonly webhookAttempts = this.tally(
+    'webhook_attempts_total',
+    'Attempts to deliver a webhook, by result',
+    'result',
+    WEBHOOK_RESULTS,
+    'other',
+  );
+  private readonly webhookTime = this.histogram(
+    'webhook_seconds',
+    'How long those attempts took',
+    [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+  );
+
+  /** A frame was handed to a socket. */
+  sent(type: string, bytes: number): void {
+    this.framesSent.add(type);
+    this.sentBytes.add(type, bytes);
+  }
+
+  /** What was sent by a call that began then is in the send queues. They are written in this turn of the event loop. */
+  delivering(kind: 'message' | 'acknowledged' | 'confirmation', began: number): void {
+    setImmediate(() => this.deliveryTime.observe({ kind }, toSeconds(performance.now() - began)));
+  }
+
+  /** This node has opened a prompt. */
+  opened(userId: string): void {
+    this.confirmationsOpened.inc();
+    this.askedUsers.add(userId);
+  }
+
+  /** @param isLate whether a deadline was applied long after its time */
+  decided({ createdAt, decision: { outcome, via, decidedAt } }: DecidedConfirmation, isLate: boolean): void {
+    this.confirmationsDecided.inc({ outcome });
+    this.decisions.inc({ outcome, via: DOORS.has(via) ? via : 'other' });
+    if (outcome === 'answered') this.responseTime.observe(toSeconds(decidedAt - createdAt));
+    if (isLate) this.lateDeadlines.inc();
+  }
+
+  /** @param failed why the engine did not carry out the call */
+  engineCalled(part: string, seconds: number, failed?: 'unavailable' | 'store_full' | 'fault'): void {
+    this.engineCalls.observe({ part }, seconds);
+    if (failed) this.engineErrors.add(failed);
+  }
+
+  webhookAttempted(result: string, seconds: number): void {
+    this.webhookAttempts.add(result);
+    this.webhookTime.observe(seconds);
+  }
 
   /** Registers the gauges whose values live elsewhere. */
   observe(readings: Readings): void {
-    this.gauge('websocket_connections', 'Live connections', () => readings.connections(), 'sum');
-    this.gauge('websocket_running', '1 while the service takes connections', () => (readings.running() ? 1 : 0));
-    this.gauge('pending_callbacks', 'Prompts that wait for a decision', () => readings.pendingConfirmations());
+    const { registry, askedUsers } = this;
+    const pending = shared(() => readings.pending(AGES.slice(0, -1).map(({ belowMs }) => belowMs)));
+    const gauge = (name: string, help: string, read: () => number | undefined | Promise<number>, aggregator?: Aggregator): void =>
+      registerGauge(registry, { name, help, aggregator }, read);
+    gauge('websocket_connections', 'Live connections', () => readings.connections(), 'sum');
+    gauge('websocket_connections_limit', 'The most connections that the node takes', () => readings.connectionLimit);
+    gauge('websocket_running', '1 while the service takes connections', () => (readings.running() ? 1 : 0));
+    gauge('websocket_send_queue_bytes', 'Bytes that wait to be sent', () => readings.quality().queueBytes, 'sum');
+    gauge(
+      'websocket_send_queue_longest_bytes',
+      'Bytes that wait in the connection that has most',
+      () => readings.quality().longestQueueBytes,
+    );
+    gauge(
+      'websocket_round_trip_spread_seconds',
+      'How much the round-trip times of a connection vary, as a mean over the live connections',
+      () => readings.quality().spreadSeconds,
+      'average',
+    );
+    gauge('pending_callbacks', 'Prompts that wait for a decision', async () => (await pending()).all);
+    const byAge = { name: 'confirmations_pending', help: 'The same, by age' };
+    registerGauges(registry, byAge, 'age', async () => {
+      const { all, younger } = await pending();
+      return AGES.map(({ age }, index) => [age, (younger[index] ?? all) - (younger[index - 1] ?? 0)]);
+    });
+    gauge(
+      'confirmations_asked_users',
+      'Persons whom this node asked within the last hour, at most 20000',
+      () => askedUsers.read().users,
+      'sum',
+    );
+    gauge(
+      'confirmations_most_per_user',
+      'The most prompts that one person got from this node within the last hour',
+      () => askedUsers.read().most,
+    );
+    gauge('engine_up', '1 while the engine answers', async () => ((await pending().catch(() => undefined)) ? 1 : 0));
+    gauge('engine_nodes', 'Nodes that share the engine, as this one knows', () => readings.nodes());
   }
 
   /** Registers the gauges of the webhook, if there is one. */
   observeWebhookEvents(read: () => Promise<{ waiting: number; oldestAt?: number }>): void {
-    this.gauge(
-      'webhook_pending',
-      'Webhooks that the receiver has not taken yet, of all nodes',
-      async () => (await read()).waiting,
+    const waiting = shared(read);
+    registerGauge(
+      this.registry,
+      { name: 'webhook_pending', help: 'Webhooks that the receiver has not taken yet, of all nodes' },
+      async () => (await waiting()).waiting,
     );
-    this.gauge('webhook_oldest_seconds', 'How long ago the oldest of them happened; 0: there is none', async () => {
-      const { oldestAt } = await read();
-      return oldestAt === undefined ? 0 : Math.max(0, Date.now() - oldestAt) / 1000;
-    });
+    registerGauge(
+      this.registry,
+      { name: 'webhook_oldest_seconds', help: 'How long ago the oldest of them happened; 0: there is none' },
+      async () => {
+        const { oldestAt } = await waiting();
+        return oldestAt === undefined ? 0 : Math.max(0, Date.now() - oldestAt) / 1000;
+      },
+    );
   }
 
   private counter(name: string, help: string): Counter {
     return new Counter({ name, help, registers: [this.registry] });
   }
 
-  private gauge(name: string, help: string, read: () => number | Promise<number>, aggregator: 'sum' | 'max' = 'max'): void {
-    new Gauge({
-      name,
-      help,
-      aggregator,
-      registers: [this.registry],
-      async collect() {
-        // The other figures are reported even when the engine is unreachable.
-        this.set(await Promise.resolve(read()).catch(() => Number.NaN));
-      },
-    });
+  private labelled(name: string, help: string, labelNames: string[], aggregator: Aggregator = 'sum'): Counter {
+    return new Counter({ name, help, labelNames, aggregator, registers: [this.registry] });
   }
-}
 
-/** The numbers of the old component's health object. */
-export interface Totals {
-  connections: number;
-  total_connections: number;
-  failed_connections: number;
-  messages_sent: number;
-  messages_failed: number;
-  /** Seconds from a prompt to its answer; 0 before the first answer. */
-  avg_response_time: number;
-}
+  private tally(name: string, help: string, label: string, values: readonly string[], rest: string): Tally {
+    return new Tally(this.registry, { name, help, label, values, rest });
+  }
 
-/** @param registry of one process, or the aggregate of several processes */
-export async function totalsOf(registry: Registry): Promise<Totals> {
-  const valuesOf = async (name: string): Promise<{ metricName?: string; value: number }[]> => {
-    const metric: Metric | undefined = registry.getSingleMetric<string>(name);
-    return (await metric?.get())?.values ?? [];
-  };
-  const valueOf = async (name: string): Promise<number> => (await valuesOf(name))[0]?.value ?? 0;
-  const histogram = await valuesOf('confirmation_response_seconds');
-  const part = (suffix: string): number => histogram.find(({ metricName }) => metricName?.endsWith(suffix))?.value ?? 0;
-  const answers = part('_count');
-  return {
-    connections: await valueOf('websocket_connections'),
-    total_connections: await valueOf('websocket_connections_total'),
-    failed_connections: await valueOf('websocket_connections_failed_total'),
-    messages_sent: await valueOf('websocket_messages_sent_total'),
-    messages_failed: await valueOf('websocket_messages_failed_total'),
-    avg_response_time: answers === 0 ? 0 : part('_sum') / answers,
-  };
+  private histogram(
+    name: string,
+    help: string,
+    buckets: number[],
+    labelNames: string[] = [],
+    aggregator: Aggregator = 'sum',
+  ): Histogram {
+    return new Histogram({ name, help, buckets, labelNames, aggregator, registers: [this.registry] });
+  }
 }

@@ -48,6 +48,7 @@ import { ResolvedOptions, resolveOptions } from './notification.options.js';
 import { ServerLifecycle } from './server-lifecycle.js';
 import { NotificationActions } from './notification.actions.js';
 import { Publisher } from './subscription/publisher.js';
+import { NotificationReadings } from './notification.readings.js';
 import { NotificationService } from './notification.service.js';
 import { Recoveries } from './subscription/recoveries.js';
 import { Cancellations } from './task/cancellations.js';
@@ -99,6 +100,7 @@ const PROVIDERS: Provider[] = [
   ServerLifecycle,
   NotificationActions,
   NotificationService,
+  NotificationReadings,
   Authentication,
   Handshake,
   NotificationWebSocketServer,

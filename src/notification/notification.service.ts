@@ -18,7 +18,6 @@ import { Dispatcher, type DecisionEvent } from './dispatcher.js';
 import { Engine, type Confirmation, type Device, type UserPresence, type Task } from './engine/engine.js';
 import { NotificationActions } from './notification.actions.js';
 import { ServiceClosedError } from './notification.errors.js';
-import { NotificationMetrics } from './notification.metrics.js';
 import { ResolvedOptions } from './notification.options.js';
 import { ServerLifecycle } from './server-lifecycle.js';
 import { Publisher, type MessageDelivery, type SendOptions } from './subscription/publisher.js';
@@ -51,14 +50,7 @@ export class NotificationService {
     private readonly lifecycle: ServerLifecycle,
     private readonly phase: ServerPhase,
     private readonly listening: ListeningAddress,
-    metrics: NotificationMetrics,
-  ) {
-    metrics.observe({
-      connections: () => hub.size,
-      running: () => this.accepting,
-      pendingConfirmations: async () => (await engine.counts()).pendingConfirmations,
-    });
-  }
+  ) {}
 
   /* ---- asking ---- */
 

@@ -4,7 +4,12 @@
  */
 import { request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { INestApplicationContext } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
 import { AuditTrail } from '../../src/notification/access/audit.js';
+import { NotificationModule, NotificationService } from '../../src/notification/index.js';
+import { NotificationMetrics } from '../../src/notification/notification.metrics.js';
+import { World } from '../../src/testing/index.js';
 import { type TestClient } from '../support/client.js';
 import { SECRET as JWT_SECRET, sign } from '../support/jwt.js';
 import { startService, type TestService } from '../support/service.js';
@@ -15,8 +20,17 @@ type Samples = Record<string, number>;
 /** Of the process, not of the service. */
 const FOREIGN = /^(process|nodejs)_/;
 /** Their values depend on the clock; a test of its own reads them. */
-const TIMED = /^(confirmation_response_seconds_(sum|bucket)|webhook_oldest_seconds)/;
+const TIMED =
+  /^(\w+_seconds_(sum|bucket)|webhook_oldest_seconds|engine_call_seconds|websocket_(received|sent)_bytes|websocket_round_trip|websocket_send_queue|websocket_http_responses_total\{status="200")/;
 const PATIENCE_MS = 10_000;
+/** What every prompt to the one connected person changes. */
+const OPENED: Samples = {
+  confirmations_opened_total: 1,
+  confirmations_most_per_user: 1,
+  websocket_messages_sent_total: 1,
+  'websocket_frames_sent_total{type="task_step_result"}': 1,
+  'websocket_delivery_seconds_count{kind="confirmation"}': 1,
+};
 
 const readText = async ({ url }: TestService): Promise<string> => (await fetch(`${url}/metrics`)).text();
 
@@ -94,7 +108,11 @@ describe('the metrics', () => {
     [
       'a frame that is answered',
       () => ann.request({ action: 'subscribe', user_id: 'ann' }),
-      { websocket_frames_received_total: 1 },
+      {
+        websocket_frames_received_total: 1,
+        'websocket_actions_total{action="subscribe"}': 1,
+        'websocket_frames_sent_total{type="subscription_confirmed"}': 1,
+      },
     ],
     [
       'frames that are refused',
@@ -105,6 +123,9 @@ describe('the metrics', () => {
       },
       {
         websocket_frames_received_total: 3,
+        'websocket_actions_total{action="unreadable"}': 1,
+        'websocket_actions_total{action="confirm"}': 2,
+        'websocket_frames_sent_total{type="error"}': 3,
         'websocket_errors_total{code="INVALID_JSON"}': 1,
         'websocket_errors_total{code="NOT_FOUND"}': 2,
       },
@@ -116,7 +137,12 @@ describe('the metrics', () => {
         const malformed = await refusedHandshake(service, { 'sec-websocket-key': 'short' });
         expect([evil, malformed, await refusedHandshake(service, {}, '/elsewhere')]).toEqual([403, 400, 404]);
       },
-      { websocket_connections_failed_total: 3 },
+      {
+        websocket_connections_failed_total: 3,
+        'websocket_handshakes_refused_total{reason="forbidden"}': 1,
+        'websocket_handshakes_refused_total{reason="malformed"}': 1,
+        'websocket_handshakes_refused_total{reason="not_found"}': 1,
+      },
     ],
     [
       'a connection over the limit',
@@ -128,21 +154,62 @@ describe('the metrics', () => {
       {
         websocket_connections_total: 1,
         websocket_connections_failed_total: 1,
+        'websocket_handshakes_refused_total{reason="connection_limit"}': 1,
         'websocket_closes_total{code="1005"}': 1,
       },
     ],
-    ['a message', () => service.rest('POST', '/ws/broadcast', { type: 'news' }), { websocket_messages_sent_total: 1 }],
+    [
+      'a message',
+      () => service.rest('POST', '/ws/broadcast', { type: 'news' }),
+      {
+        websocket_messages_sent_total: 1,
+        'websocket_frames_sent_total{type="application"}': 1,
+        'websocket_delivery_seconds_count{kind="message"}': 1,
+        'websocket_http_responses_total{status="202"}': 1,
+      },
+    ],
+    [
+      'recoveries, with and without a gap',
+      async () => {
+        const { epoch, offset } = await ann.request({ action: 'subscribe', channel: 'broadcast' });
+        for (const recover of [
+          { epoch, offset: Number(offset) - 1 },
+          { epoch: 'another', offset: 1 },
+        ]) {
+          ann.send({ action: 'subscribe', channel: 'broadcast', recover });
+          await ann.next({ type: 'recovered' });
+        }
+      },
+      {
+        websocket_frames_received_total: 3,
+        'websocket_actions_total{action="subscribe"}': 3,
+        'websocket_frames_sent_total{type="subscription_confirmed"}': 3,
+        'websocket_frames_sent_total{type="application"}': 1,
+        'websocket_frames_sent_total{type="recovered"}': 2,
+        'websocket_recoveries_total{result="recovered"}': 1,
+        'websocket_recoveries_total{result="gap"}': 1,
+      },
+    ],
     [
       'a confirmation that is opened',
       () => ask('answered'),
-      { confirmations_opened_total: 1, pending_callbacks: 1, websocket_messages_sent_total: 1 },
+      {
+        ...OPENED,
+        pending_callbacks: 1,
+        'confirmations_pending{age="under_1m"}': 1,
+        confirmations_asked_users: 1,
+      },
     ],
     [
       'an answer',
       () => ann.request({ action: 'confirm', callback_id: callbackId, proceed: true }),
       {
         pending_callbacks: -1,
+        'confirmations_pending{age="under_1m"}': -1,
         websocket_frames_received_total: 1,
+        'websocket_actions_total{action="confirm"}': 1,
+        'websocket_frames_sent_total{type="confirmation_accepted"}': 1,
+        'confirmation_decisions_total{outcome="answered",via="websocket"}': 1,
         'confirmations_decided_total{outcome="answered"}': 1,
         confirmation_response_seconds_count: 1,
       },
@@ -154,18 +221,20 @@ describe('the metrics', () => {
         await service.rest('DELETE', `/ws/confirmations/${String(callbackId)}`);
       },
       {
-        confirmations_opened_total: 1,
-        websocket_messages_sent_total: 1,
+        ...OPENED,
         'confirmations_decided_total{outcome="withdrawn"}': 1,
+        'confirmation_decisions_total{outcome="withdrawn",via="rest"}': 1,
+        'websocket_frames_sent_total{type="confirmation_resolved"}': 1,
       },
     ],
     [
       'a deadline that passes',
       () => ask('timed out', { timeoutMs: 1 }),
       {
-        confirmations_opened_total: 1,
-        websocket_messages_sent_total: 1,
+        ...OPENED,
         'confirmations_decided_total{outcome="timed_out"}': 1,
+        'confirmation_decisions_total{outcome="timed_out",via="clock"}': 1,
+        'websocket_frames_sent_total{type="confirmation_resolved"}': 1,
       },
     ],
     [
@@ -175,11 +244,16 @@ describe('the metrics', () => {
         await ann.request({ action: 'cancel', user_id: 'ann', task_id: 'cancelled' });
       },
       {
-        confirmations_opened_total: 1,
-        websocket_messages_sent_total: 1,
+        ...OPENED,
         websocket_frames_received_total: 1,
+        'websocket_actions_total{action="cancel"}': 1,
+        'websocket_frames_sent_total{type="confirmation_resolved"}': 1,
+        'websocket_frames_sent_total{type="task_cancelled"}': 1,
         'confirmations_decided_total{outcome="cancelled"}': 1,
+        'confirmation_decisions_total{outcome="cancelled",via="websocket"}': 1,
         webhook_sent_total: 1,
+        'webhook_attempts_total{result="delivered"}': 1,
+        webhook_seconds_count: 1,
       },
     ],
     [
@@ -188,7 +262,15 @@ describe('the metrics', () => {
         receiver.answering = failing(503, { 'retry-after': '1' });
         await ann.request({ action: 'cancel', user_id: 'ann', task_id: 'another' });
       },
-      { websocket_frames_received_total: 1, webhook_failed_total: 1, webhook_pending: 1 },
+      {
+        websocket_frames_received_total: 1,
+        'websocket_actions_total{action="cancel"}': 1,
+        'websocket_frames_sent_total{type="task_cancelled"}': 1,
+        webhook_failed_total: 1,
+        'webhook_attempts_total{result="5xx"}': 1,
+        webhook_seconds_count: 1,
+        webhook_pending: 1,
+      },
     ],
     [
       'a webhook that the receiver takes later',
@@ -196,7 +278,12 @@ describe('the metrics', () => {
         expect((await read(service))['webhook_oldest_seconds']).toBeGreaterThan(0);
         receiver.answering = taken;
       },
-      { webhook_sent_total: 1, webhook_pending: -1 },
+      {
+        webhook_sent_total: 1,
+        'webhook_attempts_total{result="delivered"}': 1,
+        webhook_seconds_count: 1,
+        webhook_pending: -1,
+      },
     ],
     [
       'log lines that are lost',
@@ -226,13 +313,20 @@ describe('the metrics', () => {
 
   it('have no family without a test of its exact value', async () => {
     const elsewhere = [
-      'websocket_messages_failed_total',
+      ...['websocket_messages_failed_total', 'websocket_slow_closes_total', 'websocket_round_trip_seconds'],
+      ...['websocket_received_bytes_total', 'websocket_sent_bytes_total', 'websocket_connections_limit'],
+      ...['websocket_send_queue_bytes', 'websocket_send_queue_longest_bytes', 'websocket_round_trip_spread_seconds'],
+      ...['confirmation_deadlines_late_total', 'engine_call_seconds', 'engine_up', 'engine_nodes'],
+      // Of an engine that is away: metrics-of-redis.test.ts and test/fault/frozen-node.test.ts.
+      ...['engine_errors_total', 'engine_gaps_total', 'engine_leases_lost_total'],
       'webhook_dropped_total',
       'webhook_oldest_seconds',
       'confirmation_response_seconds',
     ];
     const families = [...(await readText(service)).matchAll(/^# TYPE (\S+)/gm)].map(([, name = '']) => name);
-    const changed = rows.flatMap(([, , changes]) => Object.keys(changes).map((sample) => sample.replace(/\{.*/, '')));
+    const changed = rows.flatMap(([, , changes]) =>
+      Object.keys(changes).map((sample) => sample.replace(/(_count)?(\{.*)?$/, '')),
+    );
     const untested = families.filter((name) => !FOREIGN.test(name) && ![...changed, ...elsewhere].includes(name));
     expect(untested).toEqual([]);
   });
@@ -265,6 +359,69 @@ describe('the metrics of time', () => {
   });
 });
 
+describe('the metrics of traffic', () => {
+  it('are the bytes of every frame, round-trip times, and the calls of the engine', async () => {
+    const service = await startService({ environment: { WEBSOCKET_PING_INTERVAL: '0.1' } });
+    const client = await service.connect({ perMessageDeflate: false });
+    const before = await read(service);
+    const ping = JSON.stringify({ action: 'ping', text: 'ünï' });
+    client.socket.send(ping);
+    const pong = Buffer.byteLength(JSON.stringify(await client.next('pong')));
+    expect((await service.rest('GET', '/ws/confirmations/none')).status).toBe(404);
+    const after = await read(service);
+    const grown = (sample: string): number => (after[sample] ?? 0) - (before[sample] ?? 0);
+    expect(grown('websocket_received_bytes_total')).toBe(Buffer.byteLength(ping));
+    expect(grown('websocket_sent_bytes_total{type="pong"}')).toBe(pong + 2);
+    expect(grown('websocket_http_responses_total{status="404"}')).toBe(1);
+    expect(grown('engine_call_seconds_count{part="confirmations"}')).toBe(1);
+    expect(after).toMatchObject({
+      websocket_connections_limit: 1000,
+      engine_up: 1,
+      engine_nodes: 1,
+      'engine_errors_total{reason="unavailable"}': 0,
+      'engine_errors_total{reason="fault"}': 0,
+    });
+    while (((await read(service))['websocket_round_trip_seconds_count'] ?? 0) < 2) await delay(20);
+    const { websocket_round_trip_seconds_sum: sum, websocket_round_trip_spread_seconds: spread } = await read(service);
+    expect(sum).toBeGreaterThan(0);
+    expect(spread).toBeGreaterThanOrEqual(0);
+    const other = await service.connect({ perMessageDeflate: false });
+    other.socket.pause();
+    const queued = async (): Promise<number> => (await read(service))['websocket_send_queue_bytes'] ?? 0;
+    for (let waiting = 0; waiting === 0; waiting = await queued())
+      await service.notifications.broadcastMessage({ type: 'news', text: 'x'.repeat(500_000) });
+    const { websocket_send_queue_bytes: all, websocket_send_queue_longest_bytes: longest } = await read(service);
+    expect(longest).toBe(all);
+    other.socket.terminate();
+    await client.close();
+    while ('websocket_round_trip_spread_seconds' in (await read(service))) await delay(20);
+    await service.stop();
+  });
+
+  it('count a deadline that was applied late, and none that was applied in time', async () => {
+    const world = new World(() => Test.createTestingModule({ imports: [NotificationModule.forRoot({})] }));
+    const late = async (app: INestApplicationContext): Promise<Samples> =>
+      samplesOf(await app.get(NotificationMetrics).registry.metrics());
+    const ask = (app: INestApplicationContext): unknown =>
+      app
+        .get(NotificationService)
+        .openConfirmation({ stepResult: { message: '?' }, userId: 'ann', taskId: 't', step: 1, timeoutMs: 60_000 });
+    let app = await world.start();
+    await ask(app);
+    await world.clock.advance('1m');
+    expect(await late(app)).toMatchObject({
+      'confirmations_decided_total{outcome="timed_out"}': 1,
+      confirmation_deadlines_late_total: 0,
+    });
+    await ask(app);
+    await world.crash();
+    await world.clock.advance('2m');
+    app = await world.restart();
+    expect(await late(app)).toMatchObject({ confirmation_deadlines_late_total: 1 });
+    await world.close();
+  });
+});
+
 describe('the metrics of what is lost', () => {
   it('count every message that a connection was cut with', async () => {
     const service = await startService({ environment: { WEBSOCKET_MAX_OUTBOX: '65536' } });
@@ -282,7 +439,11 @@ describe('the metrics of what is lost', () => {
     expect(await reader.closed()).toMatchObject({ code: 4408 });
     const received = reader.received.filter(({ type }) => type === 'news').length;
     expect(received + (await failed())).toBe(sent);
-    expect((await read(service))['websocket_closes_total{code="4408"}']).toBe(1);
+    expect(await read(service)).toMatchObject({
+      'websocket_closes_total{code="4408"}': 1,
+      websocket_slow_closes_total: 1,
+      websocket_send_queue_bytes: 0,
+    });
     await service.stop();
   });
 

@@ -235,6 +235,9 @@ requireBinary('redis-server')('a node that is frozen', () => {
     frozen.child.kill('SIGCONT');
     await until(presence, 3);
     await until(nodes, 2);
+    const leasesLost = async (node: ServiceProcess): Promise<string | undefined> =>
+      /^engine_leases_lost_total (\d+)$/m.exec(await (await fetch(`${node.url}/metrics`)).text())?.[1];
+    expect(await Promise.all([frozen, other].map(leasesLost))).toEqual(['1', '0']);
     await ann.next({ type: 'task_step_result', callback_id: asked.id });
     expect(await confirm(ann, asked.id, true)).toMatchObject({ type: 'confirmation_accepted' });
     expect(await another.next({ type: 'confirmation_resolved', callback_id: asked.id })).toMatchObject({ proceed: true });

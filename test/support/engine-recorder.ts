@@ -18,7 +18,7 @@ export type EngineEvent =
   | { kind: 'revoked' | 'review'; userId: string }
   | { kind: 'evicted'; connectionId: string }
   | { kind: 'lease taken'; taskId: string }
-  | { kind: 'gap' }
+  | { kind: 'gap' | 'lease ended' }
   | { kind: 'missed'; channel: string; head: StreamPosition }
   | { kind: 'webhook events' }
   | { kind: 'dropped'; count: number };
@@ -90,6 +90,9 @@ export class EngineRecorder implements EngineHandler {
   }
   onLeaseTaken(taskId: string): void {
     this.record({ kind: 'lease taken', taskId });
+  }
+  onLeaseEnded(): void {
+    this.record({ kind: 'lease ended' });
   }
   onGap(): void {
     this.record({ kind: 'gap' });

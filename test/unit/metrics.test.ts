@@ -1,8 +1,16 @@
-import { NotificationMetrics, totalsOf } from '../../src/notification/notification.metrics.js';
+import { totalsOf } from '../../src/notification/metrics/totals.js';
+import { NotificationMetrics } from '../../src/notification/notification.metrics.js';
 
-const observed = (pendingConfirmations: () => Promise<number>): NotificationMetrics => {
+const observed = (pending: () => Promise<number>): NotificationMetrics => {
   const metrics = new NotificationMetrics();
-  metrics.observe({ connections: () => 3, running: () => true, pendingConfirmations });
+  metrics.observe({
+    connections: () => 3,
+    connectionLimit: 10,
+    running: () => true,
+    quality: () => ({ queueBytes: 70, longestQueueBytes: 50, spreadSeconds: undefined }),
+    pending: async () => ({ all: await pending(), younger: [1, 1, 4, 5] }),
+    nodes: async () => 1,
+  });
   return metrics;
 };
 
@@ -21,6 +29,8 @@ describe('the metrics', () => {
     const text = await observed(() => Promise.reject(new Error('away'))).registry.metrics();
     expect(text).toContain('\nwebsocket_connections 3\n');
     expect(text).toMatch(/\npending_callbacks nan\n/i);
+    expect(text).toContain('\nengine_up 0\n');
+    expect(text).not.toContain('confirmations_pending{');
   });
 
   it('have the old health object’s totals, an average of seconds among them', async () => {
@@ -35,7 +45,8 @@ describe('the metrics', () => {
     });
     metrics.connectionsTotal.inc();
     metrics.messagesSent.inc(7);
-    for (const seconds of [1, 3]) metrics.responseTime.observe(seconds);
+    for (const decidedAt of [1000, 3000])
+      metrics.decided({ createdAt: 0, decision: { outcome: 'answered', via: 'rest', decidedAt } }, false);
     expect(await totalsOf(metrics.registry)).toMatchObject({ total_connections: 1, messages_sent: 7, avg_response_time: 2 });
   });
 

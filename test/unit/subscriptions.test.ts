@@ -16,6 +16,7 @@ import { Identities } from '../../src/notification/subscription/identities.js';
 import { PendingPrompts } from '../../src/notification/subscription/pending-prompts.js';
 import { Recoveries } from '../../src/notification/subscription/recoveries.js';
 import { SubscriptionIndex } from '../../src/notification/subscription/subscription-index.js';
+import { NotificationMetrics } from '../../src/notification/notification.metrics.js';
 import { Subscriptions, type Target } from '../../src/notification/subscription/subscriptions.js';
 import { parseChannel } from '../../src/protocol/channels.js';
 import { fakeConnection, type FakeConnection } from '../support/fake-connection.js';
@@ -86,7 +87,7 @@ function makeSite(identity?: Identity, maxSubscriptions = 10): Site {
   const identities = new Identities(engine, hub, index);
   const review = { assertMaySubscribe: async () => undefined } as unknown as AccessReview;
   const access = {} as Access;
-  const recoveries = new Recoveries(broker, {} as TaskStore, index);
+  const recoveries = new Recoveries(broker, {} as TaskStore, index, new NotificationMetrics());
   const subscriptions = new Subscriptions(broker, { maxSubscriptions }, access, review, identities, index, pending, recoveries);
   return { ...fake, subscriptions, identities, index, pending, hub, watched, users, failing, hold };
 }

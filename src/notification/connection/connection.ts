@@ -71,6 +71,7 @@ export class Connection {
         this.events.onOverflow();
       },
       (error) => this.events.onSourceError(error),
+      (type, bytes) => this.events.onSent?.(type, bytes),
     );
   }
 
@@ -128,11 +129,11 @@ export class Connection {
     if (!this.deciding.keeps(subject, id, frame)) this.send(frame);
   }
 
-  /** Queues the reply to the current frame, an object or its JSON, then starts the sources that follow it. */
-  reply(message: object | string): void {
+  /** Queues the reply to the current frame, an object or the JSON of a `type`, then starts the sources that follow it. */
+  reply(message: object | string, type?: string): void {
     this.replied += 1;
     if (isErrorReply(message)) this.events.onError?.(message.code);
-    if (this.phase !== 'closed') this.sendQueue.push(new OutboundFrame(message));
+    if (this.phase !== 'closed') this.sendQueue.push(new OutboundFrame(message, type));
     this.startFollowing();
   }
 

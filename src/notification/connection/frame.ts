@@ -17,8 +17,15 @@ export class OutboundFrame {
   private plain: Buffer | undefined;
   private deflated: Buffer | undefined;
 
-  /** @param message what is to be said, or the JSON of it. The frame is made when the first receiver needs it. */
-  constructor(private readonly message: object | string) {}
+  /**
+   * The frame is made when the first receiver needs it.
+   * @param message an object, or its JSON
+   * @param type the message's type, for the metrics
+   */
+  constructor(
+    private readonly message: object | string,
+    readonly type = typeOf(message),
+  ) {}
 
   /** The bytes for one receiver, shared by all that negotiated the same. */
   wire(compress: boolean): Buffer {
@@ -35,18 +42,27 @@ export class PublicationFrames {
   private positionedFrame: OutboundFrame | undefined;
   readonly plain: OutboundFrame;
 
-  /** @param text the message, a JSON object */
+  /**
+   * @param text the message, a JSON object
+   * @param type the message's type, if the product knows it
+   */
   constructor(
     private readonly channel: string,
     private readonly text: string,
+    type?: string,
   ) {
-    this.plain = new OutboundFrame(text);
+    this.plain = new OutboundFrame(text, type);
   }
 
   /** @param offset the publication's; the same in every call */
   positioned(offset: number): OutboundFrame {
     return (this.positionedFrame ??= new OutboundFrame(positionedText(this.text, this.channel, offset)));
   }
+}
+
+/** JSON is the application's own unless its sender says more. */
+function typeOf(message: object | string): string {
+  return typeof message === 'object' && 'type' in message && typeof message.type === 'string' ? message.type : '';
 }
 
 /** A publication with its place in the channel. @param text a JSON object without these two fields */

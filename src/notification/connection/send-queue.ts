@@ -23,6 +23,7 @@ export type Write = (bytes: Buffer, written: (error?: Error | null) => void) => 
 
 interface Entry {
   bytes: Buffer;
+  type: string;
   key?: string;
   /** Pulled from a source. */
   sourced: boolean;
@@ -55,6 +56,8 @@ export class SendQueue implements Writer {
     private readonly write: Write,
     private readonly onOverflow: (dropped: number) => void,
     private readonly onSourceError: (error: unknown) => void,
+    /** A frame is handed to the socket. */
+    private readonly onSent: (type: string, bytes: number) => void = () => undefined,
   ) {}
 
   /** Bytes that wait or are on their way into the socket. */
@@ -80,7 +83,7 @@ export class SendQueue implements Writer {
       this.queuedBytes += bytes.length - earlier.bytes.length;
       earlier.bytes = bytes;
     } else {
-      this.enqueue({ bytes, key, sourced: false });
+      this.enqueue({ bytes, type: frame.type, key, sourced: false });
     }
     if (overflows) {
       this.onOverflow(this.discard());
@@ -169,7 +172,8 @@ export class SendQueue implements Writer {
   }
 
   /** From what waits to what is in flight. */
-  private leave({ bytes, sourced, key }: Entry): void {
+  private leave({ bytes, type, sourced, key }: Entry): void {
+    this.onSent(type, bytes.length);
     this.queuedBytes -= bytes.length;
     this.framesInFlight += 1;
     this.bytesInFlight += bytes.length;
@@ -228,7 +232,8 @@ export class SendQueue implements Writer {
         }
         if (!isCurrent()) continue;
         if (next.done) this.sources.delete(name);
-        else if (!(next.value instanceof Promise)) this.enqueue({ bytes: next.value.wire(this.compress), sourced: true });
+        else if (!(next.value instanceof Promise))
+          this.enqueue({ bytes: next.value.wire(this.compress), type: next.value.type, sourced: true });
       }
     } catch (error) {
       if (!this.closed) this.onSourceError(error);

@@ -2,6 +2,9 @@
 import type { JsonObject } from '../../protocol/confirmation.js';
 import { CONFLATED_TYPES } from '../../protocol/messages.js';
 
+/** The type of the messages of a key. */
+export const conflatedType = (key: string): string => key.slice(0, key.indexOf(' '));
+
 /**
  * @returns the key under which a newer message on the channel replaces a waiting one; `undefined` for a message that is never
  *   replaced, and which therefore belongs into the channel's history

@@ -32,6 +32,8 @@ export interface EngineHandler {
   onReview(userId: string): void;
   /** Another node has taken the lease of the task's heartbeat, or has ended it. */
   onLeaseTaken(taskId: string): void;
+  /** This node's lease had ended: for a while other nodes did not count this one as alive. */
+  onLeaseEnded(): void;
   /** Events may have been lost (E5). */
   onGap(): void;
   /** The channel stands at `head`, and some of its publications up to there may not have been emitted here. */

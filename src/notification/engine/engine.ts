@@ -47,6 +47,8 @@ export interface Waiting {
 export interface Counts {
   pendingConfirmations: number;
   unacknowledgedMessages: number;
+  /** Pending confirmations that are younger than each of the ages that the call named. */
+  younger?: number[];
 }
 
 export interface ClusterStatus {
@@ -95,7 +97,8 @@ export interface Engine {
 
   /** Reads in one step what a user's new connection is to be shown, so that a crowd that reconnects costs little. */
   waiting(userId: string): Promise<Waiting>;
-  counts(): Promise<Counts>;
+  /** @param agesMs ages by which pending confirmations are counted, shortest first */
+  counts(agesMs?: readonly number[]): Promise<Counts>;
   /** @param localConnections this node's connections, anonymous ones included */
   cluster(localConnections: number): Promise<ClusterStatus>;
 }

@@ -18,7 +18,9 @@ import { assertAllowed } from '../access/access.js';
 import { DecodeError, decodeFrame, isObject } from '../../protocol/decode.js';
 import type { ClientMessage, RequestId } from '../../protocol/messages.js';
 import { Connection } from '../connection/connection.js';
+import { UNREADABLE } from '../metrics/labels.js';
 import { NotificationError } from '../notification.errors.js';
+import { NotificationMetrics } from '../notification.metrics.js';
 import { Refusal, refuse } from './handshake.js';
 import { NotificationWebSocketServer } from './websocket-server.js';
 import { errorMessage, isFault } from '../protocol-error.js';
@@ -35,6 +37,7 @@ export class NotificationWsAdapter extends WsAdapter {
   private readonly log = new Logger(NotificationWsAdapter.name);
   private readonly upgradeListeners = new Map<NotificationWebSocketServer, UpgradeListener>();
   private stockListener: UpgradeListener | undefined;
+  private knownMetrics: NotificationMetrics | undefined;
 
   /** @param app the application, or whatever else finds its providers */
   constructor(private readonly app: Pick<INestApplicationContext, 'get'>) {
@@ -53,7 +56,7 @@ export class NotificationWsAdapter extends WsAdapter {
       else if (server.serves(request)) void server.upgrade(request, socket, head);
       else if (this.stockListener) this.stockListener(request, socket, head);
       else if (httpServer.listenerCount('upgrade') === 1) {
-        server.countRefused();
+        server.countRefused('not_found');
         refuse(socket, new Refusal('NOT_FOUND', 'not found'));
       }
     };
@@ -103,12 +106,18 @@ export class NotificationWsAdapter extends WsAdapter {
     return server;
   }
 
+  /** The providers exist when the first frame comes, and not yet when the adapter is made. */
+  private get metrics(): NotificationMetrics {
+    return (this.knownMetrics ??= this.app.get<NotificationMetrics>(NotificationMetrics, { strict: false }));
+  }
+
   private async handle(connection: Connection, handlers: ReadonlyMap<string, WsMessageHandler>, text: string): Promise<void> {
     const repliesBefore = connection.replies;
     let frame: ClientMessage | undefined;
     try {
       frame = decodeFrame(text);
       const { action, request_id: requestId } = frame;
+      this.metrics.actions.add(action);
       const handler = handlers.get(action);
       // An unauthenticated client does not learn which actions exist.
       if (!handler) assertAllowed(connection.identity, 'ws.ping');
@@ -119,6 +128,7 @@ export class NotificationWsAdapter extends WsAdapter {
       else send(connection, result, requestId, original);
       if (connection.replies === repliesBefore) throw new Error(`the handler of ${action} answered nothing`);
     } catch (error) {
+      if (!frame) this.metrics.actions.add(UNREADABLE);
       if (isFault(error)) this.log.error(error);
       const reply = errorMessage(error, frame?.request_id ?? (error instanceof DecodeError ? error.requestId : undefined));
       connection.reply(reply);
@@ -138,7 +148,7 @@ function send(
   const { original_data: repeated, ...rest }: Record<string, unknown> = { ...reply, request_id: requestId };
   if (repeated === undefined) connection.reply(rest);
   else if (repeated !== original.frame) connection.reply({ ...rest, original_data: repeated });
-  else connection.reply(`${JSON.stringify(rest).slice(0, -1)},"original_data":${original.text}}`);
+  else connection.reply(`${JSON.stringify(rest).slice(0, -1)},"original_data":${original.text}}`, 'pong');
 }
 
 function wantsWebSocket({ headers }: IncomingMessage): boolean {

@@ -25,6 +25,7 @@ import { Hub } from '../connection/hub.js';
 import { Liveness } from '../connection/liveness.js';
 import { Reading } from '../connection/reading.js';
 import { TimerWheel } from '../pacing/timer-wheel.js';
+import type { RefusedBecause } from '../metrics/labels.js';
 import { NotificationMetrics } from '../notification.metrics.js';
 import { NotificationError } from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
@@ -113,12 +114,12 @@ export class NotificationWebSocketServer implements OnModuleInit {
         this.accept(ws, socket, request, identity, place);
       });
       // `ws` itself answers a handshake that is not well-formed.
-      if (upgraded.length === 0) this.countRefused();
+      if (upgraded.length === 0) this.countRefused('malformed');
     } catch (error) {
-      this.countRefused();
       if (!(error instanceof Refusal) && !(error instanceof NotificationError))
         this.logger.error(`handshake failed: ${String(error)}`);
       const refusal = refusalOf(error);
+      this.countRefused(refusal.code.toLowerCase() as RefusedBecause);
       this.auditRefused(this.addresses.of(request), null, refusal.message, refusal.status);
       refuse(socket, refusal);
     } finally {
@@ -127,16 +128,17 @@ export class NotificationWebSocketServer implements OnModuleInit {
   }
 
   /** Counts a handshake that was refused. */
-  countRefused(): void {
+  countRefused(reason: RefusedBecause): void {
     this.metrics.connectionsFailed.inc();
+    this.metrics.handshakesRefused.add(reason);
   }
 
   private accept(ws: WebSocket, socket: Duplex, request: IncomingMessage, identity: Identity, place: Place | undefined): void {
     const address = this.addresses.of(request);
     ws.on('error', (error) => this.logger.debug(`socket error: ${error.message}`));
     if (!place || !this.addresses.enter(address)) {
+      this.countRefused(place ? 'address_limit' : 'connection_limit');
       place?.release();
-      this.countRefused();
       const { code, reason } = CLOSE.CONNECTION_LIMIT;
       this.auditRefused(address, identity, reason, code);
       closeWithin(ws, code, reason);
@@ -171,7 +173,11 @@ export class NotificationWebSocketServer implements OnModuleInit {
       ...(options.authenticator && { request }),
     };
     const connection = new Connection(socketOf(ws, socket), peer, options, {
-      onOverflow: () => connection.cut(CLOSE.SLOW),
+      onOverflow: () => {
+        metrics.slowCloses.inc();
+        connection.cut(CLOSE.SLOW);
+      },
+      onSent: (type, bytes) => metrics.sent(type, bytes),
       onSourceError: (error) => {
         this.logger.error(`redelivery to connection ${connection.id} failed: ${String(error)}`);
         void connection.close(CLOSE.INTERNAL);
@@ -194,12 +200,14 @@ export class NotificationWebSocketServer implements OnModuleInit {
     const limiter = new RateLimiter(connection, options, onRefused, this.budgets);
     ws.on('message', (data: Buffer) => {
       metrics.framesReceived.inc();
+      metrics.receivedBytes.inc(data.length);
       if (limiter.admits()) connection.receive(textOf(data));
     });
     ws.on('ping', () => limiter.admits());
     ws.on('pong', () => {
-      if (liveness.pong()) this.identities.describe(connection);
-      else limiter.admits();
+      if (!liveness.pong()) return void limiter.admits();
+      metrics.roundTripTime.observe((connection.roundTrips.lastMs ?? 0) / 1000);
+      this.identities.describe(connection);
     });
     return connection;
   }

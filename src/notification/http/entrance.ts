@@ -17,6 +17,7 @@ import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/co
 import { Addresses } from '../access/address-limits.js';
 import { Pages } from '../access/pages.js';
 import { NotificationError } from '../notification.errors.js';
+import { NotificationMetrics } from '../notification.metrics.js';
 import { ResolvedOptions } from '../notification.options.js';
 import { BodyBudget } from './body-budget.js';
 import { Callers } from './callers.js';
@@ -60,6 +61,7 @@ export class Entrance implements OnModuleInit {
     private readonly callers: Callers,
     private readonly addresses: Addresses,
     private readonly errors: ProtocolErrorFilter,
+    private readonly metrics: NotificationMetrics,
   ) {
     // A testing module has an adapter only once its application is created. An application context never has one.
     host.init$.subscribe(() => {
@@ -101,6 +103,7 @@ export class Entrance implements OnModuleInit {
 
   private async admit(request: IncomingMessage, response: ServerResponse, next: () => void): Promise<void> {
     this.admitted.add(request);
+    response.once('finish', () => this.metrics.httpResponses.add(String(response.statusCode)));
     response.setHeader('Cache-Control', 'no-store');
     response.setHeader('X-Content-Type-Options', 'nosniff');
     response.setHeader('Content-Security-Policy', "frame-ancestors 'none'");

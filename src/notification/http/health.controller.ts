@@ -1,7 +1,8 @@
 /** Liveness, readiness, and the health object of the old component. */
 import { Controller, Get, Res, VERSION_NEUTRAL } from '@nestjs/common';
 import type { Registry } from 'prom-client';
-import { NotificationMetrics, totalsOf } from '../notification.metrics.js';
+import { totalsOf } from '../metrics/totals.js';
+import { NotificationMetrics } from '../notification.metrics.js';
 import { NotificationService } from '../notification.service.js';
 import { Date } from '../pacing/time-source.js';
 import { ApiOperation, ApiProperty, ApiResponse, ApiTags } from './api-docs.js';

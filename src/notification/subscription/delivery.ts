@@ -10,6 +10,7 @@ import { parseChannel } from '../../protocol/channels.js';
 import type { Connection } from '../connection/connection.js';
 import { PublicationFrames } from '../connection/frame.js';
 import { Hub } from '../connection/hub.js';
+import { conflatedType } from '../engine/conflation.js';
 import type { Publication } from '../engine/engine.js';
 import { Recoveries } from './recoveries.js';
 import { SubscriptionIndex } from './subscription-index.js';
@@ -28,7 +29,7 @@ export class Delivery {
    */
   publish(publication: Publication): number {
     const { channel, text, position, audienceUserId, conflationKey } = publication;
-    const frames = new PublicationFrames(channel, text);
+    const frames = new PublicationFrames(channel, text, conflationKey && conflatedType(conflationKey));
     let reached = 0;
     for (const connection of this.audience(channel, audienceUserId)) {
       if (!connection.isOpen) continue;

@@ -9,7 +9,9 @@ import { checkIdentifier } from '../confirmation/prepare-request.js';
 import { Broker } from '../engine/broker.js';
 import { conflationKey } from '../engine/conflation.js';
 import { InvalidMessageError } from '../notification.errors.js';
+import { NotificationMetrics } from '../notification.metrics.js';
 import { ResolvedOptions } from '../notification.options.js';
+import { performance } from '../pacing/time-source.js';
 import { turnsTaken } from '../pacing/write-scheduler.js';
 import { toJson } from '../validation.js';
 import { Acknowledgements } from './acknowledgements.js';
@@ -45,6 +47,7 @@ export class Publisher {
     @Inject(Broker) private readonly broker: Broker,
     @Inject(ResolvedOptions) private readonly options: Pick<ResolvedOptions, 'retentionMs'>,
     private readonly acknowledgements: Acknowledgements,
+    private readonly metrics: NotificationMetrics,
   ) {}
 
   async toUser(userId: string, given: ApplicationMessage, options: SendOptions): Promise<MessageDelivery> {
@@ -82,6 +85,7 @@ export class Publisher {
   }
 
   private async publish(channel: string, message: JsonObject): Promise<MessageDelivery> {
+    const began = performance.now();
     const key = conflationKey(channel, message);
     const { deliveredTo } = await this.broker.publish({
       channel,
@@ -89,6 +93,7 @@ export class Publisher {
       recoverable: key === undefined,
       ...(key !== undefined && { conflationKey: key }),
     });
+    this.metrics.delivering('message', began);
     await turnsTaken();
     return { deliveredTo };
   }
@@ -98,6 +103,7 @@ export class Publisher {
     message: JsonObject,
     { ackTimeoutMs, signal, ttlMs = this.options.retentionMs }: SendOptions,
   ): Promise<MessageDelivery> {
+    const began = performance.now();
     const messageId = randomUUID();
     const expected = ackTimeoutMs === undefined ? undefined : this.acknowledgements.expect(messageId, userId, ackTimeoutMs);
     const stop = (): void => expected?.stop();
@@ -106,6 +112,7 @@ export class Publisher {
     try {
       const request = { messageId, userId, message, ttlMs: Math.ceil(ttlMs) };
       const { deliveredTo } = await this.broker.sendAcknowledged(request);
+      this.metrics.delivering('acknowledged', began);
       await turnsTaken();
       return { deliveredTo, messageId, acknowledged: await expected?.acknowledged };
     } finally {

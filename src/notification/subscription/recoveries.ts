@@ -11,6 +11,7 @@ import { TaskStore } from '../engine/task-store.js';
 import { readWhenAvailable } from '../engine/retry-while-unavailable.js';
 import { recover } from './recovery.js';
 import type { Start, Subscription } from './subscription.js';
+import { NotificationMetrics } from '../notification.metrics.js';
 import { SubscriptionIndex } from './subscription-index.js';
 
 const PAGE_SIZE = 100;
@@ -27,6 +28,7 @@ export class Recoveries {
     @Inject(Broker) private readonly broker: Broker,
     @Inject(TaskStore) private readonly tasks: TaskStore,
     private readonly index: SubscriptionIndex,
+    private readonly metrics: NotificationMetrics,
   ) {}
 
   /**
@@ -91,7 +93,7 @@ export class Recoveries {
       if (wanted()) await subscription.revoke();
       return undefined;
     };
-    return recover({ subscription, ...start, read });
+    return recover({ subscription, ...start, read, onResult: (result) => this.metrics.recoveries.add(result) });
   }
 
   /** Secure mode: whether a task still belongs to the user for whom the subscription was granted. */

@@ -16,9 +16,11 @@ export interface Recovery extends Start {
   subscription: Subscription;
   /** Reads the history after a position. `undefined`: the recovery is not wanted any more. */
   read: (since: StreamPosition) => Promise<HistoryResult | undefined>;
+  /** How the recovery, or a part of it, ended: everything was brought, or something is gone from history. */
+  onResult?: (result: 'recovered' | 'gap') => void;
 }
 
-export function* recover({ subscription, recovering, head, read }: Recovery): FrameGenerator {
+export function* recover({ subscription, recovering, head, read, onResult }: Recovery): FrameGenerator {
   const { channel } = subscription;
   const isCurrent = (): boolean => subscription.isReading(recovering);
   for (let known = head && pageUpTo(head, recovering.position); ; known = undefined) {
@@ -30,6 +32,7 @@ export function* recover({ subscription, recovering, head, read }: Recovery): Fr
     if (!page.complete) {
       recovering.position = page.head;
       recovering.announce = false;
+      onResult?.('gap');
       yield recoveredFrame(channel, false, page.head);
     } else {
       const { epoch } = recovering.position;
@@ -44,7 +47,9 @@ export function* recover({ subscription, recovering, head, read }: Recovery): Fr
     if (!isCurrent()) return;
     if (isBehind(recovering.position, page.head) || isBehind(recovering.position, recovering.newest)) continue;
     subscription.goLive(recovering);
-    if (recovering.announce) yield recoveredFrame(channel, true, recovering.position);
+    if (!recovering.announce) return;
+    onResult?.('recovered');
+    yield recoveredFrame(channel, true, recovering.position);
     return;
   }
 }

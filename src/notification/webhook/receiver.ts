@@ -4,12 +4,14 @@
  *  1. Only 2xx is success. Redirects are not followed: the address is the operator's to change.
  *  2. What comes back is not read, and nothing of the address, the secrets or the body appears in what is reported.
  */
+import type { WebhookResult } from '../metrics/labels.js';
 import type { ResolvedWebhook } from './webhook-options.js';
 import { retryAfterMs } from './back-off.js';
 import { keyOf, signatures } from './signature.js';
 import { Date } from '../pacing/time-source.js';
 
-export type Attempt = { delivered: true } | { delivered: false; reason: string; askedMs?: number };
+export type Attempt =
+  { delivered: true; result: WebhookResult } | { delivered: false; result: WebhookResult; reason: string; askedMs?: number };
 
 export class Receiver {
   private readonly url: string;
@@ -47,10 +49,16 @@ export class Receiver {
         body,
       });
       response.body?.cancel().catch(() => undefined);
-      if (response.ok) return { delivered: true };
-      return { delivered: false, reason: String(response.status), askedMs: retryAfterMs(response.headers.get('retry-after')) };
+      if (response.ok) return { delivered: true, result: 'delivered' };
+      return {
+        delivered: false,
+        result: `${Math.max(3, Math.floor(response.status / 100))}xx` as WebhookResult,
+        reason: String(response.status),
+        askedMs: retryAfterMs(response.headers.get('retry-after')),
+      };
     } catch (error) {
-      return { delivered: false, reason: timeout.aborted ? 'no answer in time' : codeOf(error) };
+      if (timeout.aborted) return { delivered: false, result: 'timeout', reason: 'no answer in time' };
+      return { delivered: false, result: 'unreachable', reason: codeOf(error) };
     }
   }
 }

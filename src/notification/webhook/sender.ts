@@ -15,7 +15,7 @@ import { pauseMs } from './back-off.js';
 import { FailureLog } from './failure-log.js';
 import { webhookBody } from './payload.js';
 import { Receiver } from './receiver.js';
-import { clearTimeout, setTimeout } from '../pacing/time-source.js';
+import { clearTimeout, performance, setTimeout } from '../pacing/time-source.js';
 
 const CONCURRENCY = 8;
 /** How much longer than the attempt a lease lasts, so that the engine can be given the result. */
@@ -105,7 +105,10 @@ export class WebhookSender {
   }
 
   private async send(receiver: Receiver, event: WebhookEvent): Promise<void> {
+    const began = performance.now();
     const attempt = await receiver.post(event.id, webhookBody(event, this.publicUrl), this.stop.signal);
+    // An attempt that this node's end has cut short says nothing of the receiver.
+    if (!this.stop.signal.aborted) this.metrics.webhookAttempted(attempt.result, (performance.now() - began) / 1000);
     if (attempt.delivered) {
       this.metrics.webhooksSent.inc();
       this.failures.succeeded();

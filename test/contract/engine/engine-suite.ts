@@ -3,6 +3,7 @@
  * Titles name the guarantee where one is meant.
  */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Json, JsonObject } from '../../../src/protocol/confirmation.js';
 import type { ConfirmationQuery } from '../../../src/notification/engine/confirmation-store.js';
 import type { Engine, EngineHandler, EngineSettings, OpenRequest } from '../../../src/notification/engine/engine.js';
@@ -82,6 +83,17 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
         expect(await engine.confirmations.get(confirmation.callbackId)).toEqual(confirmation);
         expect((await engine.waiting('ann')).pendingIds).toEqual([confirmation.callbackId]);
         expect((await engine.counts()).pendingConfirmations).toBe(1);
+      });
+
+      it('counts what is pending by age', async () => {
+        const ids = [await open(), await open()];
+        const between = performance.now() + 20;
+        await delay(220);
+        ids.push(await open(), await open(), await open());
+        await yes(ids[0] as string);
+        await yes(ids[3] as string);
+        const ages = [0, Math.floor(performance.now() - between), 60_000];
+        expect(await engine.counts(ages)).toMatchObject({ pendingConfirmations: 3, younger: [0, 2, 3] });
       });
 
       it('does nothing the second time with the same callback id (E3)', async () => {

@@ -184,6 +184,10 @@ export class ConfirmationStore {
     return row && this.current(row);
   }
 
+  countYounger(ageMs: number): number {
+    return this.table.countSince(this.unit.now() - ageMs);
+  }
+
   list(query: ConfirmationQuery): { rows: ConfirmationRow[]; cursor?: string } {
     const page = this.table.page(query, this.unit.readUntil());
     return { ...page, rows: page.rows.map((row) => this.current(row)) };

@@ -35,6 +35,9 @@ export class ConfirmationTable {
   readonly ofTask: Statement<ConfirmationRow>;
   readonly pendingOfUser: Statement<{ callback_id: string }>;
   readonly pendingCount: Statement<{ pending: number }>;
+  private readonly newestPending: Statement<{ seq: number }>;
+  private readonly nextPending: Statement<{ seq: number; created_at: number }>;
+  private readonly pendingFrom: Statement<{ pending: number }>;
   readonly decided: Statement<ConfirmationRow>;
   readonly outdated: Statement<{ seq: number; decided_at: number }>;
   readonly remove: Statement<never>;
@@ -50,6 +53,12 @@ export class ConfirmationTable {
     this.pendingCount = database.prepare(
       "SELECT count(*) AS pending FROM (SELECT 1 FROM confirmation WHERE user_id = ? AND state = 'pending' LIMIT ?)",
     );
+    this.newestPending = database.prepare(`SELECT seq FROM confirmation INDEXED BY confirmation_pending
+      WHERE state = 'pending' ORDER BY seq DESC LIMIT 1`);
+    this.nextPending = database.prepare(`SELECT seq, created_at FROM confirmation INDEXED BY confirmation_pending
+      WHERE state = 'pending' AND seq >= ? ORDER BY seq LIMIT 1`);
+    this.pendingFrom = database.prepare(`SELECT count(*) AS pending FROM confirmation INDEXED BY confirmation_pending
+      WHERE state = 'pending' AND seq >= ?`);
     this.insertPrompt = database.prepare('INSERT INTO confirmation_prompt VALUES (?, ?)');
     this.update =
       database.prepare(`UPDATE confirmation SET state = ?, decision_seq = ?, decided_at = ?, proceed = ?, feedback = ?, choice = ?,
@@ -76,6 +85,22 @@ export class ConfirmationTable {
       WHERE decision_seq IS NOT NULL ORDER BY decision_seq LIMIT ${STEP_ROWS}`);
     this.remove = database.prepare('DELETE FROM confirmation WHERE seq = ?');
     this.removePrompt = database.prepare('DELETE FROM confirmation_prompt WHERE seq = ?');
+  }
+
+  /**
+   * Pending rows that were created after a moment. Rows are created in the order of `seq`, so a binary search finds the first
+   * of them: a million older ones cost nothing.
+   */
+  countSince(moment: number): number {
+    let low = 0;
+    let high = (this.newestPending.get()?.seq ?? 0) + 1;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const row = this.nextPending.get(middle);
+      if (!row || row.created_at > moment) high = middle;
+      else low = row.seq + 1;
+    }
+    return this.pendingFrom.get(low)?.pending ?? 0;
   }
 
   /** @param readUntil a pending row whose deadline is not later is not listed any more */

@@ -131,8 +131,8 @@ export class EmbeddedEngine implements Engine {
     return this.client.store.waiting(userId);
   }
 
-  counts(): Promise<Counts> {
-    return this.client.store.counts();
+  counts(agesMs?: readonly number[]): Promise<Counts> {
+    return this.client.store.counts(agesMs);
   }
 
   async cluster(localConnections: number): Promise<ClusterStatus> {

@@ -54,7 +54,7 @@ export interface Operations {
   waiting: (userId: string) => Waiting;
   revokeUser: (userId: string) => number;
   revokedAt: (userId: string) => number | undefined;
-  counts: () => Counts;
+  counts: (agesMs?: readonly number[]) => Counts;
   claimEvents: (limit: number, leaseMs: number) => EventRow[];
   completeEvent: (id: string) => boolean;
   postponeEvent: (id: string, attempt: number, delayMs: number) => boolean;

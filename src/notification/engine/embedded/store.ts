@@ -238,7 +238,11 @@ function operationsOf(database: Sqlite, unit: UnitOfWork, settings: StoreOptions
     }),
     revokeUser: (userId) => revocations.revoke(userId),
     revokedAt: (userId) => revocations.revokedAt(userId),
-    counts: () => ({ pendingConfirmations: unit.counters.pending, unacknowledgedMessages: unit.counters.unacknowledged }),
+    counts: (agesMs) => ({
+      pendingConfirmations: unit.counters.pending,
+      unacknowledgedMessages: unit.counters.unacknowledged,
+      ...(agesMs && { younger: agesMs.map((ageMs) => confirmations.countYounger(ageMs)) }),
+    }),
     claimEvents: (limit, leaseMs) => events.claim(limit, leaseMs, (callbackId) => confirmations.get(callbackId)),
     completeEvent: (id) => events.complete(id),
     postponeEvent: (...args) => events.postpone(...args),

@@ -116,8 +116,8 @@ export class RedisEngine implements Api.Engine {
     });
   }
 
-  counts(): Promise<Api.Counts> {
-    return this.gate.run(() => this.node.broker.counts());
+  counts(agesMs?: readonly number[]): Promise<Api.Counts> {
+    return this.gate.run(() => this.node.broker.counts(agesMs));
   }
 
   cluster(localConnections: number): Promise<Api.ClusterStatus> {

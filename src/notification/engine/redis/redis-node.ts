@@ -103,7 +103,7 @@ export function buildRedisNode(options: RedisNodeOptions, emitter: Emitter): Red
   const revocations = new RedisRevocations(runner, partitions, streams);
   const broker = new RedisBroker({ settings, runner, partitions, nodes, history, order, deliveries, subscriptions });
 
-  const heartbeat = new Heartbeat(nodes, presence, subscriptions, gaps);
+  const heartbeat = new Heartbeat(nodes, presence, subscriptions, gaps, emitter);
   const probe = new PubSubProbe();
   const sweep = new Sweep({
     nodeId: nodes.id,

@@ -1,5 +1,6 @@
 /** This node's heartbeat: it renews the lease, and repeats what Redis may not know of this node. */
 import { EVERYTHING } from '../../broker.js';
+import type { Emitter } from '../../emitter.js';
 import type { RedisPresence } from '../stores/presence.js';
 import type { ChannelSubscriptions } from './channel-subscriptions.js';
 import type { Gaps } from './gaps.js';
@@ -19,6 +20,7 @@ export class Heartbeat {
     private readonly presence: RedisPresence,
     private readonly subscriptions: ChannelSubscriptions,
     private readonly gaps: Gaps,
+    private readonly emitter: Emitter,
   ) {}
 
   /** @throws EngineUnavailableError; then there is a gap */
@@ -26,6 +28,7 @@ export class Heartbeat {
     try {
       const leaseHadEnded = await this.renewLease();
       this.count += 1;
+      if (leaseHadEnded) this.emitter.emit((handler) => handler.onLeaseEnded());
       const restores = leaseHadEnded || this.count % RESTORE_EVERY === 0;
       await this.presence.retryDisconnects();
       if (restores) await this.presence.restore();

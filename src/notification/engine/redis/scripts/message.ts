@@ -1,5 +1,5 @@
 /** Scripts of publications, positions and acknowledged messages. */
-import { fields, flag, groupsOf, nothing, number, optional, text } from '../reply-decoder.js';
+import { fields, flag, groupsOf, listOf, nothing, number, optional, text } from '../reply-decoder.js';
 import { script } from './script.js';
 
 /** How many connections of each node watch a channel. */
@@ -78,8 +78,8 @@ export const UNACKNOWLEDGED = script('unacknowledged', {
 
 export const COUNTS = script('counts', {
   kind: 'reads',
-  args: {},
-  reply: fields({ pendingConfirmations: number, unacknowledgedMessages: number }),
+  args: { ages: 'json' },
+  reply: fields({ pendingConfirmations: number, unacknowledgedMessages: number, younger: listOf(number) }),
 });
 
 export const FORWARD = script('forward', { kind: 'reads', args: { channel: 'text', message: 'text' }, reply: watchers });

@@ -3,6 +3,7 @@ import { parseChannel, userChannel } from '../../../../protocol/channels.js';
 import type { JsonObject } from '../../../../protocol/confirmation.js';
 import { EVERYTHING, PAGE_BYTES } from '../../broker.js';
 import type * as Api from '../../broker.js';
+import type { Counts } from '../../engine.js';
 import { checkCursor, type Page } from '../../page.js';
 import type { Scope } from '../../scope.js';
 import type { ChannelOrder } from '../cluster/channel-order.js';
@@ -167,12 +168,14 @@ export class RedisBroker implements Api.Broker {
   }
 
   /** What waits in all partitions. */
-  async counts(): Promise<{ pendingConfirmations: number; unacknowledgedMessages: number }> {
+  async counts(agesMs?: readonly number[]): Promise<Counts> {
     const { runner, partitions } = this.parts;
-    const counts = await Promise.all(partitions.all.map((partition) => runner.run(COUNTS, partition, {})));
+    const ages = agesMs ?? [];
+    const counts = await Promise.all(partitions.all.map((partition) => runner.run(COUNTS, partition, { ages })));
     return {
       pendingConfirmations: counts.reduce((sum, { pendingConfirmations }) => sum + pendingConfirmations, 0),
       unacknowledgedMessages: counts.reduce((sum, { unacknowledgedMessages }) => sum + unacknowledgedMessages, 0),
+      ...(agesMs && { younger: ages.map((_, index) => counts.reduce((sum, { younger }) => sum + (younger[index] ?? 0), 0)) }),
     };
   }
 
