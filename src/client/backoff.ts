@@ -4,8 +4,11 @@ const BASE_MS = 250;
 const LONGEST_MS = 30_000;
 /** After `service restart` all clients come back. Spread over this time they are no storm. */
 const RESTART_MS = 3000;
-/** A node without room, or a client that sent too fast, waits at least this long. */
+/** After a close because the node has no room, or the client sent too fast, the client waits at least this long. */
 const CROWDED_MS = 5000;
+
+/** Whether an earlier return would add to what the server is protecting itself from. */
+export const isCrowded = (code?: number): boolean => code === 1013 || code === 1008;
 
 /**
  * Full jitter: any time from zero to a limit that doubles with every failure.
@@ -19,5 +22,5 @@ export function waitAfter(code: number, attempt: number, random: () => number): 
   if (code >= 4500 && code <= 4999) return null;
   if (code === 1012) return random() * RESTART_MS;
   const jitterMs = random() * Math.min(LONGEST_MS, BASE_MS * 2 ** attempt);
-  return code === 1013 || code === 1008 ? CROWDED_MS + jitterMs : jitterMs;
+  return isCrowded(code) ? CROWDED_MS + jitterMs : jitterMs;
 }

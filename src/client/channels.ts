@@ -4,12 +4,12 @@
  *  1. The last position of any frame is kept, in the order in which frames arrive, and offered when the channel is
  *     subscribed again. The protocol promises that this misses nothing.
  *  2. A message that arrives twice is dropped by its offset. A missing one is a gap, which is an event.
- *  3. One frame subscribes to all channels. Where the server refuses it, each is tried alone, so that one channel that
- *     is not allowed does not stop the others.
+ *  3. One frame subscribes to all channels, the user's first. Where the server refuses it, each is tried alone, so that
+ *     one channel that is not allowed or not available does not stop the others. Only the user's must stand for answers.
  *  4. Until its channel is subscribed on this connection, a message that recovery will repeat is left out.
  */
 import { CONFLATED_TYPES, type StreamPosition, type Subscribed } from '../protocol/messages.js';
-import { ConnectionLostError, isTemporary, ServerError } from './errors.js';
+import { isTemporary, ServerError } from './errors.js';
 import { channelsOf, isControl, type ServerReply } from './frames.js';
 import type { Requests } from './requests.js';
 
@@ -18,8 +18,10 @@ const PER_FRAME = 32;
 const RETRY_MS = 1000;
 
 export interface ChannelEvents {
-  /** Every channel has been asked for. */
+  /** The connection is the user's. */
   onReady(): void;
+  /** The channel is about to be asked for. */
+  onSubscribing(channel: string): void;
   /** The channel is subscribed; `pending` are the ids of its open prompts. */
   onSubscribed(subscribed: Subscribed): void;
   /** The channel has no state yet, or has lost messages for good: load what it is about. */
@@ -38,6 +40,7 @@ export class Channels {
   private readonly states = new Map<string, ChannelState>();
   private retry: ReturnType<typeof setTimeout> | undefined;
   private connected = false;
+  private user = '';
 
   constructor(
     private readonly requests: Requests,
@@ -48,7 +51,7 @@ export class Channels {
   add(channel: string): void {
     if (this.states.has(channel)) return;
     this.states.set(channel, { confirmed: false });
-    if (this.connected) void this.subscribeOrRetry([channel]);
+    if (this.connected) void this.subscribe([channel]);
   }
 
   remove(channel: string): void {
@@ -56,10 +59,12 @@ export class Channels {
     this.requests.passing({ action: 'unsubscribe', channel }).catch(() => undefined); // ends with the connection anyway
   }
 
-  /** The connection may subscribe. */
-  async onConnected(): Promise<void> {
+  /** The connection may subscribe. @param user the channel of its user, if it has one */
+  async onConnected(user = ''): Promise<void> {
+    if (user) this.add(user);
+    this.user = user;
     this.connected = true;
-    if (await this.subscribeOrRetry(this.unconfirmed())) this.events.onReady();
+    await this.subscribeAll();
   }
 
   onLost(): void {
@@ -120,36 +125,41 @@ export class Channels {
     this.events.onEnded(channel, new Error(`the server ended the subscription to ${channel}: ${String(reason)}`));
   }
 
-  private unconfirmed(): string[] {
-    return [...this.states].flatMap(([channel, { confirmed }]) => (confirmed ? [] : [channel]));
+  private get isReady(): boolean {
+    return this.connected && this.states.get(this.user)?.confirmed !== false;
   }
 
-  /** @returns whether the server has answered for all of them; if it could not, they are asked for again later */
-  private async subscribeOrRetry(channels: string[]): Promise<boolean> {
+  private async subscribeAll(): Promise<void> {
+    const isMissing = (channel: string): boolean => this.states.get(channel)?.confirmed === false;
+    const channels = [...new Set([this.user, ...this.states.keys()])].filter(isMissing);
+    if (channels.length === 0 && this.isReady) this.events.onReady();
     for (let from = 0; from < channels.length; from += PER_FRAME)
-      if (!(await this.subscribe(channels.slice(from, from + PER_FRAME)))) {
-        if (this.connected) this.subscribeLater();
-        return false;
-      }
-    return this.connected;
+      if (!(await this.subscribe(channels.slice(from, from + PER_FRAME)))) return;
   }
 
+  /** Subscribes to the channels that the server lets it have now. @returns whether further channels may be asked for */
   private async subscribe(channels: string[]): Promise<boolean> {
-    const named = channels.map((channel) => ({ channel, recover: this.states.get(channel)?.position }));
+    const named = channels.map((channel) => {
+      this.events.onSubscribing(channel);
+      return { channel, recover: this.states.get(channel)?.position };
+    });
     try {
       await this.requests.passing({ action: 'subscribe', channels: named });
     } catch (error) {
-      if (error instanceof ConnectionLostError || (error instanceof ServerError && isTemporary(error.code))) return false;
+      if (!(error instanceof ServerError)) return false; // the next connection asks again
       const [only = ''] = channels;
-      if (channels.length > 1) for (const channel of channels) if (!(await this.subscribe([channel]))) return false;
-      if (channels.length === 1 && this.states.delete(only)) this.events.onEnded(only, error);
+      if (channels.length > 1) {
+        for (const channel of channels) if (!(await this.subscribe([channel]))) return false;
+      } else if (isTemporary(error.code)) this.subscribeLater();
+      else if (this.states.delete(only)) this.events.onEnded(only, error);
     }
-    return true;
+    if (this.isReady) this.events.onReady();
+    return this.isReady;
   }
 
   private subscribeLater(): void {
     clearTimeout(this.retry);
-    this.retry = setTimeout(() => void this.onConnected(), RETRY_MS);
+    this.retry = setTimeout(() => void this.subscribeAll(), RETRY_MS);
   }
 }
 

@@ -61,12 +61,12 @@ export class NotificationClient {
     private readonly url: string,
     private readonly options: ClientOptions,
   ) {
-    const report = (this.report = options.onError ?? reportGlobally);
+    const report = (this.report = guarded(options.onError ?? reportGlobally));
     const { quietMs = 25_000, silenceMs = 10_000 } = options;
     const Socket = options.WebSocket ?? globalSocket();
     this.states = new Listeners(report);
     this.gaps = new Listeners(report);
-    this.requests = new Requests((frame) => this.socket.send(frame));
+    this.requests = new Requests((text) => this.socket.send(text));
     this.identity = new Identity(options, this.requests, this.clock, report);
     this.confirmations = new Confirmations(this.requests, this.clock, report);
     this.messages = new Messages(this.requests, report);
@@ -76,8 +76,11 @@ export class NotificationClient {
         this.socket.onWorking();
         this.requests.onReady();
       },
+      onSubscribing: (channel) => {
+        if (channel === this.identity.channel) this.confirmations.beforeRetain();
+      },
       onSubscribed: ({ channel, pending }) => {
-        if (channel === `user:${this.identity.userId}`) this.confirmations.retain(pending);
+        if (channel === this.identity.channel) this.confirmations.retain(pending);
       },
       onStale: (channel, isGap) => {
         if (isGap) void this.gaps.call(channel);
@@ -126,7 +129,7 @@ export class NotificationClient {
     this.channels.add(channel);
     return () => {
       for (const stop of stops) stop();
-      if (!this.messages.hasChannel(channel) && channel !== `user:${this.identity.userId}`) this.channels.remove(channel);
+      if (!this.messages.hasChannel(channel) && channel !== this.identity.channel) this.channels.remove(channel);
     };
   }
 
@@ -147,7 +150,7 @@ export class NotificationClient {
 
   /** Cancels a task of this user. Works offline, like an answer. @throws ServerError, ClientClosedError */
   async cancel(taskId: string, reason?: string): Promise<void> {
-    await this.requests.lasting({ action: 'cancel', user_id: this.identity.userId, task_id: taskId, reason });
+    await this.requests.lasting(() => ({ action: 'cancel', user_id: this.identity.userId, task_id: taskId, reason }));
   }
 
   /** Milliseconds until a confirmation's deadline by the server's clock; `Infinity` without one. */
@@ -176,8 +179,7 @@ export class NotificationClient {
       await this.identity.authenticate();
       void this.ping();
       // Authenticating subscribes. Asking again gives the position, and what was missed.
-      if (this.identity.userId !== undefined) this.channels.add(`user:${this.identity.userId}`);
-      await this.channels.onConnected();
+      await this.channels.onConnected(this.identity.channel);
     } catch (error) {
       if (error instanceof ConnectionLostError) return;
       this.report(error);
@@ -189,7 +191,7 @@ export class NotificationClient {
   private onLost(code: number): void {
     this.identity.onLost(code);
     this.channels.onLost();
-    this.requests.onLost();
+    this.requests.onLost(code);
     const { state } = this;
     if (state.status !== 'closed') return;
     this.requests.close(new ClientClosedError(state.reason));
@@ -216,25 +218,35 @@ export class NotificationClient {
     }
     const isNew = this.channels.onFrame(frame);
     const isReply = this.requests.onFrame(frame);
-    if (!isNew) return;
+    if (!isNew || (isReply && frame.type !== 'task_cancelled')) return;
     const callbackId = String(frame['callback_id']);
     if (frame.type === 'task_step_result') this.confirmations.onShown(frame as unknown as TaskStepResult);
     else if (frame.type === 'confirmation_resolved') this.confirmations.remove(callbackId);
     else if (frame.type === 'confirmation_expiring') this.confirmations.onExpiring(callbackId);
     else if (frame.type === 'confirmation_dismissed')
       this.confirmations.onDismissed(callbackId, Number(frame['dismissed_until']));
-    else if (frame.type === 'error' && !isReply) this.report(new Error(`${String(frame['code'])}: ${String(frame['message'])}`));
+    else if (frame.type === 'error') this.report(new Error(`${String(frame['code'])}: ${String(frame['message'])}`));
     if (!this.snapshots.hold(frame['channel'], frame)) void this.messages.onFrame(frame);
   }
 }
 
-function reportGlobally(error: unknown): void {
-  const { reportError, console } = globalThis as {
-    reportError?: (error: unknown) => void;
-    console?: { error(error: unknown): void };
+/** What reports must not throw: nobody is there to catch it. */
+const guarded =
+  (report: (error: unknown) => void) =>
+  (error: unknown): void => {
+    try {
+      report(error);
+    } catch (thrown) {
+      reportGlobally(thrown);
+    }
   };
-  if (reportError) reportError(error);
-  else console?.error(error);
+
+function reportGlobally(error: unknown): void {
+  const { console, reportError = console.error } = globalThis as unknown as {
+    console: { error(this: void, error: unknown): void };
+    reportError?: (error: unknown) => void;
+  };
+  reportError(error);
 }
 
 /**

@@ -36,6 +36,14 @@ export type ConfirmationHandler = (confirmation: OpenConfirmation) => GivenAnswe
 
 type Snapshot = readonly OpenConfirmation[];
 
+interface Lists {
+  shown: OpenConfirmation[];
+  dismissed: OpenConfirmation[];
+}
+
+/** The part of its time after which a confirmation expires soon, as the server warns. */
+const EXPIRING_SHARE = 0.8;
+
 /** What RxJS and others look for in an Observable of another library. */
 const OBSERVABLE = (Symbol as { observable?: symbol }).observable ?? '@@observable';
 
@@ -44,9 +52,16 @@ export class Confirmations {
   private readonly decided = new Map<string, true>();
   private readonly listeners: Listeners<[]>;
   private readonly handlers: Listeners<[OpenConfirmation]>;
-  private snapshot: Snapshot = [];
+  /** Ids whose `dismiss` the server has not answered yet. */
+  private readonly dismissing = new Set<string>();
+  /** What was open when `pending` was asked for. */
+  private judged: string[] = [];
+  /** `undefined` from a change until they are read. */
+  private lists: Lists | undefined = { shown: [], dismissed: [] };
   private isClosed = false;
+  /** For the end of the next dismissal. */
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private publication: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly requests: Requests,
@@ -58,11 +73,14 @@ export class Confirmations {
     Object.assign(this, { [OBSERVABLE]: () => this.observable() });
   }
 
-  /** Calls `listener` after every change. @returns stops it */
+  /** Calls `listener` after changes, once for all that come together. @returns stops it */
   subscribe = (listener: () => void): (() => void) => this.listeners.add(listener);
 
-  /** The open confirmations, oldest first; the same array until something changes. */
-  getSnapshot = (): Snapshot => this.snapshot;
+  /** The open confirmations that are not dismissed, oldest first; the same array until something changes. */
+  getSnapshot = (): Snapshot => (this.lists ??= this.split()).shown;
+
+  /** The open confirmations that are dismissed for now. What is in neither list is decided. */
+  getDismissed = (): Snapshot => (this.lists ??= this.split()).dismissed;
 
   /** Every snapshot from now on, the present one first, until the client is closed. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Snapshot> {
@@ -70,7 +88,7 @@ export class Confirmations {
     const stop = this.subscribe(() => onChange());
     try {
       for (let last: Snapshot | undefined; !this.isClosed;) {
-        if (last !== this.snapshot) yield (last = this.snapshot);
+        if (last !== this.getSnapshot()) yield (last = this.getSnapshot());
         else await new Promise<void>((resolve) => (onChange = resolve));
       }
     } finally {
@@ -81,7 +99,7 @@ export class Confirmations {
   /**
    * Answers. Works offline: the answer is delivered when the server can be reached again.
    * @throws AlreadyResolvedError with the decision that counts; ServerError (`INVALID_ANSWER` names the fields, and the
-   *   confirmation stays open); ClientClosedError
+   *   confirmation stays open); RequestTooLargeError; ClientClosedError; TypeError for what JSON cannot hold
    * @example
    * await client.confirmations.answer(confirmation.callback_id, { proceed: true, feedback: 'Go ahead' });
    */
@@ -106,12 +124,15 @@ export class Confirmations {
    */
   async dismiss(callbackId: string, until?: number): Promise<void> {
     const dismissedUntil = until === undefined ? Infinity : until / 1000;
+    this.dismissing.add(callbackId);
     this.change(callbackId, { dismissed_until: dismissedUntil });
+    let now: number | undefined;
     try {
-      await this.requests.lasting({ action: 'dismiss', callback_id: callbackId, until: until && dismissedUntil });
-    } catch (error) {
-      this.change(callbackId, { dismissed_until: undefined });
-      throw error;
+      const reply = await this.requests.lasting({ action: 'dismiss', callback_id: callbackId, until: until && dismissedUntil });
+      now = reply['dismissed_until'] as number;
+    } finally {
+      this.dismissing.delete(callbackId);
+      this.change(callbackId, { dismissed_until: now });
     }
   }
 
@@ -132,14 +153,17 @@ export class Confirmations {
     );
   }
 
-  /** A prompt has arrived, perhaps not for the first time. */
+  /** A prompt has arrived, perhaps not for the first time: the server knows best, but for what is under way here. */
   onShown({ type: _type, redelivered: _redelivered, ...shown }: TaskStepResult): void {
-    const { callback_id: callbackId } = shown;
-    if (this.open.has(callbackId) || this.decided.has(callbackId)) return;
-    const confirmation = { ...shown, answering: false, expiring: false };
+    const { callback_id: callbackId, timestamp, expires_at: expiresAt } = shown;
+    if (this.decided.has(callbackId)) return;
+    const known = this.open.get(callbackId);
+    const isLate = expiresAt !== null && this.now() > timestamp + (expiresAt - timestamp) * EXPIRING_SHARE;
+    const confirmation = { ...shown, expiring: isLate || (known?.expiring ?? false), answering: known?.answering ?? false };
+    if (this.dismissing.has(callbackId)) confirmation.dismissed_until = known?.dismissed_until;
     this.open.set(callbackId, confirmation);
     this.publish();
-    void this.handlers.call(confirmation);
+    if (!known) void this.handlers.call(confirmation);
   }
 
   /** Another device of the user, or this one, has dismissed it. */
@@ -157,10 +181,16 @@ export class Confirmations {
     if (this.open.delete(callbackId)) this.publish();
   }
 
-  /** The server has named all that is open: every other confirmation here was decided meanwhile. */
+  /** What is open is about to be asked for. */
+  beforeRetain(): void {
+    this.judged = [...this.open.keys()];
+  }
+
+  /** The server has named all that is open: what was here before and is not named was decided meanwhile. */
   retain(callbackIds: readonly string[]): void {
     const still = new Set(callbackIds);
-    for (const callbackId of [...this.open.keys()]) if (!still.has(callbackId)) this.remove(callbackId);
+    for (const callbackId of this.judged) if (!still.has(callbackId)) this.open.delete(callbackId);
+    this.publish();
   }
 
   close(): void {
@@ -176,22 +206,42 @@ export class Confirmations {
     this.publish();
   }
 
-  private publish(): void {
+  /** A burst of changes calls the listeners once: each call may cost as much as the list is long. */
+  private publish = (): void => {
+    this.lists = undefined;
+    this.publication ??= setTimeout(() => {
+      this.publication = undefined;
+      this.lists ??= this.split();
+      void this.listeners.call();
+    });
+  };
+
+  private split(): Lists {
     clearTimeout(this.timer);
-    const now = this.clock.now() / 1000;
-    const dismissed = [...this.open.values()].map((one) => one.dismissed_until ?? 0).filter((until) => until > now);
-    const nextMs = (Math.min(...dismissed) - now) * 1000;
-    if (nextMs < LONGEST_MS) this.timer = setTimeout(() => this.publish(), nextMs + 1);
-    this.snapshot = [...this.open.values()]
-      .filter((one) => !((one.dismissed_until ?? 0) > now))
-      .sort((one, other) => one.timestamp - other.timestamp);
-    void this.listeners.call();
+    const lists: Lists = { shown: [], dismissed: [] };
+    const now = this.now();
+    let next = Infinity;
+    for (const one of this.open.values()) {
+      const { dismissed_until: until = 0 } = one;
+      (until > now ? lists.dismissed : lists.shown).push(one);
+      if (until > now && until < next) next = until;
+    }
+    for (const list of [lists.shown, lists.dismissed]) list.sort((one, other) => one.timestamp - other.timestamp);
+    const nextMs = (next - now) * 1000;
+    if (nextMs < LONGEST_MS && !this.isClosed) this.timer = setTimeout(this.publish, nextMs + 1);
+    return lists;
+  }
+
+  /** Unix seconds, by the server's clock. */
+  private now(): number {
+    return this.clock.now() / 1000;
   }
 
   private observable(): object {
     return {
       subscribe: (observer: { next?: (snapshot: Snapshot) => void } | ((snapshot: Snapshot) => void)) => {
-        const next = (): void => (typeof observer === 'function' ? observer : observer.next?.bind(observer))?.(this.snapshot);
+        const next = (): void =>
+          (typeof observer === 'function' ? observer : observer.next?.bind(observer))?.(this.getSnapshot());
         const unsubscribe = this.subscribe(next);
         next();
         return { unsubscribe };

@@ -41,6 +41,11 @@ export class TooManyRequestsError extends Error {
   override name = 'TooManyRequestsError';
 }
 
+/** The server takes no frame as large as this request: send less, or use REST, which takes more. */
+export class RequestTooLargeError extends Error {
+  override name = 'RequestTooLargeError';
+}
+
 /** A request that ends with its connection has lost it. */
 export class ConnectionLostError extends Error {
   override name = 'ConnectionLostError';

@@ -6,9 +6,8 @@ export interface ServerReply {
   [field: string]: unknown;
 }
 
-/** Types that only the product sends. They are never repeated by recovery. */
-const CONTROL =
-  /^(confirmation_.*|pong|error|subscription_confirmed|unsubscribed|recovered|acknowledged|authenticated|pending|task_step_result|task_cancelled)$/;
+/** Types that only the product sends, besides replies. They are never repeated by recovery. */
+const CONTROL = /^(confirmation_.*|error|unsubscribed|recovered|task_step_result|task_cancelled)$/;
 
 export const isControl = ({ type }: ServerReply): boolean => CONTROL.test(type);
 

@@ -36,6 +36,11 @@ export class Identity {
     return this.options.token ? subjectOf(this.token) : (this.userId ?? '');
   }
 
+  /** The channel of the user, once the user is known. */
+  get channel(): string | undefined {
+    return this.userId && `user:${this.userId}`;
+  }
+
   /** Before a connection: gets a token, unless the last one is still good. @throws what `token` throws */
   async prepare(): Promise<void> {
     if (this.token !== undefined && this.expiresAt - this.clock.now() > LEAST_LEFT_MS) return;

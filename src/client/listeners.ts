@@ -54,7 +54,7 @@ export class ListenersByKey<Args extends unknown[]> {
     const remove = listeners.add(listener);
     return () => {
       remove();
-      if (listeners.size === 0) this.byKey.delete(key);
+      if (listeners.size === 0 && this.get(key) === listeners) this.byKey.delete(key);
     };
   }
 }

@@ -4,24 +4,25 @@
  *  1. `state` is a union. Each phase owns its socket and its one timer, and ends them when it ends.
  *  2. A peer is dead when nothing comes for `silenceMs` after a ping. The socket is given up and another is opened.
  *  3. A connection counts as working once its owner says so. Until then failures add up (`backoff.ts`).
- *  4. What wakes a page or machine ends a wait at once, and makes an open connection prove within `WAKE_MS` that it works.
+ *  4. What wakes a page or machine ends a wait at once, unless the server has no room, and makes an open connection prove
+ *     within `WAKE_MS` that it works.
  */
-import { waitAfter } from './backoff.js';
+import { isCrowded, waitAfter } from './backoff.js';
 import { watchPage } from './platform.js';
-import { OPEN, type SocketEvent, type SocketLike } from './socket.js';
+import type { SocketEvent, SocketLike } from './socket.js';
 
 export type ConnectionState =
   | { status: 'connecting' }
   | { status: 'open' }
-  /** `nextTryAt`: Unix milliseconds, by this machine's clock. `reason` begins with the close code. */
-  | { status: 'waiting'; reason: string; nextTryAt: number }
-  /** For good: closed by the application, or by a code that says not to come back. */
-  | { status: 'closed'; reason: string };
+  /** `nextTryAt`: Unix milliseconds, by this machine's clock. `reason`: the close code and its text. */
+  | { status: 'waiting'; reason: string; code: number; nextTryAt: number }
+  /** For good: closed by the application, which has no `code`, or by a code that says not to come back. */
+  | { status: 'closed'; reason: string; code?: number };
 
 export interface Timings {
   /** Nothing has come for this long: a ping is sent. */
   quietMs: number;
-  /** Nothing has come for this long after the ping: the peer is dead. Also the limit for opening a connection. */
+  /** Nothing has come for this long after the ping: the peer is dead. Also the limit for `open`, and for opening a connection. */
   silenceMs: number;
 }
 
@@ -38,6 +39,8 @@ export interface SocketHandlers {
   sendPing(): void;
 }
 
+/** `readyState` of a socket that can send. */
+const OPEN = 1;
 const WAKE_MS = 4000;
 
 export class ReconnectingSocket {
@@ -68,8 +71,8 @@ export class ReconnectingSocket {
   }
 
   connect(): void {
-    clearTimeout(this.timer);
     const connecting: ConnectionState = { status: 'connecting' };
+    this.expect(this.timings.silenceMs);
     this.enter(connecting);
     this.handlers.open().then(
       (socket) => {
@@ -85,9 +88,9 @@ export class ReconnectingSocket {
   }
 
   /** @returns whether the frame was handed to an open connection */
-  send(frame: object): boolean {
+  send(text: string): boolean {
     if (!this.socket || !this.isOpen) return false;
-    this.socket.send(JSON.stringify(frame));
+    this.socket.send(text);
     return true;
   }
 
@@ -132,8 +135,9 @@ export class ReconnectingSocket {
   }
 
   private wake(): void {
-    if (this.current.status === 'waiting') this.connect();
-    else if (this.isOpen) this.probe(Math.min(WAKE_MS, this.timings.silenceMs));
+    if (this.current.status === 'waiting') {
+      if (!isCrowded(this.current.code)) this.connect();
+    } else if (this.isOpen) this.probe(Math.min(WAKE_MS, this.timings.silenceMs));
     else if (this.socket) this.expect(WAKE_MS);
   }
 
@@ -144,10 +148,10 @@ export class ReconnectingSocket {
     const why = `${code} ${reason}`.trim();
     if (waitMs === null) {
       this.stopWatching();
-      this.enter({ status: 'closed', reason: why });
+      this.enter({ status: 'closed', reason: why, code });
     } else {
       this.timer = setTimeout(() => this.connect(), waitMs);
-      this.enter({ status: 'waiting', reason: why, nextTryAt: Date.now() + waitMs });
+      this.enter({ status: 'waiting', reason: why, code, nextTryAt: Date.now() + waitMs });
     }
     this.handlers.onLost(code);
   }

@@ -6,11 +6,14 @@
  * same reply. A *passing* request ends with its connection.
  */
 import type { ErrorMessage } from '../protocol/messages.js';
-import { ConnectionLostError, errorOf, isTemporary, TooManyRequestsError } from './errors.js';
+import { ConnectionLostError, errorOf, isTemporary, RequestTooLargeError, TooManyRequestsError } from './errors.js';
 import type { ServerReply } from './frames.js';
 
+/** A function is called whenever the frame is sent, for what is known only then. */
+type Frame = object | (() => object);
+
 interface Entry {
-  frame: object;
+  encode: () => string;
   lasting: boolean;
   sent: boolean;
   resolve(reply: ServerReply): void;
@@ -20,6 +23,7 @@ interface Entry {
 /** The server could not answer yet, or wants a new token first: the same frame is sent again after this. */
 const PAUSE_MS = 1000;
 const MOST_WAITING = 10_000;
+const TOO_LARGE = 1009;
 
 export class Requests {
   private readonly entries = new Map<number, Entry>();
@@ -28,13 +32,13 @@ export class Requests {
   private closedBy: Error | undefined;
   private retry: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(private readonly send: (frame: object) => boolean) {}
+  constructor(private readonly send: (text: string) => boolean) {}
 
   /**
    * Sends when the connection is ready, and again after every reconnect until there is a reply.
-   * @throws ServerError, ClientClosedError, TooManyRequestsError
+   * @throws ServerError, ClientClosedError, TooManyRequestsError, RequestTooLargeError, TypeError (no JSON)
    */
-  lasting(frame: object): Promise<ServerReply> {
+  lasting(frame: Frame): Promise<ServerReply> {
     return this.add(frame, true, this.ready);
   }
 
@@ -49,10 +53,12 @@ export class Requests {
     for (const [id, entry] of this.entries) if (!entry.sent) this.transmit(id, entry);
   }
 
-  onLost(): void {
+  /** @param code the close code: after 1009 the largest request is the one that was refused, since smaller ones pass */
+  onLost(code: number): void {
     this.ready = false;
     clearTimeout(this.retry);
     this.retry = undefined;
+    if (code === TOO_LARGE) this.refuseLargest();
     for (const [id, entry] of this.entries) {
       entry.sent = false;
       if (!entry.lasting) this.finish(id)?.reject(new ConnectionLostError('the connection broke'));
@@ -79,20 +85,33 @@ export class Requests {
     for (const id of [...this.entries.keys()]) this.finish(id)?.reject(error);
   }
 
-  private add(frame: object, lasting: boolean, now: boolean): Promise<ServerReply> {
+  private add(frame: Frame, lasting: boolean, now: boolean): Promise<ServerReply> {
     return new Promise((resolve, reject) => {
-      if (this.closedBy) return reject(this.closedBy);
-      if (this.entries.size >= MOST_WAITING) return reject(new TooManyRequestsError(`${MOST_WAITING} requests wait already`));
+      if (this.closedBy) throw this.closedBy;
+      if (lasting && this.entries.size >= MOST_WAITING) throw new TooManyRequestsError(`${MOST_WAITING} requests wait already`);
       const id = this.next++;
-      const entry: Entry = { frame, lasting, sent: false, resolve, reject };
+      const isLate = typeof frame === 'function';
+      const encode = (): string => JSON.stringify({ ...(isLate ? frame() : frame), request_id: id });
+      // What JSON cannot hold throws here, and not when it is sent.
+      const text = encode();
+      const entry: Entry = { encode: isLate ? encode : () => text, lasting, sent: false, resolve, reject };
       this.entries.set(id, entry);
       if (now) this.transmit(id, entry);
     });
   }
 
   private transmit(id: number, entry: Entry): void {
-    entry.sent = this.send({ ...entry.frame, request_id: id });
+    entry.sent = this.send(entry.encode());
     if (!entry.sent && !entry.lasting) this.finish(id)?.reject(new ConnectionLostError('there is no connection'));
+  }
+
+  private refuseLargest(): void {
+    let [refused, largest] = [0, 0];
+    for (const [id, { sent, encode }] of this.entries) {
+      const size = sent ? new TextEncoder().encode(encode()).length : 0;
+      if (size > largest) [refused, largest] = [id, size];
+    }
+    this.finish(refused)?.reject(new RequestTooLargeError(`the server takes no frame of ${largest} bytes`));
   }
 
   private sendLater(entry: Entry): void {

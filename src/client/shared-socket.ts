@@ -6,7 +6,7 @@
  *  3. A holder that answers nobody (a frozen tab) loses the lock to the first tab that asks in vain.
  */
 import type { LockManager } from './platform.js';
-import { OPEN, type SocketEvent, type SocketLike } from './socket.js';
+import type { SocketEvent, SocketLike } from './socket.js';
 import { TabHub, type Delivery } from './tab-hub.js';
 
 /** What tabs send each other. */
@@ -23,6 +23,8 @@ interface TabChannel {
   close(): void;
 }
 
+/** `readyState` of a socket that can send. */
+const OPEN = 1;
 /** A holder answers at once; later than this it is frozen. */
 const STEAL_AFTER_MS = 3000;
 /** A lock may arrive before the message that says how the connection ended. */

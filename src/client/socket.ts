@@ -1,4 +1,4 @@
-/** What the client needs of a WebSocket. A module of its own, so that the lazily loaded `shared-socket` shares no code with the rest. */
+/** What the client needs of a WebSocket: types only, so that the lazily loaded `shared-socket` shares no code with the rest. */
 
 /** The part of the WHATWG `WebSocket` that is used; `globalThis.WebSocket` and the class of `ws` both have it. */
 export interface SocketLike {
@@ -15,6 +15,3 @@ export interface SocketEvent {
 }
 
 export type SocketConstructor = new (url: string, protocols?: string | string[]) => SocketLike;
-
-/** `readyState` of a socket that can send. */
-export const OPEN = 1;

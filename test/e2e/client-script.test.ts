@@ -1,37 +1,12 @@
 /** The client library against a scripted server: what a real server says seldom, and what must never happen. */
 import { once } from 'node:events';
 import { from } from 'rxjs';
-import { WebSocket } from 'ws';
-import { AlreadyResolvedError, ClientClosedError, connect, type ClientOptions } from '../../src/client/index.js';
-import type { NotificationClient, OpenConfirmation, SocketConstructor } from '../../src/client/index.js';
-import { ScriptedServer } from '../support/scripted-server.js';
+import { AlreadyResolvedError, ClientClosedError } from '../../src/client/index.js';
+import type { NotificationClient } from '../../src/client/index.js';
+import { listed, ScriptedClients } from '../support/scripted-clients.js';
 
 describe('a client', () => {
-  let server: ScriptedServer;
-  const clients: NotificationClient[] = [];
-  const errors: unknown[] = [];
-  beforeEach(async () => {
-    errors.length = 0;
-    server = await ScriptedServer.start();
-  });
-  afterEach(async () => {
-    for (const client of clients.splice(0)) client.close();
-    await server.stop();
-  });
-
-  const open = (options: ClientOptions = { userId: 'ann' }): NotificationClient => {
-    const client = connect(server.url, {
-      WebSocket: WebSocket as unknown as SocketConstructor,
-      onError: (error) => errors.push(error),
-      ...options,
-    });
-    clients.push(client);
-    return client;
-  };
-  const listed = async (client: NotificationClient, count: number): Promise<readonly OpenConfirmation[]> => {
-    for await (const list of client.confirmations) if (list.length === count) return list;
-    throw new Error('the list ended');
-  };
+  const scripted = new ScriptedClients();
   const numbers = (client: NotificationClient, channel: string, count: number): { got: unknown[]; all: Promise<void> } => {
     const got: unknown[] = [];
     const all = new Promise<void>((resolve) => {
@@ -44,38 +19,38 @@ describe('a client', () => {
   };
 
   it('asks for all its channels with one frame after every connect, from the last position of each', async () => {
-    const client = open();
+    const client = scripted.open();
     const { all } = numbers(client, 'news', 2);
-    const first = await server.welcome();
+    const first = await scripted.server.welcome();
     expect(first.frames.filter(({ action }) => action === 'subscribe')).toHaveLength(1);
     for (const number of [1, 2]) first.send({ type: 'n', number, channel: 'news', offset: number });
     await all;
     first.socket.terminate();
-    const again = await server.next();
+    const again = await scripted.server.next();
     expect((await again.welcome()).channels).toEqual([
-      { channel: 'news', recover: { epoch: 'e', offset: 2 } },
       { channel: 'user:ann', recover: { epoch: 'e', offset: 0 } },
+      { channel: 'news', recover: { epoch: 'e', offset: 2 } },
     ]);
   });
 
   it('drops a message that arrives twice, and reports one that is missing as a gap', async () => {
-    const client = open();
+    const client = scripted.open();
     const { got, all } = numbers(client, 'news', 3);
     const gaps: string[] = [];
     client.onGap((channel) => gaps.push(channel));
-    const connection = await server.welcome();
+    const connection = await scripted.server.welcome();
     for (const offset of [1, 1, 2, 1, 5]) connection.send({ type: 'n', number: offset, channel: 'news', offset });
     await all;
     expect([got, gaps]).toEqual([[1, 2, 5], ['news']]);
   });
 
   it('leaves out what recovery will repeat, while its channel is not subscribed again', async () => {
-    const client = open();
+    const client = scripted.open();
     const { got, all } = numbers(client, 'broadcast', 3);
-    const first = await server.welcome();
+    const first = await scripted.server.welcome();
     first.send({ type: 'n', number: 1, channel: 'broadcast', offset: 1 });
     first.socket.terminate();
-    const again = await server.next();
+    const again = await scripted.server.next();
     again.send({ type: 'n', number: 3 });
     await again.welcome();
     for (const number of [2, 3]) again.send({ type: 'n', number, channel: 'broadcast', offset: number });
@@ -85,7 +60,7 @@ describe('a client', () => {
   });
 
   it('loads a snapshot at first and after a gap, and holds the channel’s messages back meanwhile', async () => {
-    const client = open();
+    const client = scripted.open();
     const events: string[] = [];
     let loaded: () => void = () => undefined;
     const done = new Promise<void>((resolve) => {
@@ -104,7 +79,7 @@ describe('a client', () => {
         },
       );
     });
-    const connection = await server.welcome();
+    const connection = await scripted.server.welcome();
     const synced = new Promise<void>((resolve) => void client.on('sync', () => resolve()));
     connection.send({ type: 'n', number: 1, channel: 'news', offset: 1 });
     connection.send({ type: 'sync' });
@@ -121,18 +96,18 @@ describe('a client', () => {
   });
 
   it('sends an answer again on the next connection when its reply was lost, and never a third time', async () => {
-    const client = open();
-    const first = await server.welcome();
+    const client = scripted.open();
+    const first = await scripted.server.welcome();
     first.prompt('p1', { digest: 'abc' });
     await listed(client, 1);
     const answered = client.confirmations.answer('p1', { proceed: true });
     expect(await first.next('confirm')).toMatchObject({ callback_id: 'p1', proceed: true, digest: 'abc' });
     first.socket.terminate();
-    const again = await server.welcome();
+    const again = await scripted.server.welcome();
     again.reply(await again.next('confirm'), { type: 'confirmation_accepted', callback_id: 'p1' });
     await answered;
     again.socket.terminate();
-    const third = await server.welcome();
+    const third = await scripted.server.welcome();
     third.prompt('p1'); // a redelivery that was under way
     third.prompt('p2');
     expect(await listed(client, 1)).toMatchObject([{ callback_id: 'p2' }]);
@@ -140,12 +115,12 @@ describe('a client', () => {
   });
 
   it('sends no answer before it has said again who it is', async () => {
-    const client = open();
-    const first = await server.welcome();
+    const client = scripted.open();
+    const first = await scripted.server.welcome();
     first.prompt('p1');
     await listed(client, 1);
     first.socket.terminate();
-    const again = await server.next();
+    const again = await scripted.server.next();
     const answered = client.confirmations.answer('p1', { proceed: true });
     const refused = await again.next();
     again.reply(refused, { type: 'error', code: 'UNAVAILABLE', message: 'not now' });
@@ -156,8 +131,8 @@ describe('a client', () => {
   });
 
   it('sends an answer again when the server could not store it, and rejects with the decision when another counts', async () => {
-    const client = open();
-    const connection = await server.welcome();
+    const client = scripted.open();
+    const connection = await scripted.server.welcome();
     connection.prompt('p1');
     await listed(client, 1);
     const answered = client.confirmations.answer('p1', { proceed: true });
@@ -171,30 +146,30 @@ describe('a client', () => {
   });
 
   it('refuses to answer after the server has closed it for good, and ends its list', async () => {
-    const client = open();
-    const connection = await server.welcome();
+    const client = scripted.open();
+    const connection = await scripted.server.welcome();
     connection.socket.close(4509, 'replaced');
     for await (const _list of client.confirmations);
-    expect(client.state).toEqual({ status: 'closed', reason: '4509 replaced' });
+    expect(client.state).toEqual({ status: 'closed', reason: '4509 replaced', code: 4509 });
     await expect(client.confirmations.answer('p1', { proceed: true })).rejects.toBeInstanceOf(ClientClosedError);
     await expect(client.cancel('task')).rejects.toBeInstanceOf(ClientClosedError);
-    expect(server.connects).toBe(1);
+    expect(scripted.server.connects).toBe(1);
   });
 
   it('gives up a server that answers no ping, and connects again', async () => {
-    const client = open({ userId: 'ann', quietMs: 50, silenceMs: 50 });
-    const first = await server.next();
+    const client = scripted.open({ userId: 'ann', quietMs: 50, silenceMs: 50 });
+    const first = await scripted.server.next();
     first.answersPings = false;
     expect(await first.closed).toBe(1005);
-    const again = await server.welcome();
+    const again = await scripted.server.welcome();
     for (let pings = 0; pings < 3; pings += 1) await once(again.socket, 'message');
     expect(client.state).toEqual({ status: 'open' });
   });
 
   it('counts down by the server’s clock', async () => {
-    server.clockOffsetMs = 3_600_000;
-    const client = open();
-    const connection = await server.welcome();
+    scripted.server.clockOffsetMs = 3_600_000;
+    const client = scripted.open();
+    const connection = await scripted.server.welcome();
     connection.prompt('p1', { expires_at: Date.now() / 1000 + 3600 + 60 });
     const [confirmation] = await listed(client, 1);
     expect(Math.abs(client.remainingMs(confirmation!) - 60_000)).toBeLessThan(5000);
@@ -202,13 +177,14 @@ describe('a client', () => {
   });
 
   it('is an Observable for RxJS, and keeps its snapshot until something changes', async () => {
-    const client = open();
-    const connection = await server.welcome();
+    const client = scripted.open();
+    const connection = await scripted.server.welcome();
     const lengths: number[] = [];
     const stop = from(client.confirmations as unknown as AsyncIterable<readonly unknown[]>).subscribe((list) =>
       lengths.push(list.length),
     );
     connection.prompt('p2', { timestamp: 2 });
+    await listed(client, 1);
     connection.prompt('p1', { timestamp: 1 });
     const list = await listed(client, 2);
     expect(list.map(({ callback_id }) => callback_id)).toEqual(['p1', 'p2']);
@@ -220,8 +196,8 @@ describe('a client', () => {
   });
 
   it('hides a dismissed confirmation until it expires soon, and shows it again when the server refuses', async () => {
-    const client = open();
-    const connection = await server.welcome();
+    const client = scripted.open();
+    const connection = await scripted.server.welcome();
     for (const id of ['p1', 'p2']) connection.prompt(id);
     await listed(client, 2);
     const dismissed = client.confirmations.dismiss('p1');
@@ -230,7 +206,7 @@ describe('a client', () => {
     expect(client.confirmations.getSnapshot()).toEqual([]);
     const [one, other] = [await connection.next('dismiss'), await connection.next('dismiss')];
     expect([one['until'], typeof other['until']]).toEqual([undefined, 'number']);
-    connection.reply(one, { type: 'dismissed', callback_id: 'p1' });
+    connection.reply(one, { type: 'dismissed', callback_id: 'p1', dismissed_until: Date.now() / 1000 + 100 });
     connection.reply(other, { type: 'error', code: 'INVALID_MESSAGE', message: 'until', fields: { until: 'too soon' } });
     await dismissed;
     await expect(refused).rejects.toMatchObject({ fields: { until: 'too soon' } });
@@ -240,24 +216,24 @@ describe('a client', () => {
   });
 
   it('goes on when a listener throws or a frame is garbage, and reports both', async () => {
-    const client = open();
+    const client = scripted.open();
     const heard = new Promise<void>((resolve) => {
       client.on('n', () => {
         throw new Error('broken listener');
       });
       client.on('n', () => resolve());
     });
-    const connection = await server.welcome();
+    const connection = await scripted.server.welcome();
     connection.socket.send('garbage');
     connection.send({ type: 'n' });
     await heard;
-    expect(errors).toMatchObject([{ name: 'SyntaxError' }, { message: 'broken listener' }]);
+    expect(scripted.errors).toMatchObject([{ name: 'SyntaxError' }, { message: 'broken listener' }]);
   });
 
   it('keeps a channel until its last listener has left', async () => {
-    const client = open();
+    const client = scripted.open();
     const [one, other] = [client.channel('news', () => undefined), client.channel('news', () => undefined)];
-    const connection = await server.welcome();
+    const connection = await scripted.server.welcome();
     one();
     client.channel('sport', () => undefined);
     expect((await connection.next()).action).toBe('subscribe');
@@ -267,13 +243,13 @@ describe('a client', () => {
 
   it('keeps a good token over reconnects, and gets another after 4401', async () => {
     let tokens = 0;
-    open({ token: () => `token-${++tokens}` });
+    scripted.open({ token: () => `token-${++tokens}` });
     for (const [expected, code] of [
       ['token-1', 1012],
       ['token-1', 4401],
       ['token-2', 4408],
     ] as const) {
-      const connection = await server.next();
+      const connection = await scripted.server.next();
       const frame = await connection.next('authenticate');
       expect(frame['token']).toBe(expected);
       connection.reply(frame, { type: 'authenticated', user_id: 'ann', expires_at: Date.now() / 1000 + 600 });

@@ -275,10 +275,10 @@ describe('a client and a close code', () => {
   };
 
   it.each([4509, 4500, 4999])('stays away after %d', async (code) => {
-    expect(await closedWith(code)).toEqual({ status: 'closed', reason: String(code) });
+    expect(await closedWith(code)).toEqual({ status: 'closed', reason: String(code), code });
   });
 
   it.each([1001, 1011, 1012, 1013, 4401, 4408])('reconnects after %d', async (code) => {
-    expect(await closedWith(code)).toMatchObject({ status: 'waiting', reason: String(code) });
+    expect(await closedWith(code)).toMatchObject({ status: 'waiting', reason: String(code), code });
   });
 });
