@@ -24,7 +24,6 @@ import {
 } from './engine/engine.js';
 import { InvalidMessageError, NotFoundError } from './notification.errors.js';
 import { NotificationMetrics } from './notification.metrics.js';
-import { Clock } from './pacing/clock.js';
 import { performance } from './pacing/time-source.js';
 import { NUL_RULE, toJson } from './validation.js';
 
@@ -35,7 +34,6 @@ export class NotificationActions {
     private readonly confirmations: Confirmations,
     private readonly audit: AuditTrail,
     private readonly metrics: NotificationMetrics,
-    @Inject(Clock) private readonly clock: Clock,
   ) {}
 
   /** Asks, and waits for the decision. */
@@ -80,7 +78,7 @@ export class NotificationActions {
 
   /** Hides a prompt for a while. @throws NotFoundError, AlreadyResolvedError, InvalidMessageError (`until`) */
   dismiss(callbackId: string, scope: Scope, until?: number): Promise<Confirmation> {
-    return dismiss(this.engine.confirmations, callbackId, scope, until, this.clock.now());
+    return dismiss(this.engine.confirmations, callbackId, scope, until);
   }
 
   /** @throws NotFoundError, AlreadyResolvedError */

@@ -155,7 +155,7 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
   },
   dismiss: {
     given: open,
-    act: ({ node }) => node.engine.confirmations.dismiss(ID, 'all', 4_102_444_800_000),
+    act: ({ node }) => node.engine.confirmations.dismiss({ callbackId: ID, scope: 'all', until: 4_102_444_800_000 }),
     same: withoutTimes,
     after: async ({ node }) =>
       expect(await node.engine.confirmations.get(ID)).toMatchObject({ state: 'pending', dismissedUntil: 4_102_444_800_000 }),

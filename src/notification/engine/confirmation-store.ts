@@ -19,7 +19,7 @@ import type {
   Outcome,
   StepResult,
 } from '../../protocol/confirmation.js';
-import type { Arrival } from './deadlines.js';
+import type { Arrival, DismissRefusal } from './deadlines.js';
 import type { Page } from './page.js';
 import type { Scope } from './scope.js';
 
@@ -140,6 +140,17 @@ export interface WithdrawRequest {
 export type DecideResult =
   { status: 'accepted' | 'repeated' | 'already_resolved'; confirmation: Decided } | { status: 'not_found' };
 
+export interface DismissRequest {
+  callbackId: string;
+  scope: Scope;
+  /** Unix milliseconds, at least a minute from now. @default the warning before the deadline, which ends every dismissal */
+  until?: number;
+}
+
+/** Anything but `dismissed` has changed nothing. */
+export type DismissResult =
+  { status: 'dismissed' | 'already_resolved'; confirmation: Confirmation } | { status: DismissRefusal | 'not_found' };
+
 export interface ConfirmationQuery {
   scope: Scope;
   taskId?: string;
@@ -172,12 +183,8 @@ export interface ConfirmationStore {
    * @returns `undefined` for what does not exist or lies outside the scope
    */
   markSeen(callbackId: string, scope: Scope): Promise<Confirmation | undefined>;
-  /**
-   * Hides a pending confirmation until `until`, a time by the engine's clock, and emits `onDismissed`. It decides nothing, and
-   * changes nothing about a decided confirmation.
-   * @returns `undefined` for what does not exist or lies outside the scope
-   */
-  dismiss(callbackId: string, scope: Scope, until: number): Promise<Confirmation | undefined>;
+  /** Hides a pending confirmation from its user's devices for a while, by the engine's clock. Emits `onDismissed`. */
+  dismiss(request: DismissRequest): Promise<DismissResult>;
   /** Reads a confirmation. If its deadline
  has passed and may be applied (`deadlines.ts`), the call applies it first. */
   get(callbackId: string): Promise<Confirmation | undefined>;

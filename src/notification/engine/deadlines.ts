@@ -22,6 +22,31 @@ const EXPIRING_SHARE = 0.8;
 /** When, after its opening, a confirmation with this deadline gets its warning. In milliseconds. */
 export const warningAfter = (timeoutMs: number): number => Math.floor(timeoutMs * EXPIRING_SHARE);
 
+/** The shortest time for which a confirmation may be dismissed. `redis/lua/dismiss.lua` has it too. */
+const MIN_DISMISSAL_MS = 60_000;
+
+/**
+ * When a dismissal ends: at `until`, at the latest with the warning before the deadline. Nothing hides a confirmation after
+ * its warning, since no further one would show it again in time. In milliseconds by the engine's clock.
+ */
+export function endOfDismissal(
+  created: number,
+  expires: number | null,
+  until: number | undefined,
+  now: number,
+): number | DismissRefusal {
+  const warning = expires === null ? Infinity : created + warningAfter(expires - created);
+  if (warning <= now) return 'warned';
+  if (until === undefined) return expires === null ? 'endless' : warning;
+  return until < now + MIN_DISMISSAL_MS ? 'too_soon' : Math.min(until, warning);
+}
+
+/**
+ * Why a confirmation is not dismissed: its warning has come, it has no deadline and no `until` was given, or `until` is less
+ * than a minute away.
+ */
+export type DismissRefusal = 'warned' | 'endless' | 'too_soon';
+
 /** How far this node has read its sockets. Moments are of `monotonicMs`. */
 export interface EngineReading {
   /** Whatever reached a socket of this node before this moment has been handed to the engine. */

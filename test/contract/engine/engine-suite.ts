@@ -223,19 +223,25 @@ export function describeEngine(name: string, createFixture: () => Promise<Engine
       });
 
       it('dismisses a confirmation until a moment, over a crash, which decides nothing and ends with the warning', async () => {
-        const callbackId = await open({ timeoutMs: 60_000 });
+        const dismiss = (id: string, at?: number) => engine.confirmations.dismiss({ callbackId: id, scope: 'all', until: at });
+        const callbackId = await open({ timeoutMs: 36_000_000 });
         const until = Date.now() + 3_600_000;
-        expect(await engine.confirmations.dismiss(callbackId, ['bob'], until)).toBeUndefined();
-        expect(await engine.confirmations.dismiss(callbackId, 'all', until)).toMatchObject({ dismissedUntil: until });
+        expect(await engine.confirmations.dismiss({ callbackId, scope: ['bob'], until })).toEqual({ status: 'not_found' });
+        expect(await dismiss(callbackId, Date.now() + 50_000)).toEqual({ status: 'too_soon' });
+        expect(await dismiss(await open({ timeoutMs: null }))).toEqual({ status: 'endless' });
+        expect(await dismiss(callbackId, until)).toMatchObject({ confirmation: { dismissedUntil: until } });
         await recorder.nth('dismissed');
         await restart();
         expect(await engine.confirmations.get(callbackId)).toMatchObject({ state: 'pending', dismissedUntil: until });
         const soon = await open({ timeoutMs: 2000 });
-        await engine.confirmations.dismiss(soon, 'all', until);
+        const { createdAt } = (await engine.confirmations.get(soon)) ?? { createdAt: 0 };
+        for (const at of [undefined, until])
+          expect(await dismiss(soon, at)).toMatchObject({ confirmation: { dismissedUntil: createdAt + 1600 } });
         expect((await recorder.nth('expiring')).confirmation).toMatchObject({ callbackId: soon, state: 'pending' });
+        for (const at of [undefined, until]) expect(await dismiss(soon, at)).toEqual({ status: 'warned' });
         expect(await engine.confirmations.get(soon)).not.toHaveProperty('dismissedUntil');
         await yes(soon);
-        expect(await engine.confirmations.dismiss(soon, 'all', until)).toMatchObject({ state: 'answered' });
+        expect(await dismiss(soon, until)).toMatchObject({ status: 'already_resolved', confirmation: { state: 'answered' } });
       });
 
       it('stores the door of a decision, over a crash, and takes the same answer by another door for a repetition', async () => {

@@ -7,13 +7,21 @@
  */
 import { ConfirmationConflictError } from '../../notification.errors.js';
 import type { ConfirmationQuery, Scope } from '../engine.js';
-import { warningAfter } from '../deadlines.js';
+import { endOfDismissal, warningAfter } from '../deadlines.js';
 import { CLOCK_VIA } from '../via.js';
 import type { Outcome } from '../../../protocol/confirmation.js';
 import { DeadlineRule } from './deadline-rule.js';
 import type { UnitOfWork } from './unit-of-work.js';
 import type { EventStore } from './event-store.js';
-import { UNDECIDED, type AnswerRow, type ConfirmationRow, type DecideRow, type OpenRow, type TaskRow } from './rows.js';
+import {
+  UNDECIDED,
+  type AnswerRow,
+  type ConfirmationRow,
+  type DecideRow,
+  type DismissRow,
+  type OpenRow,
+  type TaskRow,
+} from './rows.js';
 import { ConfirmationTable, STEP_ROWS } from './confirmation-table.js';
 import type { Sqlite } from './sqlite.js';
 import type { TaskStore } from './task-store.js';
@@ -160,15 +168,18 @@ export class ConfirmationStore {
     return { ...row, seen_at: seenAt };
   }
 
-  /** Hides a pending confirmation until a moment. It decides nothing. */
-  dismiss(callbackId: string, scope: Scope, until: number): ConfirmationRow | undefined {
+  /** Hides a pending confirmation for a while. It decides nothing. */
+  dismiss(callbackId: string, scope: Scope, until: number | undefined): DismissRow {
     const found = this.inScope(callbackId, scope);
-    const row = found && this.current(found);
-    if (!row || row.state !== 'pending') return row;
-    this.table.updateDismissed.run(until, row.seq);
-    const dismissed = { ...row, dismissed_until: until };
+    if (!found) return { status: 'not_found' };
+    const row = this.current(found);
+    if (row.state !== 'pending') return { status: 'already_resolved', row };
+    const end = endOfDismissal(row.created_at, row.expires_at, until, this.unit.now());
+    if (typeof end === 'string') return { status: end };
+    this.table.updateDismissed.run(end, row.seq);
+    const dismissed = { ...row, dismissed_until: end };
     this.unit.emit({ kind: 'dismissed', row: dismissed });
-    return dismissed;
+    return { status: 'dismissed', row: dismissed };
   }
 
   cancelPendingOf(task: TaskRow, arrivedAt: number): void {

@@ -4,6 +4,7 @@
  */
 import type { Json, JsonObject, OnTimeout, Outcome } from '../../../protocol/confirmation.js';
 import type { WebhookEventName } from '../../../protocol/webhook-events.js';
+import type { DismissRefusal } from '../deadlines.js';
 import { confirmationEvent, taskEvent } from '../webhook-event.js';
 import { storedVia } from '../via.js';
 import type { Confirmation, Decided, DecideResult, Decision, WebhookEvent, OpenRequest, Page, Prompt, Task } from '../engine.js';
@@ -55,6 +56,9 @@ export const UNDECIDED = {
   seen_at: null,
   dismissed_until: null,
 } as const;
+
+export type DismissRow =
+  { status: 'dismissed' | 'already_resolved'; row: ConfirmationRow } | { status: DismissRefusal | 'not_found' };
 
 export type DecideRow =
   | { status: 'accepted' | 'repeated' | 'already_resolved'; row: ConfirmationRow }

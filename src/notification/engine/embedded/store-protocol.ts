@@ -18,7 +18,7 @@ import type {
   Waiting,
 } from '../engine.js';
 import type { ReadStamp, StoreEvent } from './unit-of-work.js';
-import type { AnswerRow, ConfirmationRow, DecideRow, EventRow, OpenRow, TaskRow } from './rows.js';
+import type { AnswerRow, ConfirmationRow, DecideRow, DismissRow, EventRow, OpenRow, TaskRow } from './rows.js';
 
 /** Every step the store can be asked for. Messages travel as JSON text, answers' values as canonical JSON. */
 export interface Operations {
@@ -35,7 +35,7 @@ export interface Operations {
   ) => DecideRow;
   withdraw: (callbackId: string, scope: Scope, reason: string | null, via: string, arrivedAt: number) => DecideRow;
   markSeen: (callbackId: string, scope: Scope) => ConfirmationRow | undefined;
-  dismiss: (callbackId: string, scope: Scope, until: number) => ConfirmationRow | undefined;
+  dismiss: (callbackId: string, scope: Scope, until: number | undefined) => DismissRow;
   get: (callbackId: string) => ConfirmationRow | undefined;
   list: (query: ConfirmationQuery) => { rows: ConfirmationRow[]; cursor?: string };
   claimTask: (taskId: string, userId: string) => TaskRow;

@@ -7,6 +7,8 @@ import type {
   ConfirmationStore,
   DecideRequest,
   DecideResult,
+  DismissRequest,
+  DismissResult,
   OpenRequest,
   OpenResult,
   WithdrawRequest,
@@ -50,9 +52,9 @@ export class StoredConfirmations implements ConfirmationStore {
     return row && toConfirmation(row);
   }
 
-  async dismiss(callbackId: string, scope: Scope, until: number): Promise<Confirmation | undefined> {
-    const row = await this.client.store.dismiss(callbackId, scope, until);
-    return row && toConfirmation(row);
+  async dismiss({ callbackId, scope, until }: DismissRequest): Promise<DismissResult> {
+    const result = await this.client.store.dismiss(callbackId, scope, until);
+    return 'row' in result ? { status: result.status, confirmation: toConfirmation(result.row) } : result;
   }
 
   async get(callbackId: string): Promise<Confirmation | undefined> {

@@ -64,8 +64,8 @@ export const MARK_SEEN = script('mark-seen', {
 
 export const DISMISS = script('dismiss', {
   kind: 'adds',
-  args: { id: 'text', scope: 'scope', hiddenUntil: 'number' },
-  reply: fields({ record: optional(confirmation), newestEvent: optional(number) }),
+  args: { id: 'text', scope: 'scope', hiddenUntil: 'optionalNumber' },
+  reply: fields({ status: text, record: optional(confirmation), newestEvent: optional(number) }),
 });
 
 export const GET = script('get', {

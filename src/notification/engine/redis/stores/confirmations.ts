@@ -3,7 +3,7 @@ import { canonicalize } from '../../../../protocol/canonical-json.js';
 import { ConfirmationConflictError, EngineUnavailableError, TooManyPendingError } from '../../../notification.errors.js';
 import { delay, monotonicMs } from '../../../pacing/time-source.js';
 import type * as Api from '../../confirmation-store.js';
-import { warningAfter, type Arrival } from '../../deadlines.js';
+import { warningAfter, type Arrival, type DismissRefusal } from '../../deadlines.js';
 import type { Page } from '../../page.js';
 import type { Scope } from '../../scope.js';
 import { OWN_CODE_VIA } from '../../via.js';
@@ -103,28 +103,34 @@ export class RedisConfirmations implements Api.ConfirmationStore {
     );
   }
 
-  markSeen(callbackId: string, scope: Scope): Promise<Api.Confirmation | undefined> {
-    return this.change(callbackId, (partition) => this.parts.runner.run(MARK_SEEN, partition, { id: callbackId, scope }));
-  }
-
-  async dismiss(callbackId: string, scope: Scope, until: number): Promise<Api.Confirmation | undefined> {
-    const dismissed = await this.change(callbackId, (partition) =>
-      this.parts.runner.run(DISMISS, partition, { id: callbackId, scope, hiddenUntil: until }),
-    );
-    if (dismissed?.state === 'pending') this.parts.deliveries.dismissed(dismissed);
-    return dismissed;
-  }
-
-  private async change(
-    callbackId: string,
-    run: (partition: number) => Promise<ReturnType<(typeof DISMISS)['decode']>>,
-  ): Promise<Api.Confirmation | undefined> {
-    const partition = this.parts.partitions.ofCallback(callbackId);
+  async markSeen(callbackId: string, scope: Scope): Promise<Api.Confirmation | undefined> {
+    const { runner, partitions } = this.parts;
+    const partition = partitions.ofCallback(callbackId);
     if (partition === undefined) return undefined;
-    const { record, newestEvent } = await run(partition);
+    const { record, newestEvent } = await runner.run(MARK_SEEN, partition, { id: callbackId, scope });
+    await this.decisionEmitted(partition, record, newestEvent);
+    return record;
+  }
+
+  async dismiss({ callbackId, scope, until }: Api.DismissRequest): Promise<Api.DismissResult> {
+    const { runner, partitions, deliveries } = this.parts;
+    const partition = partitions.ofCallback(callbackId);
+    if (partition === undefined) return { status: 'not_found' };
+    const { status, record, newestEvent } = await runner.run(DISMISS, partition, { id: callbackId, scope, hiddenUntil: until });
+    if (!record) return { status: status as DismissRefusal | 'not_found' };
+    await this.decisionEmitted(partition, record, newestEvent);
+    if (status === 'dismissed') deliveries.dismissed(record);
+    return { status: status as 'dismissed' | 'already_resolved', confirmation: record };
+  }
+
+  /** A decided record is returned only after its decision has been emitted on this node. */
+  private async decisionEmitted(
+    partition: number,
+    record: Api.Confirmation | undefined,
+    newestEvent: number | undefined,
+  ): Promise<void> {
     if (record && record.state !== 'pending' && newestEvent !== undefined)
       await this.parts.streams.emitted(partition, newestEvent);
-    return record;
   }
 
   async get(callbackId: string): Promise<Api.Confirmation | undefined> {
