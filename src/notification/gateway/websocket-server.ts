@@ -35,7 +35,7 @@ import { Handshake, ignoreReset, Refusal, refusalOf, refuse } from './handshake.
 import { followConnection, followRequests } from './intake.js';
 import { Places } from './places.js';
 import { RateLimiter } from './rate-limiter.js';
-import { clearTimeout, setTimeout } from '../pacing/time-source.js';
+import { clearTimeout, setImmediate, setTimeout } from '../pacing/time-source.js';
 
 export const SUBPROTOCOL = 'notification.v1';
 /** How long a peer has to answer a close frame. */
@@ -108,6 +108,7 @@ export class NotificationWebSocketServer implements OnModuleInit {
       if (socket.destroyed) return;
       this.handshake.assertAccepting();
       declineSmallWindow(request);
+      this.server.options.allowSynchronousEvents = areTimersFaked();
       this.server.handleUpgrade(request, socket, head, (ws) => {
         upgraded.push(ws);
         socket.off('error', ignoreReset);
@@ -222,6 +223,9 @@ export class NotificationWebSocketServer implements OnModuleInit {
 function textOf(data: Buffer): string {
   return isUtf8(data) ? data.toString() : data.toString().replaceAll('\ufffd', '\udfff');
 }
+
+/** `ws` takes `setImmediate` at each frame. Where a test has replaced it, no frame would be read: each is then read at once. */
+const areTimersFaked = (): boolean => globalThis.setImmediate !== setImmediate;
 
 /** A client that wants a smaller deflate window could not read the frames that all share: it gets none compressed. */
 function declineSmallWindow(request: IncomingMessage): void {
