@@ -42,7 +42,7 @@ export class NotificationMetrics {
   );
   readonly handshakesRefused = this.tally(
     'websocket_handshakes_refused_total',
-    'The same, by reason',
+    'Handshakes refused and connections over the limit, by reason',
     'reason',
     REFUSED_BECAUSE,
     'internal',
@@ -56,7 +56,7 @@ export class NotificationMetrics {
   );
 
   readonly framesReceived = this.counter('websocket_frames_received_total', 'Frames received from clients');
-  readonly receivedBytes = this.counter('websocket_received_bytes_total', 'Bytes of those frames, decompressed');
+  readonly receivedBytes = this.counter('websocket_received_bytes_total', 'Bytes received from clients in frames, decompressed');
   readonly actions = this.tally(
     'websocket_actions_total',
     'Frames that were handled, by action',
@@ -78,7 +78,7 @@ export class NotificationMetrics {
   );
   private readonly sentBytes = this.tally(
     'websocket_sent_bytes_total',
-    'Bytes of those frames, as sent, by message type',
+    'Bytes handed to sockets in frames, by message type',
     'type',
     SENT_TYPES,
     'application',
@@ -114,7 +114,7 @@ export class NotificationMetrics {
   );
   private readonly decisions = this.labelled(
     'confirmation_decisions_total',
-    'The same, by outcome and by the way in which they came',
+    'Decisions seen by this node, by outcome and door',
     ['outcome', 'via'],
     'max',
   );
@@ -161,7 +161,7 @@ export class NotificationMetrics {
   );
   private readonly webhookTime = this.histogram(
     'webhook_seconds',
-    'How long those attempts took',
+    'How long attempts to deliver a webhook took',
     [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
   );
 
@@ -223,7 +223,7 @@ export class NotificationMetrics {
       'average',
     );
     gauge('pending_callbacks', 'Prompts that wait for a decision', async () => (await pending()).all);
-    const byAge = { name: 'confirmations_pending', help: 'The same, by age' };
+    const byAge = { name: 'confirmations_pending', help: 'Prompts that wait for a decision, by age' };
     registerGauges(registry, byAge, 'age', async () => {
       const { all, younger } = await pending();
       return AGES.map(({ age }, index) => [age, (younger[index] ?? all) - (younger[index - 1] ?? 0)]);
@@ -253,7 +253,7 @@ export class NotificationMetrics {
     );
     registerGauge(
       this.registry,
-      { name: 'webhook_oldest_seconds', help: 'How long ago the oldest of them happened; 0: there is none' },
+      { name: 'webhook_oldest_seconds', help: 'How long ago the oldest waiting webhook happened; 0: there is none' },
       async () => {
         const { oldestAt } = await waiting();
         return oldestAt === undefined ? 0 : Math.max(0, Date.now() - oldestAt) / 1000;

@@ -2,16 +2,19 @@
  * Every family of `GET /metrics`, under known traffic over real sockets. Each row says which samples change and by how much;
  * nothing else may change.
  */
+import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { INestApplicationContext } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { AuditTrail } from '../../src/notification/access/audit.js';
+import { NodeMetrics } from '../../src/app/node-metrics.js';
 import { NotificationModule, NotificationService } from '../../src/notification/index.js';
 import { NotificationMetrics } from '../../src/notification/notification.metrics.js';
 import { World } from '../../src/testing/index.js';
 import { type TestClient } from '../support/client.js';
 import { SECRET as JWT_SECRET, sign } from '../support/jwt.js';
+import { rowsOf } from '../support/metric-families.js';
 import { startService, type TestService } from '../support/service.js';
 import { failing, SECRET, taken, WebhookReceiver } from '../support/webhook-receiver.js';
 
@@ -21,7 +24,7 @@ type Samples = Record<string, number>;
 const FOREIGN = /^(process|nodejs)_/;
 /** Their values depend on the clock; a test of its own reads them. */
 const TIMED =
-  /^(\w+_seconds_(sum|bucket)|webhook_oldest_seconds|engine_call_seconds|websocket_(received|sent)_bytes|websocket_round_trip|websocket_send_queue|websocket_http_responses_total\{status="200")/;
+  /^(\w+_seconds_(sum|bucket)|webhook_oldest_seconds|engine_call_seconds|websocket_(received|sent)_bytes|websocket_round_trip|websocket_send_queue|websocket_http_responses_total\{status="200"|websocket_frames_sent_total\{type="confirmation_expiring")/;
 const PATIENCE_MS = 10_000;
 /** What every prompt to the one connected person changes. */
 const OPENED: Samples = {
@@ -329,6 +332,19 @@ describe('the metrics', () => {
     );
     const untested = families.filter((name) => !FOREIGN.test(name) && ![...changed, ...elsewhere].includes(name));
     expect(untested).toEqual([]);
+  });
+
+  it('stand in docs/metrics.md with type, unit, labels and meaning, and nothing else stands there', async () => {
+    const page = readFileSync('docs/metrics.md', 'utf8');
+    const [, families = '', labels = ''] = page.split('\n## ');
+    const rowsIn = (text: string): string[] => text.split('\n').filter((line) => line.startsWith('| `'));
+    const inOneSpace = (line: string): string => line.replaceAll(/ {2,}/g, ' ');
+    const expected = await rowsOf(await service.app.get(NodeMetrics).read());
+    expect(rowsIn(families).map(inOneSpace)).toEqual(expected);
+    const used = new Set(
+      expected.flatMap((row) => [...row.matchAll(/(?<=[|,] )`(\w+)`(?=,| \|)/g)].slice(1).map(([, label = '']) => label)),
+    );
+    expect(rowsIn(labels).map((line) => /^\| `(\w+)`/.exec(line)?.[1])).toEqual([...used].sort());
   });
 });
 
