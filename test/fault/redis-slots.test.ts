@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Partitions, slotOf } from '../../src/notification/engine/redis/partitions.js';
-import { question } from '../contract/engine/engine-suite.js';
+import { question } from '../contract/engine/engine-under-test.js';
 import { RedisNodes, type Node, untilAvailable } from '../support/redis-nodes.js';
 import { RedisCluster } from '../support/redis.js';
 import { requireBinary } from '../support/system.js';

@@ -42,11 +42,13 @@ export class EngineRecorder implements EngineHandler {
 
   /** The `count`-th event of a kind, as soon as it is there. */
   async nth<Kind extends EngineEvent['kind']>(kind: Kind, count = 1): Promise<EventOf<Kind>> {
-    for (;;) {
-      const event = this.of(kind)[count - 1];
-      if (event) return event;
-      await new Promise<void>((resolve) => this.watchers.push(resolve));
-    }
+    await this.until(() => this.of(kind).length >= count);
+    return this.of(kind)[count - 1]!;
+  }
+
+  /** Resolves when a predicate holds; it is asked after every event. */
+  async until(holds: () => boolean): Promise<void> {
+    while (!holds()) await new Promise<void>((resolve) => this.watchers.push(resolve));
   }
 
   onOpened(confirmation: Confirmation): void {

@@ -6,7 +6,7 @@ import type { EmbeddedEngine } from '../../../src/notification/engine/embedded/e
 import { StoreFullError } from '../../../src/notification/notification.errors.js';
 import { EngineFolder, newFolder } from '../../support/engine-folder.js';
 import { EngineRecorder } from '../../support/engine-recorder.js';
-import { question } from './engine-suite.js';
+import { question } from './engine-under-test.js';
 
 const MEBIBYTE = 1024 * 1024;
 

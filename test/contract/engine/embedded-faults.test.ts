@@ -5,7 +5,7 @@ import { EngineFolder } from '../../support/engine-folder.js';
 import { FaultyStore } from '../../support/faulty-store.js';
 import { EngineRecorder } from '../../support/engine-recorder.js';
 import { AFTER_DECISIONS } from '../../support/webhook-events.js';
-import { question } from './engine-suite.js';
+import { question } from './engine-under-test.js';
 
 const IOERR = 10;
 const FULL = 13;

@@ -10,7 +10,7 @@ import { ConfigurationError } from '../../../src/notification/notification.error
 import { EngineFolder } from '../../support/engine-folder.js';
 import { EngineRecorder } from '../../support/engine-recorder.js';
 import { AFTER_DECISIONS } from '../../support/webhook-events.js';
-import { question } from './engine-suite.js';
+import { question } from './engine-under-test.js';
 
 /** Undoes what format 4 added to the tables. */
 const WITHOUT_FORMAT_4 = ['edited', 'seen_at', 'dismissed_until']

@@ -1,10 +1,8 @@
 import { describeEngine } from './engine-suite.js';
-import { describeNotices } from './webhook-event-suite.js';
 import { EngineFolder } from '../../support/engine-folder.js';
 import { EngineRecorder } from '../../support/engine-recorder.js';
 
 describeEngine('embedded', () => EngineFolder.create());
-describeNotices('embedded', () => EngineFolder.create());
 
 it('the embedded engine answers every call in order while the main thread has no idle time', async () => {
   const folder = await EngineFolder.create();

@@ -3,8 +3,8 @@ import type { Engine, EngineHandler, EngineSettings } from '../../../src/notific
 import { newMemoryEngine, type MemoryEngine } from '../../../src/testing/memory-engine.js';
 import { MemoryDatabase } from '../../../src/testing/same-thread-store.js';
 import { SETTINGS } from '../../support/engine-folder.js';
-import { describeEngine, type EngineFixture } from './engine-suite.js';
-import { describeNotices } from './webhook-event-suite.js';
+import { describeEngine } from './engine-suite.js';
+import type { EngineFixture } from './engine-under-test.js';
 
 async function createFixture(): Promise<EngineFixture> {
   const database = new MemoryDatabase();
@@ -26,4 +26,3 @@ async function createFixture(): Promise<EngineFixture> {
 }
 
 describeEngine('memory', createFixture);
-describeNotices('memory', createFixture);

@@ -3,8 +3,8 @@ import type { RedisEngine } from '../../../src/notification/engine/redis/redis-e
 import { RedisNodes } from '../../support/redis-nodes.js';
 import { RedisCluster } from '../../support/redis.js';
 import { requireBinary } from '../../support/system.js';
-import { describeEngine, question, type EngineFixture } from './engine-suite.js';
-import { describeNotices } from './webhook-event-suite.js';
+import { describeEngine } from './engine-suite.js';
+import { question, type EngineFixture } from './engine-under-test.js';
 
 requireBinary('redis-server')('on a Redis Cluster', () => {
   let cluster: RedisCluster;
@@ -29,7 +29,6 @@ requireBinary('redis-server')('on a Redis Cluster', () => {
     };
   };
   describeEngine('redis', fixture);
-  describeNotices('redis', fixture);
 
   it('carries prompts, decisions and messages between nodes, whichever master they are on', async () => {
     const nodes = newNodes();

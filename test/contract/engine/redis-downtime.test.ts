@@ -4,7 +4,7 @@ import type { OpenRequest } from '../../../src/notification/engine/engine.js';
 import { RedisNodes, type Node, untilAvailable } from '../../support/redis-nodes.js';
 import { RedisServer } from '../../support/redis.js';
 import { requireBinary } from '../../support/system.js';
-import { question } from './engine-suite.js';
+import { question } from './engine-under-test.js';
 
 requireBinary('redis-server')('the redis engine after a short downtime', () => {
   let server: RedisServer;
@@ -22,7 +22,7 @@ requireBinary('redis-server')('the redis engine after a short downtime', () => {
   const ask = async ({ engine }: Node, overrides: Partial<OpenRequest>) =>
     (await engine.confirmations.open(question({ timeoutMs: 400, onTimeout: 'proceed', ...overrides }))).confirmation;
 
-  it('takes a crash of Redis for one, even where somebody asks before the first look', async () => {
+  it('counts a crash of Redis as downtime, also for a call that comes before the first sweep', async () => {
     const node = await nodes.start();
     // In partitions of their own, and asked for in three ways.
     const [read, answered, listed, own] = await Promise.all([

@@ -7,7 +7,7 @@ import { RedisServer } from '../../support/redis.js';
 import { SCRIPT_CASES } from '../../support/redis-script-cases.js';
 import { requireBinary } from '../../support/system.js';
 import { AFTER_DECISIONS } from '../../support/webhook-events.js';
-import { question } from './engine-suite.js';
+import { question } from './engine-under-test.js';
 
 requireBinary('redis-server')('the redis engine under faults', () => {
   let server: RedisServer;
@@ -239,7 +239,7 @@ requireBinary('redis-server')('the redis engine under faults', () => {
     expect(await node.engine.presence.count('ann')).toBe(1);
   });
 
-  it('never lets a setting say proceed for a deadline that passed while Redis was away, whoever comes first (E2)', async () => {
+  it('never applies a default of proceed from a setting for a deadline that passed while Redis was away (E2)', async () => {
     await use();
     const node = await nodes.start();
     const overrides = { timeoutMs: 500, onTimeout: 'proceed', onTimeoutBy: 'setting' };
@@ -247,7 +247,7 @@ requireBinary('redis-server')('the redis engine under faults', () => {
     await server.kill9();
     await new Promise((resolve) => setTimeout(resolve, 3000));
     await server.restart();
-    // Before any node has looked what is due.
+    // Before the first sweep of any node.
     await untilPing(node);
     await Promise.all([answer(node, bySetting), node.engine.confirmations.get(byCaller)]);
     await node.recorder.nth('decided', 2);

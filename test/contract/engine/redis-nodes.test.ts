@@ -6,7 +6,7 @@ import { RedisNodes, type Node } from '../../support/redis-nodes.js';
 import { RedisServer } from '../../support/redis.js';
 import { requireBinary } from '../../support/system.js';
 import { AFTER_DECISIONS } from '../../support/webhook-events.js';
-import { question } from './engine-suite.js';
+import { question } from './engine-under-test.js';
 
 requireBinary('redis-server')('nodes of the redis engine', () => {
   let server: RedisServer;
@@ -87,17 +87,17 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
         }
       }
       for (const node of both) await node.recorder.nth('decided', 1000);
-      const told = both.map(({ recorder }) =>
+      const emitted = both.map(({ recorder }) =>
         recorder
           .of('decided')
           .map(({ confirmation }) => JSON.stringify(confirmation))
           .sort(),
       );
-      expect(told[0]).toHaveLength(1000);
-      expect(told[0]).toEqual(told[1]);
+      expect(emitted[0]).toHaveLength(1000);
+      expect(emitted[0]).toEqual(emitted[1]);
     });
 
-    it('tell every node of an answer, in the same order', async () => {
+    it('emit an answer on every node, in the same order', async () => {
       const [a, b] = await pair({}, { partitions: 1 });
       const ids = await Promise.all(Array.from({ length: 50 }, () => ask(a)));
       await Promise.all(ids.map((id, index) => answer(index % 2 ? a : b, id)));
@@ -198,7 +198,7 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
       });
     });
 
-    it('tell every node that a user was revoked', async () => {
+    it('emit on every node that a user was revoked', async () => {
       const [a, b] = await pair();
       const moment = await a.engine.revocations.revoke('ann');
       await b.recorder.nth('revoked');
@@ -283,7 +283,7 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
       expect(a.recorder.of('publication')).toHaveLength(1);
     });
 
-    it('tell one order of publications, whoever published (E4)', async () => {
+    it('emit publications in one order, on whichever node they were published (E4)', async () => {
       const [a, b] = await pair();
       for (const { engine } of [a, b]) {
         await engine.broker.watch('news');

@@ -1,9 +1,9 @@
-/** The Redis engine with WAIT for a replica: what the replica has not got was not acknowledged, and is told to nobody. */
+/** The Redis engine with WAIT for a replica: what the replica does not have was not acknowledged, and is not emitted. */
 import { EngineUnavailableError } from '../../../src/notification/notification.errors.js';
 import { RedisNodes, type Node, untilAvailable } from '../../support/redis-nodes.js';
 import { RedisServer } from '../../support/redis.js';
 import { requireBinary } from '../../support/system.js';
-import { question } from './engine-suite.js';
+import { question } from './engine-under-test.js';
 
 requireBinary('redis-server')('the redis engine that waits for a replica', () => {
   let master: RedisServer;
@@ -62,7 +62,7 @@ requireBinary('redis-server')('the redis engine that waits for a replica', () =>
     expect((await untilAvailable(() => answer(node, pending))).status).toBe('accepted');
   });
 
-  it('tells nobody of a decision that the replica has not got, by whatever road, until it has it', async () => {
+  it('emits and returns no decision until the replica has it', async () => {
     const [node, other] = [await nodes.start(), await nodes.start()];
     const [callbackId, expiring] = [await ask(node), await ask(node, { timeoutMs: 300 })];
     replica.pause();
@@ -76,8 +76,8 @@ requireBinary('redis-server')('the redis engine that waits for a replica', () =>
       engine.confirmations.get(expiring),
       engine.confirmations.list({ scope: ['ann'], limit: 10 }),
     ]);
-    const told = await Promise.allSettled([...asked, answer(other, callbackId)]);
-    expect(told.filter(({ status }) => status === 'fulfilled')).toEqual([]);
+    const settled = await Promise.allSettled([...asked, answer(other, callbackId)]);
+    expect(settled.filter(({ status }) => status === 'fulfilled')).toEqual([]);
     for (const { recorder } of [node, other]) expect(recorder.of('decided')).toEqual([]);
     replica.resume();
     for (const { recorder } of [node, other]) {

@@ -1,8 +1,8 @@
 import { RedisNodes } from '../../support/redis-nodes.js';
 import { RedisServer } from '../../support/redis.js';
 import { requireBinary } from '../../support/system.js';
-import { describeEngine, type EngineFixture } from './engine-suite.js';
-import { describeNotices } from './webhook-event-suite.js';
+import { describeEngine } from './engine-suite.js';
+import type { EngineFixture } from './engine-under-test.js';
 
 requireBinary('redis-server')('on one Redis', () => {
   let server: RedisServer;
@@ -26,5 +26,4 @@ requireBinary('redis-server')('on one Redis', () => {
     };
   };
   describeEngine('redis', fixture);
-  describeNotices('redis', fixture);
 });
