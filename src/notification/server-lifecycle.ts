@@ -70,7 +70,7 @@ export class ServerLifecycle implements OnModuleInit, OnApplicationBootstrap, Be
     this.heartbeats.close();
     this.wheel.close();
     await this.webhook.close();
-    // Before the listeners go: the decisions of the last calls are emitted while the engine closes.
+    // The listeners close last, because the engine emits the final decisions while it closes.
     await this.engine.close();
     this.reading.stop();
     this.cancellations.close();

@@ -41,7 +41,7 @@ describe('the callback registry', () => {
     expect([(await early.decided)?.callbackId, (await late.decided)?.callbackId]).toEqual(['a', 'a']);
   });
 
-  it('keeps a decision from being undone by leaving, or leaving by a decision', async () => {
+  it('ignores leave after a decision, and a decision after leave', async () => {
     const waiters = new CallbackRegistry();
     const [first, second] = [waiters.wait('a'), waiters.wait('b')];
     waiters.settle(decided('a'));

@@ -144,13 +144,13 @@ describe('how far a node has read', () => {
     expect(loop.monotonicMs() - reading.readUntil).toBeLessThanOrEqual(50);
   });
 
-  it('takes what is read while the loop waits for input to have come just now', () => {
+  it('dates input that arrives while the loop is idle to that moment', () => {
     const { loop, reading } = makeSite();
     loop.run(30);
     expect(loop.monotonicMs() - reading.newBacklog(new FakeIntake()).earliest).toBeLessThanOrEqual(2);
   });
 
-  it('takes what is read after a standstill to have come at any time during it', () => {
+  it('dates input that is read after a standstill to the beginning of the standstill', () => {
     const { loop, reading } = makeSite();
     loop.run(100);
     const { readUntil } = reading;

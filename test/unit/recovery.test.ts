@@ -170,7 +170,7 @@ describe('a recovery', () => {
     expect(await second.read()).toEqual([4, 5, recovered(5)]);
   });
 
-  it('goes on where it was, and still says when it is done, when it is asked for again without a position', async () => {
+  it('continues when the client subscribes again without a position', async () => {
     publish(5);
     const first = recovery(history, at(0));
     const next = first.source.next();
@@ -181,7 +181,7 @@ describe('a recovery', () => {
     expect(await second.read()).toEqual([3, 4, 5, recovered(5)]);
   });
 
-  it('gives, for a live subscription that is asked for again, the place of what was sent last', async () => {
+  it('replies to a repeated subscribe with the position of the last frame sent', async () => {
     publish(2);
     const { subscription, read } = recovery(history);
     await read();

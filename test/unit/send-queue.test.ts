@@ -95,7 +95,7 @@ describe('a send queue', () => {
     expect(sendQueue.waitingBytes).toBe(0);
   });
 
-  it('is not behind where the socket takes at once what only waits for its turn', async () => {
+  it('does not overflow while frames only wait for their turn', async () => {
     const writes: Buffer[] = [];
     const overflows: string[] = [];
     const sendQueue = new SendQueue(

@@ -129,7 +129,7 @@ describe('a join', () => {
     expect(remains(site)).toMatchObject({ subscriptions: ['a', 'b'] });
   });
 
-  it('finds the place free of a subscription that a review of rights ended', async () => {
+  it('takes the place of a subscription that a review of rights ended', async () => {
     const site = makeSite(undefined, 2);
     await site.subscriptions.subscribe(site.connection, targets('a'));
     await expect(site.subscriptions.subscribe(site.connection, targets('b'))).rejects.toMatchObject({ code: 'FORBIDDEN' });

@@ -41,7 +41,7 @@ export class AuditTrail implements OnApplicationShutdown {
     this.refusals.close();
   }
 
-  /** A trail that cannot be written is an error in the log; the act itself has happened. */
+  /** If an entry cannot be written, this logs an error and does not throw: the action has already happened. */
   private put(entry: AuditRecord): void {
     try {
       this.write({ at: Date.now(), ...entry });

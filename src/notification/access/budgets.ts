@@ -35,7 +35,7 @@ export class Budgets {
     return !this.isOpen || subject.kind !== 'user' || this.networks.take(networkOf(address));
   }
 
-  /** Takes what may not be there yet: the next frames wait for it. */
+  /** Charges `frames`. The budget may become negative; later frames are refused until it has recovered. */
   owe(subject: Subject, address: string, frames: number): void {
     this.own.of(nameOf(subject, address)).owe(frames);
   }

@@ -80,7 +80,7 @@ export class JwtAuthenticator implements Authenticator {
 
 function newCheck(jose: typeof Jose, key: KeyObject | URL, options: JWTVerifyOptions): Check {
   const { createRemoteJWKSet, errors, jwtVerify } = jose;
-  /** Codes of jose that say nothing about the token: the keys could not be fetched. */
+  /** Codes of jose that mean the keys could not be fetched, and say nothing about the token. */
   const checkFailed = new Set([errors.JWKSTimeout.code, errors.JOSEError.code, errors.JWKSInvalid.code]);
   const verify = verifier();
   return async (token) => {

@@ -73,7 +73,7 @@ export class Pages {
     return isSame && (!this.isOpen || this.isKnown(host));
   }
 
-  /** Whether no foreign page can have chosen this name for the machine. */
+  /** Whether the name is one that a hostile page cannot have pointed at this machine. */
   private isKnown(host: WebHost | undefined): boolean {
     if (!host) return false;
     const { name, port } = host;

@@ -1,5 +1,5 @@
 /**
- * What ends when a right ends.
+ * Ends long polls and triggers reviews when a user's rights end or change.
  *
  *  1. A long poll holds on to its caller's rights (`hold`): the hold's signal aborts when the user is revoked, the token
  *     ends or the user's access is reviewed. Afterwards `assertStanding` says whether the token still counts.

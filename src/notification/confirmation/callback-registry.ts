@@ -1,5 +1,5 @@
 /**
- * The callback registry: who on this node waits for which prompt. Nothing here decides anything.
+ * Keeps the waiters of this node by `callback_id`. It decides nothing.
  */
 import type { Decided } from '../engine/confirmation-store.js';
 
@@ -58,7 +58,7 @@ export class CallbackRegistry {
     for (const entry of entries ?? []) entry.resolve(confirmation);
   }
 
-  /** To be called before a prompt is read: how to tell that it is not there any more. Who has not seen it yet waits on. */
+  /** Call this before reading a prompt. The returned function rejects the waiters that had seen it; others keep waiting. */
   loser(callbackId: string): (error: Error) => void {
     const entries = [...(this.byPrompt.get(callbackId) ?? [])].filter(({ found }) => found);
     return (error) => {

@@ -25,7 +25,7 @@ function patternCheck(): PatternCheck {
     const translated = translate(pattern);
     if (typeof translated === 'string') return `cannot be checked: its pattern ${translated}`;
     steps -= translated.size * (text.length + 1);
-    if (steps < 0) return 'is too long for its pattern';
+    if (steps < 0) return 'is too long to be checked against its pattern';
     return compile(translated).matcher(text).find() ? undefined : `must match ${pattern}`;
   };
 }

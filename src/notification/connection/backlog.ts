@@ -1,12 +1,12 @@
 /**
- * What one connection or request has of bytes that were read but not yet handed to the engine.
+ * Tracks the bytes that one connection or request has read and not yet handed to the engine.
  *
- * A marker follows the bytes: those read when the event loop has polled (`pollEnded`), then the frames in them, until the
- * last of these has been handed over. Then whatever reached the socket before that poll is through.
+ * After a poll (`pollEnded`) a marker records how many bytes were read, then how many frames they hold. When the last of
+ * these is handed over, everything that reached the socket before that poll is handed over.
  */
 import type { Arrival } from '../engine/deadlines.js';
 
-/** How far a connection or a request has come. All counts only grow. */
+/** Counters of one connection's or request's input. They only grow. */
 export interface Intake {
   /** Bytes read from the socket, and those of them that have been parsed. */
   readonly bytesRead: number;
@@ -18,7 +18,7 @@ export interface Intake {
   /** Frames parsed, and those of them that have been handed over. */
   readonly framesParsed: number;
   readonly framesHandedOver: number;
-  /** Whether nothing more of what was read is to be handed over. */
+  /** Whether everything that was read has been handed over. */
   readonly isClear: boolean;
   /** The frame in work has been handed over, though its handler has not ended. */
   handedOver(): void;
@@ -32,7 +32,7 @@ interface Marker {
 }
 
 export class Backlog implements Arrival {
-  /** For how long it has come no further, while the event loop was running. */
+  /** How long no progress was made, without the time in which the event loop stood still. */
   heldMs = 0;
   private marker: Marker | undefined;
   private pausesBefore: number | undefined;

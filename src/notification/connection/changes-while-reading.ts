@@ -1,8 +1,8 @@
 /**
- * What changed while something was being read: which prompts were opened or decided, which messages were acknowledged.
+ * Records what changes while something is read: prompts that are shown or decided, messages that are acknowledged.
  *
- * A reader begins a reading before it asks the engine, and leaves out of the result what was noted since. Otherwise a
- * prompt could be listed as pending after the frame that announces its decision.
+ * A reader calls `begin` before it queries the engine, and leaves out of the result every id that has changed since.
+ * Otherwise a prompt could be shown again after the frame that announces its decision.
  */
 
 /** One reading that is under way. */

@@ -36,7 +36,7 @@ export class Connection {
   readonly address: string;
   /** Secure mode: the upgrade request. */
   readonly request: IncomingMessage | undefined;
-  /** What is not to be shown again by the redelivery under way: prompts and messages that were shown live or are done. */
+  /** Ids that the current redelivery skips: shown live, decided or acknowledged. */
   readonly changes = new ChangesWhileReading();
   /** When the current frame reached the socket. */
   arrival: Arrival | undefined;
@@ -171,12 +171,12 @@ export class Connection {
     this.socket.ping();
   }
 
-  /** Frames received, ... */
+  /** How many frames were received. */
   get framesTaken(): number {
     return this.receiveQueue?.taken ?? 0;
   }
 
-  /** ... and those of them whose effects have reached the engine. */
+  /** How many received frames the engine has. */
   get framesHandedOver(): number {
     return this.receiveQueue?.handedOver ?? 0;
   }

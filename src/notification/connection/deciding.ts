@@ -1,6 +1,6 @@
 /**
- * What a connection is deciding with its current frame. The reply says what every other connection is announced, so the
- * announcement is kept back: it is sent only if the reply is an error that does not carry the decision.
+ * Remembers what the current frame of a connection decides. Its reply carries the decision, so the announcement that the
+ * other connections get is withheld. It is sent only if the reply is an error without the decision.
  */
 import { AlreadyResolvedError } from '../notification.errors.js';
 import type { OutboundFrame } from './frame.js';

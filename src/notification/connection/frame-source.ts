@@ -50,8 +50,8 @@ export async function outcomeOf(promise: Promise<unknown>): Promise<Outcome> {
 }
 
 /**
- * Resumes a source after a promise that it yielded. The caller queues the next frame in the same turn: no other code may
- * read a position that the source has noted for a frame before that frame is queued.
+ * Resumes a source after a promise that it yielded. The caller queues the next frame synchronously. Otherwise other code
+ * could read a position whose frame is not queued yet.
  */
 export function resume(source: FrameSource, outcome: Outcome): ReturnType<FrameSource['next']> {
   return 'error' in outcome ? source.throw(outcome.error) : source.next(outcome.value);

@@ -5,7 +5,7 @@ import type { Write } from './send-queue.js';
 /** What a connection needs of a WebSocket. */
 export interface ConnectionSocket {
   write: Write;
-  /** Sends a close frame and waits for the peer's, not for ever; or, with `deaf`, reads nothing any more. */
+  /** Sends a close frame and waits a limited time for the peer's. With `deaf` it reads nothing more. */
   close(code: number, reason: string, deaf: boolean): void;
   /** Sends a protocol-level ping. */
   ping(): void;

@@ -3,10 +3,10 @@
  * nor half read (rule 1 of `engine/deadlines.ts`).
  *
  *  1. A pass takes the time, lets the event loop poll, and asks those that hold something (`Backlog`) whether all from
- *     before has been handed over. There is one every `PULSE_MS`; while somebody waits for a moment, one after the other.
+ *     before has been handed over. There is one every `PULSE_MS`; while a caller waits for a moment, one follows the other.
  *  2. Only a connection that has been read from is asked, until it is clear again: thousands of idle ones cost nothing.
- *  3. Who holds something for longer than `PATIENCE_MS` of a running event loop is not waited for: a peer that does not
- *     read its replies, or a flood, must not keep everybody's deadlines from being applied.
+ *  3. A connection that holds input for more than `PATIENCE_MS` of running event loop is no longer waited for: a peer that
+ *     does not read its replies, or a flood, must not keep all deadlines from being applied.
  *  4. A pass that comes late says that the node stood still (a blocked event loop, SIGSTOP, a machine asleep).
  */
 import { IN_TIME_MS, type Arrival, type EngineReading } from '../engine/deadlines.js';
@@ -15,9 +15,9 @@ import { systemClock, type Clock, type ClockTimer } from '../pacing/clock.js';
 import { performance, setImmediate } from '../pacing/time-source.js';
 
 const PULSE_MS = 50;
-/** Between two passes while somebody waits for a moment. */
+/** Between two passes while a caller waits for a moment. */
 const AGAIN_MS = 2;
-/** The first may have begun before the pass; the others accept a connection, read it, and read what was too much for one. */
+/** Polls in a pass. The first may have begun before it. The others accept a connection, read it, and read what is left of a large input. */
 const POLLS = 4;
 /** The event loop accepts one connection a turn: a pass goes on while they come, but no longer than this. */
 const ACCEPTING_MS = 2000;
@@ -54,7 +54,7 @@ export class Reading implements EngineReading {
   private passing = false;
   /** Polls of the pass since the newest connection was accepted. */
   private quietPolls = 0;
-  /** Before it the poll before the current one began; only known during a pass. */
+  /** When the previous poll began. Known only during a pass. */
   private polledBefore = -Infinity;
   private stopped = false;
   /** Of the newest pass that has ended. */
@@ -113,12 +113,12 @@ export class Reading implements EngineReading {
     return new Backlog(intake, this.earliest);
   }
 
-  /** It is gone. */
+  /** The connection or request has ended. */
   forget(backlog: Backlog): void {
     this.holders.delete(backlog);
   }
 
-  /** A request is there that may decide something. */
+  /** Tracks a request that may decide something. */
   holdRequest(request: object, intake: Intake): Backlog {
     const backlog = this.newBacklog(intake);
     this.requests.set(request, backlog);

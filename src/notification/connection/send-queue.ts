@@ -1,15 +1,15 @@
 /**
- * What one connection still has to be sent, bounded in bytes.
+ * The frames that one connection is still to be sent, bounded in bytes.
  *
  *  1. One write is under way at a time; the next one joins what has gathered meanwhile. All frames queued within one
  *     turn of the event loop leave in one write.
  *  2. A conflated frame replaces the queued one of the same key, in its place: a slow reader gets the newest.
- *  3. When what waits passes the limit all the same, `onOverflow` is called, once, and nothing more is taken.
- *     A frame that meets an empty send queue is taken whatever its size: the limit is on the backlog.
- *  4. What all send queues write in one turn is bounded too (`turns.ts`). Who only waits for a turn is not behind: before
- *     it would overflow it is written out of turn.
- *  5. Sources (redelivery, recovery) are pulled one frame at a time while little waits; they never overflow, nor does
- *     what they have brought count towards the limit on the rest. There is one source of each name: a newer one replaces it.
+ *  3. If the limit is passed nevertheless, `onOverflow` is called once, and no further frame is taken. An empty send queue
+ *     takes a frame of any size: the limit is on the backlog.
+ *  4. What all send queues write in one turn is bounded too (`write-scheduler.ts`). A queue that only waits for its turn is
+ *     not slow: it is flushed early instead of overflowing.
+ *  5. Sources (redelivery, recovery) are pulled one frame at a time while few bytes wait. They never overflow, and their
+ *     frames do not count towards the limit. There is one source of each name: a newer one replaces it.
  */
 import type { OutboundFrame } from './frame.js';
 import { outcomeOf, resume, type FrameSource } from './frame-source.js';
@@ -29,7 +29,7 @@ interface Entry {
   sourced: boolean;
 }
 
-/** As much is joined into one write, and sources are pulled while less than this waits. */
+/** The most that one write combines, in bytes. Sources are pulled while fewer bytes wait. */
 const WRITE_SIZE = 65_536;
 
 export class SendQueue implements Writer {
@@ -105,7 +105,7 @@ export class SendQueue implements Writer {
     source?.return();
   }
 
-  /** Resolves once less than half of the limit waits, or nothing is taken any more; `undefined`: it is so already. */
+  /** Returns `undefined` if less than half the limit waits, otherwise a promise for that moment or for the close. */
   room(): Promise<void> | undefined {
     return this.hasRoom ? undefined : new Promise((resolve) => this.roomAwaited.push(resolve));
   }
@@ -139,7 +139,7 @@ export class SendQueue implements Writer {
   /** Writes what waits, if nothing is under way. */
   flush(): void {
     if (this.closed || this.writing || this.queue.length === 0) return;
-    // Mostly it is one, and a broadcast has a thousand such: nothing is made for it.
+    // Usually one frame waits. This path allocates no array, because a broadcast runs it for every connection.
     const only = this.queue.length === 1 ? this.queue.pop() : undefined;
     if (only) {
       this.leave(only);

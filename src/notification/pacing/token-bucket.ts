@@ -20,7 +20,7 @@ export class TokenBucket {
     return true;
   }
 
-  /** Takes tokens that may not be there yet: who comes next waits for them. */
+  /** Takes tokens even if there are too few. The balance may become negative, and later callers wait. */
   owe(tokens: number): void {
     this.tokens -= tokens;
   }

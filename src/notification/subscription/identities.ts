@@ -1,5 +1,5 @@
 /**
- * Which user each connection belongs to, as the engine counts it, and what a user's connection is shown first.
+ * Registers each connection with the engine as its user's, and starts the redelivery.
  *
  *  1. The engine knows the new identity before the old one is given up, so that no event passes by in between.
  *  2. A connection becomes a user's without a subscription to the user's channel. It gets the channel's publications, and
@@ -111,7 +111,7 @@ export class Identities {
     if (registration) void this.release(connection, registration);
   }
 
-  /** Undoes a registration, with the subscription to its user's channel. The engine repeats by itself what fails here. */
+  /** Undoes a registration, and ends the subscription to its user's channel. The engine itself repeats a step that fails. */
   private async release(connection: Connection, { channel, userId }: Registration): Promise<void> {
     if (userId !== undefined) void this.index.get(connection, channel)?.end();
     const undone = await Promise.allSettled([

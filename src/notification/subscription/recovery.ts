@@ -25,7 +25,7 @@ export function* recover({ subscription, recovering, head, read, onResult }: Rec
   const isCurrent = (): boolean => subscription.isReading(recovering);
   for (let known = head && pageUpTo(head, recovering.position); ; known = undefined) {
     if (!isCurrent()) return;
-    // The page contains whatever was noted before it is read: that was stored earlier.
+    // A page that is read now contains everything that was noted before: it was stored earlier.
     if (!known) recovering.newest = undefined;
     const page = known ?? (yield* until(read(recovering.position)));
     if (!page || !isCurrent()) return;

@@ -38,7 +38,7 @@ type Phase = Joining | Recovering | { phase: 'live'; position: StreamPosition } 
 /** Where a recovery starts, and what is known of the channel without reading its history. */
 export interface Start {
   recovering: Recovering;
-  /** The channel's position, or an earlier one; absent if only its history tells. */
+  /** The channel's position, or an earlier one. Absent if only the history can say. */
   head?: StreamPosition;
 }
 
@@ -95,7 +95,7 @@ export class Subscription {
   lacks(head: StreamPosition): boolean {
     const { state } = this;
     if (state.phase === 'live') return state.position.epoch !== head.epoch || state.position.offset < head.offset;
-    // `head` is a position, not a publication that this connection had: it never becomes `first`.
+    // `head` is not a publication that this connection received, so it never becomes `first`.
     if (state.phase !== 'ended' && isNewer(head, state.newest)) state.newest = head;
     return false;
   }
