@@ -16,6 +16,7 @@ import { Confirmations } from './confirmation/confirmations.js';
 import { Hub } from './connection/hub.js';
 import { Reading } from './connection/reading.js';
 import { Clock, systemClock } from './pacing/clock.js';
+import { Pacing } from './pacing/pacing.js';
 import { TimerWheel } from './pacing/timer-wheel.js';
 import { Dispatcher } from './dispatcher.js';
 import { ENGINE_PROVIDERS } from './engine.provider.js';
@@ -71,6 +72,7 @@ const PROVIDERS: Provider[] = [
   },
   Hub,
   { provide: Clock, useValue: systemClock },
+  Pacing,
   { provide: TimerWheel, useFactory: () => new TimerWheel() },
   NotificationMetrics,
   Addresses,

@@ -1,4 +1,5 @@
 /** A person's device without a socket: a real connection of the hub, whose frames are read in the same process. */
+import { Pacing } from '../notification/pacing/pacing.js';
 import type { INestApplicationContext } from '@nestjs/common';
 import { Connection, type ConnectionSocket } from '../notification/connection/connection.js';
 import { Hub } from '../notification/connection/hub.js';
@@ -30,6 +31,7 @@ export class Device {
     private readonly hub: Hub,
     private readonly name: string,
     limits: ResolvedOptions,
+    pacing: Pacing,
   ) {
     const fail = (error?: unknown): void => {
       throw new Error(`the device of ${name} failed: ${String(error)}`);
@@ -39,13 +41,19 @@ export class Device {
       { identity: { kind: 'anonymous' }, address: 'in-process', compress: false },
       limits,
       { onOverflow: fail, onSourceError: fail, onCharge: () => undefined },
+      pacing,
     );
   }
 
   /** Connects as a user; what is pending is shown. */
   static async connect(host: INestApplicationContext, userId: string): Promise<Device> {
     const find = { strict: false };
-    const device = new Device(host.get(Hub, find), userId, host.get<ResolvedOptions>(ResolvedOptions, find));
+    const device = new Device(
+      host.get(Hub, find),
+      userId,
+      host.get<ResolvedOptions>(ResolvedOptions, find),
+      host.get(Pacing, find),
+    );
     device.hub.add(device.connection);
     await host.get(Identities, find).becomeUser(device.connection, { kind: 'user', userId });
     device.connection.startFollowing();

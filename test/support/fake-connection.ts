@@ -1,4 +1,5 @@
 /** A connection on a socket that takes everything at once and keeps it, for tests of what stands above sockets. */
+import { Pacing } from '../../src/notification/pacing/pacing.js';
 import { Connection, type ConnectionSocket, type Identity } from '../../src/notification/connection/connection.js';
 
 export interface FakeConnection {
@@ -33,6 +34,7 @@ export function fakeConnection(identity: Identity = { kind: 'anonymous' }): Fake
       onSourceError: () => calls.push('source error'),
       onCharge: (frames) => calls.push(`charge ${frames}`),
     },
+    new Pacing(),
   );
   return { connection, calls, messages: () => payloadsOf(Buffer.concat(writes)) };
 }

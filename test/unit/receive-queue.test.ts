@@ -1,3 +1,4 @@
+import { TimeSlices } from '../../src/notification/pacing/time-slices.js';
 import { ReceiveQueue } from '../../src/notification/connection/receive-queue.js';
 
 /** A receive queue whose frames are done when the test says so. */
@@ -17,6 +18,7 @@ function makeReceiveQueue(bound: number): {
       return new Promise((resolve) => open.push(resolve));
     },
     { pause: () => socket.push('pause'), resume: () => socket.push('resume') },
+    new TimeSlices(),
   );
   const finish = async (): Promise<void> => {
     open.shift()?.();
@@ -81,6 +83,7 @@ describe('a receive queue', () => {
         while (performance.now() < end) continue;
       },
       { pause: () => undefined, resume: () => undefined },
+      new TimeSlices(),
     );
     for (let frame = 0; frame < 2000; frame += 1) receiveQueue.push(frame);
     await new Promise((resolve) => setTimeout(resolve, 1));

@@ -1,3 +1,4 @@
+import { WriteScheduler } from '../../src/notification/pacing/write-scheduler.js';
 import fc from 'fast-check';
 import { OutboundFrame } from '../../src/notification/connection/frame.js';
 import { SendQueue } from '../../src/notification/connection/send-queue.js';
@@ -26,6 +27,7 @@ function makeSendQueue(limit = 1_000_000): {
   const sendQueue = new SendQueue(
     limit,
     false,
+    new WriteScheduler(),
     (bytes, done) => {
       writes.push(bytes);
       written = done;
@@ -101,6 +103,7 @@ describe('a send queue', () => {
     const sendQueue = new SendQueue(
       1000,
       false,
+      new WriteScheduler(),
       (bytes, written) => {
         writes.push(bytes);
         process.nextTick(written);

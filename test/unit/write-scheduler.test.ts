@@ -1,13 +1,14 @@
-import { countForTurn, queueForTurn, turnsTaken, type Writer } from '../../src/notification/pacing/write-scheduler.js';
+import { WriteScheduler, type Writer } from '../../src/notification/pacing/write-scheduler.js';
 import { nextTurn } from '../support/fake-connection.js';
 
+const scheduler = new WriteScheduler();
 const written: string[] = [];
 beforeEach(() => written.splice(0));
 
 function queue(name: string, queuedBytes: number): void {
   const writer: Writer = { queuedBytes, takeTurn: () => written.push(name) };
-  countForTurn(queuedBytes);
-  queueForTurn(writer);
+  scheduler.count(queuedBytes);
+  scheduler.add(writer);
 }
 
 describe('turns', () => {
@@ -32,10 +33,10 @@ describe('turns', () => {
 
   it('a sender of more than one turn’s bytes waits for the next turn', async () => {
     queue('a', 200_000);
-    await turnsTaken();
+    await scheduler.turnsTaken();
     expect(written).toEqual([]);
     for (const name of ['b', 'c']) queue(name, 200_000);
-    const taken = turnsTaken().then(() => written.push('taken'));
+    const taken = scheduler.turnsTaken().then(() => written.push('taken'));
     for (const name of ['d', 'e']) queue(name, 200_000);
     await taken;
     expect(written).toEqual(['a', 'b', 'c', 'd', 'taken']);

@@ -10,11 +10,12 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { CLOSE, type CloseReason } from '../../protocol/codes.js';
+import type { Pacing } from '../pacing/pacing.js';
 import type { WheelTimer } from '../pacing/timer-wheel.js';
 import type { Arrival } from '../engine/deadlines.js';
 import { ChangesWhileReading } from './changes-while-reading.js';
 import { Deciding, type Subject } from './deciding.js';
-import { OutboundFrame } from './frame.js';
+import { isErrorReply, OutboundFrame } from './frame.js';
 import type { ConnectionEvents, ConnectionLimits, ConnectionSocket, Identity, Peer } from './peer.js';
 import { ReceiveQueue } from './receive-queue.js';
 import { RoundTrips } from './round-trips.js';
@@ -22,7 +23,7 @@ import { SendQueue } from './send-queue.js';
 import type { FrameSource } from './frame-source.js';
 import { clearTimeout, Date, setTimeout } from '../pacing/time-source.js';
 
-export type { ConnectionSocket, Identity } from './peer.js';
+export type { ConnectionEvents, ConnectionSocket, Identity } from './peer.js';
 
 /** Handles the text of one frame; the adapter decodes it. */
 export type FrameHandler = (text: string) => Promise<void>;
@@ -58,6 +59,7 @@ export class Connection {
     { identity, address, compress, request }: Peer,
     private readonly limits: ConnectionLimits,
     private readonly events: ConnectionEvents,
+    private readonly pacing: Pacing,
   ) {
     this.currentIdentity = identity;
     this.address = address;
@@ -65,6 +67,7 @@ export class Connection {
     this.sendQueue = new SendQueue(
       limits.maxOutbox,
       compress,
+      pacing.writes,
       (bytes, written) => socket.write(bytes, written),
       (dropped) => {
         this.events.onDropped?.(dropped);
@@ -189,7 +192,13 @@ export class Connection {
   /** Sets the handler of this connection's frames. It handles one at a time. */
   handleWith(handle: FrameHandler): void {
     const room = (): Promise<void> | undefined => this.sendQueue.room();
-    this.receiveQueue = new ReceiveQueue(this.limits.maxFramesInWork, (text) => this.handle(handle, text), this.socket, room);
+    this.receiveQueue = new ReceiveQueue(
+      this.limits.maxFramesInWork,
+      (text) => this.handle(handle, text),
+      this.socket,
+      this.pacing.slices,
+      room,
+    );
   }
 
   /** Runs `work` before the first frame is handled. If it fails, no frame is ever handled. */
@@ -290,7 +299,3 @@ export class Connection {
 const MAX_STRIKES = 3;
 /** How long closing waits for the current frame and a slow reader. */
 const CLOSE_PATIENCE_MS = 2000;
-
-function isErrorReply(message: object | string): message is { code: string } {
-  return typeof message === 'object' && 'type' in message && message.type === 'error' && 'code' in message;
-}

@@ -105,3 +105,8 @@ function startFrame(firstByte: number, length: number): Buffer {
   }
   return frame;
 }
+
+/** Whether a reply is an error. */
+export function isErrorReply(message: object | string): message is { code: string } {
+  return typeof message === 'object' && 'type' in message && message.type === 'error' && 'code' in message;
+}

@@ -1,16 +1,16 @@
 /**
- * The frames a connection has sent and that are not answered yet: handled one after the other, in order.
- * When `bound` of them wait the socket is not read any more, until half of them are done. The next frame is not handled
- * while the connection's replies wait to be sent (`room`): a client that does not read cannot make them pile up.
+ * The frames that one connection has sent and that are not answered yet. They are handled one after the other, in order.
  *
- * Many frames need nothing but this thread, and their handlers would go on from one to the next without the event loop
- * having its turn. So all receive queues together have slices of time; after each, everybody else is served.
+ * While `bound` of them wait, the socket is not read, until half of them are done. The next frame is not handled while the
+ * connection's replies wait to be sent (`room`): a client that does not read cannot make them pile up.
  */
-import { performance, setImmediate } from '../pacing/time-source.js';
+import type { TimeSlices } from '../pacing/time-slices.js';
+
 export class ReceiveQueue<Frame> {
   private readonly waiting: Frame[] = [];
-  /** Frames that came, and those that need not be waited for. */
+  /** How many frames were received. */
   taken = 0;
+  /** How many frames were handled. */
   private handled = 0;
   private isHandedOver = false;
   private working = false;
@@ -23,7 +23,8 @@ export class ReceiveQueue<Frame> {
     /** Handles one frame; must not reject. */
     private readonly handle: (frame: Frame) => Promise<void>,
     private readonly socket: { pause(): void; resume(): void },
-    /** Resolves when there is room for a reply; `undefined`: there is. */
+    private readonly slices: TimeSlices,
+    /** Returns `undefined` if a reply can be queued now, otherwise a promise that resolves when it can. */
     private readonly room: () => Promise<void> | undefined = () => undefined,
   ) {}
 
@@ -68,7 +69,7 @@ export class ReceiveQueue<Frame> {
         await this.handle(frame);
         this.handled += 1;
         this.isHandedOver = false;
-        if (isSliceOver()) await nextSlice();
+        if (this.slices.isOver) await this.slices.afterTurn();
       }
       if (this.paused && this.waiting.length < this.bound / 2) {
         this.paused = false;
@@ -78,22 +79,4 @@ export class ReceiveQueue<Frame> {
     this.working = false;
     for (const resolve of this.finished.splice(0)) resolve();
   }
-}
-
-const SLICE_MS = 5;
-let sliceEndsAt = 0;
-let slice: Promise<void> | undefined;
-
-const isSliceOver = (): boolean => slice !== undefined || performance.now() >= sliceEndsAt;
-
-/** Resolves when the event loop has been round. */
-function nextSlice(): Promise<void> {
-  slice ??= new Promise((resolve) =>
-    setImmediate(() => {
-      slice = undefined;
-      sliceEndsAt = performance.now() + SLICE_MS;
-      resolve();
-    }),
-  );
-  return slice;
 }

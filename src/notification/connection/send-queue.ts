@@ -13,7 +13,7 @@
  */
 import type { OutboundFrame } from './frame.js';
 import { outcomeOf, resume, type FrameSource } from './frame-source.js';
-import { countForTurn, queueForTurn, type Writer } from '../pacing/write-scheduler.js';
+import type { Writer, WriteScheduler } from '../pacing/write-scheduler.js';
 
 /**
  * Writes bytes; calls back, in a later tick, when the socket has taken them.
@@ -53,6 +53,7 @@ export class SendQueue implements Writer {
   constructor(
     private readonly limit: number,
     private readonly compress: boolean,
+    private readonly writes: WriteScheduler,
     private readonly write: Write,
     private readonly onOverflow: (dropped: number) => void,
     private readonly onSourceError: (error: unknown) => void,
@@ -212,10 +213,10 @@ export class SendQueue implements Writer {
     if (entry.key !== undefined) this.conflated.set(entry.key, entry);
     this.queuedBytes += entry.bytes.length;
     if (entry.sourced) this.sourcedBytes += entry.bytes.length;
-    countForTurn(entry.bytes.length);
+    this.writes.count(entry.bytes.length);
     if (this.awaitsTurn) return;
     this.awaitsTurn = true;
-    queueForTurn(this);
+    this.writes.add(this);
   }
 
   private async pull(): Promise<void> {

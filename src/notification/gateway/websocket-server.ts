@@ -20,10 +20,11 @@ import type { Place } from '../access/worker-group.js';
 import { ListeningAddress } from '../access/listening-address.js';
 import { Refusals } from '../access/refusals.js';
 import { CLOSE } from '../../protocol/codes.js';
-import { Connection, type ConnectionSocket, type Identity } from '../connection/connection.js';
+import { Connection, type ConnectionEvents, type ConnectionSocket, type Identity } from '../connection/connection.js';
 import { Hub } from '../connection/hub.js';
 import { Liveness } from '../connection/liveness.js';
 import { Reading } from '../connection/reading.js';
+import { Pacing } from '../pacing/pacing.js';
 import { TimerWheel } from '../pacing/timer-wheel.js';
 import type { RefusedBecause } from '../metrics/labels.js';
 import { NotificationMetrics } from '../notification.metrics.js';
@@ -67,6 +68,7 @@ export class NotificationWebSocketServer implements OnModuleInit {
     private readonly identities: Identities,
     private readonly listening: ListeningAddress,
     private readonly metrics: NotificationMetrics,
+    private readonly pacing: Pacing,
     private readonly places: Places,
     private readonly reading: Reading,
     private readonly wheel: TimerWheel,
@@ -173,7 +175,7 @@ export class NotificationWebSocketServer implements OnModuleInit {
       compress: ws.extensions.includes('permessage-deflate'),
       ...(options.authenticator && { request }),
     };
-    const connection = new Connection(socketOf(ws, socket), peer, options, {
+    const events: ConnectionEvents = {
       onOverflow: () => {
         metrics.slowCloses.inc();
         connection.cut(CLOSE.SLOW);
@@ -190,7 +192,8 @@ export class NotificationWebSocketServer implements OnModuleInit {
         if (LOGGED_ERRORS.has(code))
           this.clientErrors.add({ event: 'refused', ...auditActorOf(connection), what: 'a frame', code });
       },
-    });
+    };
+    const connection = new Connection(socketOf(ws, socket), peer, options, events, this.pacing);
     followConnection(this.reading, ws, socket, connection);
     const liveness = new Liveness(connection, this.wheel, options, (dead) => dead.terminate());
     connection.onClosed(() => liveness.stop());

@@ -1,9 +1,9 @@
 /**
- * Whose turn it is to write. All send queues of a process share one event loop, and what they hand to their sockets in one
- * turn of it is bounded, so that a reply does not wait until hundreds of others have been written their megabytes.
+ * Bounds how many bytes all send queues write in one turn of the event loop, so that a reply does not wait until hundreds of
+ * other connections have been written their megabytes.
  *
- * Writing is dear where it helps least: the kernel takes ten times as long for a socket that nobody reads and whose
- * receive buffer is about to be full (measured on Linux 6.18: 270 us for 64 KB, else 20 us).
+ * A write costs most for a socket that nobody reads: the kernel takes ten times as long once the receive buffer is nearly
+ * full (measured on Linux 6.18: 270 µs for 64 KB, else 20 µs).
  */
 import { setImmediate } from './time-source.js';
 
@@ -13,54 +13,56 @@ export interface Writer {
   takeTurn(): void;
 }
 
-/** Bytes a turn, the last writer's overshoot aside, ... */
+/** Bytes that are written in one turn. The last writer may exceed it. */
 const TURN_SIZE = 262_144;
-/** ... but for writers with no more than this, who come first. */
+/** A writer with at most this many bytes is always served. */
 const LITTLE = 8192;
 
-/** In order of arrival. There is an immediate as long as anybody is in it. A function is called when all before it have had their turn. */
-let queue: (Writer | (() => void))[] = [];
-/** About as much is to be written for those in the queue. */
-let bytes = 0;
+export class WriteScheduler {
+  /** In order of arrival. While it is not empty, an immediate is due. A function is called when all before it have had their turn. */
+  private queue: (Writer | (() => void))[] = [];
+  /** About how many bytes the writers in the queue will write. */
+  private bytes = 0;
 
-/** Gives `writer` a turn. It is not to ask again before that. */
-export function queueForTurn(writer: Writer): void {
-  if (queue.length === 0) setImmediate(takeTurns);
-  queue.push(writer);
-}
-
-/** So much more is to be written at somebody's turn. */
-export function countForTurn(size: number): void {
-  bytes += size;
-}
-
-/**
- * Resolves at once while all that is to be written fits into one turn, else when it has had its turn: a sender that waits for
- * this before sending more sends no faster than can be written.
- */
-export async function turnsTaken(): Promise<void> {
-  if (bytes > TURN_SIZE && queue.length > 0) await new Promise<void>((resolve) => queue.push(resolve));
-}
-
-function takeTurns(): void {
-  const present = queue;
-  queue = [];
-  bytes = 0;
-  let left = TURN_SIZE;
-  for (const one of present) {
-    if (typeof one === 'function') {
-      if (queue.length > 0) queue.push(one);
-      else one();
-      continue;
-    }
-    const size = one.queuedBytes;
-    if (left > 0 || size <= LITTLE) {
-      left -= size;
-      one.takeTurn();
-    } else {
-      queue.push(one);
-      bytes += size;
-    }
+  /** Gives `writer` a turn. Until then it does not ask again. */
+  add(writer: Writer): void {
+    if (this.queue.length === 0) setImmediate(this.takeTurns);
+    this.queue.push(writer);
   }
-  if (queue.length > 0) setImmediate(takeTurns);
+
+  /** Counts bytes that are to be written in some writer's turn. */
+  count(size: number): void {
+    this.bytes += size;
+  }
+
+  /**
+   * Resolves at once if everything queued fits into one turn, otherwise after that turn. Senders that await it send no faster
+   * than the node writes.
+   */
+  async turnsTaken(): Promise<void> {
+    if (this.bytes > TURN_SIZE && this.queue.length > 0) await new Promise<void>((resolve) => this.queue.push(resolve));
+  }
+
+  private readonly takeTurns = (): void => {
+    const present = this.queue;
+    this.queue = [];
+    this.bytes = 0;
+    let left = TURN_SIZE;
+    for (const one of present) {
+      if (typeof one === 'function') {
+        if (this.queue.length > 0) this.queue.push(one);
+        else one();
+        continue;
+      }
+      const size = one.queuedBytes;
+      if (left > 0 || size <= LITTLE) {
+        left -= size;
+        one.takeTurn();
+      } else {
+        this.queue.push(one);
+        this.bytes += size;
+      }
+    }
+    if (this.queue.length > 0) setImmediate(this.takeTurns);
+  };
 }

@@ -12,7 +12,7 @@ import { InvalidMessageError } from '../notification.errors.js';
 import { NotificationMetrics } from '../notification.metrics.js';
 import { ResolvedOptions } from '../notification.options.js';
 import { performance } from '../pacing/time-source.js';
-import { turnsTaken } from '../pacing/write-scheduler.js';
+import { Pacing } from '../pacing/pacing.js';
 import { toJson } from '../validation.js';
 import { Acknowledgements } from './acknowledgements.js';
 
@@ -48,6 +48,7 @@ export class Publisher {
     @Inject(ResolvedOptions) private readonly options: Pick<ResolvedOptions, 'retentionMs'>,
     private readonly acknowledgements: Acknowledgements,
     private readonly metrics: NotificationMetrics,
+    private readonly pacing: Pacing,
   ) {}
 
   async toUser(userId: string, given: ApplicationMessage, options: SendOptions): Promise<MessageDelivery> {
@@ -94,7 +95,7 @@ export class Publisher {
       ...(key !== undefined && { conflationKey: key }),
     });
     this.metrics.delivering('message', began);
-    await turnsTaken();
+    await this.pacing.writes.turnsTaken();
     return { deliveredTo };
   }
 
@@ -113,7 +114,7 @@ export class Publisher {
       const request = { messageId, userId, message, ttlMs: Math.ceil(ttlMs) };
       const { deliveredTo } = await this.broker.sendAcknowledged(request);
       this.metrics.delivering('acknowledged', began);
-      await turnsTaken();
+      await this.pacing.writes.turnsTaken();
       return { deliveredTo, messageId, acknowledged: await expected?.acknowledged };
     } finally {
       signal?.removeEventListener('abort', stop);

@@ -1,0 +1,10 @@
+/** What all connections of a node share of its event loop. */
+import { Injectable } from '@nestjs/common';
+import { TimeSlices } from './time-slices.js';
+import { WriteScheduler } from './write-scheduler.js';
+
+@Injectable()
+export class Pacing {
+  readonly writes = new WriteScheduler();
+  readonly slices = new TimeSlices();
+}
