@@ -10,7 +10,7 @@ import { ROOT } from './tools.mjs';
 
 const SOURCE = join(ROOT, 'src/page');
 /** Bundles that others load when they are first needed, with `import()`. */
-const ON_DEMAND = ['operations'];
+const ON_DEMAND = ['operations', 'more'];
 /** The file that other packages' types come from, with what its declarations import. */
 const TYPED = 'element.ts';
 /** `./words.js`, as a declaration imports it. */
@@ -27,10 +27,13 @@ const minifyStyles = {
     }),
 };
 
-/** The element's own client shares no connection among tabs: what does it is left out. */
-const withoutSharing = {
-  name: 'without sharing',
-  setup: ({ onLoad }) => onLoad({ filter: /client\/(shared-socket|tab-hub)\.ts$/ }, () => ({ contents: 'export {}' })),
+/** The element's own client shares no connection among tabs, and loads no snapshots of channels: what does it is left out. */
+const withoutUnused = {
+  name: 'without what is not used',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /client\/(shared-socket|tab-hub)\.ts$/ }, () => ({ contents: 'export {}' }));
+    onLoad({ filter: /client\/snapshots\.ts$/ }, () => ({ contents: 'export class Snapshots { load() {} hold() {} }' }));
+  },
 };
 
 /** @returns the text of a bundle of `src/page` */
@@ -38,7 +41,7 @@ export async function bundle(entry) {
   const { outputFiles } = await build({
     entryPoints: [join(SOURCE, entry)],
     tsconfig: join(ROOT, 'tsconfig.page.json'),
-    plugins: [minifyStyles, withoutSharing],
+    plugins: [minifyStyles, withoutUnused],
     bundle: true,
     external: ON_DEMAND.map((name) => `./${name}.js`),
     minify: true,

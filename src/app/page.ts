@@ -13,6 +13,7 @@ import type { Request, RequestHandler } from 'express';
 const FOLDER = new URL('../page/', import.meta.url);
 const TYPES: Readonly<Record<string, string>> = {
   'page.js': 'text/javascript; charset=utf-8',
+  'more.js': 'text/javascript; charset=utf-8',
   'operations.js': 'text/javascript; charset=utf-8',
   'page.css': 'text/css; charset=utf-8',
   'icon.svg': 'image/svg+xml',

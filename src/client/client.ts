@@ -58,7 +58,8 @@ export class NotificationClient {
   readonly report: (error: unknown) => void;
 
   constructor(
-    private readonly url: string,
+    /** Where it connects. */
+    readonly url: string,
     private readonly options: ClientOptions,
   ) {
     const report = (this.report = guarded(options.onError ?? reportGlobally));
@@ -105,6 +106,16 @@ export class NotificationClient {
 
   get state(): ConnectionState {
     return this.socket.state;
+  }
+
+  /** The user that this client is, once it is known. */
+  get userId(): string | undefined {
+    return this.identity.userId;
+  }
+
+  /** The header `Authorization` for requests of this user to the service's REST; `undefined` in open mode. */
+  get authorization(): string | undefined {
+    return this.identity.authorization;
   }
 
   /** Calls back with every new state. @returns stops it */

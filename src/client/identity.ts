@@ -41,6 +41,11 @@ export class Identity {
     return this.userId && `user:${this.userId}`;
   }
 
+  /** The header of REST requests. */
+  get authorization(): string | undefined {
+    return this.token && `Bearer ${this.token}`;
+  }
+
   /** Before a connection: gets a token, unless the last one is still good. @throws what `token` throws */
   async prepare(): Promise<void> {
     if (this.token !== undefined && this.expiresAt - this.clock.now() > LEAST_LEFT_MS) return;

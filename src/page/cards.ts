@@ -3,11 +3,12 @@
  * was decided.
  *
  *  1. A card is answered once: while an answer is on its way, a second one is not sent.
- *  2. A card that leaves the client's list stays until it has been read: `LEAVES_AFTER_MS`, or longer (`inbox.ts`).
+ *  2. A card that leaves the client's list stays until it has been read: `LEAVES_AFTER_MS`, or longer (`inbox.ts`). Then it
+ *     is one of the `done` ones.
+ *  3. The client's list is read once for each drawing, however many prompts arrive in between.
  */
 import {
   AlreadyResolvedError,
-  checkAnswer,
   ClientClosedError,
   type GivenAnswer,
   type NotificationClient,
@@ -27,8 +28,11 @@ export interface Decision {
   choice?: string;
   by?: string;
   via?: string;
-  /** Unix milliseconds. */
-  at: number;
+  feedback?: string;
+  values?: unknown;
+  edited?: unknown;
+  /** Unix milliseconds, where it is known. */
+  at?: number;
   isMine: boolean;
 }
 
@@ -36,8 +40,8 @@ export interface Card {
   /** Names its elements in the document. */
   key: string;
   asked: Asked;
-  /** `sure`: asks once more. */
-  phase: 'open' | 'sure' | 'sending' | 'decided' | 'refused';
+  /** `sure`: asks once more. `past`: is one of those that are done. */
+  phase: 'open' | 'sure' | 'sending' | 'decided' | 'refused' | 'past';
   /** What is answered when the user is sure; without it, the task is cancelled. */
   draft?: GivenAnswer;
   /** Named by the button that asks once more. */
@@ -48,43 +52,60 @@ export interface Card {
   edited?: string;
   decision?: Decision;
   leavesAt: number;
+  /** The server knows that a device shows it. */
+  isSeen?: boolean;
+  isSelected?: boolean;
+  /** Something has been typed into it. */
+  isTyped?: boolean;
 }
 
+export const isOver = ({ phase }: Card): boolean => phase === 'decided' || phase === 'refused' || phase === 'past';
+
 export const LEAVES_AFTER_MS = 6000;
-/** Decided cards shown at most. */
+/** Decided cards shown among the open ones at most. */
 const MOST_DECIDED = 50;
+/** Done cards kept at most. */
+const MOST_DONE = 200;
 
 export interface CardEvents {
+  /** What is wrong with an answer, as far as it can be known here. The service checks it in any case. */
+  check(asked: Asked, answer: GivenAnswer): FieldErrors;
   onChange(): void;
   onNew(cards: Card[]): void;
   onDecided(card: Card): void;
   onInvalid(card: Card): void;
 }
 
+/** A decision as REST and refusals give it. */
+export function decisionOf({ state, answered_by: by, answered_at: at, ...rest }: ConfirmationView): Decision {
+  const { proceed, choice, via, feedback, values, edited } = rest;
+  const outcome = state === 'pending' ? undefined : state;
+  return { outcome, proceed, choice, by, via, feedback, values, edited, at: at && at * 1000, isMine: false };
+}
+
 export class Cards {
   private readonly cards = new Map<string, Card>();
   private readonly hidden = new Set<string>();
   private readonly stops: (() => void)[];
+  private isStale = true;
   private next = 1;
+  /** Open ones in the client's order, decided ones where they were. */
+  list: readonly Card[] = [];
+  /** Those that have left the list, the newest first. */
+  done: readonly Card[] = [];
 
   constructor(
     readonly client: NotificationClient,
     private readonly events: CardEvents,
   ) {
     this.stops = [
-      client.confirmations.subscribe(() => this.update()),
+      client.confirmations.subscribe(() => this.change()),
       client.on('confirmation_resolved', (message) => this.onResolved(message as unknown as ConfirmationResolved)),
     ];
-    this.update();
-  }
-
-  /** Open ones in the client's order, decided ones where they were. */
-  get list(): Card[] {
-    return [...this.cards.values()].sort((one, other) => one.asked.timestamp - other.asked.timestamp);
   }
 
   get openCount(): number {
-    return this.list.filter(({ phase }) => phase !== 'decided' && phase !== 'refused').length;
+    return this.list.filter((card) => !isOver(card)).length;
   }
 
   stop(): void {
@@ -102,7 +123,7 @@ export class Cards {
       ...(proceeds && asked.input_schema && { values }),
       ...(proceeds && 'edited' in given && { edited }),
     };
-    card.fields = { ...checkAnswer(asked, answer), ...card.fields };
+    card.fields = { ...this.events.check(asked, answer), ...card.fields };
     card.problem = '';
     if (Object.keys(card.fields).length > 0) {
       this.refuse(card);
@@ -119,8 +140,8 @@ export class Cards {
       await this.client.confirmations.answer(asked.callback_id, answer);
       this.decide(card, {
         outcome: 'answered',
+        ...answer,
         proceed: proceeds,
-        choice: given.choice,
         via: 'websocket',
         at: Date.now(),
         isMine: true,
@@ -147,12 +168,18 @@ export class Cards {
     await this.client.cancel(card.asked.task_id).catch((error: unknown) => this.onRefused(card, error as Error));
   }
 
+  /** Moves a card that is over to the done ones. */
   remove(card: Card): void {
     this.cards.delete(card.asked.callback_id);
-    this.events.onChange();
+    card.phase = 'past';
+    this.done = [card, ...this.done].slice(0, MOST_DONE);
+    this.change();
   }
 
-  private update(): void {
+  /** Follows the client, before each drawing. */
+  refresh(): void {
+    if (!this.isStale) return;
+    this.isStale = false;
     const snapshot = this.client.confirmations.getSnapshot();
     const open = new Set(snapshot.map(({ callback_id: id }) => id));
     const fresh: Card[] = [];
@@ -163,21 +190,27 @@ export class Cards {
       else fresh.push(this.add(asked));
     }
     for (const [id, card] of this.cards) {
-      if (open.has(id) || card.phase === 'decided' || card.phase === 'refused') continue;
+      if (open.has(id) || isOver(card)) continue;
       if (this.hidden.has(id)) this.cards.delete(id);
       // An answer of this client that is on its way decides, or learns what did.
       else if (card.phase !== 'sending' || !card.asked.answering) this.decide(card, { at: Date.now(), isMine: false });
     }
-    for (const { asked } of fresh) this.reportSeen(asked.callback_id);
+    this.list = [...this.cards.values()].sort((one, other) => one.asked.timestamp - other.asked.timestamp);
     if (fresh.length > 0) this.events.onNew(fresh);
-    this.events.onChange();
   }
 
-  /** A decision, or the end of the client, may overtake it. Any other refusal is an error that no caller awaits. */
-  private reportSeen(callbackId: string): void {
-    this.client.confirmations.seen(callbackId).catch((error: unknown) => {
+  /** The card is drawn. A decision, or the end of the client, may overtake the report; any other refusal is reported. */
+  seen(card: Card): void {
+    if (card.isSeen || isOver(card)) return;
+    card.isSeen = true;
+    this.client.confirmations.seen(card.asked.callback_id).catch((error: unknown) => {
       if (!(error instanceof AlreadyResolvedError || error instanceof ClientClosedError)) this.client.report(error);
     });
+  }
+
+  private change(): void {
+    this.isStale = true;
+    this.events.onChange();
   }
 
   private add(asked: Asked): Card {
@@ -198,21 +231,18 @@ export class Cards {
     const decided = [...this.cards.values()].filter(({ phase }) => phase === 'decided');
     for (const old of decided.slice(0, Math.max(0, decided.length - MOST_DECIDED))) this.cards.delete(old.asked.callback_id);
     if (decision.outcome) this.events.onDecided(card);
-    this.events.onChange();
+    this.change();
   }
 
   private onRefused(card: Card, error: Error): void {
     const { decision, fields = {} } = error as Partial<ServerError> & { decision?: ConfirmationView };
     if (decision) {
-      const { state, proceed, choice, answered_by: by, via, answered_at: at } = decision;
-      const outcome = state === 'pending' ? undefined : state;
-      const decided: Decision = { outcome, proceed, choice, by, via, at: at ? at * 1000 : Date.now(), isMine: false };
-      Object.assign(card, { phase: 'refused', decision: decided, leavesAt: Infinity });
+      Object.assign(card, { phase: 'refused', decision: decisionOf(decision), leavesAt: Infinity });
       this.cards.set(card.asked.callback_id, card);
       this.events.onDecided(card);
-      return this.events.onChange();
+      return this.change();
     }
-    if (card.phase === 'decided') return;
+    if (isOver(card)) return;
     card.problem = error.message;
     card.fields = { ...fields };
     this.refuse(card);

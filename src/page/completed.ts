@@ -1,13 +1,16 @@
 /** An answer with what the card's fields hold: feedback, the form's values, the edited proposal. */
 import type { GivenAnswer } from '../client/index.js';
-import { proposalText } from './card-view.js';
+import { proposalText } from './asked-view.js';
 import type { Card } from './cards.js';
 import { valuesOf } from './form.js';
 import type { Words } from './words.js';
 
-/** Sets `card.fields` where a text that must be JSON is none. */
-export function completed(root: ShadowRoot, card: Card, given: GivenAnswer, words: Words): GivenAnswer {
-  const { asked, key, edited } = card;
+/**
+ * Sets `card.fields` where a text that must be JSON is none.
+ * @param key of the fields in the document
+ */
+export function completed(root: ParentNode, card: Card, given: GivenAnswer, words: Words, key = card.key): GivenAnswer {
+  const { asked, edited } = card;
   const feedback = root.querySelector<HTMLTextAreaElement>(`#${key}-feedback`)?.value.trim();
   card.fields = {};
   const answer: GivenAnswer = { ...given, ...(feedback && { feedback }) };

@@ -13,37 +13,28 @@ interface Given {
 export abstract class ConnectedElement extends DrawnElement {
   static readonly observedAttributes = ['url', 'user-id'];
 
+  declare url: Given['url'];
+  declare userId: Given['userId'];
+  declare token: Given['token'];
+  declare client: Given['client'];
   private given: Given = {};
   private own: NotificationClient | undefined;
   private isReconnecting = false;
 
-  get url(): string | undefined {
-    return this.given.url;
-  }
-  set url(url: string | undefined) {
-    this.give({ url });
-  }
-  get userId(): string | undefined {
-    return this.given.userId;
-  }
-  set userId(userId: string | undefined) {
-    this.give({ userId });
-  }
-  get token(): Given['token'] {
-    return this.given.token;
-  }
-  set token(token: Given['token']) {
-    this.give({ token });
-  }
-  get client(): NotificationClient | undefined {
-    return this.given.client;
-  }
-  set client(client: NotificationClient | undefined) {
-    this.give({ client });
-  }
-
   attributeChangedCallback(name: string, _before: string | null, value: string | null): void {
     this.give({ [name === 'url' ? 'url' : 'userId']: value ?? undefined });
+  }
+
+  static {
+    for (const name of ['url', 'userId', 'token', 'client'] as const)
+      Object.defineProperty(this.prototype, name, {
+        get(this: ConnectedElement) {
+          return this.given[name];
+        },
+        set(this: ConnectedElement, value: unknown) {
+          this.give({ [name]: value });
+        },
+      });
   }
 
   connectedCallback(): void {

@@ -1,9 +1,13 @@
-/** A custom element that draws itself into a shadow root, once for all changes of one turn. */
+/** A custom element that draws itself into a shadow root: at once, and then again when `LEAST_MS` have passed. */
 import { render, type TemplateResult } from 'lit-html';
+
+/** Between two drawings. Thousands of messages a second leave time for the reader. */
+const LEAST_MS = 50;
 
 export abstract class DrawnElement extends HTMLElement {
   protected readonly root: ShadowRoot;
   private isScheduled = false;
+  private drawnAt = -Infinity;
 
   constructor(styles: string) {
     super();
@@ -17,11 +21,17 @@ export abstract class DrawnElement extends HTMLElement {
   protected draw(): void {
     if (this.isScheduled) return;
     this.isScheduled = true;
-    queueMicrotask(() => {
-      this.isScheduled = false;
-      render(this.view(), this.root);
-      this.onDrawn();
-    });
+    const waitMs = this.drawnAt + LEAST_MS - performance.now();
+    if (waitMs > 0) setTimeout(() => this.drawNow(), waitMs);
+    else queueMicrotask(() => this.drawNow());
+  }
+
+  private drawNow(): void {
+    this.isScheduled = false;
+    if (!this.isConnected) return;
+    this.drawnAt = performance.now();
+    render(this.view(), this.root);
+    this.onDrawn();
   }
 
   protected abstract view(): TemplateResult;

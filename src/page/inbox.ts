@@ -1,25 +1,30 @@
 /**
- * `<notification-inbox>`: what waits for the user, running tasks, and the connection's state.
+ * `<notification-inbox>`: what waits for the user, running tasks, what is done, and the connection's state.
  *
  *  1. What others wrote is shown in full and never run: it becomes text nodes, with hidden characters marked (`text.ts`).
  *  2. New cards come below, and decided ones leave only while the pointer rests elsewhere: nothing moves under a click.
  *  3. A card answers once. What is irreversible asks once more, and its confirming button never has the focus first.
  *  4. Focus stays with the reader: when a focused card leaves, the next one has it.
+ *  5. What few need at once is loaded when it is shown (`more.ts`).
  */
 import { html, nothing, type TemplateResult } from 'lit-html';
 import type { NotificationClient } from '../client/index.js';
-import { Cards, type Card } from './cards.js';
-import { cardView, outcomeOf, titleOf, waysOf, type CardContext } from './card-view.js';
+import { Cards, isOver, type Card } from './cards.js';
+import { titleOf } from './asked-view.js';
+import type { CardContext } from './card-context.js';
+import { CardList } from './card-list.js';
+import { cardView, outcomeOf } from './card-view.js';
 import { completed } from './completed.js';
 import { ConnectedElement } from './connected-element.js';
-import { stateView, tasksView } from './side-views.js';
+import { pressKey } from './keys.js';
+import { OnDemand } from './on-demand.js';
+import { loadingView, selectionView, tabsView, type Pane } from './panes.js';
+import { stateView } from './state-view.js';
 import { STYLES } from './styles.js';
 import { Tasks } from './tasks.js';
 import { plain } from './text.js';
 import { ENGLISH, fill, type Words } from './words.js';
 
-/** Cards drawn at first, and more when the end is reached. */
-const BATCH = 30;
 const DISMISS_MS = 3_600_000;
 /** Decided cards stay while the pointer has moved over the element within this time. */
 const POINTER_RESTS_MS = 2000;
@@ -30,15 +35,15 @@ export class Inbox extends ConnectedElement {
   private tasks: Tasks | undefined;
   private stopState: (() => void) | undefined;
   private clock: ReturnType<typeof setInterval> | undefined;
-  private shown = BATCH;
+  private shown: Pane = 'inbox';
+  private readonly list = new CardList(() => this.draw());
+  private readonly more = new OnDemand(() => this.draw());
+  private isSelecting = false;
   private announcement = '';
   private helps = false;
   private pointerAt = 0;
   /** What to focus after the next drawing. */
   private focusNext: string | undefined;
-  private readonly watch = new IntersectionObserver((entries) => {
-    if (entries.some(({ isIntersecting }) => isIntersecting)) this.showMore();
-  });
 
   constructor() {
     super(STYLES);
@@ -63,6 +68,7 @@ export class Inbox extends ConnectedElement {
   override disconnectedCallback(): void {
     clearInterval(this.clock);
     document.removeEventListener('mousedown', this.onPress);
+    this.list.stop();
     super.disconnectedCallback();
   }
 
@@ -76,16 +82,38 @@ export class Inbox extends ConnectedElement {
 
   /** Moves the focus to the next card, or with -1 to the one before. */
   move(by: number): void {
-    const cards = [...this.root.querySelectorAll<HTMLElement>('article')];
-    const focused = this.root.activeElement?.closest('article');
-    const at = focused ? cards.indexOf(focused) + by : by > 0 ? 0 : cards.length - 1;
-    cards[Math.max(0, Math.min(cards.length - 1, at))]?.focus();
+    const cards = this.listed;
+    const focused = this.root.activeElement?.closest('article')?.id;
+    const at = focused ? cards.findIndex(({ key }) => key === focused) + by : by > 0 ? 0 : cards.length - 1;
+    this.focusCard(cards[Math.max(0, Math.min(cards.length - 1, at))]);
+  }
+
+  private focusCard(card: Card | undefined, part = ''): void {
+    if (!card) return;
+    this.list.pinned = card;
+    this.focusNext = `#${card.key}${part}`;
+    this.draw();
+  }
+
+  /** The cards that the shown view lists. */
+  private get listed(): readonly Card[] {
+    const { list = [], done = [] } = this.cards ?? {};
+    if (this.shown === 'inbox') return list;
+    const known = new Set(done.map(({ asked }) => asked.callback_id));
+    const past = this.more.past?.filter(({ asked }) => !known.has(asked.callback_id)) ?? [];
+    return this.shown === 'done' ? [...done, ...past] : [];
   }
 
   protected onDrawn(): void {
-    const more = this.root.querySelector('#more');
-    this.watch.disconnect();
-    if (more) this.watch.observe(more);
+    const list = this.root.querySelector<HTMLElement>('section > .cards');
+    const context = this.context(this.allWords);
+    if (list)
+      this.list.draw(list, this.listed, (card) => {
+        this.cards?.seen(card);
+        return cardView(card, context);
+      });
+    const dialog = this.root.querySelector('dialog');
+    if (dialog && !dialog.open) dialog.showModal();
     if (this.focusNext === undefined) return;
     this.root.querySelector<HTMLElement>(this.focusNext)?.focus();
     this.focusNext = undefined;
@@ -93,34 +121,60 @@ export class Inbox extends ConnectedElement {
 
   protected view(): TemplateResult {
     const words = this.allWords;
-    const { cards, tasks } = this;
-    const list = cards?.list ?? [];
+    const { cards, tasks, shown } = this;
+    cards?.refresh();
+    const tabs = [
+      ['inbox', cards?.openCount ?? 0],
+      ['tasks', tasks?.list.length ?? 0],
+      ['done', ''],
+    ] as const;
     return html`${stateView(cards?.client.state, words)}
       <div class="hidden" role="status">${this.announcement}</div>
       ${this.helps ? html`<p class="box" part="help">${words.keys}</p>` : nothing}
-      <section aria-labelledby="waiting">
-        <h2 id="waiting" part="heading">${words.inbox} <small part="count">${cards?.openCount ?? 0}</small></h2>
-        ${list.length === 0 ? html`<p class="quiet" part="empty">${words.empty}</p>` : nothing}
-        <ul class="cards">
-          ${list.slice(0, this.shown).map((card) => cardView(card, this.context(words)))}
-        </ul>
-        ${
-          list.length > this.shown
-            ? html`<button id="more" part="button" @click=${() => this.showMore()}>
-                ${fill(words.more, { n: list.length - this.shown })}
-              </button>`
-            : nothing
-        }
+      <section aria-labelledby="shown">
+        ${tabsView(tabs, shown, words, (pane) => this.show(pane))}
+        ${shown === 'tasks' ? this.more.tasksView(tasks, cards, words) : this.cardsView(words)}
       </section>
-      ${tasksView(tasks?.list ?? [], words)}`;
+      ${this.more.batch?.view(this.context(words)) ?? nothing}`;
+  }
+
+  private cardsView(words: Words): TemplateResult {
+    const { shown, isSelecting, cards } = this;
+    const { past, problem } = this.more;
+    const selected = cards?.list.filter((card) => card.isSelected && !isOver(card)) ?? [];
+    const isEmpty = this.listed.length === 0;
+    const toggle = (): void => {
+      this.isSelecting = !isSelecting;
+      this.draw();
+    };
+    const open = (): void => {
+      if (cards) void this.more.openBatch(cards, selected, () => this.stopSelecting());
+    };
+    return html`${
+        shown === 'inbox' && (isSelecting || this.listed.length > 1)
+          ? selectionView(isSelecting ? selected.length : undefined, words, toggle, open)
+          : nothing
+      }
+      ${problem || (shown === 'done' && !past) ? loadingView(problem, words) : nothing}
+      ${isEmpty ? html`<p class="quiet" part="empty">${shown === 'inbox' ? words.empty : words.emptyDone}</p>` : nothing}
+      <ul class="cards"></ul>`;
+  }
+
+  private show(pane: Pane): void {
+    this.shown = pane;
+    this.draw();
+    if (pane === 'done' && this.cards) void this.more.readPast(this.cards);
+    else if (pane !== 'inbox') void this.more.load();
+  }
+
+  private stopSelecting(): void {
+    for (const card of this.cards?.list ?? []) card.isSelected = false;
+    this.isSelecting = false;
+    this.draw();
   }
 
   private get allWords(): Words {
     return { ...ENGLISH, ...this.words };
-  }
-
-  private get language(): string {
-    return this.closest<HTMLElement>('[lang]')?.lang || 'en';
   }
 
   protected onClient(client: NotificationClient): void {
@@ -129,6 +183,7 @@ export class Inbox extends ConnectedElement {
     this.tasks = new Tasks(client, onChange);
     this.cards = new Cards(client, {
       onChange,
+      check: (asked, answer) => this.more.views?.checkAnswer(asked, answer) ?? {},
       onNew: (fresh) => this.onNew(fresh),
       onDecided: (card) => this.onDecided(card),
       onInvalid: ({ key }) => (this.focusNext = `#${key} [aria-invalid=true], #${key} fieldset:has(> .problem)`),
@@ -141,6 +196,7 @@ export class Inbox extends ConnectedElement {
     this.cards?.stop();
     this.tasks?.stop();
     this.cards = this.tasks = this.stopState = undefined;
+    this.more.reset();
     this.draw();
   }
 
@@ -154,12 +210,10 @@ export class Inbox extends ConnectedElement {
   }
 
   private takeAway(card: Card): void {
-    const element = this.root.querySelector(`#${card.key}`);
-    if (element?.contains(this.root.activeElement)) {
-      const list = this.cards?.list ?? [];
-      const at = list.indexOf(card);
-      const next = list[at + 1] ?? list[at - 1];
-      if (next) this.focusNext = `#${next.key}`;
+    if (this.root.querySelector(`#${card.key}`)?.contains(this.root.activeElement)) {
+      const { listed } = this;
+      const at = listed.indexOf(card);
+      this.focusCard(listed[at + 1] ?? listed[at - 1]);
     }
     this.cards?.remove(card);
   }
@@ -168,6 +222,7 @@ export class Inbox extends ConnectedElement {
     const words = this.allWords;
     const [first] = fresh;
     if (!first) return;
+    if (fresh.some(({ asked }) => asked.input_schema)) void this.more.load();
     const title = plain(titleOf(first, words));
     this.announcement = fresh.length === 1 ? fill(words.newOne, { title }) : fill(words.newMany, { n: fresh.length });
   }
@@ -180,23 +235,21 @@ export class Inbox extends ConnectedElement {
     this.dispatchEvent(new CustomEvent('decided', { detail, bubbles: true, composed: true }));
   }
 
-  private showMore(): void {
-    this.shown += BATCH;
-    this.draw();
-  }
-
   private context(words: Words): CardContext {
     const client = this.cards?.client;
     const leftMs = ({ asked }: Card): number => client?.remainingMs(asked) ?? Infinity;
     const serverNow = Date.now() - (client ? client.remainingMs({ expires_at: Date.now() / 1000 }) : 0);
-    return {
+    const context: CardContext = {
       words,
-      language: this.language,
+      language: this.closest<HTMLElement>('[lang]')?.lang || 'en',
       isConnected: client?.state.status === 'open',
+      isSelecting: this.isSelecting && this.shown === 'inbox',
       leftMs,
       now: serverNow,
       actions: this.actions,
+      editView: (card) => this.more.editView(card, context),
     };
+    return context;
   }
 
   private readonly actions: CardContext['actions'] = {
@@ -206,51 +259,46 @@ export class Inbox extends ConnectedElement {
       const { draft } = card;
       if (draft) void this.cards?.answer(card, draft, card.label, true);
       else void this.cards?.cancel(card);
-      this.focusNext = `#${card.key}`;
+      this.focusCard(card);
     },
     back: (card) => {
       Object.assign(card, { phase: 'open', draft: undefined });
-      this.focusNext = `#${card.key}`;
-      this.draw();
+      this.focusCard(card);
     },
     dismiss: (card) => void this.cards?.dismiss(card, Date.now() + DISMISS_MS),
     cancel: (card) => {
       Object.assign(card, { phase: 'sure', draft: undefined });
       this.keepFocus(card);
-      this.draw();
     },
     close: (card) => this.takeAway(card),
     edit: (card, text) => {
       card.edited = text;
       this.draw();
     },
+    select: (card) => {
+      card.isSelected = !card.isSelected;
+      this.draw();
+    },
   };
 
   /** The buttons that had the focus are gone. */
-  private keepFocus({ key, phase }: Card): void {
-    if (phase === 'sure') this.focusNext = `#${key} [data-back]`;
-    else if (phase !== 'open') this.focusNext = `#${key}`;
-    this.draw();
+  private keepFocus(card: Card): void {
+    if (card.phase === 'sure') this.focusCard(card, ' [data-back]');
+    else if (card.phase !== 'open') this.focusCard(card);
   }
 
   private onKey(event: KeyboardEvent): void {
-    const target = event.composedPath()[0] as HTMLElement;
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || target.matches('input, textarea, select')) return;
-    const card = this.cards?.list.find(({ key }) => target.closest(`#${key}`));
-    if (event.key === 'j' || event.key === 'k') this.move(event.key === 'j' ? 1 : -1);
-    else if (event.key === '?') {
-      this.helps = !this.helps;
-      this.draw();
-    } else if (card && (event.key === 'a' || event.key === 'r')) this.answerByKey(card, event.key === 'a');
-    else return;
-    event.preventDefault();
-  }
-
-  /** Answers where only one button means that; among several, the first has the focus. */
-  private answerByKey(card: Card, proceed: boolean): void {
-    const ways = waysOf(card, this.allWords).filter(({ proceeds }) => proceeds === proceed);
-    const [way] = ways;
-    if (way && ways.length === 1) this.actions.answer(card, way.given, way.label);
-    else this.root.querySelector<HTMLElement>(`#${card.key} [part~=${proceed ? 'proceed' : 'stop'}]`)?.focus();
+    const isKnown = pressKey(event, {
+      list: this.listed,
+      words: this.allWords,
+      actions: this.actions,
+      move: (by) => this.move(by),
+      help: () => {
+        this.helps = !this.helps;
+        this.draw();
+      },
+      focus: (card, part) => this.focusCard(card, part),
+    });
+    if (isKnown) event.preventDefault();
   }
 }

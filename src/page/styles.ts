@@ -53,12 +53,15 @@ export const STYLES = `
     color: var(--good);
   }
   .card,
-  .tasks li {
+  .tasks > li {
     background: var(--paper);
     border: 1px solid var(--line);
     border-radius: var(--inbox-radius, 10px);
     padding: 0.9em 1em;
-    margin: 0 0 0.75em;
+  }
+  .cards > li,
+  .tasks > li {
+    padding-bottom: 0.75em;
   }
   .card.expiring {
     border-inline-start: 4px solid var(--bad);
@@ -191,6 +194,37 @@ export const STYLES = `
     border-color: var(--accent);
     color: var(--on-accent);
   }
+  .tabs {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 0.25em;
+    margin: 0.5em 0 1em;
+    border-bottom: 1px solid var(--line);
+  }
+  .tabs button {
+    border: 0;
+    border-bottom: 3px solid transparent;
+    border-radius: 0;
+    color: var(--quiet);
+  }
+  [aria-current] {
+    border-color: var(--accent);
+    color: var(--ink);
+  }
+  dialog {
+    background: var(--paper);
+    color: inherit;
+    border: 1px solid var(--line);
+    border-radius: var(--inbox-radius, 10px);
+    max-width: min(46rem, 100% - 1rem);
+    inline-size: 100%;
+    padding: 1em;
+  }
+  button:disabled {
+    background: transparent;
+    border-color: var(--field-line);
+    color: var(--quiet);
+  }
   button.plain {
     border-color: transparent;
     color: var(--quiet);
@@ -198,6 +232,9 @@ export const STYLES = `
   progress {
     width: 100%;
     accent-color: var(--accent);
+  }
+  [hidden] {
+    display: none;
   }
   .hidden {
     position: absolute;

@@ -11,6 +11,10 @@ export interface RunningTask {
   /** Done or cancelled: it leaves at this time. */
   leavesAt: number;
   isCancelled: boolean;
+  /** Asks once more before it is cancelled. */
+  isSure?: boolean;
+  /** Why it could not be cancelled. */
+  problem?: string;
 }
 
 const LEAVES_AFTER_MS = 6000;
@@ -23,7 +27,7 @@ export class Tasks {
   private readonly stops: (() => void)[];
 
   constructor(
-    client: NotificationClient,
+    private readonly client: NotificationClient,
     private readonly onChange: () => void,
   ) {
     const on = (type: string): (() => void) => client.on(type, (message) => this.onSign(type, message));
@@ -42,6 +46,24 @@ export class Tasks {
   sweep(): void {
     const now = Date.now();
     for (const [id, task] of this.tasks) if (task.leavesAt < now || task.signAt + FORGOTTEN_AFTER_MS < now) this.tasks.delete(id);
+  }
+
+  /** Asks once more at first. */
+  async cancel(task: RunningTask): Promise<void> {
+    task.isSure = !task.isSure;
+    this.onChange();
+    if (task.isSure) return;
+    try {
+      await this.client.cancel(task.id);
+    } catch (error) {
+      task.problem = (error as Error).message;
+      this.onChange();
+    }
+  }
+
+  back(task: RunningTask): void {
+    task.isSure = false;
+    this.onChange();
   }
 
   private onSign(type: string, { task_id: id, progress, message }: Record<string, unknown>): void {

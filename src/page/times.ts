@@ -23,4 +23,8 @@ export function timeLeft(ms: number): string {
   return `${days ? `${days}d ` : ''}${days || hours ? `${hours}:${two(minutes)}` : Math.floor(minutes)}:${two(seconds % 60)}`;
 }
 
-export const timeOf = (at: number, language: string): string => new Date(at).toLocaleTimeString(language);
+/** The time, and the date unless it is today. */
+export function timeOf(at: number, language: string): string {
+  const date = new Date(at);
+  return date.toDateString() === new Date().toDateString() ? date.toLocaleTimeString(language) : date.toLocaleString(language);
+}
