@@ -24,6 +24,7 @@ export class Primary {
 
   /** Begins to answer the workers. */
   serve(): void {
+    cluster.on('fork', (worker) => worker.on('error', (error) => report(worker, error)));
     cluster.on('listening', (worker) => this.listening.add(worker));
     cluster.on('message', (worker: Worker, message: unknown) => {
       const parsed = workerMessage.safeParse(message);
@@ -99,6 +100,15 @@ export class Primary {
   }
 }
 
+/** A worker that has died may still count as connected: its last messages are read before its end is known. */
 function send(worker: Worker, message: PrimaryMessage): void {
-  if (worker.isConnected()) worker.send(message);
+  if (!worker.isConnected()) return;
+  worker.send(message, (error: Error | null) => {
+    if (error) report(worker, error);
+  });
+}
+
+/** A failure that concerns one worker. Its exit, if it has died, releases what it held. */
+function report(worker: Worker, error: Error): void {
+  process.stderr.write(`worker ${worker.process.pid}: ${error.message}\n`);
 }
