@@ -45,7 +45,8 @@ function makeSite(identity?: Identity, maxSubscriptions = 10): Site {
     if (failing.has(call)) throw new EngineUnavailableError();
   };
   const count = (channel: string, by: number): void => {
-    const now = (watched.get(channel) ?? 0) + by;
+    // As an engine, which does not know what the count was raised for.
+    const now = Math.max((watched.get(channel) ?? 0) + by, 0);
     if (now === 0) watched.delete(channel);
     else watched.set(channel, now);
   };
@@ -143,6 +144,18 @@ describe('a join', () => {
     let go!: () => void;
     site.hold.until = new Promise<void>((resolve) => (go = resolve));
     const joining = site.subscriptions.subscribe(site.connection, targets('news'));
+    site.hub.remove(site.connection);
+    site.connection.closed();
+    go();
+    await joining;
+    expect(remains(site)).toEqual(nothing);
+  });
+
+  it('watches nothing on a connection that has closed before it begins', async () => {
+    const site = makeSite();
+    let go!: () => void;
+    site.hold.until = new Promise<void>((resolve) => (go = resolve));
+    const joining = site.subscriptions.subscribe(site.connection, targets('user:ann', 'news'));
     site.hub.remove(site.connection);
     site.connection.closed();
     go();

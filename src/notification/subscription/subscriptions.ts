@@ -101,14 +101,17 @@ export class Subscriptions {
   private async begin(connection: Connection, channel: ParsedChannel, ownerId: string | undefined): Promise<Subscription> {
     const name = channelOf(channel);
     // The user's channel is watched as long as the connection is that user's (`Identities`).
-    const isWatched = channel.kind === 'user';
+    const isUsers = channel.kind === 'user';
     const { maxSubscriptions } = this.options;
-    if (!isWatched && this.countOf(connection) >= maxSubscriptions)
+    if (!isUsers && this.countOf(connection) >= maxSubscriptions)
       throw new NotificationError('FORBIDDEN', `a connection has at most ${maxSubscriptions} subscriptions`);
-    const subscription = new Subscription(connection, name, (ended) => this.release(ended, isWatched));
+    let watches = false;
+    const subscription = new Subscription(connection, name, (ended) => this.release(ended, watches));
     subscription.ownerId = ownerId;
     this.index.add(subscription);
-    if (isWatched) return subscription;
+    // On a connection that has closed meanwhile it has ended already.
+    if (isUsers || subscription.phase === 'ended') return subscription;
+    watches = true;
     try {
       await this.broker.watch(name);
     } catch (error) {
@@ -119,9 +122,9 @@ export class Subscriptions {
   }
 
   /** The undo of `begin`. The engine repeats by itself what fails here. */
-  private async release(subscription: Subscription, isWatched: boolean): Promise<void> {
+  private async release(subscription: Subscription, watches: boolean): Promise<void> {
     this.index.remove(subscription);
-    if (isWatched) return;
+    if (!watches) return;
     try {
       await this.broker.unwatch(subscription.channel);
     } catch (error) {
