@@ -32,6 +32,7 @@ import type {
   Task,
 } from './engine/engine.js';
 import { NotificationMetrics } from './notification.metrics.js';
+import { SingleFlight } from './pacing/single-flight.js';
 import { Delivery } from './subscription/delivery.js';
 import { PendingPrompts } from './subscription/pending-prompts.js';
 import { Recoveries } from './subscription/recoveries.js';
@@ -53,6 +54,7 @@ export interface DecisionEvent extends ConfirmationResult {
 export class Dispatcher implements EngineHandler {
   private readonly logger = new Logger('Dispatcher');
   private readonly decisions = new Subject<DecisionEvent>();
+  private readonly rereading = new SingleFlight(() => this.reread());
 
   constructor(
     private readonly hub: Hub,
@@ -176,8 +178,8 @@ export class Dispatcher implements EngineHandler {
     this.rights.onReview(userId);
   }
 
-  onLeaseTaken(taskId: string): void {
-    this.heartbeats.stopLeases(taskId);
+  onLeaseTaken(taskId: string, order: number): void {
+    this.heartbeats.onLeaseTaken(taskId, order);
   }
 
   onLeaseEnded(): void {
@@ -187,11 +189,7 @@ export class Dispatcher implements EngineHandler {
   onGap(): void {
     this.metrics.engineGaps.inc();
     this.recoveries.onGap();
-    Promise.all([this.confirmations.reread(), this.cancellations.reread(), this.acknowledgements.reread()]).catch(
-      (error: unknown) => {
-        this.logger.error(`re-reading after a gap failed: ${String(error)}`);
-      },
-    );
+    this.rereading.run().catch((error: unknown) => this.logger.error(`re-reading after a gap failed: ${String(error)}`));
   }
 
   onWebhookEvents(): void {
@@ -200,6 +198,11 @@ export class Dispatcher implements EngineHandler {
 
   onWebhookEventsDropped(count: number): void {
     this.webhook.dropped(count);
+  }
+
+  private async reread(): Promise<void> {
+    const { confirmations, cancellations, acknowledgements } = this;
+    await Promise.all([confirmations.reread(), cancellations.reread(), acknowledgements.reread()]);
   }
 
   /** Completes the streams. The engine has closed and emits no more events. */

@@ -99,10 +99,11 @@ export interface Broker {
   unwatch(channel: string): Promise<void>;
 
   /**
-   * Takes the lease of a task's heartbeat: emits `onLeaseTaken` on every other node, which ends its own lease. A node that
+   * Takes the lease of a task's heartbeat: emits `onLeaseTaken` on every other node, which ends its own older lease. A node that
    * cannot be reached at the time misses it.
+   * @returns the place of this take among the takes of all nodes: a later one has a higher number
    */
-  takeLease(taskId: string): Promise<void>;
+  takeLease(taskId: string): Promise<number>;
 
   /** Keeps a message until it is acknowledged. Emits `onAcknowledgedMessage`. @throws StoreFullError */
   sendAcknowledged(request: SendAcknowledgedRequest): Promise<PublishResult>;

@@ -128,6 +128,8 @@ export interface DecideRequest {
 
 export interface WithdrawRequest {
   callbackId: string;
+  /** `callbackId` was given to `open` for this user: the engine may have stored the confirmation under an id of its own. */
+  openedFor?: string;
   scope: Scope;
   reason?: string;
   /** The door by which the withdrawal came. @default 'service' */

@@ -30,8 +30,8 @@ export interface EngineHandler {
   onRevoked(userId: string): void;
   /** The user's rights may have changed and must be asked for again. */
   onReview(userId: string): void;
-  /** Another node has taken the lease of the task's heartbeat, or has ended it. */
-  onLeaseTaken(taskId: string): void;
+  /** Another node has taken the lease of the task's heartbeat. @param order the place of that take among those of all nodes */
+  onLeaseTaken(taskId: string, order: number): void;
   /** This node's lease had ended: for a while other nodes did not count this one as alive. */
   onLeaseEnded(): void;
   /** Events may have been lost (E5). */

@@ -1,7 +1,8 @@
 /**
  * Heartbeats that REST leases. The calls of a worker reach any node; the node that was called last keeps the lease:
  *
- *  1. A node that begins, renews or stops a heartbeat takes the task's lease, and every other node ends its own.
+ *  1. A node that begins, renews or stops a heartbeat takes the task's lease. Every node whose own take is older ends its
+ *     heartbeat, also when two nodes take the lease at the same time.
  *  2. If another node misses that, two nodes send heartbeats until the next renewal or the end of the lease; nothing else
  *     depends on it.
  */
@@ -21,10 +22,11 @@ export class HeartbeatLeases {
 
   /** Begins or renews a heartbeat that ends by itself after `ttlMs`. */
   async lease(userId: string, taskId: string, intervalMs: number, ttlMs: number): Promise<void> {
-    this.heartbeats.lease(userId, taskId, intervalMs, ttlMs);
+    const taken = this.heartbeats.lease(userId, taskId, intervalMs, ttlMs);
     try {
-      await this.broker.takeLease(taskId);
+      taken(await this.broker.takeLease(taskId));
     } catch (error) {
+      taken(0);
       this.logger.warn(`other nodes may not know of the heartbeat of task ${printable(taskId)}: ${String(error)}`);
     }
   }

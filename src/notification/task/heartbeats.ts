@@ -1,6 +1,10 @@
 /**
- * "Task is still executing...", again and again, for any number of running tasks on one timer wheel. A heartbeat ends
- * with its handle, its lease, its task's cancellation or the service.
+ * Sends "Task is still executing..." for any number of running tasks on one timer wheel. A heartbeat ends with its handle, its
+ * lease, its task's cancellation or the service.
+ *
+ *  1. A heartbeat is *held* at first: nothing is sent until `release`, as the task may be cancelled.
+ *  2. Of several nodes that take a task's lease, the last one keeps it. A node learns the place of its own take only from the
+ *     reply, so a take by another node that arrives meanwhile is noted and compared then.
  */
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { userChannel } from '../../protocol/channels.js';
@@ -17,21 +21,32 @@ export interface HeartbeatHandle {
   stop(): void;
 }
 
-interface Beating {
+interface Running {
   userId: string;
   taskId: string;
   intervalMs: number;
   timer: WheelTimer;
-  /** Unix milliseconds; `undefined`: no lease. */
-  until?: number;
+  isHeld: boolean;
+  /** Absent: the heartbeat has a handle. */
+  lease?: Lease;
+}
+
+interface Lease {
+  /** By the timer wheel's clock. */
+  until: number;
+  /** Takes by this node that have no reply yet. */
+  takes: number;
+  /** The place of this node's newest take, and of the newest by another node. */
+  order: number;
+  otherOrder: number;
 }
 
 @Injectable()
 export class Heartbeats {
   private readonly logger = new Logger('Heartbeats');
-  private readonly byTask = new Map<string, Set<Beating>>();
+  private readonly byTask = new Map<string, Set<Running>>();
   /** By user and task: what REST has leased. */
-  private readonly leases = new Map<string, Beating>();
+  private readonly leased = new Map<string, Running>();
   private closed = false;
 
   constructor(
@@ -40,38 +55,59 @@ export class Heartbeats {
     @Inject(Clock) private readonly clock: Pick<Clock, 'now'>,
   ) {}
 
-  /** How many beat. */
+  /** How many heartbeats run. */
   get size(): number {
     return [...this.byTask.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
-  /** Beats at once, then every `intervalMs`. */
+  /** Begins a held heartbeat: sent when it is released, then every `intervalMs`. @throws ServiceClosedError */
   start(userId: string, taskId: string, intervalMs: number): HeartbeatHandle {
-    const beating = this.begin(userId, taskId, intervalMs);
-    return { stop: () => this.end(beating) };
+    const running = this.begin(userId, taskId, intervalMs);
+    return { stop: () => this.end(running) };
   }
 
-  /** Starts or renews a heartbeat that ends by itself after `ttlMs`. */
-  lease(userId: string, taskId: string, intervalMs: number, ttlMs: number): void {
+  /**
+   * Begins a held heartbeat, or renews a running one, that ends by itself after `ttlMs`. The caller then takes the lease.
+   * @returns to be called with the place of that take among the takes of all nodes; with 0 if it failed
+   * @throws ServiceClosedError
+   */
+  lease(userId: string, taskId: string, intervalMs: number, ttlMs: number): (order: number) => void {
     const name = leaseName(userId, taskId);
-    const earlier = this.leases.get(name);
     const until = this.wheel.now() + ttlMs;
-    if (earlier && earlier.intervalMs === intervalMs) {
-      earlier.until = until;
-      return;
+    const earlier = this.leased.get(name);
+    const lease = earlier?.lease ?? { until, takes: 0, order: 0, otherOrder: 0 };
+    lease.until = until;
+    lease.takes += 1;
+    if (earlier?.intervalMs !== intervalMs) {
+      const running = this.begin(userId, taskId, intervalMs, lease);
+      if (earlier) this.end(earlier);
+      this.leased.set(name, running);
     }
-    if (earlier) this.end(earlier);
-    this.leases.set(name, this.begin(userId, taskId, intervalMs, until));
+    return (order) => {
+      lease.takes -= 1;
+      lease.order = Math.max(lease.order, order);
+      this.endLost(taskId);
+    };
   }
 
-  /** Ends a task's leases. */
-  stopLeases(taskId: string): void {
-    for (const beating of this.byTask.get(taskId) ?? []) if (beating.until !== undefined) this.end(beating);
+  /** Sends the task's held heartbeats: the task is not cancelled, or it is not known whether it is. */
+  release(taskId: string): void {
+    for (const running of this.byTask.get(taskId) ?? []) {
+      if (!running.isHeld) continue;
+      running.isHeld = false;
+      this.send(running);
+    }
+  }
+
+  /** Another node has taken the task's lease. @param order the place of that take among the takes of all nodes */
+  onLeaseTaken(taskId: string, order: number): void {
+    for (const { lease } of this.byTask.get(taskId) ?? []) if (lease) lease.otherOrder = Math.max(lease.otherOrder, order);
+    this.endLost(taskId);
   }
 
   /** Ends all of a task's heartbeats. */
   stopTask(taskId: string): void {
-    for (const beating of this.byTask.get(taskId) ?? []) this.end(beating);
+    for (const running of this.byTask.get(taskId) ?? []) this.end(running);
   }
 
   /** Ends all of them; none begins any more. */
@@ -80,29 +116,36 @@ export class Heartbeats {
     for (const taskId of [...this.byTask.keys()]) this.stopTask(taskId);
   }
 
-  private begin(userId: string, taskId: string, intervalMs: number, until?: number): Beating {
+  private begin(userId: string, taskId: string, intervalMs: number, lease?: Lease): Running {
     if (this.closed) throw new ServiceClosedError();
-    const beating: Beating = {
+    const running: Running = {
       userId,
       taskId,
       intervalMs,
-      until,
-      timer: this.wheel.schedule(intervalMs, () => this.tick(beating)),
+      isHeld: true,
+      timer: this.wheel.schedule(intervalMs, () => this.tick(running)),
+      ...(lease && { lease }),
     };
-    const running = this.byTask.get(taskId);
-    if (running) running.add(beating);
-    else this.byTask.set(taskId, new Set([beating]));
-    this.send(userId, taskId);
-    return beating;
+    const others = this.byTask.get(taskId);
+    if (others) others.add(running);
+    else this.byTask.set(taskId, new Set([running]));
+    return running;
   }
 
-  private tick(beating: Beating): void {
-    if (beating.until !== undefined && this.wheel.now() >= beating.until) return this.end(beating);
-    beating.timer = this.wheel.schedule(beating.intervalMs, () => this.tick(beating));
-    this.send(beating.userId, beating.taskId);
+  private tick(running: Running): void {
+    if (running.lease && this.wheel.now() >= running.lease.until) return this.end(running);
+    running.timer = this.wheel.schedule(running.intervalMs, () => this.tick(running));
+    if (!running.isHeld) this.send(running);
   }
 
-  private send(userId: string, taskId: string): void {
+  private endLost(taskId: string): void {
+    for (const running of this.byTask.get(taskId) ?? []) {
+      const { lease } = running;
+      if (lease && lease.takes === 0 && lease.otherOrder > lease.order) this.end(running);
+    }
+  }
+
+  private send({ userId, taskId }: Running): void {
     const channel = userChannel(userId);
     const message = { ...heartbeatMessage(userId, taskId, this.clock.now()) };
     this.broker
@@ -110,12 +153,12 @@ export class Heartbeats {
       .catch((error: unknown) => this.logger.warn(`a heartbeat of task ${printable(taskId)} was lost: ${String(error)}`));
   }
 
-  private end(beating: Beating): void {
-    beating.timer.cancel();
-    const running = this.byTask.get(beating.taskId);
-    if (running?.delete(beating) && running.size === 0) this.byTask.delete(beating.taskId);
-    const name = leaseName(beating.userId, beating.taskId);
-    if (this.leases.get(name) === beating) this.leases.delete(name);
+  private end(running: Running): void {
+    running.timer.cancel();
+    const others = this.byTask.get(running.taskId);
+    if (others?.delete(running) && others.size === 0) this.byTask.delete(running.taskId);
+    const name = leaseName(running.userId, running.taskId);
+    if (this.leased.get(name) === running) this.leased.delete(name);
   }
 }
 

@@ -28,8 +28,9 @@ export class TaskHeartbeats {
   /** @param interval seconds @param ttl seconds until it ends unless it is renewed */
   async lease(userId: string, taskId: string, interval: number, ttl: number): Promise<void> {
     check(userId, taskId, { interval, ttl });
-    await this.leases.lease(userId, taskId, interval * 1000, ttl * 1000);
+    const leasing = this.leases.lease(userId, taskId, interval * 1000, ttl * 1000);
     void this.claim(userId, taskId);
+    await leasing;
   }
 
   /** Ends the leases on every node, and all of the task's heartbeats on this one. @throws EngineUnavailableError */
@@ -37,14 +38,18 @@ export class TaskHeartbeats {
     return this.leases.stop(taskId);
   }
 
-  /** A task that is cancelled has no heartbeat. */
+  /** A task that is cancelled has no heartbeat: nothing is sent before that is known. */
   private async claim(userId: string, taskId: string): Promise<void> {
     try {
       const task = await this.tasks.claim(taskId, userId);
-      if (task.cancelled) this.heartbeats.stopTask(taskId);
+      if (task.cancelled) {
+        this.heartbeats.stopTask(taskId);
+        return;
+      }
     } catch (error) {
       this.logger.warn(`the heartbeat of task ${printable(taskId)} could not claim it: ${String(error)}`);
     }
+    this.heartbeats.release(taskId);
   }
 }
 

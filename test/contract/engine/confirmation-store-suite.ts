@@ -258,11 +258,11 @@ export function describeConfirmationStore(node: EngineUnderTest): void {
       expect((await node.engine.confirmations.get(callbackId))?.state).toBe('pending');
     });
 
-    it('withdraws, repeatably, with a reason', async () => {
-      const callbackId = await node.open();
-      expect((await node.engine.confirmations.withdraw({ callbackId, scope: 'all', reason: 'not needed' })).status).toBe(
-        'accepted',
-      );
+    it('withdraws, repeatably, with a reason, also by the id that was proposed', async () => {
+      const request = question();
+      const { callbackId } = (await node.engine.confirmations.open(request)).confirmation;
+      const proposed = { callbackId: request.callbackId, openedFor: request.userId, scope: 'all' as const };
+      expect((await node.engine.confirmations.withdraw({ ...proposed, reason: 'not needed' })).status).toBe('accepted');
       expect((await node.engine.confirmations.withdraw({ callbackId, scope: 'all' })).status).toBe('repeated');
       expect((await node.yes(callbackId)).status).toBe('already_resolved');
       expect((await node.engine.confirmations.get(callbackId))?.decision).toMatchObject({

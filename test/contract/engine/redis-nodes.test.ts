@@ -55,12 +55,13 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
   it('end the lease of a task’s heartbeat on every other node when one takes it', async () => {
     const [one, two] = await pair();
     const three = await nodes.start();
-    await one.engine.broker.takeLease('task-1');
+    const first = await one.engine.broker.takeLease('task-1');
     for (const { recorder } of [two, three])
       expect(await recorder.nth('lease taken')).toEqual({ kind: 'lease taken', taskId: 'task-1' });
-    await two.engine.broker.takeLease('task-2');
+    expect(await two.engine.broker.takeLease('task-2')).toBeGreaterThan(0);
+    expect(await two.engine.broker.takeLease('task-1')).toBeGreaterThan(first);
     expect(await one.recorder.nth('lease taken')).toEqual({ kind: 'lease taken', taskId: 'task-2' });
-    await three.recorder.nth('lease taken', 2);
+    await three.recorder.nth('lease taken', 3);
     expect(two.recorder.of('lease taken')).toHaveLength(1);
   });
 

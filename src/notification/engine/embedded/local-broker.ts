@@ -73,8 +73,9 @@ export class LocalBroker implements Broker {
   async unwatch(): Promise<void> {}
 
   /** There is no other node. */
-  async takeLease(): Promise<void> {
+  async takeLease(): Promise<number> {
     this.client.checkOpen();
+    return 0;
   }
 
   sendAcknowledged({ messageId, userId, message, ttlMs }: SendAcknowledgedRequest): Promise<PublishResult> {

@@ -207,7 +207,7 @@ function emitStreamEvent(event: StreamEvent, emitter: Emitter, deliveries: Deliv
     case 'review':
       return emitter.emit((handler) => handler.onReview(event.userId));
     case 'lease':
-      if (event.nodeId !== nodeId) emitter.emit((handler) => handler.onLeaseTaken(event.taskId));
+      if (event.nodeId !== nodeId) emitter.emit((handler) => handler.onLeaseTaken(event.taskId, event.order));
       return;
     default:
       return event satisfies never;

@@ -18,7 +18,7 @@ export type StreamEvent =
   | { kind: 'decided'; confirmation: Decided }
   | { kind: 'task'; task: Task }
   | { kind: 'revoked' | 'review'; userId: string }
-  | { kind: 'lease'; taskId: string; nodeId: string };
+  | { kind: 'lease'; taskId: string; nodeId: string; order: number };
 
 /** An event as it is stored. */
 export interface StreamEntry {
@@ -134,8 +134,8 @@ export function eventOf({ kind, payload }: StreamEntry): StreamEvent | undefined
   if (kind === 'decided') return Array.isArray(payload) ? { kind, confirmation: decided(payload) } : undefined;
   if (kind === 'revoked' || kind === 'review') return { kind, userId: text(payload) };
   if (kind === 'lease') {
-    const [taskId, nodeId] = anyList(payload);
-    return { kind, taskId: text(taskId), nodeId: text(nodeId) };
+    const [taskId, nodeId, order] = anyList(payload);
+    return { kind, taskId: text(taskId), nodeId: text(nodeId), order: number(order) };
   }
   const task = taskOfEvent(typeof payload === 'string' ? JSON.parse(payload) : payload);
   return task && { kind: 'task', task };

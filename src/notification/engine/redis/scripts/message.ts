@@ -84,7 +84,11 @@ export const COUNTS = script('counts', {
 
 export const FORWARD = script('forward', { kind: 'reads', args: { channel: 'text', message: 'text' }, reply: watchers });
 
-export const TAKE_LEASE = script('take-lease', { kind: 'reads', args: { task: 'text', node: 'text' }, reply: nothing });
+export const TAKE_LEASE = script('take-lease', {
+  kind: 'maintains',
+  args: { task: 'text', node: 'text' },
+  reply: number,
+});
 
 export const WATCH = script('watch', {
   kind: 'maintains',

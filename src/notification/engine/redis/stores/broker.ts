@@ -100,9 +100,9 @@ export class RedisBroker implements Api.Broker {
     return this.parts.subscriptions.remove(channel);
   }
 
-  async takeLease(taskId: string): Promise<void> {
+  takeLease(taskId: string): Promise<number> {
     const { runner, nodes, partitions } = this.parts;
-    await runner.run(TAKE_LEASE, partitions.of(taskId), { task: taskId, node: nodes.id });
+    return runner.run(TAKE_LEASE, partitions.of(taskId), { task: taskId, node: nodes.id });
   }
 
   async sendAcknowledged({ messageId, userId, message, ttlMs }: Api.SendAcknowledgedRequest): Promise<Api.PublishResult> {

@@ -97,9 +97,12 @@ export class RedisConfirmations implements Api.ConfirmationStore {
     );
   }
 
-  withdraw({ callbackId, scope, reason, via = OWN_CODE_VIA, arrival }: Api.WithdrawRequest): Promise<Api.DecideResult> {
-    return this.untilDecided(callbackId, arrival, (partition, arrived) =>
-      this.parts.runner.run(WITHDRAW, partition, { id: callbackId, scope, reason, via, arrived }),
+  withdraw(request: Api.WithdrawRequest): Promise<Api.DecideResult> {
+    const { callbackId, openedFor, scope, reason, via = OWN_CODE_VIA, arrival } = request;
+    const { partitions, runner } = this.parts;
+    const id = openedFor === undefined ? callbackId : partitions.callbackId(callbackId, openedFor);
+    return this.untilDecided(id, arrival, (partition, arrived) =>
+      runner.run(WITHDRAW, partition, { id, scope, reason, via, arrived }),
     );
   }
 
