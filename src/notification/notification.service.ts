@@ -64,9 +64,9 @@ export class NotificationService {
    * @param options by default the prompt waits 300 000 ms (`callbackTimeoutMs`) and then proceeds (`timeoutDecision`)
    * @returns `proceed` and how it was decided
    * @throws InvalidMessageError (names the option), ConfirmationConflictError (`key` was used for another prompt),
-   *   ConfirmationTimeoutError (`onTimeout: 'error'`), EngineUnavailableError and StoreFullError (nothing was asked),
-   *   ConfirmationLostError (a fail-over of Redis lost the prompt: ask again), ServiceClosedError (the service stopped; the
-   *   prompt stays pending)
+   *   ConfirmationTimeoutError (`onTimeout: 'error'`), StoreFullError (nothing was asked), EngineUnavailableError (nothing was
+   *   asked, or the prompt is withdrawn once the engine is back; with `key` it waits for the same call again),
+   *   ConfirmationLostError (a fail-over lost the prompt: ask again), ServiceClosedError (the prompt stays pending)
    * @example
    * const { proceed } = await notifications.notifyUser({ message: 'Deploy?' }, 'ann', 'deploy-7', 1, { timeoutMs: 60_000 });
    */
@@ -149,7 +149,7 @@ export class NotificationService {
     return this.engine.tasks.get(taskId);
   }
 
-  /** A signal that aborts when the task is cancelled, on whichever node; soon after the call if it is cancelled already. */
+  /** A signal that aborts when the task is cancelled, on any node; soon after the call if it is cancelled already. */
   cancellationSignal(taskId: string): AbortSignal {
     return this.cancellations.signal(taskId);
   }

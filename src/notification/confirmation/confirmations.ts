@@ -7,6 +7,7 @@
  */
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { LONGEST_TIMEOUT_MS } from '../pacing/clock.js';
+import { inParallel } from '../pacing/in-parallel.js';
 import { readWhenAvailable } from '../engine/retry-while-unavailable.js';
 import type { Arrival } from '../engine/deadlines.js';
 import {
@@ -31,6 +32,7 @@ import { prepare, type AskRequest } from './prepare-request.js';
 import { confirmationResult, type ConfirmationResult } from './presentation.js';
 import { ResolvedOptions } from '../notification.options.js';
 import { CallbackRegistry, type Waiter } from './callback-registry.js';
+import { UnknownOpenings } from './unknown-openings.js';
 import { clearTimeout, delay, monotonicMs, setTimeout } from '../pacing/time-source.js';
 
 /** Who answers, and whose prompts they may touch. */
@@ -60,6 +62,8 @@ const FIRST_ROWS = 16;
 const ANSWER_RETRY_MS = 1000;
 const ANSWER_AGAIN_MS = 50;
 
+/** How many prompts are read at once after a gap. */
+const READS_AT_ONCE = 16;
 /** Between attempts to withdraw while the engine is away. */
 const WITHDRAW_RETRY_MS = 500;
 
@@ -68,13 +72,16 @@ export class Confirmations {
   /** The waiters of `wait`. They return the current state when the service stops. */
   private readonly polls = new Set<Waiter>();
   private readonly logger = new Logger('Confirmations');
+  private readonly unknown: UnknownOpenings;
   private closed = false;
 
   constructor(
     @Inject(ConfirmationStore) private readonly store: ConfirmationStore,
     private readonly callbacks: CallbackRegistry,
     @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
-  ) {}
+  ) {
+    this.unknown = new UnknownOpenings(store, this.logger);
+  }
 
   /** Asks, and waits for the decision. See `NotificationService.notifyUser`. */
   async ask(request: AskRequest, { onCreated, onWithdrawn }: AskListener = {}): Promise<ConfirmationResult> {
@@ -116,6 +123,7 @@ export class Confirmations {
     const timer = setTimeout(() => waiter.leave(), Math.min(waitMs, LONGEST_TIMEOUT_MS));
     const leave = (): void => waiter.leave();
     signal?.addEventListener('abort', leave, { once: true });
+    if (signal?.aborted) leave();
     try {
       const confirmation = await this.get(callbackId, scope);
       waiter.found(callbackId);
@@ -194,9 +202,9 @@ export class Confirmations {
     this.callbacks.settle(confirmation);
   }
 
-  /** Events may have been lost: reads what is waited for. Rejects when that cannot be read. */
-  async reread(): Promise<void> {
-    for (const callbackId of this.callbacks.callbackIds) await this.look(callbackId);
+  /** Events may have been lost: reads what is waited for, as soon as the engine can be read. */
+  reread(): Promise<void> {
+    return inParallel(this.callbacks.callbackIds, READS_AT_ONCE, (callbackId) => this.lookAgain(callbackId));
   }
 
   /**
@@ -205,6 +213,7 @@ export class Confirmations {
    */
   close(): void {
     this.closed = true;
+    this.unknown.close();
     for (const poll of this.polls) poll.leave();
     this.callbacks.rejectAll(new ServiceClosedError());
   }
@@ -229,15 +238,18 @@ export class Confirmations {
       return { created, confirmation, waiter };
     } catch (error) {
       waiter.leave();
-      // The service stopped during the call, and the engine with it.
-      if (error instanceof EngineUnavailableError) this.mustBeOpen();
+      if (error instanceof EngineUnavailableError) {
+        // The service stopped during the call, and the engine with it.
+        this.mustBeOpen();
+        if (opening.key === undefined) this.unknown.add(opening);
+      }
       throw error;
     }
   }
 
   /**
-   * A prompt may have been decided between the engine's look and our waiting. It stands already: a read that fails is
-   * repeated, and is no reason to tell the caller that nothing was asked.
+   * Reads a prompt that a caller waits for: its decision may have been emitted before the caller waited, or may have been
+   * lost. A read that fails is repeated until nobody waits.
    */
   private async lookAgain(callbackId: string): Promise<void> {
     const isWaitedFor = (): boolean => !this.closed && this.callbacks.has(callbackId);
