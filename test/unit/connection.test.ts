@@ -62,12 +62,12 @@ describe('a connection with a timer', () => {
     const { connection } = fakeConnection();
     const cancelled: string[] = [];
     const timer = (name: string): WheelTimer => ({ cancel: () => cancelled.push(name) });
-    connection.keepTimer('authentication', timer('first'));
-    connection.keepTimer('authentication', timer('second'));
-    connection.dropTimer('authentication');
-    connection.keepTimer('authentication', timer('third'));
+    connection.timers.keep('authentication', timer('first'));
+    connection.timers.keep('authentication', timer('second'));
+    connection.timers.drop('authentication');
+    connection.timers.keep('authentication', timer('third'));
     connection.closed();
-    connection.keepTimer('access review', timer('late'));
+    connection.timers.keep('access review', timer('late'));
     expect(cancelled).toEqual(['first', 'second', 'third', 'late']);
   });
 });

@@ -98,7 +98,7 @@ describe('task heartbeats', () => {
 
   it('of two nodes that take a lease at the same time, the last one keeps it', async () => {
     const nodes = ['first', 'second'].map(
-      () => new Heartbeats(new TimerWheel(100, clock), { publish: async () => ({ deliveredTo: 1 }) }),
+      () => new Heartbeats(new TimerWheel(100, clock), { publish: async () => ({ deliveredTo: 1 }) }, clock),
     );
     const replies: (() => void)[] = [];
     const takeLease = async (): Promise<number> => {

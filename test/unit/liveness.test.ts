@@ -1,7 +1,7 @@
 import { Liveness } from '../../src/notification/connection/liveness.js';
 import { RoundTrips } from '../../src/notification/connection/round-trips.js';
 import { TimerWheel } from '../../src/notification/pacing/timer-wheel.js';
-import { fakeConnection } from '../support/fake-connection.js';
+import { fakeConnection, nextTurn } from '../support/fake-connection.js';
 import { TestClock } from '../../src/testing/test-clock.js';
 
 let clock: TestClock;
@@ -56,6 +56,26 @@ describe('liveness', () => {
     expect(connection.roundTrips.lastMs).toBeUndefined();
     clock.advanceBy(1600);
     expect([calls, dead.length]).toEqual([['ping'], 1]);
+  });
+
+  it('waits for the pong of a peer whose socket is not read, and gives it the whole time-out when it is read again', async () => {
+    const { liveness, dead, connection } = watch();
+    let answer!: () => void;
+    connection.handleWith(() => new Promise<void>((resolve) => (answer = resolve)));
+    for (let frame = 0; frame < 70; frame += 1) connection.receive('{}');
+    clock.advanceBy(5000);
+    expect(dead).toEqual([]);
+    clock.advanceBy(300);
+    for (let frame = 0; frame < 70; frame += 1) {
+      answer();
+      await nextTurn();
+    }
+    expect(connection.isHeldUp).toBe(false);
+    liveness.resumed();
+    clock.advanceBy(350);
+    expect(dead).toEqual([]);
+    clock.advanceBy(300);
+    expect(dead).toEqual([connection.id]);
   });
 
   it('leaves no timer behind', () => {

@@ -73,6 +73,15 @@ describe('a receive queue', () => {
     expect(begun).toEqual([1]);
   });
 
+  it('does not read the socket again once it is discarded', async () => {
+    const { receiveQueue, socket, finish } = makeReceiveQueue(2);
+    for (const frame of [1, 2, 3]) receiveQueue.push(frame);
+    receiveQueue.discard();
+    await finish();
+    await receiveQueue.idle();
+    expect(socket).toEqual(['pause']);
+  });
+
   it('lets the event loop have its turn, however many frames need nothing but the thread', async () => {
     let handled = 0;
     const receiveQueue = new ReceiveQueue<number>(

@@ -11,11 +11,11 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { CLOSE, type CloseReason } from '../../protocol/codes.js';
 import type { Pacing } from '../pacing/pacing.js';
-import type { WheelTimer } from '../pacing/timer-wheel.js';
 import type { Arrival } from '../engine/deadlines.js';
 import { ChangesWhileReading } from './changes-while-reading.js';
 import { Deciding, type Subject } from './deciding.js';
 import { isErrorReply, OutboundFrame } from './frame.js';
+import { OwnTimers } from './own-timers.js';
 import type { ConnectionEvents, ConnectionLimits, ConnectionSocket, Identity, Peer } from './peer.js';
 import { ReceiveQueue } from './receive-queue.js';
 import { RoundTrips } from './round-trips.js';
@@ -28,9 +28,6 @@ export type { ConnectionEvents, ConnectionSocket, Identity } from './peer.js';
 /** Handles the text of one frame; the adapter decodes it. */
 export type FrameHandler = (text: string) => Promise<void>;
 
-/** Timers that a connection owns, one of each name. */
-export type TimerName = 'authentication' | 'access review';
-
 export class Connection {
   readonly id = randomUUID();
   readonly connectedAt = Date.now();
@@ -42,6 +39,8 @@ export class Connection {
   /** When the current frame reached the socket. */
   arrival: Arrival | undefined;
   readonly roundTrips = new RoundTrips();
+  /** They are cancelled when the socket is gone. */
+  readonly timers = new OwnTimers<'authentication' | 'access review'>();
   private currentIdentity: Identity;
   private readonly deciding = new Deciding();
   private strikes = 0;
@@ -51,7 +50,6 @@ export class Connection {
   private beginning: Promise<void> | undefined;
   private replied = 0;
   private readonly followUp = new Map<string, FrameSource>();
-  private readonly timers = new Map<TimerName, WheelTimer>();
   private readonly closeListeners: (() => void)[] = [];
 
   constructor(
@@ -184,6 +182,11 @@ export class Connection {
     return this.receiveQueue?.handedOver ?? 0;
   }
 
+  /** Whether the socket is not read because the handling of its frames takes its time. */
+  get isHeldUp(): boolean {
+    return this.receiveQueue?.isHeldUp ?? false;
+  }
+
   /** The current frame has reached the engine. */
   handOverFrame(): void {
     this.receiveQueue?.handOver();
@@ -191,11 +194,16 @@ export class Connection {
 
   /** Sets the handler of this connection's frames. It handles one at a time. */
   handleWith(handle: FrameHandler): void {
+    const pause = (): void => this.socket.pause();
+    const resume = (): void => {
+      this.socket.resume();
+      this.events.onResumed?.();
+    };
     const room = (): Promise<void> | undefined => this.sendQueue.room();
     this.receiveQueue = new ReceiveQueue(
       this.limits.maxFramesInWork,
       (text) => this.handle(handle, text),
-      this.socket,
+      { pause, resume },
       this.pacing.slices,
       room,
     );
@@ -246,18 +254,6 @@ export class Connection {
     this.socket.terminate();
   }
 
-  /** Keeps a timer and cancels it when the socket is gone. It replaces an earlier timer of this name. */
-  keepTimer(name: TimerName, timer: WheelTimer): void {
-    this.dropTimer(name);
-    if (this.phase === 'closed') timer.cancel();
-    else this.timers.set(name, timer);
-  }
-
-  dropTimer(name: TimerName): void {
-    this.timers.get(name)?.cancel();
-    this.timers.delete(name);
-  }
-
   /** Calls `listener` once the socket is gone; at once if it is gone already. */
   onClosed(listener: () => void): void {
     if (this.phase === 'closed') listener();
@@ -270,7 +266,7 @@ export class Connection {
     this.receiveQueue?.discard();
     this.drop();
     for (const name of [...this.followUp.keys()]) this.unfollow(name);
-    for (const timer of this.timers.values()) timer.cancel();
+    this.timers.close();
     for (const listener of this.closeListeners.splice(0)) listener();
   }
 

@@ -1,6 +1,7 @@
 /**
- * Finds peers that are gone without saying so: a protocol-level ping every interval, the pong within the time-out,
- * or the connection is terminated. The round-trip time is measured on the way.
+ * Finds peers that are gone without a close frame: it sends a protocol-level ping every interval, and terminates the connection
+ * if no pong comes within the time-out. A pong cannot be seen while the connection is held up and its socket is not read: the
+ * time-out starts over when the socket is read again. The round-trip time is measured on the way.
  */
 import type { Connection } from './connection.js';
 import type { TimerWheel, WheelTimer } from '../pacing/timer-wheel.js';
@@ -33,6 +34,11 @@ export class Liveness {
     return true;
   }
 
+  /** The socket is read again after a pause. */
+  resumed(): void {
+    if (this.pingedAt !== undefined) this.awaitPong();
+  }
+
   stop(): void {
     this.timer.cancel();
   }
@@ -40,6 +46,14 @@ export class Liveness {
   private ping(): void {
     this.pingedAt = this.wheel.now();
     this.connection.ping();
-    this.timer = this.wheel.schedule(this.settings.pingTimeoutMs, () => this.onDead(this.connection));
+    this.awaitPong();
+  }
+
+  private awaitPong(): void {
+    this.timer.cancel();
+    this.timer = this.wheel.schedule(this.settings.pingTimeoutMs, () => {
+      if (this.connection.isHeldUp) this.awaitPong();
+      else this.onDead(this.connection);
+    });
   }
 }

@@ -46,6 +46,8 @@ export interface ConnectionEvents {
   onCharge(frames: number): void;
   /** Frames that the peer did not get, because it was too slow or is gone. */
   onDropped?(frames: number): void;
+  /** The socket is read again after a pause. */
+  onResumed?(): void;
   /** A frame was handed to the socket. */
   onSent?(type: string, bytes: number): void;
   /** The connection was sent an error. */

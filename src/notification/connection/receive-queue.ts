@@ -15,6 +15,7 @@ export class ReceiveQueue<Frame> {
   private isHandedOver = false;
   private working = false;
   private paused = false;
+  private waitsForRoom = false;
   private closed = false;
   private finished: (() => void)[] = [];
 
@@ -53,9 +54,15 @@ export class ReceiveQueue<Frame> {
     return this.working ? new Promise((resolve) => this.finished.push(resolve)) : Promise.resolve();
   }
 
-  /** Drops the frames that nobody has begun to handle. */
+  /** Whether the socket is not read because of work that takes its time, and not because the peer does not read. */
+  get isHeldUp(): boolean {
+    return this.paused && !this.waitsForRoom;
+  }
+
+  /** Drops the frames that nobody has begun to handle. Whether the socket is read from now on is up to the caller. */
   discard(): void {
     this.closed = true;
+    this.paused = false;
     this.waiting.length = 0;
   }
 
@@ -64,7 +71,11 @@ export class ReceiveQueue<Frame> {
     while (this.waiting.length > 0) {
       for (const frame of this.waiting.splice(0, this.bound)) {
         const room = this.closed ? undefined : this.room();
-        if (room) await room;
+        if (room) {
+          this.waitsForRoom = true;
+          await room;
+          this.waitsForRoom = false;
+        }
         if (this.closed) break;
         await this.handle(frame);
         this.handled += 1;

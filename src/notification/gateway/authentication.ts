@@ -117,9 +117,9 @@ export class Authentication {
 
   /** Replaces the deadline of an earlier token. @param delayMs `undefined`: never */
   private closeUnauthenticatedIn(connection: Connection, delayMs: number | undefined): void {
-    connection.dropTimer('authentication');
+    connection.timers.drop('authentication');
     if (delayMs === undefined) return;
     const close = (): void => void connection.close(CLOSE.UNAUTHENTICATED);
-    connection.keepTimer('authentication', this.wheel.schedule(delayMs, close));
+    connection.timers.keep('authentication', this.wheel.schedule(delayMs, close));
   }
 }

@@ -186,6 +186,7 @@ export class NotificationWebSocketServer implements OnModuleInit {
         void connection.close(CLOSE.INTERNAL);
       },
       onCharge: (frames) => limiter.charge(frames),
+      onResumed: () => liveness.resumed(),
       onDropped: (frames) => metrics.messagesFailed.inc(frames),
       onError: (code) => {
         metrics.errors.inc({ code });

@@ -15,6 +15,7 @@ import { Rights } from '../access/rights.js';
 import { Tokens } from '../access/token-verifier.js';
 import type { Connection } from '../connection/connection.js';
 import { Hub } from '../connection/hub.js';
+import { inParallel } from '../pacing/in-parallel.js';
 import { TimerWheel } from '../pacing/timer-wheel.js';
 import { TaskStore } from '../engine/task-store.js';
 import { EngineUnavailableError, NotificationError } from '../notification.errors.js';
@@ -69,7 +70,7 @@ export class AccessReview implements OnModuleInit {
     }
   }
 
-  /** Reviews everything that the connection is subscribed to. @throws EngineUnavailableError */
+  /** Reviews everything that the connection is subscribed to. @throws EngineUnavailableError after what could be reviewed */
   async review(connection: Connection): Promise<void> {
     const { identity } = connection;
     if (this.access.isOpen || identity.kind !== 'user' || !connection.isOpen) return;
@@ -81,9 +82,7 @@ export class AccessReview implements OnModuleInit {
       connection.cut(CLOSE.REVOKED);
       return;
     }
-    const subscriptions = [...this.index.of(connection).values()];
-    while (subscriptions.length > 0)
-      await Promise.all(subscriptions.splice(0, QUESTIONS_AT_ONCE).map((subscription) => this.reviewOne(subscription)));
+    await inParallel(this.index.of(connection).values(), QUESTIONS_AT_ONCE, (subscription) => this.reviewOne(subscription));
   }
 
   private async reviewOne(subscription: Subscription): Promise<void> {
@@ -112,21 +111,18 @@ export class AccessReview implements OnModuleInit {
     const timer = this.wheel.schedule(delayMs, () => {
       // The next review is certain before this one begins.
       this.start(connection);
-      void this.tryReview(connection).then((reviewed) => {
-        if (!reviewed) this.schedule(connection, RETRY_MS);
-      });
+      void this.tryReview(connection);
     });
-    connection.keepTimer('access review', timer);
+    connection.timers.keep('access review', timer);
   }
 
-  /** @returns `false` if the engine could not be asked */
-  private async tryReview(connection: Connection): Promise<boolean> {
+  /** Reviews the connection, and again soon if the engine cannot be asked. */
+  private async tryReview(connection: Connection): Promise<void> {
     try {
       await this.review(connection);
-      return true;
     } catch (error) {
       this.logger.warn(`the rights of a connection could not be reviewed: ${String(error)}`);
-      return false;
+      this.schedule(connection, RETRY_MS);
     }
   }
 }

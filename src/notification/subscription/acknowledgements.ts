@@ -4,12 +4,24 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { Broker } from '../engine/broker.js';
-import { Clock } from '../pacing/clock.js';
+import { readWhenAvailable } from '../engine/retry-while-unavailable.js';
+import { Clock, type ClockTimer } from '../pacing/clock.js';
+import { inParallel } from '../pacing/in-parallel.js';
+
+/** One call's wait for an acknowledgement. */
+export interface Expected {
+  /** Waits at most `timeoutMs`. @returns `undefined` when the engine cannot say */
+  within(timeoutMs: number): Promise<boolean | undefined>;
+  stop(): void;
+}
 
 interface Waiter {
   userId: string;
   finish: (acknowledged: boolean | undefined) => void;
 }
+
+/** How many messages are read at once after a gap. */
+const READS_AT_ONCE = 16;
 
 @Injectable()
 export class Acknowledgements {
@@ -20,31 +32,39 @@ export class Acknowledgements {
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
-  /**
-   * Waits at most `timeoutMs`. To be called before the message is sent.
-   * @returns `acknowledged` resolves with `undefined` when the engine cannot say
-   */
-  expect(messageId: string, userId: string, timeoutMs: number): { acknowledged: Promise<boolean | undefined>; stop(): void } {
+  /** To be called before the message is sent, so that no acknowledgement is missed. */
+  expect(messageId: string, userId: string): Expected {
     let settle!: (acknowledged: boolean | undefined) => void;
     const acknowledged = new Promise<boolean | undefined>((resolve) => (settle = resolve));
-    const timer = this.clock.after(timeoutMs, () => void this.end(messageId));
+    let timer: ClockTimer | undefined;
     const finish = (result: boolean | undefined): void => {
-      timer.cancel();
+      timer?.cancel();
       this.waiters.delete(messageId);
       settle(result);
     };
     this.waiters.set(messageId, { userId, finish });
-    return { acknowledged, stop: () => finish(false) };
+    return {
+      within: (timeoutMs) => {
+        if (this.waiters.has(messageId)) timer = this.clock.after(timeoutMs, () => void this.end(messageId));
+        return acknowledged;
+      },
+      stop: () => finish(false),
+    };
   }
 
   onAcknowledged(messageId: string): void {
     this.waiters.get(messageId)?.finish(true);
   }
 
-  /** Events may have been lost: reads every message that somebody waits for. */
-  async reread(): Promise<void> {
-    for (const [messageId, { userId, finish }] of [...this.waiters])
-      if (await this.broker.isAcknowledged(messageId, userId)) finish(true);
+  /** Events may have been lost: reads every message that somebody waits for, as soon as the engine can be read. */
+  reread(): Promise<void> {
+    return inParallel(this.waiters, READS_AT_ONCE, async ([messageId, { userId, finish }]) => {
+      const isAcknowledged = await readWhenAvailable(
+        () => this.waiters.has(messageId),
+        () => this.broker.isAcknowledged(messageId, userId),
+      );
+      if (isAcknowledged) finish(true);
+    });
   }
 
   /** Callers that wait learn that there is no acknowledgement yet. */

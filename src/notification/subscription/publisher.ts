@@ -106,16 +106,18 @@ export class Publisher {
   ): Promise<MessageDelivery> {
     const began = performance.now();
     const messageId = randomUUID();
-    const expected = ackTimeoutMs === undefined ? undefined : this.acknowledgements.expect(messageId, userId, ackTimeoutMs);
+    const expected = ackTimeoutMs === undefined ? undefined : this.acknowledgements.expect(messageId, userId);
     const stop = (): void => expected?.stop();
     signal?.addEventListener('abort', stop, { once: true });
     if (signal?.aborted) stop();
     try {
       const request = { messageId, userId, message, ttlMs: Math.ceil(ttlMs) };
       const { deliveredTo } = await this.broker.sendAcknowledged(request);
+      // From here on: the message is stored, and may have reached a device.
+      const acknowledged = expected?.within(ackTimeoutMs ?? 0);
       this.metrics.delivering('acknowledged', began);
       await this.pacing.writes.turnsTaken();
-      return { deliveredTo, messageId, acknowledged: await expected?.acknowledged };
+      return { deliveredTo, messageId, acknowledged: await acknowledged };
     } finally {
       signal?.removeEventListener('abort', stop);
       stop();
