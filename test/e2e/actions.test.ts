@@ -292,6 +292,28 @@ describe('confirm', () => {
     expect(await asked).toMatchObject({ proceed: false, outcome: 'answered' });
   });
 
+  it.each([
+    ['a misspelt proceed', { procede: true }, 'procede'],
+    ['a field that nobody knows', { approved: true, user_id: 'x' }, 'approved'],
+    ['a proceed of null', { proceed: null }, 'proceed'],
+    ['a choice of null', { choice: null }, 'choice'],
+  ])(
+    'refuses an answer with neither proceed nor choice but %s, names the field, and the prompt stays pending',
+    async (_what, fields, name) => {
+      const user = fresh('user');
+      const client = await service.connectAs(user);
+      const asked = service.notifications.notifyUser(STEP, user, fresh('task'), 1);
+      const { callback_id, task_id, timestamp } = await client.next('task_step_result');
+      expect(await client.request({ action: 'confirm', callback_id, ...fields })).toMatchObject({
+        code: 'INVALID_MESSAGE',
+        fields: { [name]: expect.any(String) },
+      });
+      // What old clients repeat of the prompt is known.
+      await client.request({ action: 'confirm', callback_id, user_id: user, task_id, step: 1, timestamp });
+      expect(await asked).toMatchObject({ proceed: false, outcome: 'answered' });
+    },
+  );
+
   it('sends the resolution to the other devices, and only the reply to the one that answered', async () => {
     const user = fresh('user');
     const [phone, desk] = [await service.connectAs(user), await service.connectAs(user)];

@@ -141,6 +141,51 @@ describe('a body that was not understood', () => {
     });
   });
 
+  it.each([
+    ['DELETE', ''],
+    ['POST', '/seen'],
+  ])('is refused on %s …%s, which takes none, while an empty one passes', async (method, route) => {
+    const path = await ask(service.port);
+    for (const [text, body] of [
+      ['{"proceed":tr', { code: 'INVALID_JSON' }],
+      ['[]', { fields: { '(body)': expect.any(String) } }],
+      [YES, { fields: { proceed: expect.any(String) } }],
+    ] as const)
+      expect(await send(service.port, method, `${path}${route}`, JSON_TYPE, text)).toMatchObject({
+        status: 400,
+        body,
+      });
+    expect((await send(service.port, 'GET', path, {})).body).toMatchObject({ state: 'pending' });
+    for (const headers of [{}, JSON_TYPE, { ...JSON_TYPE, 'transfer-encoding': 'chunked' }]) {
+      const other = await ask(service.port);
+      expect((await send(service.port, method, `${other}${route}`, headers, '')).status).toBe(200);
+    }
+    expect((await send(service.port, method, `${path}${route}`, JSON_TYPE, '{}')).status).toBe(200);
+  });
+
+  it.each([
+    ['POST', '/ws/broadcast', '{"type":"x"}'],
+    ['POST', '/ws/users/ann/revoke', undefined],
+    ['POST', '/ws/users/ann/review', undefined],
+    ['POST', 'PROMPT/answer', YES],
+    ['POST', 'PROMPT/dismiss', '{}'],
+    ['POST', 'PROMPT/seen', undefined],
+    ['DELETE', 'PROMPT', undefined],
+    ['POST', '/ws/tasks/t/messages', '{"type":"x"}'],
+    ['POST', '/ws/tasks/t/heartbeat', '{"user_id":"ann"}'],
+    ['DELETE', '/ws/tasks/t/heartbeat', undefined],
+    ['POST', '/ws/tasks/t/cancel', '{}'],
+    ['DELETE', '/ws/tasks/t/cancel', undefined],
+  ])('is not the only input: an unknown name in the query of %s %s gets 400', async (method, route, body) => {
+    const path = await ask(service.port);
+    const target = `${route.replace('PROMPT', path)}?dry_run=true`;
+    expect(await send(service.port, method, target, body === undefined ? {} : JSON_TYPE, body)).toMatchObject({
+      status: 400,
+      body: { code: 'INVALID_MESSAGE', fields: { dry_run: expect.any(String) } },
+    });
+    expect((await send(service.port, 'GET', path, {})).body).toMatchObject({ state: 'pending' });
+  });
+
   it('decides nothing when it breaks off', async () => {
     const path = await ask(service.port);
     const socket = connectTcp(service.port, '127.0.0.1');

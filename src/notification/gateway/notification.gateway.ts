@@ -23,7 +23,7 @@ import { Frame } from './decorators/frame.decorator.js';
 import { AckDto } from './dto/ack.dto.js';
 import { AuthenticateDto } from './dto/authenticate.dto.js';
 import { CancelDto } from './dto/cancel.dto.js';
-import { ConfirmDto } from './dto/confirm.dto.js';
+import { assertUnderstood, ConfirmDto } from './dto/confirm.dto.js';
 import { DismissDto } from './dto/dismiss.dto.js';
 import { PendingDto } from './dto/pending.dto.js';
 import { SeenDto } from './dto/seen.dto.js';
@@ -94,7 +94,12 @@ export class NotificationGateway implements OnModuleInit, OnGatewayInit, OnGatew
   }
 
   @SubscribeMessage('confirm')
-  async confirm(@CurrentConnection() connection: Connection, @Frame(ConfirmDto) frame: Readonly<ConfirmDto>): Promise<Reply> {
+  async confirm(
+    @CurrentConnection() connection: Connection,
+    @Frame(ConfirmDto) frame: Readonly<ConfirmDto>,
+    @Frame() given: Readonly<Record<string, unknown>>,
+  ): Promise<Reply> {
+    assertUnderstood(given);
     const { arrival, identity, userId = null } = connection;
     const by = { userId, scope: await this.access.scopeOf(identity), arrival };
     await connection.decide('confirmation', frame.callback_id, () =>

@@ -5,6 +5,7 @@
  *  2. The bytes are read here. If a host app's parser has read them first, the bytes that `keepBody` or Nest's option
  *     `rawBody` kept are used, and otherwise the parsed value.
  *  3. Only `RuleReader` walks the value.
+ *  4. `UnreadInputGuard` refuses what a route does not read.
  */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
@@ -33,11 +34,18 @@ export function keepBody(request: BodyRequest): void {
   };
 }
 
-/** @throws NotificationError */
+/** @throws NotificationError, also where there is no body */
 export async function readBody(request: BodyRequest): Promise<unknown> {
-  if (!hasBody(request)) throw missing();
+  const body = await readBodyIfAny(request);
+  if (body === undefined) throw new InvalidMessageError({ '(body)': 'is required' });
+  return body;
+}
+
+/** @returns `undefined` without a body, or for one of no bytes. @throws NotificationError */
+export async function readBodyIfAny(request: BodyRequest): Promise<unknown> {
+  if (!hasBody(request)) return undefined;
   const bytes = request.readableDidRead || request.readableEnded ? bytesKept(request) : await collect(request);
-  if (bytes) return decode(bytes);
+  if (bytes) return bytes.length === 0 ? undefined : decode(bytes);
   const { body } = request;
   if (!isObject(body) && !Array.isArray(body))
     throw new UnsupportedBodyError('(body)', 'another parser has read it, and not as JSON');
@@ -47,7 +55,6 @@ export async function readBody(request: BodyRequest): Promise<unknown> {
 }
 
 function decode(bytes: Buffer): unknown {
-  if (bytes.length === 0) throw missing();
   if (!isUtf8(bytes))
     throw new NotificationError('INVALID_JSON', 'Invalid JSON format', { fields: { '(body)': 'must be UTF-8' } });
   const text = bytes.toString();
@@ -84,7 +91,6 @@ async function collect(request: BodyRequest): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-const missing = (): InvalidMessageError => new InvalidMessageError({ '(body)': 'is required' });
 const tooLarge = (): InvalidMessageError => new InvalidMessageError({ '(body)': `must have at most ${MAX_BODY_BYTES} bytes` });
 
 export const hasBody = (request: IncomingMessage): boolean => declaredLength(request) > 0;

@@ -1,10 +1,14 @@
 /** A route's query, checked by the rules of its class. An unknown name is refused: a misspelt option must not become a default. */
 import 'reflect-metadata';
+import { SetMetadata } from '@nestjs/common';
 import type * as Swagger from '@nestjs/swagger';
 import { documentLater } from '../api-docs.js';
 import { RuleReader } from '../../rules.js';
 import { sealedParam } from '../../sealed-param.js';
 import { onMethod } from './api-docs.decorator.js';
+
+/** On a handler that reads its query. */
+export const READS_QUERY = 'notification:reads-query';
 
 const NUMBER_IN_TEXT = 'notification:number-in-text';
 const NUMBER = /^[+-]?\d+(?:\.\d+)?$/;
@@ -26,11 +30,14 @@ export function CheckedQuery(dto: new () => object): ParameterDecorator {
       return reader.read(Object.fromEntries(Object.entries(query).map(([name, value]) => [name, valueOf(name, value)])));
     },
     [
-      onMethod((target, key, method) => {
-        documentLater((swagger) => {
-          for (const described of describe(prototype, swagger)) described(target, key, method);
-        });
-      }),
+      onMethod(
+        (target, key, method) => {
+          documentLater((swagger) => {
+            for (const described of describe(prototype, swagger)) described(target, key, method);
+          });
+        },
+        SetMetadata(READS_QUERY, true),
+      ),
     ],
   );
 }
