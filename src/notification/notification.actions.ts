@@ -22,6 +22,7 @@ import {
   type Scope,
   type Task,
 } from './engine/engine.js';
+import { OWN_DOORS } from './engine/via.js';
 import { InvalidMessageError, NotFoundError } from './notification.errors.js';
 import { NotificationMetrics } from './notification.metrics.js';
 import { performance } from './pacing/time-source.js';
@@ -66,6 +67,7 @@ export class NotificationActions {
   async answer(callbackId: string, by: Answerer, given: GivenAnswer, actor: AuditActor): Promise<Confirmation> {
     const { via = actor.means } = by;
     if (!VIA_TEXT.test(via)) throw new InvalidMessageError({ via: 'must have 1 to 64 of A-Z a-z 0-9 . _ : -' });
+    if (via !== actor.means && OWN_DOORS.has(via)) throw new InvalidMessageError({ via: 'names a door of the product itself' });
     const { confirmation, isNew } = await this.confirmations.decide(callbackId, { ...by, via }, given);
     if (isNew) this.auditDecision(confirmation, actor);
     return confirmation;

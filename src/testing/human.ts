@@ -10,7 +10,7 @@ import { Device, type SentMessage } from './device.js';
 export type HumanAnswer = Omit<GivenAnswer, 'digest'>;
 
 /** The audit trail of a test names the code that plays the person. */
-const ACTOR = { by: { kind: 'service' }, means: 'service' } as const;
+const ACTOR = { by: { kind: 'service' }, means: 'websocket' } as const;
 
 export class Human {
   /** Prompts that this person has answered or left. */
@@ -54,7 +54,7 @@ export class Human {
    */
   async answersNext(answer: HumanAnswer): Promise<TaskStepResult> {
     const prompt = await this.next();
-    const by = { userId: this.userId, scope: [this.userId], via: 'websocket' };
+    const by = { userId: this.userId, scope: [this.userId] };
     await this.actions.answer(prompt.callback_id, by, { ...answer, digest: prompt.digest }, ACTOR);
     this.handled.add(prompt.callback_id);
     return prompt;

@@ -4,6 +4,7 @@ import { Ajv, type ValidateFunction } from 'ajv';
 import formats from 'ajv-formats';
 import { getMetadataStorage } from 'class-validator';
 import { ERROR_STATUS } from '../../src/protocol/codes.js';
+import type { ConfirmationView, TaskStepResult } from '../../src/protocol/messages.js';
 import { AnswerDto } from '../../src/notification/http/dto/answer.dto.js';
 import { CancelTaskDto } from '../../src/notification/http/dto/cancel-task.dto.js';
 import { ChoiceDto } from '../../src/notification/http/dto/choice.dto.js';
@@ -29,6 +30,45 @@ interface Document {
   paths: Record<string, Record<string, Operation>>;
   components: { schemas: Record<string, Schema>; securitySchemes: Record<string, object> };
 }
+
+/** Every field of the protocol's types: the compiler refuses a list with one too few. */
+const VIEW: Record<keyof ConfirmationView, true> = {
+  callback_id: true,
+  state: true,
+  user_id: true,
+  task_id: true,
+  step: true,
+  expires_at: true,
+  seen_at: true,
+  dismissed_until: true,
+  proceed: true,
+  feedback: true,
+  choice: true,
+  values: true,
+  edited: true,
+  answered_by: true,
+  answered_at: true,
+  via: true,
+};
+const SHOWN: Record<Exclude<keyof TaskStepResult, keyof ConfirmationView | 'type' | 'redelivered'>, true> = {
+  step_name: true,
+  message: true,
+  result: true,
+  status: true,
+  completed: true,
+  error_code: true,
+  error_message: true,
+  timestamp: true,
+  default: true,
+  title: true,
+  metadata: true,
+  choices: true,
+  input_schema: true,
+  risk: true,
+  proposal: true,
+  editable: true,
+  digest: true,
+};
 
 interface Layer {
   route?: { path: string; methods: Record<string, boolean> };
@@ -190,6 +230,12 @@ describe('the OpenAPI document', () => {
       ]);
       for (const { description } of inPath) expect([name, description]).toEqual([name, expect.any(String)]);
     }
+  });
+
+  it('describes each field of a confirmation and of a list’s entry, optional ones included, and no other', () => {
+    const fieldsOf = (name: string) => Object.keys(document.components.schemas[name]?.properties ?? {}).sort();
+    expect(fieldsOf('ConfirmationResponse')).toEqual(Object.keys(VIEW).sort());
+    expect(fieldsOf('InboxEntryResponse')).toEqual(Object.keys({ ...VIEW, ...SHOWN }).sort());
   });
 
   it('refers to nothing that is not there', () => {

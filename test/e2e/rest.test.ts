@@ -47,7 +47,7 @@ describe('POST /ws/broadcast', () => {
   it.each([
     ['no type', { in: 5 }, 'type'],
     ['a reserved field', { type: 'x', channel: 'y' }, 'channel'],
-    ['an array', [], 'message'],
+    ['an array', [], '(body)'],
   ])('refuses %s by name', async (_what, message, field) => {
     const { status, body } = await service.rest('POST', '/ws/broadcast', message);
     expect(status).toBe(400);
@@ -144,9 +144,28 @@ describe('confirmations', () => {
     expect([first.status, again.status]).toEqual([201, 200]);
     expect(again.body).toEqual(first.body);
     const other = await service.rest('POST', '/ws/confirmations', question(user, task, { title: 'other' }), key);
-    expect([other.status, other.body]).toMatchObject([422, { code: 'CONFLICT' }]);
+    expect([other.status, other.body]).toMatchObject([
+      422,
+      {
+        code: 'CONFLICT',
+        message: 'Idempotency-Key: already used with other contents',
+        fields: { 'Idempotency-Key': 'already used with other contents' },
+      },
+    ]);
     const somebodyElses = await service.rest('POST', '/ws/confirmations', question(fresh('user'), task), key);
     expect(somebodyElses.status).toBe(201);
+  });
+
+  it('is refused with the names and the units of the caller', async () => {
+    const bad = question(fresh('user'), fresh('task'), { timeout: 1e10 });
+    expect(await service.rest('POST', '/ws/confirmations', bad)).toMatchObject({
+      status: 400,
+      body: { fields: { timeout: 'must not be greater than 1000000000' } },
+    });
+    expect(await service.rest('POST', '/ws/broadcast', ['x'])).toMatchObject({
+      status: 400,
+      body: { fields: { '(body)': 'must be a JSON object' } },
+    });
   });
 
   it('long-polls, answers by HTTP, repeats the same answer, and refuses another', async () => {

@@ -174,8 +174,7 @@ describeEngines('the door of a decision', (engine) => {
     ['via', '\u202eliam'],
     ['via', 7],
     ['via', { a: 1 }],
-    ['via', 'clock'],
-    ['via', 'websocket'],
+    ...['websocket', 'service', 'link', 'push', 'mcp', 'clock', 'unknown'].map((door): [string, unknown] => ['via', door]),
     ['user_id', ''],
     ['user_id', 'a\u0000'],
     ['user_id', 7],
@@ -193,6 +192,9 @@ describeEngines('the door of a decision', (engine) => {
     await expect(
       service.notifications.answer(callbackId, { userId: 'ann', via: 'two words' }, { proceed: true }),
     ).rejects.toMatchObject({ code: 'INVALID_MESSAGE', fields: { via: expect.any(String) } });
+    await expect(
+      service.notifications.answer(callbackId, { userId: 'ann', via: 'rest' }, { proceed: true }),
+    ).rejects.toMatchObject({ fields: { via: 'names a door of the product itself' } });
     await service.notifications.answer(callbackId, { userId: 'ann', via: 'pager' }, { proceed: true });
     expect(await stateOf(callbackId)).toMatchObject({ via: 'pager', answered_by: 'ann' });
   });

@@ -62,7 +62,7 @@ export interface AskDefaults {
 const MAX_METADATA_BYTES = 8192;
 const MAX_PROMPT_BYTES = 1_048_576;
 /** Some 31 years; beyond it a sum with the clock may lose its milliseconds' meaning. */
-const MAX_TIMEOUT_MS = 1_000_000_000_000;
+export const MAX_TIMEOUT_MS = 1_000_000_000_000;
 
 /** Names of users, tasks, keys and channels. */
 const identifier = z

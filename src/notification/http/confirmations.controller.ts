@@ -184,7 +184,6 @@ export class ConfirmationsController {
   private async answererOf({ subject, userId, arrival }: Caller, body: Readonly<AnswerDto>): Promise<Answerer> {
     const { user_id: person = null, via = null } = body;
     if (userId === null) {
-      if (via !== null && OWN_DOORS.has(via)) throw new InvalidMessageError({ via: 'names a door of the product itself' });
       const scope = await this.access.scopeOf(person === null ? subject : { kind: 'user', userId: person });
       return { userId: person, scope, arrival, ...(via !== null && { via }) };
     }
@@ -206,9 +205,6 @@ export class ConfirmationsController {
   }
 }
 
-/** Doors that are reserved for the product. */
-const OWN_DOORS: ReadonlySet<string> = new Set(['websocket', 'clock', 'unknown']);
-
 const WIRE_NAMES: Record<string, string> = {
   userId: 'user_id',
   taskId: 'task_id',
@@ -224,11 +220,12 @@ async function inWireNames<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (error) {
-    if (!(error instanceof InvalidMessageError) || !error.fields) throw error;
+    if (!(error instanceof NotificationError) || !error.fields) throw error;
     const renamed = Object.entries(error.fields).map(([name, problem]): [string, string] => {
       const [first = '', ...rest] = name.split('.');
       return [[WIRE_NAMES[first] ?? first, ...rest].join('.'), problem];
     });
-    throw new InvalidMessageError(Object.fromEntries(renamed));
+    const message = renamed.map(([name, problem]) => `${name}: ${problem}`).join('; ');
+    throw new NotificationError(error.code, message, { fields: Object.fromEntries(renamed) });
   }
 }

@@ -20,6 +20,7 @@ import {
 } from 'class-validator';
 import type { InputSchema, Json, JsonObject, OnTimeout } from '../../../protocol/confirmation.js';
 import { MAX_IDENTIFIER_LENGTH } from '../../../protocol/identifier.js';
+import { MAX_TIMEOUT_MS } from '../../confirmation/prepare-request.js';
 import { of } from '../../rules.js';
 import { IsIdentifier } from '../../validation.js';
 import { ChoiceDto } from './choice.dto.js';
@@ -27,6 +28,7 @@ import { ANY_JSON, FREE_OBJECT, INPUT_SCHEMA, SECONDS } from './schemas.js';
 import { StepResultDto } from './step-result.dto.js';
 
 const ON_TIMEOUT = ['proceed', 'abort', 'error'];
+const MAX_TIMEOUT_S = MAX_TIMEOUT_MS / 1000;
 const RISKS = ['irreversible'];
 
 export class OpenConfirmationDto {
@@ -61,8 +63,10 @@ export class OpenConfirmationDto {
   @ApiPropertyOptional({
     ...SECONDS,
     description: 'Seconds until the deadline; `null`: none. By default the setting `WEBSOCKET_CALLBACK_TIMEOUT` (300).',
+    maximum: MAX_TIMEOUT_S,
     nullable: true,
   })
+  @Max(MAX_TIMEOUT_S)
   @IsPositive()
   @IsNumber()
   @IsOptional()

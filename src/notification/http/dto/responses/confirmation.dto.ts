@@ -22,6 +22,12 @@ export class ConfirmationResponse {
   @ApiProperty({ type: Number, description: `The deadline. ${MOMENT} \`null\`: none.`, nullable: true })
   expires_at!: number | null;
 
+  @ApiPropertyOptional({ type: Number, description: `When a device first showed it. ${MOMENT}` })
+  seen_at?: number;
+
+  @ApiPropertyOptional({ type: Number, description: `Until when the user’s devices hide it. ${MOMENT}` })
+  dismissed_until?: number;
+
   @ApiPropertyOptional({ type: Boolean, description: 'The decision; absent while pending.' })
   proceed?: boolean;
 
