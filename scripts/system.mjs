@@ -13,8 +13,12 @@ const NEEDED = {
   celery: ['celery', 'python3-redis'],
   '/usr/lib/python3/dist-packages/websockets': ['python3-websockets'],
   curl: ['curl'],
+  promtool: ['prometheus'],
 };
-const NEEDED_BY_SUITE = { browser: { chromium: ['chromium'] }, fault: { ...NEEDED, faketime: ['faketime'] } };
+const NEEDED_BY_SUITE = {
+  browser: { chromium: ['chromium'] },
+  fault: { ...NEEDED, faketime: ['faketime'], prometheus: ['prometheus'] },
+};
 
 const POLICY = '/usr/sbin/policy-rc.d';
 const APT = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };

@@ -9,7 +9,7 @@ import { ACTIONS } from '../protocol/messages.js';
 import { toSeconds } from '../protocol/time.js';
 import { AskedUsers } from './metrics/asked-users.js';
 import { registerGauge, registerGauges, shared, type Aggregator } from './metrics/gauge.js';
-import { AGES, DOORS, REFUSED_BECAUSE, SENT_TYPES, STATUSES, UNREADABLE, WEBHOOK_RESULTS } from './metrics/labels.js';
+import { AGES, DOORS, OUTCOMES, REFUSED_BECAUSE, SENT_TYPES, STATUSES, UNREADABLE, WEBHOOK_RESULTS } from './metrics/labels.js';
 import { Tally } from './metrics/tally.js';
 import { Date, performance, setImmediate } from './pacing/time-source.js';
 
@@ -99,7 +99,7 @@ export class NotificationMetrics {
   readonly errors = this.labelled('websocket_errors_total', 'Errors sent to clients, by code', ['code']);
   readonly httpResponses = this.tally(
     'websocket_http_responses_total',
-    'Answers to HTTP requests, by status',
+    'Answers to REST requests, by status; health is not counted',
     'status',
     STATUSES,
     'other',
@@ -164,6 +164,10 @@ export class NotificationMetrics {
     'How long attempts to deliver a webhook took',
     [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
   );
+
+  constructor() {
+    for (const outcome of OUTCOMES) this.confirmationsDecided.inc({ outcome }, 0);
+  }
 
   /** A frame was handed to a socket. */
   sent(type: string, bytes: number): void {

@@ -1,5 +1,5 @@
 /** Measures the calls of an engine, wherever they come from. */
-import { NotificationError } from '../notification.errors.js';
+import { NotificationError, TooManyPendingError } from '../notification.errors.js';
 import { performance } from '../pacing/time-source.js';
 import type { Engine } from './engine.js';
 
@@ -56,6 +56,7 @@ const isMethod = (member: unknown): member is Method => typeof member === 'funct
 /** A call that the engine refuses for the caller's own reasons has not failed. */
 function failureOf(error: unknown): Parameters<OnCalled>[2] {
   if (!(error instanceof NotificationError)) return 'fault';
+  if (error instanceof TooManyPendingError) return undefined;
   if (error.code === 'UNAVAILABLE') return 'unavailable';
   return error.code === 'STORE_FULL' ? 'store_full' : undefined;
 }

@@ -103,11 +103,11 @@ export class Entrance implements OnModuleInit {
 
   private async admit(request: IncomingMessage, response: ServerResponse, next: () => void): Promise<void> {
     this.admitted.add(request);
-    response.once('finish', () => this.metrics.httpResponses.add(String(response.statusCode)));
     response.setHeader('Cache-Control', 'no-store');
     response.setHeader('X-Content-Type-Options', 'nosniff');
     response.setHeader('Content-Security-Policy', "frame-ancestors 'none'");
     const route = this.routeOf(request);
+    if (route !== undefined) response.once('finish', () => this.metrics.httpResponses.add(String(response.statusCode)));
     try {
       const origin = this.pages.check(request);
       response.setHeader('Vary', 'Origin');

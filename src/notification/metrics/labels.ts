@@ -1,5 +1,6 @@
 /** The values that labels take. Every set is closed: what a client or an application names never becomes a label. */
 import type { ERROR_STATUS } from '../../protocol/codes.js';
+import type { Outcome } from '../../protocol/confirmation.js';
 import type {
   ConfirmationDismissed,
   ConfirmationExpiring,
@@ -62,6 +63,8 @@ export const REFUSED_BECAUSE = [
   'unauthenticated',
   'unavailable',
 ] as const satisfies RefusedBecause[];
+
+export const OUTCOMES = ['answered', 'timed_out', 'cancelled', 'withdrawn'] as const satisfies Outcome[];
 
 /** The product's own doors (`via` of a decision). */
 export const DOORS: ReadonlySet<string> = new Set(['websocket', 'rest', 'service', 'link', 'push', 'mcp', 'clock']);
