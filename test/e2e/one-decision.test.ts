@@ -14,7 +14,7 @@ import { InProcessSite, ProcessSite } from '../history/sites/single-node.js';
 
 const LIMIT_MS = 120_000;
 
-describe('2 000 questions with callers, devices, deadlines, cancellations, withdrawals and restarts in random order', () => {
+describe('600 questions with callers, devices, deadlines, cancellations, withdrawals and restarts in random order', () => {
   it.each(['proceed', 'abort'] as const)(
     'each get one decision, which every observer sees, with the setting %s',
     async (timeoutDecision) => {
@@ -22,7 +22,7 @@ describe('2 000 questions with callers, devices, deadlines, cancellations, withd
       const recorder = new Recorder();
       const site = await InProcessSite.create(recorder, { timeoutDecision });
       try {
-        await new Workload(site, recorder, { seed, prompts: 1000, restarts: 2, timeoutDecision }).run();
+        await new Workload(site, recorder, { seed, prompts: 300, restarts: 2, timeoutDecision }).run();
       } finally {
         await site.close();
       }
@@ -32,7 +32,7 @@ describe('2 000 questions with callers, devices, deadlines, cancellations, withd
   );
 });
 
-describe('1 000 answers aimed at the deadline ± 5 ms', () => {
+describe('300 answers aimed at the deadline ± 5 ms', () => {
   it(
     'give the answerer and the caller the same decision, on either side of it',
     async () => {
@@ -40,8 +40,8 @@ describe('1 000 answers aimed at the deadline ± 5 ms', () => {
       const recorder = new Recorder();
       const site = await InProcessSite.create(recorder, { timeoutDecision: 'proceed' });
       try {
-        const { intime, late } = await aimAtDeadlines(site, recorder, { seed, count: 1000, spreadMs: 5 });
-        expect(intime + late).toBe(1000);
+        const { intime, late } = await aimAtDeadlines(site, recorder, { seed, count: 300, spreadMs: 5 });
+        expect(intime + late).toBe(300);
         // The aim follows the outcome, so that both sides are met on any machine; how often, depends on its load.
         expect(Math.min(intime, late)).toBeGreaterThan(0);
       } finally {
@@ -53,13 +53,13 @@ describe('1 000 answers aimed at the deadline ± 5 ms', () => {
   );
 });
 
-describe('kill -9 of the real program with 500 prompts pending', () => {
+describe('kill -9 of the real program with 100 prompts pending', () => {
   it(
     'loses nothing acknowledged, and gives re-attached callers their answer',
     async () => {
       const recorder = new Recorder();
       const site = await ProcessSite.create(recorder, { WEBSOCKET_TIMEOUT_DECISION: 'proceed' });
-      const workload = new KillWorkload(site, recorder, { seed: seedOf('kill -9'), rounds: 2, pending: 500, burst: 300 });
+      const workload = new KillWorkload(site, recorder, { seed: seedOf('kill -9'), rounds: 1, pending: 100, burst: 100 });
       try {
         await workload.run();
       } finally {
@@ -81,14 +81,14 @@ describe('a store of which a step fails', () => {
       const site = await FaultySite.create(recorder);
       let met = 0;
       try {
-        for (let skip = 0; skip < 60; skip += 6) {
+        for (let skip = 0; skip < 60; skip += 12) {
           met += Number(await site.live({ skip, times: 1, effect: { kind: 'error', resultCode: IOERR } }));
-          met += Number(await site.live({ skip: skip + 3, times: 1, effect: { kind: 'exit' } }));
+          met += Number(await site.live({ skip: skip + 6, times: 1, effect: { kind: 'exit' } }));
         }
       } finally {
         await site.close();
       }
-      expect(met).toBeGreaterThan(10);
+      expect(met).toBeGreaterThan(5);
       expect(check(recorder.entries, { tolerated: REFUSALS_OF_A_FAULTY_STORE })).toEqual([]);
     },
     LIMIT_MS,
