@@ -3,7 +3,6 @@ import { html, nothing, type TemplateResult } from 'lit-html';
 import type { GivenAnswer } from '../client/index.js';
 import type { CardActions, CardContext } from './card-context.js';
 import type { Card } from './cards.js';
-import { formOf } from './form.js';
 import { plain, visible } from './text.js';
 import { timeLeft } from './times.js';
 import { fill, type Words } from './words.js';
@@ -17,14 +16,15 @@ const once =
 
 /** The fields stay in the document while the card asks once more: they keep what is typed. */
 export const answerView = (card: Card, context: CardContext): TemplateResult =>
-  html`${fieldsView(card, context.words, card.key)}
+  html`${fieldsView(card, context, card.key)}
   ${card.phase === 'sure' ? sureOf(card, context.words, context.actions) : waysView(card, context)}`;
 
 function waysView(card: Card, { words, actions, isConnected, leftMs }: CardContext): TemplateResult {
   const { asked, phase } = card;
   const isSending = phase === 'sending';
   return html`<p class="quiet" part="deadline">
-      ${deadlineOf(card, leftMs(card), words)}${asked.risk === 'irreversible' ? html` <strong class="bad">${words.irreversible}</strong>` : nothing}
+      ${deadlineOf(card, leftMs(card), words)}${asked.expiring ? html` <strong class="bad">${words.expiring}</strong>` : nothing}
+      ${asked.risk === 'irreversible' ? html` <strong class="bad">${words.irreversible}</strong>` : nothing}
     </p>
     ${problemsOf(card, words)} ${isSending ? html`<p class="quiet">${isConnected ? words.sending : words.later}</p>` : nothing}
     <div class="actions" part="actions">
@@ -39,15 +39,19 @@ function waysView(card: Card, { words, actions, isConnected, leftMs }: CardConte
             ${visible(label)}
           </button>`,
       )}
-      <button
-        part="button"
-        class="plain"
-        ?disabled=${isSending}
-        title=${words.dismissed}
-        @click=${once(() => actions.dismiss(card))}
-      >
-        ${words.dismiss}
-      </button>
+      ${
+        asked.expiring
+          ? nothing
+          : html`<button
+              part="button"
+              class="plain"
+              ?disabled=${isSending}
+              title=${words.dismissed}
+              @click=${once(() => actions.dismiss(card))}
+            >
+              ${words.dismiss}
+            </button>`
+      }
       <button part="button" class="plain" ?disabled=${isSending} @click=${once(() => actions.cancel(card))}>
         ${words.cancel}
       </button>
@@ -58,9 +62,10 @@ function waysView(card: Card, { words, actions, isConnected, leftMs }: CardConte
  * What an answer says beside its button.
  * @param key makes ids unique in the document
  */
-export function fieldsView({ asked, phase, fields }: Card, words: Words, key: string): TemplateResult {
+export function fieldsView(card: Card, { words, formView }: CardContext, key: string): TemplateResult {
+  const { phase } = card;
   return html`<div ?inert=${phase === 'sending'} ?hidden=${phase === 'sure'}>
-    ${asked.input_schema ? formOf(asked.input_schema, key, fields, words) : nothing}
+    ${formView(card, key)}
     <label for="${key}-feedback">${words.feedback}</label><textarea id="${key}-feedback" rows="1" part="feedback"></textarea>
   </div>`;
 }
@@ -70,8 +75,8 @@ export function problemsOf({ asked, problem, fields }: Card, words: Words): Temp
   const loose = Object.entries(fields).filter(
     ([name]) => !(name === 'edited' || name.replace(/^values\./, '') in (asked.input_schema?.properties ?? {})),
   );
-  return html`${problem ? html`<p class="problem" part="problem">${visible(fill(words.failed, { reason: problem }))}</p>` : nothing}
-  ${Object.keys(fields).length > 0 && !problem ? html`<p class="problem">${words.invalid}</p>` : nothing}
+  return html`${problem ? html`<p class="problem" part="problem" role="alert">${visible(fill(words.failed, { reason: problem }))}</p>` : nothing}
+  ${Object.keys(fields).length > 0 && !problem ? html`<p class="problem" role="alert">${words.invalid}</p>` : nothing}
   ${loose.map(([name, text]) => html`<p class="problem">${visible(`${name}: ${text}`)}</p>`)}`;
 }
 
@@ -79,11 +84,13 @@ export function problemsOf({ asked, problem, fields }: Card, words: Words): Temp
 function sureOf(card: Card, words: Words, actions: CardActions): TemplateResult {
   const { asked, draft, label, key } = card;
   const question = draft ? fill(words.really, { label: plain(label) }) : fill(words.reallyCancel, { id: plain(asked.task_id) });
-  return html`<div role="group" aria-labelledby="${key}-sure" part="sure">
+  return html`<div role="group" aria-labelledby="${key}-sure" part="confirm-group">
     <p class="bad" id="${key}-sure">${question}</p>
     <div class="actions">
       <button part="button" data-back @click=${once(() => actions.back(card))}>${words.back}</button>
-      <button part="button sure" @click=${once(() => actions.sure(card))}>${draft ? visible(label) : words.cancel}</button>
+      <button part="button confirm-button" @click=${once(() => actions.sure(card))}>
+        ${draft ? visible(label) : words.cancel}
+      </button>
     </div>
   </div>`;
 }

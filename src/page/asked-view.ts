@@ -21,7 +21,8 @@ export function askedView(card: Card, context: CardContext, key: string): Templa
   return html`<h3 id="${key}-t" part="title">${visible(title)}</h3>
     <small part="meta"
       >${fill(words.step, { n: asked.step })}${asked.step_name && asked.step_name !== title ? html` (${visible(asked.step_name)})` : nothing}
-      · ${visible(fill(words.task, { id: asked.task_id }))} · ${ageOf(now - asked.timestamp * 1000, language)}</small
+      · ${visible(fill(words.task, { id: asked.task_id }))} ·
+      ${ageOf(now - asked.timestamp * 1000, language)}${asked.status == null ? nothing : html` · ${visible(asked.status)}`}${asked.completed ? ` · ${words.completed}` : nothing}</small
     >
     ${asked.message && asked.message !== title ? html`<p part="message">${visible(asked.message)}</p>` : nothing}
     ${errorOf(card, words)} ${asked.result == null ? nothing : boxed('result', words.result, tree(asked.result))}
@@ -33,6 +34,14 @@ export function askedView(card: Card, context: CardContext, key: string): Templa
             words.proposal,
             typeof asked.proposal === 'string' ? html`<div class="code">${visible(asked.proposal)}</div>` : tree(asked.proposal),
           )
+    }
+    ${
+      asked.metadata
+        ? html`<details part="metadata">
+            <summary>${words.metadata}</summary>
+            ${tree(asked.metadata)}
+          </details>`
+        : nothing
     }`;
 }
 

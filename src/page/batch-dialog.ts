@@ -6,6 +6,7 @@ import type { TemplateResult } from 'lit-html';
 import type { GivenAnswer } from '../client/index.js';
 import type { CardContext } from './card-context.js';
 import type { Card, Cards } from './cards.js';
+import { valuesOf } from './form.js';
 import type { Kit } from './kit.js';
 import type { Words } from './words.js';
 
@@ -76,7 +77,7 @@ export class BatchDialog {
           >
           ${card.asked.risk === 'irreversible' ? html`<small>${words.alone}</small>` : nothing}
         </fieldset>
-        ${fieldsView(card, words, key)} ${problemsOf(card, words)}
+        ${fieldsView(card, context, key)} ${problemsOf(card, words)}
         ${isSending ? html`<p class="quiet">${context.isConnected ? words.sending : words.later}</p>` : nothing}`;
     const state = isOver(card)
       ? decisionView({ ...card, phase: card.phase === 'refused' ? 'refused' : 'past' }, context)
@@ -123,7 +124,7 @@ export class BatchDialog {
     for (const card of this.ready) {
       const way = this.chosen.get(card);
       if (!way) continue;
-      const given: GivenAnswer = this.kit.completed(root, card, way.given, words, keyOf(card));
+      const given: GivenAnswer = this.kit.completed(root, card, way.given, words, valuesOf, keyOf(card));
       void this.cards.answer(card, given, way.label);
     }
   }

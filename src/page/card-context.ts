@@ -21,6 +21,8 @@ export interface CardContext {
   isConnected: boolean;
   /** Several cards are being selected. */
   isSelecting: boolean;
+  /** The card's form. @param key makes ids unique in the document */
+  formView: (card: Card, key: string) => unknown;
   /** Where the card's proposal is edited. */
   editView: (card: Card) => unknown;
   /** Milliseconds until the deadline, by the server's clock. */

@@ -10,6 +10,8 @@ import type { Card } from './cards.js';
 
 /** The height of a card that has not been drawn yet. */
 const GUESS_PX = 260;
+/** Up to this number, all cards are drawn. */
+const FEW = 30;
 
 export class CardList {
   private readonly items = new WeakMap<Card, HTMLLIElement>();
@@ -26,8 +28,11 @@ export class CardList {
     });
   }
 
-  /** Fills `list` with the items of `cards`. */
-  draw(list: HTMLElement, cards: readonly Card[], view: (card: Card) => TemplateResult): void {
+  /**
+   * Fills `list` with the items of `cards`.
+   * @param onSeen gets those that the window shows, while the reader may see it
+   */
+  draw(list: HTMLElement, cards: readonly Card[], view: (card: Card) => TemplateResult, onSeen: (card: Card) => void): void {
     const near: Card[] = [];
     const wanted: HTMLLIElement[] = [];
     const focused = (list.getRootNode() as ShadowRoot).activeElement;
@@ -39,7 +44,7 @@ export class CardList {
     };
     for (const [index, card] of cards.entries()) {
       const height = this.heights.get(card) ?? GUESS_PX;
-      const isNear = at + height > from && at < from + 3 * innerHeight;
+      const isNear = cards.length <= FEW || (at + height > from && at < from + 3 * innerHeight);
       if (isNear || card === this.pinned || (focused && this.items.get(card)?.contains(focused))) {
         close();
         near.push(card);
@@ -54,7 +59,11 @@ export class CardList {
     this.watch.disconnect();
     place(list, wanted);
     for (const card of near) render(view(card), this.itemOf(card));
-    for (const card of near) this.heights.set(card, this.itemOf(card).offsetHeight);
+    for (const card of near) {
+      const { top, bottom, height } = this.itemOf(card).getBoundingClientRect();
+      this.heights.set(card, height);
+      if (bottom > 0 && top < innerHeight && height > 0 && document.visibilityState === 'visible') onSeen(card);
+    }
     for (const item of wanted) if (item.ariaHidden) this.watch.observe(item);
     for (const card of this.drawn) if (!card.isTyped && !near.includes(card)) this.items.delete(card);
     this.drawn.clear();

@@ -5,7 +5,7 @@
  *  1. A card is answered once: while an answer is on its way, a second one is not sent.
  *  2. A card that leaves the client's list stays until it has been read: `LEAVES_AFTER_MS`, or longer (`inbox.ts`). Then it
  *     is one of the `done` ones.
- *  3. The client's list is read once for each drawing, however many prompts arrive in between.
+ *  3. The client's lists are read once for each drawing, however many prompts arrive in between.
  */
 import {
   AlreadyResolvedError,
@@ -17,9 +17,6 @@ import {
 } from '../client/index.js';
 import type { Outcome } from '../protocol/confirmation.js';
 import type { ConfirmationResolved, ConfirmationView, FieldErrors } from '../protocol/messages.js';
-
-/** A confirmation as it is asked, with what is new on the wire. */
-export type Asked = OpenConfirmation & { proposal?: unknown; editable?: boolean };
 
 export interface Decision {
   /** Absent where this client was not connected when it was decided. */
@@ -39,7 +36,7 @@ export interface Decision {
 export interface Card {
   /** Names its elements in the document. */
   key: string;
-  asked: Asked;
+  asked: OpenConfirmation;
   /** `sure`: asks once more. `past`: is one of those that are done. */
   phase: 'open' | 'sure' | 'sending' | 'decided' | 'refused' | 'past';
   /** What is answered when the user is sure; without it, the task is cancelled. */
@@ -55,6 +52,8 @@ export interface Card {
   /** The server knows that a device shows it. */
   isSeen?: boolean;
   isSelected?: boolean;
+  /** Hidden for a while, here or on another device. */
+  isDismissed?: boolean;
   /** Something has been typed into it. */
   isTyped?: boolean;
 }
@@ -69,9 +68,10 @@ const MOST_DONE = 200;
 
 export interface CardEvents {
   /** What is wrong with an answer, as far as it can be known here. The service checks it in any case. */
-  check(asked: Asked, answer: GivenAnswer): FieldErrors;
+  check(asked: OpenConfirmation, answer: GivenAnswer): FieldErrors;
   onChange(): void;
   onNew(cards: Card[]): void;
+  onExpiring(card: Card): void;
   onDecided(card: Card): void;
   onInvalid(card: Card): void;
 }
@@ -85,11 +85,10 @@ export function decisionOf({ state, answered_by: by, answered_at: at, ...rest }:
 
 export class Cards {
   private readonly cards = new Map<string, Card>();
-  private readonly hidden = new Set<string>();
   private readonly stops: (() => void)[];
   private isStale = true;
   private next = 1;
-  /** Open ones in the client's order, decided ones where they were. */
+  /** In the order in which they came, decided ones where they were. */
   list: readonly Card[] = [];
   /** Those that have left the list, the newest first. */
   done: readonly Card[] = [];
@@ -123,7 +122,7 @@ export class Cards {
       ...(proceeds && asked.input_schema && { values }),
       ...(proceeds && 'edited' in given && { edited }),
     };
-    card.fields = { ...this.events.check(asked, answer), ...card.fields };
+    card.fields = proceeds ? { ...this.events.check(asked, answer), ...card.fields } : {};
     card.problem = '';
     if (Object.keys(card.fields).length > 0) {
       this.refuse(card);
@@ -151,15 +150,17 @@ export class Cards {
     }
   }
 
-  async dismiss(card: Card, until: number): Promise<void> {
-    const { callback_id: callbackId } = card.asked;
-    this.hidden.add(callbackId);
-    try {
-      await this.client.confirmations.dismiss(callbackId, until);
-    } catch (error) {
-      this.hidden.delete(callbackId);
-      this.onRefused(this.cards.get(callbackId) ?? card, error as Error);
-    }
+  /** Hides a card for a while. */
+  async dismiss(card: Card, forMs: number): Promise<void> {
+    await this.client.confirmations
+      .dismiss(card.asked.callback_id, this.now + forMs)
+      .catch((error: unknown) => this.onRefused(card, error as Error));
+  }
+
+  /** The server's time, in Unix milliseconds. */
+  get now(): number {
+    const now = Date.now();
+    return now - this.client.remainingMs({ expires_at: now / 1000 });
   }
 
   async cancel(card: Card): Promise<void> {
@@ -180,22 +181,26 @@ export class Cards {
   refresh(): void {
     if (!this.isStale) return;
     this.isStale = false;
-    const snapshot = this.client.confirmations.getSnapshot();
-    const open = new Set(snapshot.map(({ callback_id: id }) => id));
+    const { confirmations } = this.client;
+    const dismissed = new Set(confirmations.getDismissed().map(({ callback_id: id }) => id));
+    const open = new Set<string>();
     const fresh: Card[] = [];
-    for (const asked of snapshot as readonly Asked[]) {
-      const card = this.cards.get(asked.callback_id);
-      this.hidden.delete(asked.callback_id);
-      if (card) card.asked = asked;
-      else fresh.push(this.add(asked));
+    for (const asked of confirmations.getSnapshot()) {
+      const { callback_id: id } = asked;
+      const card = this.cards.get(id);
+      open.add(id);
+      if (card?.isDismissed) this.cards.delete(id);
+      if (card && asked.expiring && !card.asked.expiring) this.events.onExpiring(card);
+      if (card && !card.isDismissed) card.asked = asked;
+      else fresh.push(this.add(asked, card));
     }
     for (const [id, card] of this.cards) {
-      if (open.has(id) || isOver(card)) continue;
-      if (this.hidden.has(id)) this.cards.delete(id);
+      card.isDismissed = dismissed.has(id) && !isOver(card);
+      if (open.has(id) || isOver(card) || card.isDismissed) continue;
       // An answer of this client that is on its way decides, or learns what did.
-      else if (card.phase !== 'sending' || !card.asked.answering) this.decide(card, { at: Date.now(), isMine: false });
+      if (card.phase !== 'sending' || !card.asked.answering) this.decide(card, { isMine: false });
     }
-    this.list = [...this.cards.values()].sort((one, other) => one.asked.timestamp - other.asked.timestamp);
+    this.list = [...this.cards.values()].filter((card) => !card.isDismissed);
     if (fresh.length > 0) this.events.onNew(fresh);
   }
 
@@ -213,8 +218,18 @@ export class Cards {
     this.events.onChange();
   }
 
-  private add(asked: Asked): Card {
-    const card: Card = { key: `c${this.next++}`, asked, phase: 'open', label: '', fields: {}, problem: '', leavesAt: Infinity };
+  /** Below the others, also when it was dismissed: nothing above it moves. */
+  private add(asked: OpenConfirmation, dismissed?: Card): Card {
+    const card: Card = dismissed ?? {
+      key: `c${this.next++}`,
+      asked,
+      phase: 'open',
+      label: '',
+      fields: {},
+      problem: '',
+      leavesAt: Infinity,
+    };
+    card.asked = asked;
     this.cards.set(asked.callback_id, card);
     return card;
   }

@@ -10,6 +10,8 @@ interface Given {
   client?: NotificationClient;
 }
 
+const NAMES = ['url', 'userId', 'token', 'client'] as const;
+
 export abstract class ConnectedElement extends DrawnElement {
   static readonly observedAttributes = ['url', 'user-id'];
 
@@ -21,23 +23,30 @@ export abstract class ConnectedElement extends DrawnElement {
   private own: NotificationClient | undefined;
   private isReconnecting = false;
 
-  attributeChangedCallback(name: string, _before: string | null, value: string | null): void {
-    this.give({ [name === 'url' ? 'url' : 'userId']: value ?? undefined });
-  }
-
   static {
-    for (const name of ['url', 'userId', 'token', 'client'] as const)
+    for (const name of NAMES)
       Object.defineProperty(this.prototype, name, {
         get(this: ConnectedElement) {
           return this.given[name];
         },
         set(this: ConnectedElement, value: unknown) {
-          this.give({ [name]: value });
+          this.give(name, value);
         },
       });
   }
 
+  attributeChangedCallback(name: string, _before: string | null, value: string | null): void {
+    this.give(name === 'url' ? 'url' : 'userId', value ?? undefined);
+  }
+
   connectedCallback(): void {
+    // What was set before the element was defined hides the accessor.
+    for (const name of [...NAMES, 'words'] as const)
+      if (Object.hasOwn(this, name)) {
+        const value = this[name as 'url'];
+        Reflect.deleteProperty(this, name);
+        this[name as 'url'] = value;
+      }
     this.reconnect();
   }
 
@@ -48,9 +57,12 @@ export abstract class ConnectedElement extends DrawnElement {
   protected abstract onClient(client: NotificationClient): void;
   protected abstract onClientGone(): void;
 
-  private give(given: Given): void {
-    this.given = { ...this.given, ...given };
-    this.reconnect();
+  /** Another function for tokens connects nothing: the next token comes from it. */
+  private give(name: keyof Given, value: unknown): void {
+    const before = this.given[name];
+    if (before === value) return;
+    this.given = { ...this.given, [name]: value };
+    if (name !== 'token' || !before || !value) this.reconnect();
   }
 
   /** Connects once, with all that one turn has set. */
@@ -66,7 +78,8 @@ export abstract class ConnectedElement extends DrawnElement {
 
   private attach(): void {
     const { token, userId, url, client } = this.given;
-    if (!client && url !== undefined) this.own = connect(url, { userId, token, shareTabs: false });
+    const giveToken = token && (() => this.given.token?.() ?? '');
+    if (!client && url !== undefined) this.own = connect(url, { userId, token: giveToken, shareTabs: false });
     const used = client ?? this.own;
     if (used) this.onClient(used);
   }

@@ -4,7 +4,10 @@ import { render, type TemplateResult } from 'lit-html';
 /** Between two drawings. Thousands of messages a second leave time for the reader. */
 const LEAST_MS = 50;
 
-export abstract class DrawnElement extends HTMLElement {
+/** On a server there is none, and none is made. */
+const Base = (globalThis as { HTMLElement?: typeof HTMLElement }).HTMLElement ?? (Object as unknown as typeof HTMLElement);
+
+export abstract class DrawnElement extends Base {
   protected readonly root: ShadowRoot;
   private isScheduled = false;
   private drawnAt = -Infinity;

@@ -20,7 +20,7 @@ export function editView(kit: Kit, card: Card, text: string, { words, actions }:
       .value=${text}
       aria-invalid=${problem ? 'true' : 'false'}
       aria-describedby=${problem ? `${key}-edit-e` : nothing}
-      @input=${(event: Event) => actions.edit(card, (event.target as HTMLTextAreaElement).value)}
+      @input=${(event: Event) => actions.edit(card, withEndsOf(before, (event.target as HTMLTextAreaElement).value))}
     ></textarea>
     ${problem ? html`<span id="${key}-edit-e" class="problem">${words.problem(problem)}</span>` : nothing}
     ${
@@ -38,3 +38,6 @@ export function editView(kit: Kit, card: Card, text: string, { words, actions }:
     }
     <button part="button" @click=${() => actions.edit(card, undefined)}>${words.reset}</button>`;
 }
+
+/** A text field has no carriage returns. They are put back where the proposal has them. */
+const withEndsOf = (before: string, text: string): string => (before.includes('\r\n') ? text.replaceAll('\n', '\r\n') : text);

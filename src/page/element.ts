@@ -22,6 +22,8 @@ export interface NotificationInboxElement extends HTMLElement {
   client: NotificationClient | undefined;
   /** Texts that replace the English ones. */
   words: Partial<Words> | undefined;
+  /** Shows a confirmation and gives it the focus, as soon as it is among those that wait. */
+  reveal(callbackId: string): void;
   /** Moves the focus to the next card, or with -1 to the one before. */
   move(by: number): void;
 }
@@ -32,7 +34,8 @@ export const NotificationInbox: new () => NotificationInboxElement = Inbox;
 /** The words that the element uses unless it is given others. */
 export const DEFAULT_WORDS: Words = ENGLISH;
 
-if (!customElements.get('notification-inbox')) customElements.define('notification-inbox', Inbox);
+if (typeof customElements !== 'undefined' && !customElements.get('notification-inbox'))
+  customElements.define('notification-inbox', Inbox);
 
 declare global {
   interface HTMLElementTagNameMap {

@@ -1,8 +1,8 @@
 /** The form of a confirmation: native inputs drawn from its `input_schema`, and the values read from them. */
-import { html, nothing, type TemplateResult } from 'lit-html';
+import type { TemplateResult } from 'lit-html';
 import type { InputField, InputSchema, Json, JsonObject } from '../protocol/confirmation.js';
 import type { FieldErrors } from '../protocol/messages.js';
-import { plain, visible } from './text.js';
+import type { Kit } from './kit.js';
 import type { Words } from './words.js';
 
 type Control = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
@@ -26,7 +26,8 @@ const INPUT_TYPES: Readonly<Record<string, string>> = {
  * @param key makes ids unique in the document
  * @param errors `values.<name>` -> problem
  */
-export function formOf(schema: InputSchema, key: string, errors: FieldErrors, words: Words): TemplateResult {
+export function formOf(kit: Kit, schema: InputSchema, key: string, errors: FieldErrors, words: Words): TemplateResult {
+  const { html, nothing, visible } = kit;
   const fields = Object.entries(schema.properties).map(([name, field], index) => {
     const id = `${key}-f${index}`;
     const problem = errors[`values.${name}`];
@@ -40,10 +41,10 @@ export function formOf(schema: InputSchema, key: string, errors: FieldErrors, wo
     return field.type === 'array'
       ? html`<fieldset id=${id} aria-describedby=${described} tabindex="-1">
           <legend>${label}</legend>
-          ${selectionOf(field, id)}${notes}
+          ${selectionOf(kit, field, id)}${notes}
         </fieldset>`
       : html`<div class="field ${field.type}" part="field">
-          <label for=${id}>${label}</label>${controlOf(field, state, words)}${notes}
+          <label for=${id}>${label}</label>${controlOf(kit, field, state, words)}${notes}
         </div>`;
   });
   return html`<fieldset class="form" part="form">
@@ -59,7 +60,13 @@ interface ControlState {
   isInvalid: boolean;
 }
 
-function controlOf(field: InputField, { id, described, isRequired, isInvalid }: ControlState, words: Words): TemplateResult {
+function controlOf(
+  kit: Kit,
+  field: InputField,
+  { id, described, isRequired, isInvalid }: ControlState,
+  words: Words,
+): TemplateResult {
+  const { html, nothing, plain } = kit;
   const { format = '', maxLength = 0, default: given } = field;
   const invalid = isInvalid ? 'true' : 'false';
   const required = isRequired ? 'true' : nothing;
@@ -98,7 +105,7 @@ function controlOf(field: InputField, { id, described, isRequired, isInvalid }: 
   />`;
 }
 
-function selectionOf(field: InputField, id: string): TemplateResult[] {
+function selectionOf({ html, visible }: Kit, field: InputField, id: string): TemplateResult[] {
   const chosen = Array.isArray(field.default) ? field.default : [];
   return (optionsOf(field) ?? []).map(
     ({ value, label }, index) =>

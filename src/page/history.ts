@@ -1,11 +1,11 @@
 /** What the user was asked before this page was opened, as the service's REST gives it. */
-import type { NotificationClient } from '../client/index.js';
-import type { Asked, Card } from './cards.js';
+import type { NotificationClient, OpenConfirmation } from '../client/index.js';
+import type { Card } from './cards.js';
 import type { ConfirmationView } from '../protocol/messages.js';
 import type { Kit } from './kit.js';
 
 interface Page {
-  confirmations: (Asked & ConfirmationView)[];
+  confirmations: (OpenConfirmation & ConfirmationView)[];
 }
 
 const OUTCOMES = ['answered', 'timed_out', 'cancelled', 'withdrawn'] as const;

@@ -9,21 +9,21 @@
  */
 import { html, nothing, type TemplateResult } from 'lit-html';
 import type { NotificationClient } from '../client/index.js';
+import { Announcer } from './announcer.js';
 import { Cards, isOver, type Card } from './cards.js';
-import { titleOf } from './asked-view.js';
 import type { CardContext } from './card-context.js';
 import { CardList } from './card-list.js';
-import { cardView, outcomeOf } from './card-view.js';
+import { cardView } from './card-view.js';
 import { completed } from './completed.js';
 import { ConnectedElement } from './connected-element.js';
 import { pressKey } from './keys.js';
 import { OnDemand } from './on-demand.js';
-import { loadingView, selectionView, tabsView, type Pane } from './panes.js';
+import { cardsView, selectionView, tabsView, type Pane } from './panes.js';
 import { stateView } from './state-view.js';
 import { STYLES } from './styles.js';
 import { Tasks } from './tasks.js';
-import { plain } from './text.js';
-import { ENGLISH, fill, type Words } from './words.js';
+import { languageOf } from './times.js';
+import { ENGLISH, type Words } from './words.js';
 
 const DISMISS_MS = 3_600_000;
 /** Decided cards stay while the pointer has moved over the element within this time. */
@@ -39,7 +39,9 @@ export class Inbox extends ConnectedElement {
   private readonly list = new CardList(() => this.draw());
   private readonly more = new OnDemand(() => this.draw());
   private isSelecting = false;
-  private announcement = '';
+  private readonly announcer = new Announcer();
+  /** The confirmation to be shown, once it is there. */
+  private wanted: string | undefined;
   private helps = false;
   private pointerAt = 0;
   /** What to focus after the next drawing. */
@@ -108,10 +110,12 @@ export class Inbox extends ConnectedElement {
     const list = this.root.querySelector<HTMLElement>('section > .cards');
     const context = this.context(this.allWords);
     if (list)
-      this.list.draw(list, this.listed, (card) => {
-        this.cards?.seen(card);
-        return cardView(card, context);
-      });
+      this.list.draw(
+        list,
+        this.listed,
+        (card) => cardView(card, context),
+        (card) => this.cards?.seen(card),
+      );
     const dialog = this.root.querySelector('dialog');
     if (dialog && !dialog.open) dialog.showModal();
     if (this.focusNext === undefined) return;
@@ -123,13 +127,17 @@ export class Inbox extends ConnectedElement {
     const words = this.allWords;
     const { cards, tasks, shown } = this;
     cards?.refresh();
+    const wanted = cards?.list.find(({ asked }) => asked.callback_id === this.wanted);
+    if (wanted) {
+      this.wanted = undefined;
+      this.focusCard(wanted);
+    }
     const tabs = [
       ['inbox', cards?.openCount ?? 0],
       ['tasks', tasks?.list.length ?? 0],
       ['done', ''],
     ] as const;
-    return html`${stateView(cards?.client.state, words)}
-      <div class="hidden" role="status">${this.announcement}</div>
+    return html`${stateView(cards?.client.state, words)} ${this.announcer.view()}
       ${this.helps ? html`<p class="box" part="help">${words.keys}</p>` : nothing}
       <section aria-labelledby="shown">
         ${tabsView(tabs, shown, words, (pane) => this.show(pane))}
@@ -139,25 +147,20 @@ export class Inbox extends ConnectedElement {
   }
 
   private cardsView(words: Words): TemplateResult {
-    const { shown, isSelecting, cards } = this;
-    const { past, problem } = this.more;
+    const { shown, isSelecting, cards, listed, more } = this;
     const selected = cards?.list.filter((card) => card.isSelected && !isOver(card)) ?? [];
-    const isEmpty = this.listed.length === 0;
     const toggle = (): void => {
       this.isSelecting = !isSelecting;
       this.draw();
     };
     const open = (): void => {
-      if (cards) void this.more.openBatch(cards, selected, () => this.stopSelecting());
+      if (cards) void more.openBatch(cards, selected, () => this.stopSelecting());
     };
     return html`${
-        shown === 'inbox' && (isSelecting || this.listed.length > 1)
-          ? selectionView(isSelecting ? selected.length : undefined, words, toggle, open)
-          : nothing
-      }
-      ${problem || (shown === 'done' && !past) ? loadingView(problem, words) : nothing}
-      ${isEmpty ? html`<p class="quiet" part="empty">${shown === 'inbox' ? words.empty : words.emptyDone}</p>` : nothing}
-      <ul class="cards"></ul>`;
+      shown === 'inbox' && (isSelecting || listed.length > 1)
+        ? selectionView(isSelecting ? selected.length : undefined, words, toggle, open)
+        : nothing
+    }${cardsView(listed.length === 0, shown, words, more.problem, shown === 'done' && !more.past)}`;
   }
 
   private show(pane: Pane): void {
@@ -184,9 +187,15 @@ export class Inbox extends ConnectedElement {
     this.cards = new Cards(client, {
       onChange,
       check: (asked, answer) => this.more.views?.checkAnswer(asked, answer) ?? {},
-      onNew: (fresh) => this.onNew(fresh),
+      onNew: (fresh) => {
+        if (fresh.some(({ asked }) => asked.input_schema)) void this.more.load();
+        this.announcer.onNew(fresh, this.allWords);
+      },
+      onExpiring: (card) => this.announcer.onExpiring(card, this.allWords),
       onDecided: (card) => this.onDecided(card),
-      onInvalid: ({ key }) => (this.focusNext = `#${key} [aria-invalid=true], #${key} fieldset:has(> .problem)`),
+      onInvalid: (card) => {
+        if (this.mayFocus(card)) this.focusNext = `#${card.key} [aria-invalid=true], #${card.key} fieldset:has(> .problem)`;
+      },
     });
     this.draw();
   }
@@ -210,27 +219,34 @@ export class Inbox extends ConnectedElement {
   }
 
   private takeAway(card: Card): void {
-    if (this.root.querySelector(`#${card.key}`)?.contains(this.root.activeElement)) {
-      const { listed } = this;
-      const at = listed.indexOf(card);
-      this.focusCard(listed[at + 1] ?? listed[at - 1]);
-    }
+    if (this.root.querySelector(`#${card.key}`)?.contains(this.root.activeElement)) this.focusNeighbour(card);
     this.cards?.remove(card);
   }
 
-  private onNew(fresh: Card[]): void {
-    const words = this.allWords;
-    const [first] = fresh;
-    if (!first) return;
-    if (fresh.some(({ asked }) => asked.input_schema)) void this.more.load();
-    const title = plain(titleOf(first, words));
-    this.announcement = fresh.length === 1 ? fill(words.newOne, { title }) : fill(words.newMany, { n: fresh.length });
+  /** The card leaves, and had the focus. */
+  private focusNeighbour(card: Card): void {
+    const { listed } = this;
+    const at = listed.indexOf(card);
+    const next = listed[at + 1] ?? listed[at - 1];
+    if (next) this.focusCard(next);
+    else this.focusNext = '#shown';
+  }
+
+  /** The focus is in the card or nowhere: the reader has not gone elsewhere. */
+  private mayFocus({ key }: Card): boolean {
+    const { activeElement } = this.root;
+    const outside = (this.getRootNode() as Document).activeElement;
+    return activeElement ? activeElement.closest(`#${key}`) !== null : !outside || outside === document.body || outside === this;
+  }
+
+  /** Shows a confirmation and gives it the focus, as soon as it is there. */
+  reveal(callbackId: string): void {
+    this.wanted = callbackId;
+    this.draw();
   }
 
   private onDecided(card: Card): void {
-    const words = this.allWords;
-    const outcome = plain(outcomeOf(card, words));
-    this.announcement = fill(words.decided, { title: plain(titleOf(card, words)), outcome });
+    this.announcer.onDecided(card, this.allWords);
     const detail = { callback_id: card.asked.callback_id, ...card.decision };
     this.dispatchEvent(new CustomEvent('decided', { detail, bubbles: true, composed: true }));
   }
@@ -238,23 +254,25 @@ export class Inbox extends ConnectedElement {
   private context(words: Words): CardContext {
     const client = this.cards?.client;
     const leftMs = ({ asked }: Card): number => client?.remainingMs(asked) ?? Infinity;
-    const serverNow = Date.now() - (client ? client.remainingMs({ expires_at: Date.now() / 1000 }) : 0);
     const context: CardContext = {
       words,
-      language: this.closest<HTMLElement>('[lang]')?.lang || 'en',
+      language: languageOf(this),
       isConnected: client?.state.status === 'open',
       isSelecting: this.isSelecting && this.shown === 'inbox',
       leftMs,
-      now: serverNow,
+      now: this.cards?.now ?? Date.now(),
       actions: this.actions,
       editView: (card) => this.more.editView(card, context),
+      formView: (card, key) => this.more.formView(card, key, words),
     };
     return context;
   }
 
   private readonly actions: CardContext['actions'] = {
     answer: (card, given, label) =>
-      void this.cards?.answer(card, completed(this.root, card, given, this.allWords), label).then(() => this.keepFocus(card)),
+      void this.cards
+        ?.answer(card, completed(this.root, card, given, this.allWords, this.more.views?.valuesOf), label)
+        .then(() => this.keepFocus(card)),
     sure: (card) => {
       const { draft } = card;
       if (draft) void this.cards?.answer(card, draft, card.label, true);
@@ -265,7 +283,10 @@ export class Inbox extends ConnectedElement {
       Object.assign(card, { phase: 'open', draft: undefined });
       this.focusCard(card);
     },
-    dismiss: (card) => void this.cards?.dismiss(card, Date.now() + DISMISS_MS),
+    dismiss: (card) => {
+      this.focusNeighbour(card);
+      void this.cards?.dismiss(card, DISMISS_MS);
+    },
     cancel: (card) => {
       Object.assign(card, { phase: 'sure', draft: undefined });
       this.keepFocus(card);
@@ -283,6 +304,7 @@ export class Inbox extends ConnectedElement {
 
   /** The buttons that had the focus are gone. */
   private keepFocus(card: Card): void {
+    if (!this.mayFocus(card)) return;
     if (card.phase === 'sure') this.focusCard(card, ' [data-back]');
     else if (card.phase !== 'open') this.focusCard(card);
   }

@@ -1,9 +1,10 @@
 /**
  * What the element loads when it first needs it: the views of tasks and of the history, editing, answers to several at once,
- * and the check of a form before it is sent.
+ * and forms with their check before they are sent.
  */
 export { checkAnswer } from '../client/form.js';
 export { BatchDialog } from './batch-dialog.js';
+export { formOf, valuesOf } from './form.js';
 export { readHistory } from './history.js';
 export { tasksView } from './tasks-view.js';
 export { editView } from './edit-view.js';

@@ -76,6 +76,11 @@ export class OnDemand {
     return this.views?.editView(KIT, card, edited, context) ?? loadingView(this.problem, words);
   }
 
+  formView({ asked, fields }: Card, key: string, words: Words): TemplateResult | typeof nothing {
+    if (!asked.input_schema) return nothing;
+    return this.views?.formOf(KIT, asked.input_schema, key, fields, words) ?? loadingView(this.problem, words);
+  }
+
   tasksView(tasks: Tasks | undefined, cards: Cards | undefined, words: Words): TemplateResult {
     if (!this.views || !tasks || !cards) return loadingView(this.problem, words);
     return this.views.tasksView(KIT, tasks, [...cards.list, ...cards.done], words);

@@ -16,20 +16,51 @@ const inbox = document.querySelector('notification-inbox');
 const who = find('who') as HTMLInputElement;
 const tryIt = find('try-it') as HTMLButtonElement;
 const log = find('log');
-const storedName = isSecure ? null : localStorage.getItem(NAME_KEY);
+const refusal = find('refusal');
+const storage = storageOf();
+const storedName = isSecure ? null : (storage?.getItem(NAME_KEY) ?? null);
 const views = new Views(
   isSecure ? ['inbox', 'operations'] : ['inbox', 'try', 'operations'],
   isSecure || storedName !== null ? 'inbox' : 'try',
 );
 let client: NotificationClient | undefined;
 
-/** Connects as another user. A token stays in this tab's memory. */
+/** Connects as another user. A token stays in this tab's memory, and is given once: a second time, the first was refused. */
 function become(name: string): void {
   client?.close();
-  client = name === '' ? undefined : connect(url, { shareTabs: false, ...(isSecure ? { token: () => name } : { userId: name }) });
+  refusal.textContent = '';
+  let isGiven = false;
+  const token = (): string => {
+    if (isGiven) queueMicrotask(refuse);
+    isGiven = true;
+    return name;
+  };
+  client = name === '' ? undefined : connect(url, { shareTabs: false, ...(isSecure ? { token } : { userId: name }) });
   if (inbox) inbox.client = client;
   if (isSecure) views.identify(name === '' ? undefined : name);
-  else localStorage.setItem(NAME_KEY, name);
+  else storage?.setItem(NAME_KEY, name);
+  if (client) void reveal(client);
+}
+
+function refuse(): void {
+  become('');
+  refusal.textContent = 'The token was refused, or has ended. Please give another one.';
+}
+
+/** Shows the confirmation that the address names, or says why it is not shown. */
+async function reveal(current: NotificationClient): Promise<void> {
+  const id = new URLSearchParams(location.search).get('confirmation');
+  if (id === null) return;
+  inbox?.reveal(id);
+  while (current.userId === undefined && current === client) await new Promise((resolve) => current.onState(resolve));
+  const { authorization, userId } = current;
+  const response = await fetch(`ws/confirmations/${encodeURIComponent(id)}`, {
+    headers: authorization === undefined ? {} : { authorization },
+  });
+  const { state, user_id: owner } = (await response.json()) as { state?: string; user_id?: string };
+  if (current !== client) return;
+  if (!response.ok || owner !== userId) refusal.textContent = 'The confirmation of this address is not one of yours.';
+  else if (state !== 'pending') refusal.textContent = 'The confirmation of this address is decided. See the tab Done.';
 }
 
 find('identity').addEventListener('submit', (event) => {
@@ -39,9 +70,18 @@ find('identity').addEventListener('submit', (event) => {
 });
 
 tryIt.addEventListener('click', () => {
-  if (client) void tryItAs(client, who.value.trim());
-  else who.focus();
+  if (client?.userId === undefined) who.focus();
+  else void tryItAs(client, client.userId);
 });
+
+/** `undefined` where the browser blocks it. */
+function storageOf(): Storage | undefined {
+  try {
+    return localStorage;
+  } catch {
+    return undefined;
+  }
+}
 
 async function tryItAs(current: NotificationClient, userId: string): Promise<void> {
   tryIt.disabled = true;
@@ -65,8 +105,9 @@ async function tryItAs(current: NotificationClient, userId: string): Promise<voi
   }
 }
 
-document.addEventListener('keydown', ({ key, target }) => {
-  if (target === document.body && (key === 'j' || key === 'k')) inbox?.move(key === 'j' ? 1 : -1);
+document.addEventListener('keydown', ({ key, target, ctrlKey, metaKey, altKey }) => {
+  const isKey = (key === 'j' || key === 'k') && !ctrlKey && !metaKey && !altKey;
+  if (target === document.body && isKey) inbox?.move(key === 'j' ? 1 : -1);
 });
 
 if (!isSecure) become((who.value = storedName ?? FIRST_NAME));

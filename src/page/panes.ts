@@ -19,7 +19,7 @@ export const tabsView = (
           </button>`,
       )}
     </div>
-    <h2 id="shown" class="hidden">${words[shown]}</h2>`;
+    <h2 id="shown" class="hidden" tabindex="-1">${words[shown]}</h2>`;
 
 /** @param selected how many cards are selected; `undefined` while none can be */
 export const selectionView = (selected: number | undefined, words: Words, toggle: () => void, open: () => void): TemplateResult =>
@@ -37,3 +37,9 @@ export const selectionView = (selected: number | undefined, words: Words, toggle
 /** @param problem why something could not be loaded, if it could not */
 export const loadingView = (problem: string, words: Words): TemplateResult =>
   html`<p class="quiet">${problem ? fill(words.notLoaded, { reason: plain(problem) }) : words.loading}</p>`;
+
+/** Where the cards are drawn, and what stands there when there are none. */
+export const cardsView = (isEmpty: boolean, shown: Pane, words: Words, problem: string, isLoading: boolean): TemplateResult =>
+  html`${problem || isLoading ? loadingView(problem, words) : nothing}
+    ${isEmpty ? html`<p class="quiet" part="empty">${shown === 'inbox' ? words.empty : words.emptyDone}</p>` : nothing}
+    <ul class="cards"></ul>`;

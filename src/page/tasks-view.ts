@@ -51,7 +51,9 @@ function taskView(kit: Kit, tasks: Tasks, task: RunningTask, key: string, cards:
         : html`${isSure ? html`<p class="bad">${fill(words.reallyCancel, { id: plain(id) })}</p>` : nothing}
             <div class="actions">
               ${isSure ? html`<button part="button" @click=${() => tasks.back(task)}>${words.back}</button>` : nothing}
-              <button part="button ${isSure ? 'sure' : ''}" @click=${() => void tasks.cancel(task)}>${words.cancel}</button>
+              <button part="button ${isSure ? 'confirm-button' : ''}" @click=${() => void tasks.cancel(task)}>
+                ${words.cancel}
+              </button>
             </div>`
     }
   </li>`;

@@ -79,7 +79,7 @@ export class Tasks {
     if (type === 'task_progress') {
       if (typeof progress === 'number') task.progress = progress > 1 ? progress / 100 : progress;
       if (typeof message === 'string') task.message = message;
-      task.leavesAt = (task.progress ?? 0) >= 1 ? now + LEAVES_AFTER_MS : Infinity;
+      if (!task.isCancelled) task.leavesAt = (task.progress ?? 0) >= 1 ? now + LEAVES_AFTER_MS : Infinity;
     }
     this.tasks.set(id, task);
     const [oldest = ''] = this.tasks.keys();

@@ -4,8 +4,12 @@
  */
 import { html, type TemplateResult } from 'lit-html';
 
-/** Controls, format and bidirectional characters, fillers and halves of characters; not line breaks, nor joined emoji. */
-const HIDDEN = /((?![\n\t]|\r\n|\u200d\p{Extended_Pictographic})[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0])/u;
+/**
+ * Controls, what only formats or is ignored, and the blank of Braille; not line breaks, joined emoji, nor the choice between
+ * an emoji's two forms.
+ */
+const HIDDEN =
+  /((?![\n\t]|\r\n|\u200d\p{Extended_Pictographic}|(?<=[\p{Extended_Pictographic}\d#*])[\ufe0e\ufe0f])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{DI}\u2800])/u;
 
 const numberOf = (character: string): string =>
   `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;

@@ -1,5 +1,14 @@
 /** Times as people read them. */
 
+/** The language around an element, for `Intl`. English where it is none that `Intl` knows. */
+export function languageOf(element: Element): string {
+  try {
+    return Intl.getCanonicalLocales(element.closest<HTMLElement>('[lang]')?.lang)[0] ?? 'en';
+  } catch {
+    return 'en';
+  }
+}
+
 const UNITS = [
   ['day', 86_400_000],
   ['hour', 3_600_000],

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { SECRET, tokenOf } from '../support/jwt.js';
 import { startService } from '../support/service.js';
 import { requireBinary } from '../support/system.js';
-import { card, faultsOf, overflowOf, WebPages, yes } from '../support/web-page.js';
+import { card, faultsOf, WebPages, yes } from '../support/web-page.js';
 
 declare const window: { stolen?: unknown };
 declare const document: { activeElement: { blur(): void } };
@@ -168,43 +168,6 @@ requireBinary('chromium')('the page', () => {
     expect(await page.evaluate(() => window.stolen)).toBe(undefined);
     expect(await shown.locator('img, script').count()).toBe(0);
   }, 40_000);
-
-  it.each([
-    ['light', false, 1000],
-    ['dark', true, 1000],
-    ['light on a small phone', false, 320],
-    ['dark on a small phone', true, 320],
-  ])(
-    'has no fault that axe-core finds, and scrolls in one direction only: %s',
-    async (_what, dark, width) => {
-      const page = await pages.open(pages.service.url, {
-        colorScheme: dark ? 'dark' : 'light',
-        viewport: { width, height: 800 },
-      });
-      expect(await faultsOf(page)).toEqual([]);
-      const long = 'https://example.com/' + 'a'.repeat(300);
-      void pages
-        .ask(
-          'Read this?',
-          { choices: [{ id: 'a', label: long, proceed: true }], title: 'T'.repeat(200) },
-          { result: { [long]: { long: [1, long] } }, error_code: 7, error_message: 'It broke' },
-        )
-        .catch(() => undefined);
-      await page.getByRole('article').first().waitFor();
-      await pages.service.notifications.sendToUser(pages.user, {
-        type: 'task_progress',
-        task_id: `task-Read this?-${pages.user}`,
-        progress: 0.3,
-        message: 'x',
-      });
-      expect(await faultsOf(page)).toEqual([]);
-      await page.getByRole('button', { name: 'Your tasks' }).click();
-      await page.getByRole('progressbar').waitFor();
-      expect(await faultsOf(page)).toEqual([]);
-      expect(await overflowOf(page)).toBe(0);
-    },
-    60_000,
-  );
 
   it('keeps what is typed into a card with that card when another one leaves', async () => {
     const page = await pages.open();
