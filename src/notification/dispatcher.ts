@@ -86,10 +86,10 @@ export class Dispatcher implements EngineHandler {
     this.metrics.messagesSent.inc(reached);
   }
 
-  onDecided(confirmation: Decided): void {
+  onDecided(confirmation: Decided, isOurs: boolean): void {
     const { callbackId, decision } = confirmation;
     this.metrics.decided(confirmation, isLate(confirmation));
-    if (decision.outcome === 'timed_out') {
+    if (decision.outcome === 'timed_out' && isOurs) {
       this.logger.log(`confirmation ${callbackId} timed out`);
       const { userId, taskId } = confirmation;
       this.audit.record({

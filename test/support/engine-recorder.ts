@@ -29,6 +29,8 @@ export class EngineRecorder implements EngineHandler {
   readonly events: EngineEvent[] = [];
   /** What `onPublication` and `onAcknowledgedMessage` answer. */
   reached = 1;
+  /** The callback ids of decisions for which this node is responsible. */
+  readonly responsibleFor: string[] = [];
   private watchers: (() => void)[] = [];
 
   of<Kind extends EngineEvent['kind']>(kind: Kind): EventOf<Kind>[] {
@@ -54,7 +56,8 @@ export class EngineRecorder implements EngineHandler {
   onOpened(confirmation: Confirmation): void {
     this.record({ kind: 'opened', confirmation });
   }
-  onDecided(confirmation: Confirmation): void {
+  onDecided(confirmation: Confirmation, isOurs: boolean): void {
+    if (isOurs) this.responsibleFor.push(confirmation.callbackId);
     this.record({ kind: 'decided', confirmation });
   }
   onExpiring(confirmation: Confirmation): void {

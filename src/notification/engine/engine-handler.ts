@@ -12,7 +12,8 @@ import type { Task } from './task-store.js';
 /** Implemented by the dispatcher. Its methods must not throw. */
 export interface EngineHandler {
   onOpened(confirmation: Confirmation): void;
-  onDecided(confirmation: Decided): void;
+  /** @param isOurs of a decision by the clock: whether this node is to write it into the audit trail, alone of all nodes */
+  onDecided(confirmation: Decided, isOurs: boolean): void;
   /** 80 % of the confirmation's time has passed. */
   onExpiring(confirmation: Confirmation): void;
   /** A user has hidden the confirmation from their devices, for a while. */

@@ -9,8 +9,8 @@ export function describeLifecycle(node: EngineUnderTest): void {
       const answers: Promise<unknown>[] = [];
       const { recorder } = node;
       const decided = recorder.onDecided.bind(recorder);
-      recorder.onDecided = (confirmation) => {
-        decided(confirmation);
+      recorder.onDecided = (confirmation, isOurs) => {
+        decided(confirmation, isOurs);
         answers.push(node.engine.confirmations.get(confirmation.callbackId).then((its) => expect(its).toEqual(confirmation)));
       };
       for (let round = 0; round < 20; round += 1) {

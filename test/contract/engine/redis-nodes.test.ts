@@ -52,6 +52,14 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
     expect(keys.toSorted()).toEqual(['none', 'x news', 'x task:task-1']);
   });
 
+  it('emit a decision by the clock on every node, and make one of them responsible for its entry in the audit trail', async () => {
+    const seen = await pair();
+    const asked = question({ timeoutMs: 100, onTimeout: 'abort' });
+    const { callbackId } = (await seen[0].engine.confirmations.open(asked)).confirmation;
+    for (const { recorder } of seen) await recorder.nth('decided');
+    expect(seen.flatMap(({ recorder }) => recorder.responsibleFor)).toEqual([callbackId]);
+  });
+
   it('end the lease of a task’s heartbeat on every other node when one takes it', async () => {
     const [one, two] = await pair();
     const three = await nodes.start();

@@ -91,7 +91,9 @@ export class EmbeddedEngine implements Engine {
       newWorker,
       gatherMs,
     );
-    this.cursor = new DecisionCursor(this.client, (row) => this.emitter.emit((handler) => handler.onDecided(toDecided(row))));
+    this.cursor = new DecisionCursor(this.client, (row) =>
+      this.emitter.emit((handler) => handler.onDecided(toDecided(row), true)),
+    );
     this.confirmations = new StoredConfirmations(this.client, reading, clock);
     this.tasks = new StoredTasks(this.client, clock);
     this.broker = new LocalBroker(this.client, this.emitter);
@@ -164,7 +166,7 @@ export class EmbeddedEngine implements Engine {
         return this.emitter.emit((handler) => handler.onDismissed(toConfirmation(event.row)));
       case 'decided':
         this.cursor.passed(event.row);
-        this.emitter.emit((handler) => handler.onDecided(toDecided(event.row)));
+        this.emitter.emit((handler) => handler.onDecided(toDecided(event.row), true));
         return this.emitWebhookEvents();
       case 'task':
         this.emitter.emit((handler) => handler.onTask(event.task));

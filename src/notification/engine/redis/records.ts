@@ -31,6 +31,7 @@ export const RECORD_FIELDS = [
   'edited',
   'seen',
   'dismissed_until',
+  'applied_by',
 ] as const;
 
 type RecordField = (typeof RECORD_FIELDS)[number];
@@ -48,6 +49,11 @@ export class ConfirmationRecord {
   /** Its place among all confirmations of its partition. */
   get order(): number {
     return number(this.values[POSITION.order]);
+  }
+
+  /** The node that is responsible for a decision by the clock; absent for other decisions. */
+  get appliedBy(): string | undefined {
+    return this.get('applied_by');
   }
 
   toConfirmation(): Confirmation {
@@ -101,8 +107,8 @@ export const record = (reply: unknown): ConfirmationRecord => new ConfirmationRe
 
 export const confirmation = (reply: unknown): Confirmation => record(reply).toConfirmation();
 
-export function decided(reply: unknown): Decided {
-  const found = confirmation(reply);
+export function decided(stored: ConfirmationRecord): Decided {
+  const found = stored.toConfirmation();
   if (found.state === 'pending') throw new EngineUnavailableError('Redis answered a pending confirmation as decided');
   return found;
 }

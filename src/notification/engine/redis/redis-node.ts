@@ -199,7 +199,7 @@ export function buildRedisNode(options: RedisNodeOptions, emitter: Emitter): Red
 function emitStreamEvent(event: StreamEvent, emitter: Emitter, deliveries: Deliveries, nodeId: string): void {
   switch (event.kind) {
     case 'decided':
-      return deliveries.decided(event.confirmation);
+      return deliveries.decided(event.confirmation, event.appliedBy === undefined || event.appliedBy === nodeId);
     case 'task':
       return emitter.emit((handler) => handler.onTask(event.task));
     case 'revoked':

@@ -98,9 +98,9 @@ export class Deliveries {
     this.emitter.emit((handler) => handler.onDismissed(dismissed));
   }
 
-  decided(decided: Decided): void {
+  decided(decided: Decided, isOurs: boolean): void {
     this.recent.add(`decided ${decided.callbackId}`);
-    this.emitter.emit((handler) => handler.onDecided(decided));
+    this.emitter.emit((handler) => handler.onDecided(decided, isOurs));
   }
 
   message(message: AcknowledgedMessage): void {

@@ -11,11 +11,12 @@
 import { clearTimeout, setTimeout } from '../../../pacing/time-source.js';
 import type { Decided } from '../../confirmation-store.js';
 import type { Task } from '../../task-store.js';
-import { decided, taskOfEvent } from '../records.js';
+import { decided, record, taskOfEvent } from '../records.js';
 import { anyList, number, text } from '../reply-decoder.js';
 
 export type StreamEvent =
-  | { kind: 'decided'; confirmation: Decided }
+  /** `appliedBy`: the node that alone is responsible for a decision by the clock; absent: every node that emits it. */
+  | { kind: 'decided'; confirmation: Decided; appliedBy: string | undefined }
   | { kind: 'task'; task: Task }
   | { kind: 'revoked' | 'review'; userId: string }
   | { kind: 'lease'; taskId: string; nodeId: string; order: number };
@@ -131,7 +132,11 @@ export class EventStream {
 
 /** `undefined`: the confirmation has been forgotten meanwhile. */
 export function eventOf({ kind, payload }: StreamEntry): StreamEvent | undefined {
-  if (kind === 'decided') return Array.isArray(payload) ? { kind, confirmation: decided(payload) } : undefined;
+  if (kind === 'decided') {
+    if (!Array.isArray(payload)) return undefined;
+    const stored = record(payload);
+    return { kind, confirmation: decided(stored), appliedBy: stored.appliedBy };
+  }
   if (kind === 'revoked' || kind === 'review') return { kind, userId: text(payload) };
   if (kind === 'lease') {
     const [taskId, nodeId, order] = anyList(payload);

@@ -57,7 +57,8 @@ export class EventStreams {
       for (const entry of page) {
         order = entry.order;
         const event = order <= to ? eventOf(entry) : undefined;
-        if (event?.kind === 'decided') this.listener.onEvent(event, partition);
+        // The node that applied a deadline may be gone.
+        if (event?.kind === 'decided') this.listener.onEvent({ ...event, appliedBy: undefined }, partition);
       }
       if (page.length < EVENT_PAGE) return;
     }

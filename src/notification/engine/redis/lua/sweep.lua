@@ -43,10 +43,11 @@ if jump and tonumber(jump_offset) == clock_offset then
     end
   end
 end
-redis.call('HSET', META, 'seen', text(now))
+redis.call('HSET', META, 'seen', text(now), 'sweeper', node)
 
 if reading_mark == 'left' then
   redis.call('HDEL', READINGS, node)
+  redis.call('HDEL', META, 'sweeper')
 elseif reading_mark ~= '' then
   redis.call('HSET', READINGS, node, (reading_mark == 'now' and text(now) or reading_mark) .. ' ' .. text(now) .. ' ' .. serves)
 end

@@ -29,7 +29,7 @@ export const OPEN = script('open', {
 /** The record of a decided confirmation; the deadline of one that waits. */
 const decision = fields({
   status: text,
-  record: optional((reply) => (Array.isArray(reply) ? decided(reply) : number(reply))),
+  record: optional((reply) => (Array.isArray(reply) ? decided(record(reply)) : number(reply))),
   newestEvent: optional(number),
 });
 

@@ -10,10 +10,12 @@ local function proceeds(record, expires)
   return (record[I.on_timeout_by] == 'caller' or in_time) and '1' or '0'
 end
 
--- Decides a record whose deadline has passed and may be applied. Returns the record.
+-- Decides a record whose deadline has passed and may be applied. Returns the record. `applied_by` is the node that swept last: it
+-- runs, and alone writes the decision into the audit trail.
 local function apply_deadline(record)
   local expires = tonumber(record[I.expires] or '')
   if record[I.state] ~= 'pending' or not expires or expires > now or expires > read_until() then return record end
-  decide_record(record, { outcome = 'timed_out', proceed = proceeds(record, expires), via = 'clock' })
+  decide_record(record, { outcome = 'timed_out', proceed = proceeds(record, expires), via = 'clock',
+    applied_by = redis.call('HGET', META, 'sweeper') })
   return record
 end

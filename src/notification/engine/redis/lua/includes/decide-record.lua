@@ -6,12 +6,12 @@
 local function decide_record(record, decision)
   local id, user, task = record[I.id], record[I.user], record[I.task]
   record[I.state], record[I.decided], record[I.proceed] = decision.outcome, text(decision.at or now), decision.proceed
-  for _, field in ipairs({ 'feedback', 'choice', 'values', 'edited', 'answered_by', 'reason', 'via' }) do
+  for _, field in ipairs({ 'feedback', 'choice', 'values', 'edited', 'answered_by', 'reason', 'via', 'applied_by' }) do
     record[I[field]] = decision[field] or false
   end
   local written = {}
   for _, field in ipairs({ 'state', 'decided', 'proceed', 'feedback', 'choice', 'values', 'edited', 'answered_by', 'reason',
-    'via' }) do
+    'via', 'applied_by' }) do
     if record[I[field]] then
       written[#written + 1] = field
       written[#written + 1] = record[I[field]]
