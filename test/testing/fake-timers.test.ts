@@ -1,5 +1,4 @@
 /** A host's test that fakes time and uses real sockets in the same process. */
-import { jest } from '@jest/globals';
 import { Module, type INestApplication } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import type { Server } from 'node:http';
@@ -9,6 +8,8 @@ import { TestClient } from '../support/client.js';
 
 @Module({ imports: [NotificationModule.forRoot({ dataDir: ':memory:', drainTimeoutMs: 0 })] })
 class AppModule {}
+
+const { jest } = import.meta;
 
 let app: INestApplication;
 let address: string;
