@@ -1,6 +1,7 @@
 /** How long a client waits before it connects again, by what ended the connection before. */
 
-const BASE_MS = 250;
+/** The limit of the first waits. */
+const LEAST_MS = 250;
 const LONGEST_MS = 30_000;
 /** After `service restart` all clients come back. Spread over this time they are no storm. */
 const RESTART_MS = 3000;
@@ -11,16 +12,17 @@ const CROWDED_MS = 5000;
 export const isCrowded = (code?: number): boolean => code === 1013 || code === 1008;
 
 /**
- * Full jitter: any time from zero to a limit that doubles with every failure.
+ * Full jitter: any time from zero to half of the time that the client has been away. So a short break stays short, and a
+ * server that is away for long is asked seldom.
  *
  * @param code the close code, 1006 where there was none
- * @param attempt how many attempts have failed since the last connection that worked
+ * @param awayMs how long ago the last connection that worked ended
  * @param random from 0 to below 1
  * @returns milliseconds; `null` means never again
  */
-export function waitAfter(code: number, attempt: number, random: () => number): number | null {
+export function waitAfter(code: number, awayMs: number, random: () => number): number | null {
   if (code >= 4500 && code <= 4999) return null;
   if (code === 1012) return random() * RESTART_MS;
-  const jitterMs = random() * Math.min(LONGEST_MS, BASE_MS * 2 ** attempt);
+  const jitterMs = random() * Math.min(LONGEST_MS, Math.max(LEAST_MS, awayMs / 2));
   return isCrowded(code) ? CROWDED_MS + jitterMs : jitterMs;
 }

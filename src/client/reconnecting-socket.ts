@@ -3,7 +3,8 @@
  *
  *  1. `state` is a union. Each phase owns its socket and its one timer, and ends them when it ends.
  *  2. A peer is dead when nothing comes for `silenceMs` after a ping. The socket is given up and another is opened.
- *  3. A connection counts as working once its owner says so. Until then failures add up (`backoff.ts`).
+ *  3. A connection counts as working once its owner says so. Until then the client is away, and waits longer and longer
+ *     (`backoff.ts`).
  *  4. What wakes a page or machine ends a wait at once, unless the server has no room, and makes an open connection prove
  *     within `WAKE_MS` that it works.
  */
@@ -47,7 +48,8 @@ export class ReconnectingSocket {
   private current: ConnectionState = { status: 'connecting' };
   private socket: SocketLike | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private attempt = 0;
+  /** When the last connection that worked ended, by a clock that does not jump. */
+  private awaySince: number | undefined;
   private readonly stopWatching: () => void;
 
   constructor(
@@ -94,9 +96,9 @@ export class ReconnectingSocket {
     return true;
   }
 
-  /** The connection has done what it is for: the next failure is the first again. */
+  /** The connection has done what it is for. */
   onWorking(): void {
-    this.attempt = 0;
+    this.awaySince = undefined;
   }
 
   /** Gives the connection up and opens another: it is dead, or the server does not take it as it is. */
@@ -143,8 +145,8 @@ export class ReconnectingSocket {
 
   private lost(code: number, reason: string): void {
     this.detach();
-    const waitMs = waitAfter(code, this.attempt, Math.random);
-    this.attempt += 1;
+    const now = performance.now();
+    const waitMs = waitAfter(code, now - (this.awaySince ??= now), Math.random);
     const why = `${code} ${reason}`.trim();
     if (waitMs === null) {
       this.stopWatching();

@@ -102,7 +102,7 @@ class Client:
         self._handled: OrderedDict[str, bool] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
         self._next_id, self._ready, self._closed = 1, False, ""
-        self._attempt = 0
+        self._away_since: float | None = None
         self._socket: Any = None
         self._changed = asyncio.Condition()
         if user_id is not None and token is None:
@@ -213,8 +213,9 @@ class Client:
             if 4500 <= code <= 4999:
                 return await self._end(f"{code} {reason}")
             self.state = "waiting"
-            await asyncio.sleep(wait_after(code, self._attempt))
-            self._attempt += 1
+            now = time.monotonic()
+            self._away_since = now if self._away_since is None else self._away_since
+            await asyncio.sleep(wait_after(code, now - self._away_since))
 
     async def _get_token(self) -> str | None:
         token = self._token() if self._token else None
@@ -236,7 +237,7 @@ class Client:
             await asyncio.sleep(1)
             await self._socket.close()
             return
-        self._ready, self._attempt = True, 0
+        self._ready, self._away_since = True, None
         for request_id, request in list(self._requests.items()):
             if not request.sent:
                 await self._send(request_id, request)
@@ -439,9 +440,9 @@ def _remember(store: "OrderedDict[str, Any]", key: str, value: Any) -> None:
         store.popitem(last=False)
 
 
-def wait_after(code: int, attempt: int) -> float:
-    """Seconds before the next attempt: full jitter, a restart's random moment, or later where there was no room."""
+def wait_after(code: int, away: float) -> float:
+    """Seconds before the next attempt: up to half of the time away, a restart's random moment, or later without room."""
     if code == 1012:
         return random.uniform(0, 3)
-    jitter = random.uniform(0, min(30, 0.25 * 2 ** min(attempt, 10)))
+    jitter = random.uniform(0, min(30, max(0.25, away / 2)))
     return 5 + jitter if code in (1008, 1013) else jitter
