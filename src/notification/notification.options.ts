@@ -61,7 +61,7 @@ export interface NotificationOptions {
   callbackTimeoutMs?: number;
   /** What a deadline decides when the call does not say. @default 'proceed' */
   timeoutDecision?: OnTimeout;
-  /** Largest frame a client may send. @default 65 536 */
+  /** Largest frame a client may send, in bytes; an answer (`confirm`) may have 192 KiB more. @default 65 536 */
   maxPayload?: number;
   /** What may wait to be sent to one connection. @default 1 048 576 */
   maxOutbox?: number;

@@ -40,6 +40,8 @@ export const CLOSE = {
   INTERNAL: { code: 1011, reason: 'internal error' },
   /** The client keeps sending faster than its limit allows. */
   RATE_LIMITED: { code: 1008, reason: 'rate limit exceeded' },
+  /** A frame is larger than the limit. The client reconnects, and does not send it again. */
+  TOO_LARGE: { code: 1009, reason: 'frame too large' },
   /** No token arrived in time, or it has expired. The client reconnects with a new one. */
   UNAUTHENTICATED: { code: 4401, reason: 'unauthenticated' },
   /** The user's tokens were revoked. The client reconnects with a new one. */

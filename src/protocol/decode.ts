@@ -43,6 +43,17 @@ export function decodeFrame(text: string): ClientMessage {
   return value as ClientMessage;
 }
 
+/** The `request_id` of a frame that is not decoded; `undefined` where it has none that a reply could carry. */
+export function requestIdOf(text: string | undefined): RequestId | undefined {
+  try {
+    const value: unknown = text === undefined ? undefined : JSON.parse(text);
+    const requestId = isObject(value) ? value['request_id'] : undefined;
+    return isRequestId(requestId) && findFault(requestId) === undefined ? requestId : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The value of a REST body. @throws DecodeError */
 export function decodeBody(text: string): unknown {
   const value = parse(text);

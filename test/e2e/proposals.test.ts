@@ -54,6 +54,18 @@ describe('a proposal', () => {
     });
   });
 
+  it('may be edited to 64 KiB in a frame that escapes each letter, and only an answer may be so large', async () => {
+    const callbackId = await open({ proposal: 'ü'.repeat(32_767), editable: true });
+    const edited = 'ö'.repeat(32_767);
+    const fields = `"callback_id":"${callbackId}","proceed":true,"request_id":"large","edited":"${'\\u00f6'.repeat(32_767)}"`;
+    ann.socket.send(`{"action":"confirm",${fields}}`);
+    expect(await ann.next('confirmation_accepted')).toMatchObject({ request_id: 'large' });
+    expect(await state(callbackId)).toMatchObject({ edited });
+    const other = await service.connect();
+    other.socket.send(`{"action":"ping",${fields}}`);
+    expect((await other.closed()).code).toBe(1009);
+  });
+
   it.each([
     ['a proposal that is not editable', { proposal: 'rm -rf build' }, { proceed: true, edited: 'rm -rf' }],
     ['a prompt without a proposal', {}, { proceed: true, edited: 1 }],

@@ -29,6 +29,14 @@ function makeReceiveQueue(bound: number): {
 }
 
 describe('a receive queue', () => {
+  it('stops reading at one large frame until that is handled', async () => {
+    const { receiveQueue, socket, finish } = makeReceiveQueue(10);
+    receiveQueue.push(1, true);
+    expect(socket).toEqual(['pause']);
+    await finish();
+    expect(socket).toEqual(['pause', 'resume']);
+  });
+
   it('handles one frame after the other, in order', async () => {
     const { receiveQueue, begun, finish } = makeReceiveQueue(10);
     for (const frame of [1, 2, 3]) receiveQueue.push(frame);

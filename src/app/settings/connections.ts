@@ -31,7 +31,7 @@ export const connections = {
   WEBSOCKET_MAX_PAYLOAD: {
     ...whole('bytes, from 1024', 1024),
     option: 'maxPayload',
-    about: 'Bytes of one frame from a client.',
+    about: 'Bytes of one frame from a client. An answer (`confirm`) may have 192 KiB more.',
   },
   WEBSOCKET_MAX_OUTBOX: {
     ...whole('bytes, from 1024', 1024),

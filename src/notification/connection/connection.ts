@@ -217,8 +217,9 @@ export class Connection {
     this.beginning = undefined;
   }
 
-  receive(text: string): void {
-    if (this.phase === 'open') this.receiveQueue?.push(text);
+  /** @param isLarge nothing more is read until it is handled */
+  receive(text: string, isLarge = false): void {
+    if (this.phase === 'open') this.receiveQueue?.push(text, isLarge);
   }
 
   /** Answers the current frame, sends what waits, then closes. @param deaf nothing more that the peer sends is read */

@@ -1,7 +1,7 @@
 /**
  * The frames that one connection has sent and that are not answered yet. They are handled one after the other, in order.
  *
- * While `bound` of them wait, the socket is not read, until half of them are done. The next frame is not handled while the
+ * While `bound` of them wait, the socket is not read, until half of them are done. A large one counts as `bound` frames. The next frame is not handled while the
  * connection's replies wait to be sent (`room`): a client that does not read cannot make them pile up.
  */
 import type { TimeSlices } from '../pacing/time-slices.js';
@@ -29,11 +29,11 @@ export class ReceiveQueue<Frame> {
     private readonly room: () => Promise<void> | undefined = () => undefined,
   ) {}
 
-  push(frame: Frame): void {
+  push(frame: Frame, isLarge = false): void {
     if (this.closed) return;
     this.waiting.push(frame);
     this.taken += 1;
-    if (!this.paused && this.waiting.length >= this.bound) {
+    if (!this.paused && (isLarge || this.waiting.length >= this.bound)) {
       this.paused = true;
       this.socket.pause();
     }

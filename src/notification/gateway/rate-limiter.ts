@@ -10,6 +10,7 @@
 import type { Subject } from '../access/access.js';
 import { Budgets } from '../access/budgets.js';
 import { CLOSE } from '../../protocol/codes.js';
+import { requestIdOf } from '../../protocol/decode.js';
 import type { Connection } from '../connection/connection.js';
 import { OutboundFrame } from '../connection/frame.js';
 import { TokenBucket } from '../pacing/token-bucket.js';
@@ -50,8 +51,11 @@ export class RateLimiter {
     this.budgets.owe(identity, address, frames);
   }
 
-  /** Whether one more frame, protocol-level ping or unasked pong is taken. */
-  admits(): boolean {
+  /**
+   * Whether one more frame, protocol-level ping or unasked pong is taken.
+   * @param text of the frame: its refusal carries its `request_id`. Only refused frames are read here, so their number is bounded.
+   */
+  admits(text?: string): boolean {
     const { identity, address } = this.connection;
     if (identity.kind === 'unauthenticated' ? this.unauthenticated.take() : this.takes(identity, address)) return true;
     const now = this.now();
@@ -62,7 +66,9 @@ export class RateLimiter {
     this.onRefused();
     // Not a reply: the frame in work still has its own to come.
     if (this.refused <= this.settings.rateLimit)
-      this.connection.send(new OutboundFrame(errorMessage(new NotificationError('RATE_LIMITED', 'too many frames'))));
+      this.connection.send(
+        new OutboundFrame(errorMessage(new NotificationError('RATE_LIMITED', 'too many frames'), requestIdOf(text))),
+      );
     else void this.connection.close(CLOSE.RATE_LIMITED, true);
     if (identity.kind === 'unauthenticated') this.connection.strike(true);
     return false;

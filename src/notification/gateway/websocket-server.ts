@@ -32,6 +32,7 @@ import { NotificationError } from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
 import { Identities } from '../subscription/identities.js';
 import { auditActorOf } from './audit-actor.js';
+import { ANSWER_ROOM, isLargeAnswer } from './frame-size.js';
 import { Handshake, ignoreReset, Refusal, refusalOf, refuse } from './handshake.js';
 import { followConnection, followRequests } from './intake.js';
 import { Places } from './places.js';
@@ -79,7 +80,7 @@ export class NotificationWebSocketServer implements OnModuleInit {
       clientTracking: false,
       // One frame of each connection a turn: a segment full of tiny frames must not keep the other connections waiting.
       allowSynchronousEvents: false,
-      maxPayload,
+      maxPayload: maxPayload + ANSWER_ROOM,
       handleProtocols: (offered) => [SUBPROTOCOL, ...subprotocols].find((name) => offered.has(name)) ?? false,
       perMessageDeflate: compression && SHARED_DEFLATE,
     });
@@ -206,7 +207,11 @@ export class NotificationWebSocketServer implements OnModuleInit {
     ws.on('message', (data: Buffer) => {
       metrics.framesReceived.inc();
       metrics.receivedBytes.inc(data.length);
-      if (limiter.admits()) connection.receive(textOf(data));
+      const text = textOf(data);
+      if (!limiter.admits(text)) return;
+      const isLarge = data.length > options.maxPayload;
+      if (isLarge && !isLargeAnswer(connection, text)) void connection.close(CLOSE.TOO_LARGE, true);
+      else connection.receive(text, isLarge);
     });
     ws.on('ping', () => limiter.admits());
     ws.on('pong', () => {
