@@ -2,6 +2,7 @@
 import { strict as assert } from 'node:assert';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ScriptedConnection } from '../support/scripted-server.js';
+import { REFUSAL_CLAIMS } from './refusal-claims.js';
 import { sent, Stage, USER } from './stage.js';
 
 type Claim = (stage: Stage) => Promise<void>;
@@ -259,6 +260,8 @@ export const CLAIMS: Record<string, Claim> = {
     for (const connection of stage.proxy.connections) connection.blackHole();
     await stage.join(await stage.next(), []);
   },
+
+  ...REFUSAL_CLAIMS,
 };
 
 /** @returns what is wrong, by claim; empty for a client that conforms */

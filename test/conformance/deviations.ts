@@ -202,6 +202,26 @@ export const DEVIATIONS: Record<string, Planted> = {
   },
   'comes back without jitter': { claim: 'comes back at scattered moments', create: () => ({ random: () => 0.5 }) },
   'does not end when it is closed': { claim: 'ends when it is closed, whatever it is doing', create: () => without('closed') },
+  'waits for all channels before it answers': {
+    claim: 'answers while another channel is not available, and asks for that one again',
+    create: () => ({
+      down: (frame) => (frame.type === 'error' && frame['code'] === 'UNAVAILABLE' ? [] : [frame]),
+    }),
+  },
+  'gives up a channel that ended for now': {
+    claim: 'asks again for a channel that the server ended for now, from its position',
+    create: () => ({ down: (frame) => (frame.type === 'unsubscribed' ? [] : [frame]) }),
+  },
+  'removes what the reply to subscribe does not name': {
+    claim: 'keeps a prompt that is shown before the reply to subscribe',
+    create: () => ({
+      event: (one) => [one, ...(one['callback_id'] === 'early' ? [{ event: 'gone', callback_id: 'early' }] : [])],
+    }),
+  },
+  'sends again what is too large': {
+    claim: 'rejects the answer that is too large for the server, and does not send it again',
+    create: () => closing(1009, 1006),
+  },
   'trusts a silent server': { claim: 'gives up a server that is silent', create: () => ({ quietMs: 3_600_000 }) },
 };
 

@@ -5,7 +5,7 @@ import json
 import sys
 from typing import Any
 
-from websocket_manager.client import AlreadyResolved, Client, ClientClosed, ServerError
+from websocket_manager.client import AlreadyResolved, Client, ClientClosed, RequestTooLarge, ServerError
 
 
 def say(event: str, **fields: Any) -> None:
@@ -60,7 +60,7 @@ class Driving:
             say("answered", callback_id=callback_id)
         except AlreadyResolved as error:
             say("rejected", callback_id=callback_id, state=error.decision["state"])
-        except (ServerError, ClientClosed):
+        except (ServerError, ClientClosed, RequestTooLarge):
             say("rejected", callback_id=callback_id)
 
     async def close(self) -> None:

@@ -60,6 +60,16 @@ requireBinary('celery')('the Python client', () => {
   });
 
   it(
+    'passes the tests of its own',
+    async () => {
+      const tests = ['-m', 'unittest', 'discover', '-s', `${FOLDER}tests`];
+      const environment = { PATH: process.env.PATH ?? '', PYTHONPATH: FOLDER, PYTHONDONTWRITEBYTECODE: '1' };
+      await Program.run(PYTHON, tests, environment);
+    },
+    PATIENCE_MS,
+  );
+
+  it(
     'answers, also a confirmation whose answer meets a broken connection',
     async () => {
       const first = await service.notifications.notifyUser({ message: 'one' }, 'pia', 'task', 1);

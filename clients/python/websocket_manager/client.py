@@ -1,9 +1,8 @@
 """The notification service for a user: connects, comes back, recovers, and delivers every answer once.
 
-1. The last position of each channel is kept and offered on every connect, so that a break misses nothing. What arrives
-   twice is dropped by its offset. What is lost for good is a gap, which is reported.
-2. An answer waits while there is no connection, and is sent again until the server has replied. The same answer again
-   changes nothing, so it counts once.
+1. The last position of each channel is kept and offered on every connect, so that a break misses nothing (`_channels`).
+2. An answer waits while there is no connection, and is sent again until the server has replied (`_requests`). The same
+   answer again changes nothing, so it counts once.
 3. Close codes say whether to come back: 4500 to 4999 end the client for good.
 """
 
@@ -20,61 +19,25 @@ from typing import Any, Self
 import websockets
 from websockets.exceptions import ConnectionClosed
 
-Json = dict[str, Any]
+from ._channels import ChannelEvents, Channels
+from ._requests import Requests
+from .errors import AlreadyResolved, ClientClosed, ConnectionLost, Json, RequestTooLarge, ServerError
+
+__all__ = ["AlreadyResolved", "Client", "ClientClosed", "RequestTooLarge", "ServerError"]
+
 Handler = Callable[[Json], Any]
-CONFLATED = ("task_progress", "heartbeat")
-TEMPORARY = ("UNAVAILABLE", "BUSY", "RATE_LIMITED", "UNAUTHENTICATED")
-CONTROL = (
-    "pong",
-    "error",
-    "subscription_confirmed",
-    "unsubscribed",
-    "recovered",
-    "acknowledged",
-    "authenticated",
-    "pending",
-    "seen",
-    "dismissed",
-)
 REMEMBERED = 1000
-MOST_WAITING = 10_000
+EXPIRING_SHARE = 0.8
 CLOSE_TIMEOUT = 1
 log = logging.getLogger(__name__)
 
 
-class ServerError(Exception):
-    """An error that the server answered; `code` says which, `fields` what is wrong with which field."""
-
-    def __init__(self, frame: Json) -> None:
-        super().__init__(f"{frame.get('code')}: {frame.get('message')}")
-        self.code: str | None = frame.get("code")
-        self.fields: dict[str, str] = frame.get("fields") or {}
-
-
-class AlreadyResolved(ServerError):
-    """Decided before; `decision` is what counts."""
-
-    def __init__(self, frame: Json) -> None:
-        super().__init__(frame)
-        self.decision: Json = frame["confirmation"]
-
-
-class ClientClosed(Exception):
-    """Closed by the application, or by the server for good."""
-
-
-class _ConnectionLost(Exception):
-    """A request that ends with its connection has lost it."""
-
-
-class _Request:
-    def __init__(self, frame: Json, lasting: bool) -> None:
-        self.frame, self.lasting, self.sent = frame, lasting, False
-        self.reply: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
-
-
 class Client:
-    """Use it as `async with Client(url, user_id="ann") as client`. In secure mode `token` returns a valid token."""
+    """Use it as `async with Client(url, user_id="ann") as client`. In secure mode `token` returns a valid token.
+
+    `on_gap` gets a channel of which messages are lost for good; `on_error` what handlers raise, and which channel the server
+    refused. Both may be coroutine functions.
+    """
 
     def __init__(
         self,
@@ -90,23 +53,22 @@ class Client:
         self.url, self.user_id = url, user_id
         self.state = "connecting"
         self.open: dict[str, Json] = {}
-        self._token, self._on_gap = token, on_gap
-        self._report = on_error or (lambda error: log.error("a handler failed", exc_info=error))
+        self._token, self._on_gap, self._on_error = token, on_gap, on_error
         # A peer that is dead closes nothing: the client waits `CLOSE_TIMEOUT` for it at each step of closing.
         self._timings = {"ping_interval": ping_interval, "ping_timeout": ping_timeout, "close_timeout": CLOSE_TIMEOUT}
-        self._positions: dict[str, Json | None] = {}
-        self._confirmed: set[str] = set()
+        self._requests = Requests(self._send)
+        events = ChannelEvents(self._on_ready, self._on_subscribing, self._retain, self._gap, lambda _, error: self._report(error))
+        self._channels = Channels(self._requests, events)
         self._handlers: dict[str, list[Handler]] = {}
-        self._requests: OrderedDict[int, _Request] = OrderedDict()
+        self._judged: set[str] = set()
         self._decided: OrderedDict[str, None] = OrderedDict()
         self._handled: OrderedDict[str, bool] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._next_id, self._ready, self._closed = 1, False, ""
+        self._closed = ""
         self._away_since: float | None = None
+        self._runner: asyncio.Task[None] | None = None
         self._socket: Any = None
         self._changed = asyncio.Condition()
-        if user_id is not None and token is None:
-            self._positions[f"user:{user_id}"] = None
 
     async def __aenter__(self) -> Self:
         self._runner = asyncio.create_task(self._run())
@@ -118,7 +80,7 @@ class Client:
     async def close(self) -> None:
         """Ends for good. What still waits raises `ClientClosed`."""
         # Before Python 3.12 `asyncio.wait_for`, which `websockets` uses, may swallow a cancellation.
-        while not self._runner.done():
+        while self._runner and not self._runner.done():
             self._runner.cancel()
             await asyncio.wait([self._runner], timeout=0.1)
         await self._end("closed by the application")
@@ -126,11 +88,14 @@ class Client:
     # What the application calls
 
     async def answer(self, callback_id: str, **answer: Any) -> None:
-        """Answers with `proceed`, `choice`, `feedback`, `values`. Waits until the server has said what counts."""
+        """Answers with `proceed`, `choice`, `feedback`, `values`, `edited`. Waits until the server has said what counts.
+
+        Cancelled before it was sent, it is not sent any more. Cancelled later, it may count.
+        """
         digest = self.open.get(callback_id, {}).get("digest")
         frame = {"action": "confirm", "callback_id": callback_id, **({"digest": digest} if digest else {}), **answer}
         try:
-            await self._request(frame, lasting=True)
+            await self._ask(frame)
         except AlreadyResolved:
             await self._remove(callback_id)
             raise
@@ -139,12 +104,12 @@ class Client:
     async def dismiss(self, callback_id: str, until: float | None = None) -> None:
         """Hides a confirmation on this user's devices until `until` (Unix seconds), or until it expires soon. Decides nothing."""
         frame = {"action": "dismiss", "callback_id": callback_id} | ({} if until is None else {"until": until})
-        reply = await self._request(frame, lasting=True)
+        reply = await self._ask(frame)
         await self._change(callback_id, dismissed_until=reply["dismissed_until"])
 
     async def seen(self, callback_id: str) -> None:
         """Says that this device has shown a confirmation."""
-        await self._request({"action": "seen", "callback_id": callback_id}, lasting=True)
+        await self._ask({"action": "seen", "callback_id": callback_id})
 
     @property
     def shown(self) -> list[Json]:
@@ -153,8 +118,10 @@ class Client:
         return [one for one in self.open.values() if (one.get("dismissed_until") or 0) <= now]
 
     async def cancel(self, task_id: str, reason: str | None = None) -> None:
-        frame = {"action": "cancel", "user_id": self.user_id, "task_id": task_id}
-        await self._request(frame | ({"reason": reason} if reason else {}), lasting=True)
+        def frame() -> Json:  # the user is known once a token was accepted
+            return {"action": "cancel", "user_id": self.user_id, "task_id": task_id} | ({"reason": reason} if reason else {})
+
+        await self._ask(frame)
 
     async def confirmations(self) -> AsyncIterator[Json]:
         """Each open confirmation once, as it arrives, until the client is closed."""
@@ -164,6 +131,7 @@ class Client:
                 await self._changed.wait_for(lambda: self._closed or self.open.keys() - seen)
             if self._closed:
                 return
+            seen &= self.open.keys()
             for callback_id in [one for one in self.open if one not in seen]:
                 seen.add(callback_id)
                 if confirmation := self.open.get(callback_id):
@@ -174,19 +142,19 @@ class Client:
         self._handlers.setdefault(message_type, []).append(handler)
 
     async def subscribe(self, channel: str) -> None:
-        """Wants a channel (`task:<id>`, `broadcast` or a name) from now on and over reconnects."""
-        if channel in self._positions:
-            return
-        self._positions[channel] = None
-        if self._ready:
-            try:
-                await self._subscribe([channel])
-            except _ConnectionLost:
-                pass  # the next connection subscribes
+        """Wants a channel (`task:<id>`, `broadcast` or a name) from now on and over reconnects. `on_error` gets a refusal."""
+        await self._channels.want(channel)
 
     # The connection
 
     async def _run(self) -> None:
+        try:
+            await self._stay_connected()
+        except Exception as error:
+            self._report(error)
+            await self._end(f"the client failed: {error}")
+
+    async def _stay_connected(self) -> None:
         while True:
             code, reason, self.state = 1006, "", "connecting"
             try:
@@ -209,7 +177,9 @@ class Client:
                 reason = str(error)
                 self._report(error)
             finally:
-                self._lost()
+                self._socket = None
+                self._channels.on_lost()
+                self._requests.on_lost(code)
             if 4500 <= code <= 4999:
                 return await self._end(f"{code} {reason}")
             self.state = "waiting"
@@ -222,107 +192,53 @@ class Client:
         return await token if inspect.isawaitable(token) else token
 
     async def _greet(self, token: str | None) -> None:
-        """Says who the client is, asks for every channel, then sends what waits."""
+        """Says who the client is, then asks for every channel."""
         try:
             if token is not None:
-                self.user_id = (await self._request({"action": "authenticate", "token": token}))["user_id"]
-                self._positions.setdefault(f"user:{self.user_id}", None)
-            channels = list(self._positions)
-            for start in range(0, len(channels), 32):
-                await self._subscribe(channels[start : start + 32])
-        except _ConnectionLost:
+                self.user_id = (await self._requests.ask({"action": "authenticate", "token": token}))["user_id"]
+            await self._channels.on_connected(self.user_id and f"user:{self.user_id}")
+        except (ConnectionLost, ClientClosed):
             return
-        except ServerError as error:
+        except Exception as error:
             self._report(error)
             await asyncio.sleep(1)
             await self._socket.close()
-            return
-        self._ready, self._away_since = True, None
-        for request_id, request in list(self._requests.items()):
-            if not request.sent:
-                await self._send(request_id, request)
 
-    async def _subscribe(self, channels: list[str]) -> None:
-        wanted = [{"channel": name} | ({"recover": at} if (at := self._positions[name]) else {}) for name in channels]
-        try:
-            await self._request({"action": "subscribe", "channels": wanted})
-        except ServerError as error:
-            if error.code in TEMPORARY:
-                raise
-            if len(channels) > 1:
-                for channel in channels:
-                    await self._subscribe([channel])
-            else:
-                del self._positions[channels[0]]
-                self._report(error)
+    async def _on_ready(self) -> None:
+        self._away_since = None
+        await self._requests.on_ready()
 
-    def _lost(self) -> None:
-        self._socket, self._ready = None, False
-        self._confirmed.clear()
-        for request_id, request in list(self._requests.items()):
-            request.sent = False
-            if not request.lasting:
-                del self._requests[request_id]
-                if not request.reply.done():
-                    request.reply.set_exception(_ConnectionLost())
+    async def _send(self, text: str) -> bool:
+        if self._socket is None:
+            return False
+        await self._socket.send(text)
+        return True
 
     async def _end(self, reason: str) -> None:
         if self._closed:
             return
         self.state, self._closed = "closed", reason
-        for request in self._requests.values():
-            if not request.reply.done():
-                request.reply.set_exception(ClientClosed(reason))
-        self._requests.clear()
+        self._requests.close(reason)
         for task in self._tasks:
             task.cancel()
         async with self._changed:
             self._changed.notify_all()
 
-    # Requests
-
-    async def _request(self, frame: Json, lasting: bool = False) -> Json:
-        if self._closed:
-            raise ClientClosed(self._closed)
-        if len(self._requests) >= MOST_WAITING:
-            raise OverflowError(f"{MOST_WAITING} requests wait already")
-        request_id, self._next_id = self._next_id, self._next_id + 1
-        request = self._requests[request_id] = _Request(frame, lasting)
-        if self._ready or not lasting:
-            await self._send(request_id, request)
-        return await request.reply
-
-    async def _send(self, request_id: int, request: _Request) -> None:
-        if self._socket is None:
-            return
-        request.sent = True
-        try:
-            await self._socket.send(json.dumps(request.frame | {"request_id": request_id}))
-        except ConnectionClosed:
-            request.sent = False  # the next connection sends it
-
-    async def _send_later(self, request_id: int, request: _Request) -> None:
-        request.sent = False
-        await asyncio.sleep(1)
-        if self._ready and not request.sent and not request.reply.done():
-            await self._send(request_id, request)
+    async def _ask(self, frame: Json | Callable[[], Json]) -> Json:
+        if self._runner is None:
+            raise RuntimeError("use the client as `async with Client(…) as client`")
+        return await self._requests.ask(frame, lasting=True)
 
     # Frames
 
     async def _on_frame(self, frame: Json) -> None:
-        is_new = self._take_position(frame)
-        request_id = frame.get("request_id")
-        if isinstance(request_id, int) and (request := self._requests.get(request_id)):
-            self._on_reply(request_id, request, frame)
+        is_new = await self._channels.on_frame(frame)
+        self._requests.on_frame(frame)
         if not is_new:
             return
         kind, callback_id = frame.get("type", ""), frame.get("callback_id", "")
-        if kind == "subscription_confirmed":
-            await self._retain(frame)
-        elif kind == "task_step_result" and callback_id not in self._decided and callback_id not in self.open:
-            self.open[callback_id] = frame
-            async with self._changed:
-                self._changed.notify_all()
+        if kind == "task_step_result":
+            await self._show(frame, callback_id)
         elif kind == "confirmation_dismissed":
             await self._change(callback_id, dismissed_until=frame["dismissed_until"])
         elif kind == "confirmation_expiring":
@@ -332,78 +248,40 @@ class Client:
         if handlers := self._handlers.get(kind):
             self._spawn(self._handle(frame, handlers))
 
-    def _on_reply(self, request_id: int, request: _Request, frame: Json) -> None:
-        if frame["type"] == "error" and request.lasting and frame.get("code") in TEMPORARY:
-            return self._spawn(self._send_later(request_id, request))
-        del self._requests[request_id]
-        if request.reply.done():
+    async def _show(self, frame: Json, callback_id: str) -> None:
+        """A prompt has arrived, perhaps not for the first time: what the server says now counts."""
+        if callback_id in self._decided:
             return
-        if frame["type"] != "error":
-            request.reply.set_result(frame)
-        else:
-            is_decided = frame.get("code") == "ALREADY_RESOLVED" and "confirmation" in frame
-            request.reply.set_exception(AlreadyResolved(frame) if is_decided else ServerError(frame))
+        timestamp, expires_at = frame["timestamp"], frame.get("expires_at")
+        late = expires_at is not None and time.time() > timestamp + (expires_at - timestamp) * EXPIRING_SHARE
+        expiring = late or self.open.get(callback_id, {}).get("expiring", False)
+        self.open[callback_id] = frame | {"expiring": expiring}
+        await self._notify()
 
-    def _take_position(self, frame: Json) -> bool:
-        """Keeps what a frame says of positions. Returns False for a message that was had, or that recovery repeats."""
-        if frame.get("type") == "subscription_confirmed":
-            for one in frame.get("subscriptions") or [frame]:
-                self._confirmed.add(one["channel"])
-                self._advance(one["channel"], one["epoch"], one["offset"])
-            return True
-        channel = frame.get("channel")
-        if channel is None:
-            return not self._will_repeat(frame)
-        if channel not in self._positions or "offset" not in frame:
-            return frame.get("type") != "unsubscribed"
-        known, offset = self._positions[channel], frame["offset"]
-        if "epoch" in frame:
-            missed = bool(known) and known["epoch"] == frame["epoch"] and offset > known["offset"]
-            self._advance(channel, frame["epoch"], offset)
-            if frame.get("recovered") is False or missed:
-                self._gap(channel)
-        elif known:
-            if channel not in self._confirmed or offset <= known["offset"]:
-                return False
-            if offset > known["offset"] + 1:
-                self._gap(channel)
-            self._positions[channel] = {"epoch": known["epoch"], "offset": offset}
-        return True
+    def _on_subscribing(self, channel: str) -> None:
+        if channel == self._channels.user:
+            self._judged = set(self.open)
 
-    def _advance(self, channel: str, epoch: str, offset: int) -> None:
-        known = self._positions.get(channel)
-        if channel in self._positions and not (known and known["epoch"] == epoch and known["offset"] > offset):
-            self._positions[channel] = {"epoch": epoch, "offset": offset}
-
-    def _will_repeat(self, frame: Json) -> bool:
-        kind = frame.get("type", "")
-        if "message_id" in frame or kind in CONFLATED + CONTROL or kind.startswith(("confirmation_", "task_")):
-            return False
-        user_id, task_id = frame.get("target_user_id"), frame.get("task_id")
-        channel = f"user:{user_id}" if user_id else f"task:{task_id}" if task_id else "broadcast"
-        return bool(self._positions.get(channel)) and channel not in self._confirmed
-
-    def _gap(self, channel: str) -> None:
-        if self._on_gap:
-            self._on_gap(channel)
-
-    async def _retain(self, frame: Json) -> None:
-        for one in frame.get("subscriptions") or [frame]:
-            if one["channel"] == f"user:{self.user_id}":
-                for callback_id in self.open.keys() - set(one["pending"]):
-                    await self._remove(callback_id)
+    async def _retain(self, subscribed: Json) -> None:
+        """The server has named all that is open: what was here before and is not named was decided meanwhile."""
+        if subscribed["channel"] == self._channels.user:
+            for callback_id in self._judged - set(subscribed["pending"]):
+                self.open.pop(callback_id, None)
+            await self._notify()
 
     async def _change(self, callback_id: str, **changes: Any) -> None:
         if callback_id in self.open:
             self.open[callback_id] = self.open[callback_id] | changes
-            async with self._changed:
-                self._changed.notify_all()
+            await self._notify()
 
     async def _remove(self, callback_id: str) -> None:
         _remember(self._decided, callback_id, None)
         if self.open.pop(callback_id, None):
-            async with self._changed:
-                self._changed.notify_all()
+            await self._notify()
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
 
     async def _handle(self, frame: Json, handlers: list[Handler]) -> None:
         message_id = frame.get("message_id")
@@ -424,9 +302,37 @@ class Client:
         if message_id:
             _remember(self._handled, message_id, True)
             try:
-                await self._request({"action": "ack", "message_id": message_id}, lasting=True)
+                await self._ask({"action": "ack", "message_id": message_id})
             except (ServerError, ClientClosed):
                 pass  # another device was quicker, or the message is shown again
+
+    # What the application is called with
+
+    def _gap(self, channel: str) -> None:
+        if self._on_gap:
+            self._call(self._on_gap, channel)
+
+    def _report(self, error: BaseException) -> None:
+        if self._on_error:
+            self._call(self._on_error, error)
+        else:
+            log.error("a handler or a channel failed", exc_info=error)
+
+    def _call(self, function: Callable[[Any], Any], value: Any) -> None:
+        """What raises here has nobody else to be reported to."""
+        try:
+            result = function(value)
+        except Exception:
+            log.exception("on_gap or on_error failed")
+        else:
+            if inspect.isawaitable(result):
+                self._spawn(self._await(result))
+
+    async def _await(self, result: Awaitable[Any]) -> None:
+        try:
+            await result
+        except Exception:
+            log.exception("on_gap or on_error failed")
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)

@@ -7,18 +7,20 @@ Then `Unavailable` is raised. What the service refuses (4xx) it would refuse aga
 
 import http.client
 import json
+import logging
 import random
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
 Json = dict[str, Any]
 RETRYABLE = (429, 502, 503, 504)
+log = logging.getLogger(__name__)
 
 
 class Unavailable(Exception):
@@ -62,20 +64,29 @@ class Notifications:
 
     def heartbeat(self, user_id: str, task_id: str, interval: float = 30, ttl: float = 120) -> None:
         """The service sends a heartbeat every `interval` seconds until `ttl` is over. Repeat it while the task runs."""
+        self._renew_heartbeat(user_id, task_id, interval, ttl, self._patience)
+
+    def _renew_heartbeat(self, user_id: str, task_id: str, interval: float, ttl: float, patience: float) -> None:
         lease = {"user_id": user_id, "interval": interval, "ttl": ttl}
-        self._call("POST", f"/ws/tasks/{quote(task_id, safe='')}/heartbeat", lease)
+        self._call("POST", f"/ws/tasks/{quote(task_id, safe='')}/heartbeat", lease, patience=patience)
 
     @contextmanager
     def heartbeats(self, user_id: str, task_id: str, interval: float = 30, ttl: float = 120) -> Iterator[None]:
-        """Renews the heartbeat's lease in a thread of its own while the block runs, and stops the heartbeat after it."""
+        """Renews the heartbeat's lease in a thread of its own while the block runs, and stops the heartbeat after it.
+
+        A service that is away then costs the block nothing but a warning in the log: the lease ends by itself.
+        """
         ended = threading.Event()
 
         def renew() -> None:
             while not ended.wait(ttl / 3):
-                try:
-                    self.heartbeat(user_id, task_id, interval, ttl)
-                except (Unavailable, Refused):
-                    continue  # the lease ends by itself, and the next turn begins another
+                quietly(lambda: self._renew_heartbeat(user_id, task_id, interval, ttl, patience=0))
+
+        def quietly(call: Callable[[], None]) -> None:
+            try:
+                call()
+            except (Unavailable, Refused) as error:
+                log.warning("the heartbeat of %s: %s", task_id, error)
 
         self.heartbeat(user_id, task_id, interval, ttl)
         thread = threading.Thread(target=renew, daemon=True)
@@ -84,10 +95,14 @@ class Notifications:
             yield
         finally:
             ended.set()
-            self.stop_heartbeat(task_id)
+            thread.join()  # a renewal that is under way would begin the heartbeat again
+            quietly(lambda: self._stop_heartbeat(task_id, patience=0))
 
     def stop_heartbeat(self, task_id: str) -> None:
-        self._call("DELETE", f"/ws/tasks/{quote(task_id, safe='')}/heartbeat")
+        self._stop_heartbeat(task_id, self._patience)
+
+    def _stop_heartbeat(self, task_id: str, patience: float) -> None:
+        self._call("DELETE", f"/ws/tasks/{quote(task_id, safe='')}/heartbeat", patience=patience)
 
     def cancel(self, task_id: str, reason: str | None = None) -> None:
         self._call("POST", f"/ws/tasks/{quote(task_id, safe='')}/cancel", {"reason": reason} if reason else {})
@@ -100,11 +115,20 @@ class Notifications:
                 return False
             raise
 
-    def _call(self, method: str, path: str, body: Json | None = None, key: str | None = None, wait: float = 0) -> Json:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        *,
+        key: str | None = None,
+        wait: float = 0,
+        patience: float | None = None,
+    ) -> Json:
         data = None if body is None else json.dumps(body).encode()
         headers = self._headers | ({"Idempotency-Key": key} if key else {})
         request = urllib.request.Request(self._url + path, data, headers, method=method)
-        until, pause = time.monotonic() + self._patience + wait, 0.1
+        until, pause = time.monotonic() + (self._patience if patience is None else patience) + wait, 0.1
         while True:
             try:
                 with urllib.request.urlopen(request, timeout=wait + 10) as response:
