@@ -15,7 +15,13 @@ import { main, ROOT, run, say, SetupError } from './tools.mjs';
 
 const PROJECTS = {
   service: { config: 'tsconfig.build.json', out: 'dist', base: 'src', sources: ['src'] },
-  tests: { config: 'tsconfig.json', out: '.build', base: '.', sources: ['src', 'test', 'examples'] },
+  tests: {
+    config: 'tsconfig.json',
+    out: '.build',
+    base: '.',
+    sources: ['src', 'test', 'examples'],
+    validators: '.build/test/support/frame-validators.js',
+  },
 };
 const CONFIGURATION = [
   'tsconfig.json',
@@ -23,7 +29,10 @@ const CONFIGURATION = [
   'tsconfig.page.json',
   'scripts/bundle-page.mjs',
   'scripts/api-documents.mjs',
+  'scripts/asyncapi.mjs',
+  'scripts/frame-validators.mjs',
   'scripts/openapi.mjs',
+  'scripts/protocol-schemas.mjs',
   'scripts/docs-page.mjs',
   'node_modules/.package-lock.json',
 ];
@@ -66,8 +75,9 @@ export async function build(name, { verbose }) {
 
 /** In a process of its own: it loads the service. */
 async function makeApiDocuments(project) {
-  const folder = serviceIn(project);
-  const { code, output } = await run(process.execPath, ['scripts/api-documents.mjs', folder], { quiet: true });
+  const { validators = [] } = project;
+  const script = ['scripts/api-documents.mjs', serviceIn(project)].concat(validators);
+  const { code, output } = await run(process.execPath, script, { quiet: true });
   if (code !== 0) throw new SetupError(`the API documents cannot be made: ${output}`);
 }
 
@@ -108,9 +118,9 @@ function sourcesOf({ out, base, sources }) {
 const isBundled = (file) => dirname(file) === join(ROOT, PAGE) && !BUNDLES.includes(basename(file));
 
 /** What was emitted for a source that is gone would still be run, a deleted test for example. */
-function removeOrphans({ out }, sources) {
+function removeOrphans({ out, validators = '' }, sources) {
   const declarations = sources.map(({ file, output }) => join(dirname(output), basename(file).replace(/\.ts$/, '.js')));
-  const wanted = new Set([...sources.map(({ output }) => output), ...declarations]);
+  const wanted = new Set([...sources.map(({ output }) => output), ...declarations, join(ROOT, validators)]);
   for (const file of filesIn(join(ROOT, out))) {
     if (EMITTED.test(file) && !wanted.has(file.replace(EMITTED, '.js')) && !wanted.has(file)) rmSync(file);
   }

@@ -22,16 +22,33 @@ td:nth-child(2) { width: 12rem; }
 .note { opacity: .75; }
 `;
 
-/** @param documents `openapi` */
-export function docsPage({ openapi }) {
+const GROUPS = [
+  {
+    direction: 'receive',
+    title: 'WebSocket: what a client sends',
+    intro:
+      'One JSON object in each text frame at `/ws`, with `action`. Every action may carry a `request_id`, which the reply or the `error` repeats.',
+  },
+  {
+    direction: 'send',
+    title: 'WebSocket: what the service sends',
+    intro:
+      'Beside the replies, and the `error` that comes instead of one. A message of any other `type` is the application’s own.',
+  },
+];
+
+/** @param documents `openapi` and `asyncapi` */
+export function docsPage({ openapi, asyncapi }) {
   const { schemas } = openapi.components;
   const routes = openapi.tags.map(({ name, description }) => ({ name, description, operations: operationsOf(openapi, name) }));
+  const operations = Object.entries(asyncapi.operations);
   const body = [
     `<h1>${text(openapi.info.title)}</h1>`,
-    `<p class="note">Version ${text(openapi.info.version)}. For tools: <a href="docs/openapi.json">OpenAPI</a>.</p>`,
+    `<p class="note">Version ${text(openapi.info.version)}. For tools: <a href="docs/openapi.json">OpenAPI</a>, <a href="docs/asyncapi.json">AsyncAPI</a>.</p>`,
     '<p>Bodies and answers are JSON, times Unix seconds, durations seconds. In secure mode every route but health needs an API key (<code>X-API-Key</code>) or a token (<code>Authorization: Bearer</code>).</p>',
-    contents(routes),
+    contents(routes, operations),
     ...routes.map((route) => group(route, (schema) => (schema.$ref ? schemas[schema.$ref.split('/').at(-1)] : schema))),
+    ...GROUPS.map((one) => messageGroup(one, operations, asyncapi)),
     '<h2 id="schemas">Schemas of the routes</h2>',
     ...Object.entries(schemas).map(([name, schema]) => schemaSection(name, schema, '')),
   ];
@@ -58,7 +75,7 @@ function operationsOf({ paths }, tag) {
   );
 }
 
-function contents(routes) {
+function contents(routes, messages) {
   const list = (title, items) =>
     `<ul><li>${text(title)}</li>${items.map(([id, label]) => `<li><a href="#${id}">${label}</a></li>`).join('')}</ul>`;
   const groups = routes.map(({ name, operations }) =>
@@ -67,8 +84,58 @@ function contents(routes) {
       operations.map(({ method, path, operation }) => [operation.operationId, `<code>${method} ${text(path)}</code>`]),
     ),
   );
-  return `<nav aria-label="Contents">${groups.join('')}</nav>`;
+  const ofMessages = GROUPS.map(({ direction, title }) =>
+    list(
+      title,
+      messages
+        .filter(([, { action }]) => action === direction)
+        .map(([id]) => [`message-${id}`, `<code>${text(id.replace(/^send_/, ''))}</code>`]),
+    ),
+  );
+  return `<nav aria-label="Contents">${[...groups, ...ofMessages].join('')}</nav>`;
 }
+
+function messageGroup({ direction, title, intro }, operations, asyncapi) {
+  const own = operations.filter(([, { action }]) => action === direction);
+  return [
+    `<h2 id="${direction}">${text(title)}</h2>`,
+    `<p>${prose(intro)}</p>`,
+    ...own.map(([id, operation]) => messageSection(id, operation, asyncapi)),
+  ].join('\n');
+}
+
+function messageSection(id, { summary, messages, reply }, { components }) {
+  const payloadsOf = ({ $ref }) => {
+    const { payload } = components.messages[lastOf($ref)];
+    return (payload.anyOf ?? [payload]).map((each) => components.schemas[lastOf(each.$ref)]);
+  };
+  const name = id.replace(/^send_/, '');
+  const answer = reply?.messages.find(({ $ref }) => lastOf($ref) !== 'server.error');
+  const tables = (reference) => payloadsOf(reference).map((schema) => fields(expanded(schema, components.schemas)));
+  return [
+    `<h3 id="message-${id}"><code>${text(name)}</code></h3>`,
+    `<p>${prose(summary)}</p>`,
+    ...messages.flatMap(tables),
+    answer ? `<h4>Reply: <code>${text(lastOf(answer.$ref).replace('server.', ''))}</code></h4>${tables(answer).join('or')}` : '',
+  ].join('\n');
+}
+
+/** What a schema refers to stands in its place, to a depth, without its description. */
+function expanded(schema, schemas, depth = 3) {
+  if (schema.$ref && depth === 0) return { type: 'object' };
+  if (schema.$ref) return { ...expanded(schemas[lastOf(schema.$ref)], schemas, depth - 1), description: undefined };
+  return Object.fromEntries(
+    Object.entries(schema).map(([key, value]) => {
+      if (key === 'properties')
+        return [key, Object.fromEntries(Object.entries(value).map(([name, each]) => [name, expanded(each, schemas, depth)]))];
+      if (key === 'items') return [key, expanded(value, schemas, depth)];
+      if (['allOf', 'anyOf'].includes(key)) return [key, value.map((each) => expanded(each, schemas, depth))];
+      return [key, value];
+    }),
+  );
+}
+
+const lastOf = (reference) => reference.split('/').at(-1);
 
 /** @param resolved a schema instead of a reference to it */
 function group({ name, description, operations }, resolved) {
@@ -137,9 +204,17 @@ function typeOf(schema, prefix = '') {
   const isAny = choices?.some(({ type }) => type === 'object') && choices.some(({ type }) => type === 'array');
   if (isAny) return 'any JSON';
   if (choices) return choices.map((each) => typeOf(each, prefix)).join(' | ');
-  if (schema.type === 'array') return `${typeOf(schema.items ?? {}, prefix)}[]`;
-  const names = [schema.type ?? 'any JSON'].flat().map(text);
+  const names = [schema.type ?? 'any JSON'].flat().map((name) => {
+    if (name === 'array') return `${typeOf(schema.items ?? {}, prefix)}[]`;
+    return name === 'object' ? shape(schema) : text(name);
+  });
   return [...names, ...(schema.nullable ? ['null'] : [])].join(' | ');
+}
+
+/** A small object is shown by its fields. */
+function shape({ properties = {}, required = [] }) {
+  const names = Object.keys(properties).map((name) => (required.includes(name) ? name : `${name}?`));
+  return names.length > 0 && names.length <= 6 ? `<code>{ ${text(names.join(', '))} }</code>` : 'object';
 }
 
 const table = (heads, rows) =>

@@ -17,7 +17,9 @@ export async function openApi(folder, version) {
   applyApiDocs(swagger);
   const description = new swagger.DocumentBuilder()
     .setTitle('WebSocketManager')
-    .setDescription('Asks users, waits for their answers, delivers messages. The WebSocket side is described in PROTOCOL.md.')
+    .setDescription(
+      'Asks users, waits for their answers, delivers messages. The WebSocket side is described by the AsyncAPI document, `docs/asyncapi.json`.',
+    )
     .setVersion(version)
     .addTag('confirmations', 'Asking users')
     .addTag('messages', 'Messages, presence, inbox')

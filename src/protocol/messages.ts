@@ -1,5 +1,6 @@
 /**
- * The wire: every message in either direction, as discriminated unions. PROTOCOL.md describes them in words.
+ * The wire: what the server sends, and what both directions share. `actions.ts` has what clients send, and the replies.
+ * PROTOCOL.md describes the messages in words; the AsyncAPI document is made from these types.
  *
  * Names are `snake_case`, times Unix seconds, durations seconds.
  */
@@ -9,7 +10,10 @@ import type { Choice, ConfirmationState, InputSchema, Json, JsonObject, OnTimeou
 export interface StreamPosition {
   /** Names one unbroken history of the channel. */
   epoch: string;
-  /** The number of the last plain message in it; the first has 1. */
+  /**
+   * The number of the last plain message in it; the first has 1.
+   * @integer
+   */
   offset: number;
 }
 
@@ -46,6 +50,7 @@ export interface ConfirmationView {
   state: ConfirmationState;
   user_id: string;
   task_id: string;
+  /** @integer */
   step: number;
   expires_at: number | null;
   /** When a device first showed it. */
@@ -63,12 +68,16 @@ export interface ConfirmationView {
   via?: string;
 }
 
+/** A prompt: what a user is asked. */
 export interface TaskStepResult {
   type: 'task_step_result';
   callback_id: string;
   user_id: string;
   task_id: string;
-  /** The number of the step. */
+  /**
+   * The number of the step.
+   * @integer
+   */
   step: number;
   /** The step result's own name for the step. */
   step_name: string | null;
@@ -97,12 +106,14 @@ export interface TaskStepResult {
   dismissed_until?: number;
 }
 
+/** The prompt is hidden on this user's devices. */
 export interface ConfirmationDismissed {
   type: 'confirmation_dismissed';
   callback_id: string;
   dismissed_until: number;
 }
 
+/** A prompt that this connection was shown is decided. */
 export interface ConfirmationResolved {
   type: 'confirmation_resolved';
   callback_id: string;
@@ -113,12 +124,14 @@ export interface ConfirmationResolved {
   via: string;
 }
 
+/** 80 % of the time until the deadline has passed. */
 export interface ConfirmationExpiring {
   type: 'confirmation_expiring';
   callback_id: string;
   expires_at: number;
 }
 
+/** A task was cancelled. To the connection that asked for it, this is the reply. */
 export interface TaskCancelled {
   type: 'task_cancelled';
   user_id: string | null;
@@ -128,6 +141,7 @@ export interface TaskCancelled {
   request_id?: RequestId;
 }
 
+/** A task is still executing. */
 export interface Heartbeat {
   type: 'heartbeat';
   status: 'heartbeat';
@@ -137,6 +151,7 @@ export interface Heartbeat {
   timestamp: number;
 }
 
+/** Ends a recovery: `false` means that messages before this position are gone. */
 export interface Recovered {
   type: 'recovered';
   channel: string;
@@ -145,6 +160,7 @@ export interface Recovered {
   offset: number;
 }
 
+/** An action was refused. The connection stays open. */
 export interface ErrorMessage {
   type: 'error';
   code: ErrorCode;
@@ -159,27 +175,6 @@ export interface ErrorMessage {
 /** Field name (dotted where nested) -> what is wrong with it. */
 export type FieldErrors = Record<string, string>;
 
-/** What a reply says about one new subscription. */
-export interface Subscribed extends StreamPosition {
-  channel: string;
-  /** Ids of open prompts. */
-  pending: string[];
-}
-
-export type Reply =
-  | { type: 'pong'; timestamp: number; original_data: ClientMessage }
-  | ({ type: 'subscription_confirmed'; user_id?: string; task_id?: string } & Subscribed)
-  | ({ type: 'subscription_confirmed'; user_id?: string; task_id?: string; subscriptions: Subscribed[] } & Partial<Subscribed>)
-  | { type: 'unsubscribed'; user_id?: string; task_id?: string; channel: string }
-  | { type: 'unsubscribed'; user_id?: string; task_id?: string; channels: string[] }
-  | { type: 'confirmation_accepted'; callback_id: string }
-  | { type: 'seen'; callback_id: string; seen_at: number | null }
-  | { type: 'dismissed'; callback_id: string; dismissed_until: number }
-  | { type: 'acknowledged'; message_id: string }
-  | { type: 'authenticated'; user_id: string; expires_at: number | null }
-  | { type: 'pending'; confirmations: TaskStepResult[]; cursor?: string }
-  | TaskCancelled;
-
 /** The server ends a subscription: `forbidden` when the right is gone, `unavailable` when the policy could not be asked. */
 export interface SubscriptionEnded {
   type: 'unsubscribed';
@@ -191,6 +186,22 @@ export interface SubscriptionEnded {
 export interface ApplicationMessage {
   type: string;
   [field: string]: unknown;
+}
+
+/** The application's own message, with what the product adds where it applies. */
+export interface DeliveredMessage extends ApplicationMessage {
+  /** Sent to one user. */
+  target_user_id?: string;
+  /** A plain message on a channel whose epoch this connection has been given. */
+  channel?: string;
+  /**
+   * Together with `channel`.
+   * @integer
+   */
+  offset?: number;
+  /** To be acknowledged with `ack`. */
+  message_id?: string;
+  requires_ack?: true;
 }
 
 /** Names the product adds to messages itself; a message that brings one is refused. */

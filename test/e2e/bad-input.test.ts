@@ -52,7 +52,7 @@ describe('a bad frame', () => {
     ['a limit too large', '{"action": "pending", "limit": 1e9}', 'INVALID_MESSAGE'],
     ['a cursor that is none', '{"action": "pending", "cursor": "not a cursor"}', 'INVALID_MESSAGE'],
   ])('is answered and leaves the connection open: %s', async (_what, text, code) => {
-    client.send(text);
+    client.sendUnchecked(text);
     const error = await client.next('error');
     expect(error).toMatchObject({ code, message: expect.any(String), timestamp: expect.any(Number) });
     await client.settled();
@@ -60,14 +60,14 @@ describe('a bad frame', () => {
   });
 
   it('has the old component’s exact words for bad JSON and unknown actions', async () => {
-    client.send('nonsense');
+    client.sendUnchecked('nonsense');
     expect((await client.next('error'))['message']).toBe('Invalid JSON format');
-    client.send({ action: 'jump', request_id: 'r' });
+    client.sendUnchecked({ action: 'jump', request_id: 'r' });
     expect(await client.next('error')).toMatchObject({ message: 'Unknown action: jump', request_id: 'r' });
   });
 
   it('names the faulty field', async () => {
-    expect(await client.request({ action: 'confirm', callback_id: 3 })).toMatchObject({
+    expect(await client.requestUnchecked({ action: 'confirm', callback_id: 3 })).toMatchObject({
       fields: { callback_id: expect.any(String) },
     });
   });
@@ -80,7 +80,7 @@ describe('binary frames', () => {
   });
 
   it('are answered when they are garbage', async () => {
-    client.socket.send(randomBytes(512));
+    client.socket.sendUnchecked(randomBytes(512));
     expect(await client.next('error')).toMatchObject({ code: 'INVALID_JSON' });
     await client.settled();
   });
@@ -107,11 +107,11 @@ describe('a frame in fragments of one byte', () => {
   it('is put together and answered, and closes with 1009 when it grows over the limit', async () => {
     const text = '{"action":"ping","request_id":"pieces"}';
     for (let index = 0; index < text.length; index += 1)
-      client.socket.send(text.charAt(index), { fin: index === text.length - 1 });
+      client.socket.sendUnchecked(text.charAt(index), { fin: index === text.length - 1 });
     expect(await client.next('pong')).toMatchObject({ request_id: 'pieces' });
     const endless = await service.connect();
-    endless.socket.send('x'.repeat(4 * 65_536 - 10), { fin: false });
-    for (let sent = 0; sent < 20; sent += 1) endless.socket.send('x', { fin: false });
+    endless.socket.sendUnchecked('x'.repeat(4 * 65_536 - 10), { fin: false });
+    for (let sent = 0; sent < 20; sent += 1) endless.socket.sendUnchecked('x', { fin: false });
     expect((await endless.closed()).code).toBe(1009);
   });
 });

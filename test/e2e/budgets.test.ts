@@ -106,7 +106,7 @@ describe('a connection without a token', () => {
   it('is closed with 4401 after the third refusal', async () => {
     await start(SECURE);
     const client = await service.connect();
-    for (const action of ['ping', 'confirm', 'nonsense', 'ping', 'ping']) client.send({ action });
+    for (const action of ['ping', 'confirm', 'nonsense', 'ping', 'ping']) client.sendUnchecked({ action });
     expect(await client.closed()).toEqual({ code: 4401, reason: 'unauthenticated' });
     expect(client.received.map(({ code }) => code)).toEqual(Array(3).fill('UNAUTHENTICATED'));
   });

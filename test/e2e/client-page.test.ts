@@ -2,8 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
-import { WebSocket } from 'ws';
 import type { NotificationClient } from '../../src/client/index.js';
+import { CheckedSocket } from '../support/checked-socket.js';
 import { ALIAS, documentedModule } from '../support/client-page-source.js';
 import { startService, type TestService } from '../support/service.js';
 
@@ -43,7 +43,7 @@ describe('the page of the client library', () => {
       while (!rendered.some((one) => JSON.stringify(one) === JSON.stringify(wanted)))
         await new Promise<void>((done) => (onRender = done));
     };
-    Object.assign(globalThis, { WebSocket }); // Node 20 has none
+    Object.assign(globalThis, { WebSocket: CheckedSocket }); // Node 20 has none
     const asked = service.notifications.notifyUser({ message: 'Drop the table?' }, 'ann', 'page', 1, {
       risk: 'irreversible',
       onTimeout: 'abort',

@@ -1,6 +1,6 @@
 /** The client library against the real service, with a proxy between them that breaks connections. */
 import { once } from 'node:events';
-import { WebSocket, WebSocketServer } from 'ws';
+import { WebSocketServer } from 'ws';
 import type { AddressInfo } from 'node:net';
 import {
   AlreadyResolvedError,
@@ -13,11 +13,12 @@ import {
   type OpenConfirmation,
   type SocketConstructor,
 } from '../../src/client/index.js';
+import { CheckedSocket } from '../support/checked-socket.js';
 import { AUDIENCE, SECRET, tokenOf } from '../support/jwt.js';
 import { startService, type TestService } from '../support/service.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
-const Socket = WebSocket as unknown as SocketConstructor;
+const Socket = CheckedSocket as unknown as SocketConstructor;
 
 describe('a client', () => {
   let service: TestService;

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createContext, runInContext } from 'node:vm';
 import { Webhook } from 'standardwebhooks';
-import { WebSocket } from 'ws';
 import { readConfig } from '../../src/app/app.config.js';
+import { CheckedSocket } from '../support/checked-socket.js';
 import { codeBlocks, type CodeBlock } from '../support/code-blocks.js';
 import { SECRET } from '../support/jwt.js';
 import { startService, type TestService } from '../support/service.js';
@@ -93,8 +93,8 @@ it('asks with the README’s command, and answers with the README’s lines for 
   const [page] = of('js', '');
   const command = of('sh', '').find(({ file, code }) => file === 'README.md' && code.startsWith('curl'));
   const shown: unknown[] = [];
-  const sockets: WebSocket[] = [];
-  class PageSocket extends WebSocket {
+  const sockets: CheckedSocket[] = [];
+  class PageSocket extends CheckedSocket {
     constructor(url: string) {
       super(url);
       sockets.push(this);

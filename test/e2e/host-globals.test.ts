@@ -228,11 +228,14 @@ describe.each(Object.keys(PLATFORMS) as (keyof typeof PLATFORMS)[])('in an appli
       type: 'error',
       code: 'NOT_FOUND',
     });
-    expect(await client.request({ action: 'confirm', callback_id: 'unknown', proceed: 'yes' })).toMatchObject({
+    expect(await client.requestUnchecked({ action: 'confirm', callback_id: 'unknown', proceed: 'yes' })).toMatchObject({
       code: 'INVALID_MESSAGE',
       fields: { proceed: expect.any(String) },
     });
-    expect(await client.request({ action: 'dance' })).toMatchObject({ code: 'UNKNOWN_ACTION', message: 'Unknown action: dance' });
+    expect(await client.requestUnchecked({ action: 'dance' })).toMatchObject({
+      code: 'UNKNOWN_ACTION',
+      message: 'Unknown action: dance',
+    });
     const answer = '/ws/confirmations/unknown/answer';
     expect(await rest('POST', answer, { proceed: true })).toMatchObject({ status: 404, body: { code: 'NOT_FOUND' } });
     expect(await rest('POST', answer, { proceed: 'no', extra: 1 })).toMatchObject({

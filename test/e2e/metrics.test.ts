@@ -120,7 +120,7 @@ describe('the metrics', () => {
     [
       'frames that are refused',
       async () => {
-        ann.send('{');
+        ann.sendUnchecked('{');
         await ann.next({ code: 'INVALID_JSON' });
         for (const callback_id of ['no', 'none']) await ann.request({ action: 'confirm', callback_id, proceed: true });
       },

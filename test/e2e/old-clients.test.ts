@@ -1,7 +1,7 @@
 /** Clients written for the old component work unmodified: its documentation's example, and rxjs' webSocket(). */
-import { WebSocket } from 'ws';
 import { filter, firstValueFrom, Subject } from 'rxjs';
 import { webSocket, type WebSocketSubjectConfig } from 'rxjs/webSocket';
+import { CheckedSocket } from '../support/checked-socket.js';
 import { startService, type TestService } from '../support/service.js';
 
 interface Message {
@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => service.stop());
 
 it('the example of the old documentation pings and confirms what it is shown, at the bare address', async () => {
-  const ws = new WebSocket(`ws://127.0.0.1:${service.port}`);
+  const ws = new CheckedSocket(`ws://127.0.0.1:${service.port}`);
   let onPong: () => void = () => undefined;
   const pong = new Promise<void>((resolve) => (onPong = resolve));
   ws.onmessage = (event) => {
@@ -41,7 +41,7 @@ it('the example of the old documentation pings and confirms what it is shown, at
 it('rxjs’ webSocket() subscribes, sees and answers', async () => {
   const socket = webSocket<Message | object>({
     url: `${service.wsUrl}/ws`,
-    WebSocketCtor: WebSocket as unknown as WebSocketSubjectConfig<object>['WebSocketCtor'],
+    WebSocketCtor: CheckedSocket as unknown as WebSocketSubjectConfig<object>['WebSocketCtor'],
   });
   const prompts = new Subject<Message>();
   const subscription = socket

@@ -119,7 +119,7 @@ describe('answers that are none', () => {
       choices: [{ id: 'go', label: 'Go', proceed: true }],
     });
     const { callback_id } = await device.next('task_step_result');
-    expect(await device.request({ action: 'confirm', callback_id, ...answer })).toMatchObject({
+    expect(await device.requestUnchecked({ action: 'confirm', callback_id, ...answer })).toMatchObject({
       type: 'error',
       code: expect.stringMatching(/^INVALID_(ANSWER|MESSAGE)$/),
       fields: expect.any(Object),

@@ -12,7 +12,7 @@ describe('the log of a service', () => {
     service.child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
     const { TestClient } = await import('../support/client.js');
     const client = await TestClient.connect(`${service.wsUrl}/ws`);
-    for (let index = 0; index < 3; index += 1) client.send('{');
+    for (let index = 0; index < 3; index += 1) client.sendUnchecked('{');
     await client.request({ action: 'confirm', callback_id: 'unknown', proceed: true });
     await fetch(`${service.url}/ws/confirmations`, {
       method: 'POST',

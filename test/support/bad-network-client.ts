@@ -8,6 +8,7 @@
 import { EventEmitter, once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
+import { CheckedSocket } from './checked-socket.js';
 import type { Frame } from './client.js';
 
 export interface FlakyOptions {
@@ -95,7 +96,7 @@ export class FlakyClient {
 
   /** One connection, from the attempt to its end. */
   private live(): Promise<void> {
-    const socket = new WebSocket(this.options.url(), {
+    const socket = new CheckedSocket(this.options.url(), [], {
       perMessageDeflate: false,
       handshakeTimeout: this.options.handshakeTimeoutMs ?? 5000,
     });

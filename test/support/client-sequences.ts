@@ -8,8 +8,8 @@
  *  S4  The confirmation is no longer in the client's list, and the decision never changes.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { WebSocket } from 'ws';
 import { AlreadyResolvedError, connect, type SocketConstructor } from '../../src/client/index.js';
+import { CheckedSocket } from './checked-socket.js';
 import type { TestService } from './service.js';
 import { TcpProxy } from './tcp-proxy.js';
 
@@ -38,7 +38,7 @@ async function runSequence(service: TestService, seed: number, result: SequenceR
   const userId = `sequence-${seed}`;
   const proxy = await TcpProxy.start({ port: service.port, seed });
   const client = connect(`ws://127.0.0.1:${proxy.port}/ws`, {
-    WebSocket: WebSocket as unknown as SocketConstructor,
+    WebSocket: CheckedSocket as unknown as SocketConstructor,
     userId,
     quietMs: 300,
     silenceMs: 300,

@@ -2,7 +2,7 @@
  * A WebSocket client with two verbs: `next()` awaits a frame, `closed()` awaits the end. Frames are kept in order until
  * they are asked for; whatever is awaited and does not come fails after a while, naming what did.
  */
-import { WebSocket, type ClientOptions } from 'ws';
+import { CheckedSocket, type CheckedOptions } from './checked-socket.js';
 
 export type Frame = Record<string, unknown> & { type: string };
 export type Matcher = string | Record<string, unknown> | ((frame: Frame) => boolean);
@@ -17,7 +17,7 @@ export class TestClient {
   private ended = false;
   private nextRequest = 1;
 
-  private constructor(readonly socket: WebSocket) {
+  private constructor(readonly socket: CheckedSocket) {
     this.end = new Promise((resolve) =>
       socket.once('close', (code, reason) => {
         this.ended = true;
@@ -28,9 +28,9 @@ export class TestClient {
   }
 
   /** Connects; rejects when the handshake is refused, with `status` on the error. */
-  static async connect(url: string, options: ClientOptions & { protocols?: string[] } = {}): Promise<TestClient> {
+  static async connect(url: string, options: CheckedOptions & { protocols?: string[] } = {}): Promise<TestClient> {
     const { protocols = [], ...rest } = options;
-    const socket = new WebSocket(url, protocols, rest);
+    const socket = new CheckedSocket(url, protocols, rest);
     const client = new TestClient(socket);
     await new Promise<void>((resolve, reject) => {
       socket.once('open', resolve);
@@ -44,14 +44,27 @@ export class TestClient {
     return client;
   }
 
+  /** @throws Error for a frame that the AsyncAPI document does not have */
   send(frame: object | string): void {
-    this.socket.send(typeof frame === 'string' ? frame : JSON.stringify(frame));
+    this.socket.send(textOf(frame));
+  }
+
+  /** Sends what may be wrong, on purpose. */
+  sendUnchecked(frame: object | string): void {
+    this.socket.sendUnchecked(textOf(frame));
   }
 
   /** Sends with a `request_id` and awaits the reply or error that carries it. */
   request(frame: object): Promise<Frame> {
     const request_id = this.nextRequest++;
     this.send({ ...frame, request_id });
+    return this.next({ request_id });
+  }
+
+  /** Sends what may be wrong, on purpose, and awaits the reply or error. */
+  requestUnchecked(frame: object): Promise<Frame> {
+    const request_id = this.nextRequest++;
+    this.sendUnchecked({ ...frame, request_id });
     return this.next({ request_id });
   }
 
@@ -103,6 +116,8 @@ export class TestClient {
     else this.unread.push(frame);
   }
 }
+
+const textOf = (frame: object | string): string => (typeof frame === 'string' ? frame : JSON.stringify(frame));
 
 function predicate(matcher: Matcher): (frame: Frame) => boolean {
   if (typeof matcher === 'function') return matcher;

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { checkReceived, checkSent, report } from './frames.js';
 
 export const OPCODE = { text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
@@ -76,7 +77,14 @@ export class RawClient {
   }
 
   send(frame: object | string, opcode: number = OPCODE.text): boolean {
-    return this.write(maskedFrame(opcode, typeof frame === 'string' ? frame : JSON.stringify(frame)));
+    const text = typeof frame === 'string' ? frame : JSON.stringify(frame);
+    if (opcode === OPCODE.text) checkSent(text);
+    return this.write(maskedFrame(opcode, text));
+  }
+
+  /** Sends what may be wrong, on purpose. */
+  sendUnchecked(frame: object | string): boolean {
+    return this.write(maskedFrame(OPCODE.text, typeof frame === 'string' ? frame : JSON.stringify(frame)));
   }
 
   pause(): void {
@@ -165,6 +173,7 @@ export class RawClient {
       if (!frame) break;
       rest = rest.subarray(frame.size);
       this.readCount += 1;
+      if (frame.opcode === OPCODE.text) report(() => checkReceived(frame.payload.toString()));
       if (frame.opcode === OPCODE.close) this.answerClose(frame.payload);
       if (this.keep) this.frames.push({ opcode: frame.opcode, payload: Buffer.from(frame.payload) });
       this.events.emit('frame');

@@ -6,7 +6,7 @@ import { UseFilters, UseGuards, type OnModuleInit } from '@nestjs/common';
 import { SubscribeMessage, WebSocketGateway, type OnGatewayConnection, type OnGatewayInit } from '@nestjs/websockets';
 import { Access } from '../access/access.js';
 import { channelOf, type ParsedChannel } from '../../protocol/channels.js';
-import type { ClientMessage, Reply, Subscribed } from '../../protocol/messages.js';
+import type { PingMessage, Replies, Subscribed } from '../../protocol/actions.js';
 import { toMs, toSeconds } from '../../protocol/time.js';
 import { dismissedMessage, promptMessage } from '../confirmation/presentation.js';
 import type { Connection } from '../connection/connection.js';
@@ -67,15 +67,15 @@ export class NotificationGateway implements OnModuleInit, OnGatewayInit, OnGatew
   }
 
   @SubscribeMessage('ping')
-  ping(@Frame() frame: object): Reply {
-    return { type: 'pong', timestamp: toSeconds(Date.now()), original_data: frame as ClientMessage };
+  ping(@Frame() frame: object): Replies['ping'] {
+    return { type: 'pong', timestamp: toSeconds(Date.now()), original_data: frame as PingMessage };
   }
 
   @SubscribeMessage('subscribe')
   async subscribe(
     @CurrentConnection() connection: Connection,
     @Frame(SubscribeDto) frame: Readonly<SubscribeDto>,
-  ): Promise<Reply> {
+  ): Promise<Replies['subscribe']> {
     const targets = targetsOf(frame);
     if (targets.length > 1) connection.charge(targets.length - 1);
     const subscriptions = await this.subscriptions.subscribe(connection, targets);
@@ -86,7 +86,7 @@ export class NotificationGateway implements OnModuleInit, OnGatewayInit, OnGatew
   async unsubscribe(
     @CurrentConnection() connection: Connection,
     @Frame(SubscribeDto) frame: Readonly<SubscribeDto>,
-  ): Promise<Reply> {
+  ): Promise<Replies['unsubscribe']> {
     const channels = targetsOf(frame).map(({ channel }) => channel);
     for (const channel of channels) this.assertMayLeave(channel);
     for (const channel of channels) await this.subscriptions.unsubscribe(connection, channel);
@@ -98,7 +98,7 @@ export class NotificationGateway implements OnModuleInit, OnGatewayInit, OnGatew
     @CurrentConnection() connection: Connection,
     @Frame(ConfirmDto) frame: Readonly<ConfirmDto>,
     @Frame() given: Readonly<Record<string, unknown>>,
-  ): Promise<Reply> {
+  ): Promise<Replies['confirm']> {
     assertUnderstood(given);
     const { arrival, identity, userId = null } = connection;
     const by = { userId, scope: await this.access.scopeOf(identity), arrival };
@@ -109,7 +109,10 @@ export class NotificationGateway implements OnModuleInit, OnGatewayInit, OnGatew
   }
 
   @SubscribeMessage('cancel')
-  async cancel(@CurrentConnection() connection: Connection, @Frame(CancelDto) frame: Readonly<CancelDto>): Promise<Reply> {
+  async cancel(
+    @CurrentConnection() connection: Connection,
+    @Frame(CancelDto) frame: Readonly<CancelDto>,
+  ): Promise<Replies['cancel']> {
     const { identity } = connection;
     await this.access.assertCanReach(identity, frame.user_id, 'task');
     const request = {
@@ -127,7 +130,7 @@ export class NotificationGateway implements OnModuleInit, OnGatewayInit, OnGatew
   }
 
   @SubscribeMessage('ack')
-  async ack(@CurrentConnection() connection: Connection, @Frame(AckDto) frame: Readonly<AckDto>): Promise<Reply> {
+  async ack(@CurrentConnection() connection: Connection, @Frame(AckDto) frame: Readonly<AckDto>): Promise<Replies['ack']> {
     await this.actions.acknowledge(frame.message_id, await this.access.scopeOf(connection.identity));
     return { type: 'acknowledged', message_id: frame.message_id };
   }
@@ -136,27 +139,33 @@ export class NotificationGateway implements OnModuleInit, OnGatewayInit, OnGatew
   async authenticate(
     @CurrentConnection() connection: Connection,
     @Frame(AuthenticateDto) frame: Readonly<AuthenticateDto>,
-  ): Promise<Reply> {
+  ): Promise<Replies['authenticate']> {
     const { userId, expiresAt } = await this.authentication.authenticate(connection, frame.token);
     return { type: 'authenticated', user_id: userId, expires_at: expiresAt === undefined ? null : toSeconds(expiresAt) };
   }
 
   @SubscribeMessage('pending')
-  async pending(@CurrentConnection() connection: Connection, @Frame(PendingDto) frame: Readonly<PendingDto>): Promise<Reply> {
+  async pending(
+    @CurrentConnection() connection: Connection,
+    @Frame(PendingDto) frame: Readonly<PendingDto>,
+  ): Promise<Replies['pending']> {
     const scope = await this.access.scopeOf(connection.identity);
     const { items, cursor } = await this.pendingPrompts.page(scope, frame.limit ?? DEFAULT_PAGE, frame.cursor ?? undefined);
     return { type: 'pending', confirmations: items.map((confirmation) => promptMessage(confirmation, true)), cursor };
   }
 
   @SubscribeMessage('seen')
-  async seen(@CurrentConnection() connection: Connection, @Frame(SeenDto) frame: Readonly<SeenDto>): Promise<Reply> {
+  async seen(@CurrentConnection() connection: Connection, @Frame(SeenDto) frame: Readonly<SeenDto>): Promise<Replies['seen']> {
     const scope = await this.access.scopeOf(connection.identity);
     const { callbackId, seenAt } = await this.actions.markSeen(frame.callback_id, scope);
     return { type: 'seen', callback_id: callbackId, seen_at: seenAt === undefined ? null : toSeconds(seenAt) };
   }
 
   @SubscribeMessage('dismiss')
-  async dismiss(@CurrentConnection() connection: Connection, @Frame(DismissDto) frame: Readonly<DismissDto>): Promise<Reply> {
+  async dismiss(
+    @CurrentConnection() connection: Connection,
+    @Frame(DismissDto) frame: Readonly<DismissDto>,
+  ): Promise<Replies['dismiss']> {
     const scope = await this.access.scopeOf(connection.identity);
     const dismissed = await this.actions.dismiss(frame.callback_id, scope, toMs(frame.until));
     return { ...dismissedMessage(dismissed), type: 'dismissed' };
@@ -169,7 +178,7 @@ export class NotificationGateway implements OnModuleInit, OnGatewayInit, OnGatew
 }
 
 /** A reply names a user and a task as the frame did, and a channel or several likewise. */
-function subscribedReply(frame: Readonly<SubscribeDto>, subscriptions: Subscribed[]): Reply {
+function subscribedReply(frame: Readonly<SubscribeDto>, subscriptions: Subscribed[]): Replies['subscribe'] {
   const [first] = subscriptions;
   const names = namesIn(frame);
   if (first && subscriptions.length === 1 && !frame.channels) return { type: 'subscription_confirmed', ...names, ...first };
@@ -177,7 +186,7 @@ function subscribedReply(frame: Readonly<SubscribeDto>, subscriptions: Subscribe
   return { type: 'subscription_confirmed', ...names, ...(frame.channels ? undefined : first), subscriptions };
 }
 
-function unsubscribedReply(frame: Readonly<SubscribeDto>, channels: string[]): Reply {
+function unsubscribedReply(frame: Readonly<SubscribeDto>, channels: string[]): Replies['unsubscribe'] {
   const [channel = ''] = channels;
   const isList = frame.channels || channels.length > 1;
   return { type: 'unsubscribed', ...namesIn(frame), ...(isList ? { channels } : { channel }) };

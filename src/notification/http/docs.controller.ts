@@ -17,6 +17,7 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 export class DocsController {
   private readonly page = read('index.html');
   private readonly openApi = read('openapi.json');
+  private readonly asyncApi = read('asyncapi.json');
   private readonly policy = policyFor(this.page);
 
   @Get('docs')
@@ -31,6 +32,12 @@ export class DocsController {
   @Header('Content-Type', JSON_TYPE)
   readOpenApi(): string {
     return this.openApi;
+  }
+
+  @Get('docs/asyncapi.json')
+  @Header('Content-Type', JSON_TYPE)
+  readAsyncApi(): string {
+    return this.asyncApi;
   }
 }
 

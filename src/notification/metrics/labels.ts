@@ -1,30 +1,10 @@
 /** The values that labels take. Every set is closed: what a client or an application names never becomes a label. */
 import type { ERROR_STATUS } from '../../protocol/codes.js';
 import type { Outcome } from '../../protocol/confirmation.js';
-import type {
-  ConfirmationDismissed,
-  ConfirmationExpiring,
-  ConfirmationResolved,
-  ErrorMessage,
-  Heartbeat,
-  Recovered,
-  Reply,
-  TaskCancelled,
-  TaskStepResult,
-} from '../../protocol/messages.js';
+import type { ServerMessages } from '../../protocol/server-messages.js';
 
-/** The types of the product's own messages. */
-type SentType =
-  | Reply['type']
-  | TaskStepResult['type']
-  | ConfirmationDismissed['type']
-  | ConfirmationExpiring['type']
-  | ConfirmationResolved['type']
-  | TaskCancelled['type']
-  | Heartbeat['type']
-  | 'task_progress'
-  | Recovered['type']
-  | ErrorMessage['type'];
+/** The types of the product's own messages, and the application's progress. */
+type SentType = keyof ServerMessages | 'task_progress';
 
 const SENT: Record<SentType, true> = {
   acknowledged: true,

@@ -10,7 +10,8 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Access } from '../access/access.js';
 import { channelOf, userChannel, type ParsedChannel } from '../../protocol/channels.js';
-import type { StreamPosition, Subscribed } from '../../protocol/messages.js';
+import type { Subscribed } from '../../protocol/actions.js';
+import type { StreamPosition } from '../../protocol/messages.js';
 import type { Connection } from '../connection/connection.js';
 import { Broker } from '../engine/broker.js';
 import { NotificationError } from '../notification.errors.js';
