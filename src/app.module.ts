@@ -17,7 +17,12 @@ export class AppModule {
       module: AppModule,
       imports: [NotificationModule.forRoot({ audit: logs.audit, workerGroup, docs: config.docs, ...config.notification })],
       controllers: [NodeHealthController, NodeMetricsController],
-      providers: [{ provide: Logs, useValue: logs }, { provide: PrimaryLink, useValue: link }, NodeMetrics],
+      providers: [
+        { provide: Logs, useValue: logs },
+        { provide: PrimaryLink, useValue: link },
+        { provide: WorkerPlaces, useValue: workerGroup },
+        NodeMetrics,
+      ],
     };
   }
 }

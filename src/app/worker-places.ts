@@ -1,4 +1,6 @@
-/** The places of one worker's connections, which the process that started it counts over all workers. */
+/** A worker among the workers of its node: the process that started it counts the places of all, and collects their metrics. */
+import { Logger } from '@nestjs/common';
+import { AggregatorRegistry, Gauge, type PrometheusContentType, type Registry } from 'prom-client';
 import { NotificationError, type PlaceKind, type WorkerGroup } from '../notification/index.js';
 import { CountedPlace } from '../notification/service-door.js';
 import type { PrimaryLink } from './primary-link.js';
@@ -6,6 +8,7 @@ import { NODE_NAME } from './worker-messages.js';
 
 export class WorkerPlaces implements WorkerGroup {
   readonly nodeName = process.env[NODE_NAME] ?? String(process.ppid);
+  private readonly logger = new Logger(WorkerPlaces.name);
   private readonly places = new Map<number, CountedPlace>();
 
   constructor(private readonly link: PrimaryLink) {
@@ -36,5 +39,18 @@ export class WorkerPlaces implements WorkerGroup {
     const answer = await this.link.request({ type: 'node:count-connections', id: this.link.newId() }, 'node:connections');
     if (!answer) throw new NotificationError('UNAVAILABLE', 'the process that started this worker does not answer');
     return answer.count;
+  }
+
+  async readMetrics(): Promise<Registry> {
+    const collected = await this.link.request({ type: 'node:collect-metrics', id: this.link.newId() }, 'node:collected');
+    if (!collected) throw new NotificationError('UNAVAILABLE', 'the process that started this worker does not answer');
+    const { processes, missing } = collected;
+    const workers = processes.length + missing;
+    if (missing > 0) this.logger.warn(`${missing} of ${workers} workers do not answer: the metrics lack their figures`);
+    const registry: Registry = AggregatorRegistry.aggregate<PrometheusContentType>(processes);
+    const add = (name: string, help: string, value: number): void => new Gauge({ name, help, registers: [registry] }).set(value);
+    add('websocket_workers', 'Workers that listen', workers);
+    add('websocket_workers_missing', 'Workers that do not answer: their figures are missing', missing);
+    return registry;
   }
 }

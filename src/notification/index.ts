@@ -52,5 +52,6 @@ export type { MessageDelivery, SendOptions } from './subscription/publisher.js';
 export type { ApplicationMessage, ConfirmationView, FieldErrors } from '../protocol/messages.js';
 export type { ErrorCode } from '../protocol/codes.js';
 export type { ClusterStatus, Device as UserDevice, UserPresence } from './engine/engine.js';
+export type { ConnectionQuality } from './metrics/quality.js';
 export type { ListeningAt } from './access/listening-address.js';
 export type { NotificationStatus } from './notification.requests.js';

@@ -8,23 +8,11 @@ import { Counter, Histogram, Registry } from 'prom-client';
 import { ACTIONS } from '../protocol/messages.js';
 import { toSeconds } from '../protocol/time.js';
 import { AskedUsers } from './metrics/asked-users.js';
-import { registerGauge, registerGauges, shared, type Aggregator } from './metrics/gauge.js';
-import { AGES, DOORS, OUTCOMES, REFUSED_BECAUSE, SENT_TYPES, STATUSES, UNREADABLE, WEBHOOK_RESULTS } from './metrics/labels.js';
+import { registerGauge, shared, type Aggregator } from './metrics/gauge.js';
+import { DOORS, OUTCOMES, REFUSED_BECAUSE, SENT_TYPES, STATUSES, UNREADABLE, WEBHOOK_RESULTS } from './metrics/labels.js';
+import { registerReadings, type Readings } from './metrics/readings.js';
 import { Tally } from './metrics/tally.js';
 import { Date, performance, setImmediate } from './pacing/time-source.js';
-
-/** Gauges whose values are read at each scrape. */
-export interface Readings {
-  connections(): number;
-  /** The most connections that the node takes. */
-  connectionLimit: number;
-  running(): boolean;
-  /** @returns bytes that wait to be sent, in all connections and in the one with most; the mean spread of round-trip times */
-  quality(): { queueBytes: number; longestQueueBytes: number; spreadSeconds: number | undefined };
-  /** @returns pending confirmations, and how many of them are younger than each of the given ages */
-  pending(agesMs: readonly number[]): Promise<{ all: number; younger: readonly number[] }>;
-  nodes(): Promise<number>;
-}
 
 /** What a decided confirmation contributes. */
 interface DecidedConfirmation {
@@ -48,6 +36,10 @@ export class NotificationMetrics {
     'internal',
   );
   readonly closes = this.labelled('websocket_closes_total', 'Closed connections, by close code', ['code']);
+  readonly reconnects = this.counter(
+    'websocket_reconnects_total',
+    'Connections of users who came back within a minute after another had ended',
+  );
   readonly slowCloses = this.counter('websocket_slow_closes_total', 'Connections cut because their peer read too slowly');
   readonly roundTripTime = this.histogram(
     'websocket_round_trip_seconds',
@@ -207,44 +199,7 @@ export class NotificationMetrics {
 
   /** Registers the gauges whose values live elsewhere. */
   observe(readings: Readings): void {
-    const { registry, askedUsers } = this;
-    const pending = shared(() => readings.pending(AGES.slice(0, -1).map(({ belowMs }) => belowMs)));
-    const gauge = (name: string, help: string, read: () => number | undefined | Promise<number>, aggregator?: Aggregator): void =>
-      registerGauge(registry, { name, help, aggregator }, read);
-    gauge('websocket_connections', 'Live connections', () => readings.connections(), 'sum');
-    gauge('websocket_connections_limit', 'The most connections that the node takes', () => readings.connectionLimit);
-    gauge('websocket_running', '1 while the service takes connections', () => (readings.running() ? 1 : 0));
-    gauge('websocket_send_queue_bytes', 'Bytes that wait to be sent', () => readings.quality().queueBytes, 'sum');
-    gauge(
-      'websocket_send_queue_longest_bytes',
-      'Bytes that wait in the connection that has most',
-      () => readings.quality().longestQueueBytes,
-    );
-    gauge(
-      'websocket_round_trip_spread_seconds',
-      'How much the round-trip times of a connection vary, as a mean over the live connections',
-      () => readings.quality().spreadSeconds,
-      'average',
-    );
-    gauge('pending_callbacks', 'Prompts that wait for a decision', async () => (await pending()).all);
-    const byAge = { name: 'confirmations_pending', help: 'Prompts that wait for a decision, by age' };
-    registerGauges(registry, byAge, 'age', async () => {
-      const { all, younger } = await pending();
-      return AGES.map(({ age }, index) => [age, (younger[index] ?? all) - (younger[index - 1] ?? 0)]);
-    });
-    gauge(
-      'confirmations_asked_users',
-      'Persons whom this node asked within the last hour, at most 20000',
-      () => askedUsers.read().users,
-      'sum',
-    );
-    gauge(
-      'confirmations_most_per_user',
-      'The most prompts that one person got from this node within the last hour',
-      () => askedUsers.read().most,
-    );
-    gauge('engine_up', '1 while the engine answers', async () => ((await pending().catch(() => undefined)) ? 1 : 0));
-    gauge('engine_nodes', 'Nodes that share the engine, as this one knows', () => readings.nodes());
+    registerReadings(this.registry, this.askedUsers, readings);
   }
 
   /** Registers the gauges of the webhook, if there is one. */

@@ -3,6 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { ServerPhase } from './access/server-phase.js';
 import { Hub } from './connection/hub.js';
 import { Engine } from './engine/engine.js';
+import type { Quality } from './metrics/readings.js';
 import { NotificationMetrics } from './notification.metrics.js';
 import { ResolvedOptions } from './notification.options.js';
 
@@ -29,15 +30,23 @@ export class NotificationReadings {
   }
 }
 
-function qualityOf(hub: Hub): { queueBytes: number; longestQueueBytes: number; spreadSeconds: number | undefined } {
-  let [queueBytes, longestQueueBytes, spreadMs, measured] = [0, 0, 0, 0];
-  for (const connection of hub.connections) {
-    const { waitingBytes, roundTrips } = connection;
+function qualityOf(hub: Hub): Quality {
+  const measured = [...hub.connections].map(({ roundTrips }) => roundTrips);
+  let [queueBytes, longestQueueBytes] = [0, 0];
+  for (const { waitingBytes } of hub.connections) {
     queueBytes += waitingBytes;
     longestQueueBytes = Math.max(longestQueueBytes, waitingBytes);
-    if (roundTrips.spreadMs === undefined) continue;
-    spreadMs += roundTrips.spreadMs;
-    measured += 1;
   }
-  return { queueBytes, longestQueueBytes, spreadSeconds: measured === 0 ? undefined : spreadMs / measured / 1000 };
+  return {
+    queueBytes,
+    longestQueueBytes,
+    roundTripSeconds: meanSeconds(measured.map(({ lastMs }) => lastMs)),
+    spreadSeconds: meanSeconds(measured.map(({ spreadMs }) => spreadMs)),
+  };
+}
+
+/** @param times milliseconds, or `undefined` for what has not been measured */
+function meanSeconds(times: (number | undefined)[]): number | undefined {
+  const known = times.filter((time) => time !== undefined);
+  return known.length === 0 ? undefined : known.reduce((sum, time) => sum + time, 0) / known.length / 1000;
 }

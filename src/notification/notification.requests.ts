@@ -1,5 +1,6 @@
 /** Parameters and results of `NotificationService` that belong to no other folder. */
 import type { ConfirmationState } from '../protocol/confirmation.js';
+import type { ConnectionQuality } from './metrics/quality.js';
 import type { ClusterStatus, Confirmation, Page } from './engine/engine.js';
 
 /** What `getStatus()` returns. */
@@ -12,6 +13,8 @@ export interface NotificationStatus {
   activeConnections: number;
   pendingCallbacks: number;
   unacknowledgedMessages: number;
+  /** Of this node's connections, over all its workers. */
+  quality: ConnectionQuality;
   cluster: ClusterStatus;
 }
 

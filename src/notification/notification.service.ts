@@ -17,7 +17,9 @@ import { Hub } from './connection/hub.js';
 import { Dispatcher, type DecisionEvent } from './dispatcher.js';
 import { Engine, type Confirmation, type Device, type UserPresence, type Task } from './engine/engine.js';
 import { NotificationActions } from './notification.actions.js';
+import { qualityOf } from './metrics/quality.js';
 import { ServiceClosedError } from './notification.errors.js';
+import { NotificationMetrics } from './notification.metrics.js';
 import { ResolvedOptions } from './notification.options.js';
 import { ServerLifecycle } from './server-lifecycle.js';
 import { Publisher, type MessageDelivery, type SendOptions } from './subscription/publisher.js';
@@ -50,6 +52,7 @@ export class NotificationService {
     private readonly lifecycle: ServerLifecycle,
     private readonly phase: ServerPhase,
     private readonly listening: ListeningAddress,
+    private readonly metrics: NotificationMetrics,
   ) {}
 
   /* ---- asking ---- */
@@ -227,7 +230,9 @@ export class NotificationService {
   }
 
   async presence(userId: string): Promise<UserPresence> {
-    return { connections: await this.engine.presence.count(userId) };
+    const { presence } = this.engine;
+    const [connections, reconnects] = await Promise.all([presence.count(userId), presence.reconnects(userId)]);
+    return { connections, reconnects };
   }
 
   /* ---- this node ---- */
@@ -266,10 +271,12 @@ export class NotificationService {
 
   /** This node's state and the cluster's. @throws EngineUnavailableError */
   async getStatus(): Promise<NotificationStatus> {
-    const [counts, cluster, activeConnections] = await Promise.all([
+    const { workerGroup } = this.options;
+    const [counts, cluster, activeConnections, registry] = await Promise.all([
       this.engine.counts(),
       this.engine.cluster(this.hub.size),
-      this.options.workerGroup?.countConnections() ?? this.hub.size,
+      workerGroup?.countConnections() ?? this.hub.size,
+      workerGroup?.readMetrics() ?? this.metrics.registry,
     ]);
     return {
       running: this.accepting,
@@ -279,6 +286,7 @@ export class NotificationService {
       activeConnections,
       pendingCallbacks: counts.pendingConfirmations,
       unacknowledgedMessages: counts.unacknowledgedMessages,
+      quality: await qualityOf(registry),
       cluster,
     };
   }

@@ -57,6 +57,30 @@ describeEngines('the devices of a user', (engine) => {
     expect(await read({ authorization: `Bearer ${await tokenOf('bob')}` })).toMatchObject({ code: 'NOT_FOUND' });
     await phone.close();
     while (devices().length > 1) presence = await read({ 'x-api-key': KEY });
-    expect(presence).toMatchObject({ connections: 1, devices: [{ address: '2001:db8::1' }] });
+    expect(presence).toMatchObject({ connections: 1, reconnects: 0, devices: [{ address: '2001:db8::1' }] });
+  });
+
+  it('are counted when they come back, and measured in total, in the status and the metrics of their node', async () => {
+    const headers = { authorization: `Bearer ${await tokenOf('eve')}` };
+    const asService = async (path: string): Promise<Record<string, unknown>> =>
+      (await service.rest('GET', path, undefined, { 'x-api-key': KEY })).body;
+    const quality = async (): Promise<unknown> => (await asService('/ws/status'))['quality'];
+    expect(await quality()).toMatchObject({ reconnects: 0, queue_bytes: expect.any(Number) as number });
+    const before = await service.connect({ headers });
+    while ((await asService('/ws/users/eve'))['connections'] !== 1) continue;
+    await before.close();
+    while ((await asService('/ws/users/eve'))['connections'] !== 0) continue;
+    await service.connect({ headers });
+    while ((await asService('/ws/users/eve'))['connections'] !== 1) continue;
+    expect(await asService('/ws/users/eve')).toMatchObject({ reconnects: 1 });
+    expect(await asService('/ws/users/ann')).toMatchObject({ reconnects: 0 });
+    while (!('round_trip_spread' in ((await quality()) as object))) continue;
+    expect(await quality()).toMatchObject({
+      round_trip_time: expect.any(Number) as number,
+      round_trip_spread: expect.any(Number) as number,
+      reconnects: 1,
+    });
+    const metrics = await (await fetch(`${service.url}/metrics`, { headers: { 'x-api-key': KEY } })).text();
+    expect(metrics).toContain('\nwebsocket_reconnects_total 1\n');
   });
 });

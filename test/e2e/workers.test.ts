@@ -100,11 +100,18 @@ requireBinary('redis-server')('workers that share a port', () => {
       for (let request = 0; request < 4; request += 1) {
         expect(await getJson('/ws/status')).toMatchObject({
           active_connections: 4,
+          quality: { queue_bytes: 0, reconnects: 0 },
           cluster: { engine: 'redis', nodes: 1, active_connections: 4 },
         });
         expect(await getJson('/ws/health')).toMatchObject({ status: 'healthy', active_connections: 4, metrics: first });
         const text = await readMetrics();
-        for (const line of ['websocket_connections 4', 'websocket_running 1', 'websocket_workers_missing 0'])
+        for (const line of [
+          'websocket_connections 4',
+          'websocket_running 1',
+          'websocket_workers_missing 0',
+          'engine_up 1',
+          'engine_nodes 1',
+        ])
           expect(text.split('\n')).toContain(line);
         expect(text).toMatch(new RegExp(`^websocket_connections_total ${first['total_connections']}$`, 'm'));
       }

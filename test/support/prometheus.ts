@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from './free-port.js';
+import { findBinary } from './system.js';
 
 const START_WITHIN_MS = 20_000;
 
@@ -35,7 +36,7 @@ export class Prometheus {
     const address = `127.0.0.1:${await freePort()}`;
     const options = [`--config.file=${folder}/prometheus.yml`, `--storage.tsdb.path=${folder}/data`];
     options.push(`--web.listen-address=${address}`, '--log.level=error');
-    const child = spawn('prometheus', options, { stdio: 'ignore' });
+    const child = spawn(findBinary('prometheus') ?? 'prometheus', options, { stdio: 'ignore' });
     const prometheus = new Prometheus(child, folder, `http://${address}`);
     const end = performance.now() + START_WITHIN_MS;
     while (!(await prometheus.isReady())) {

@@ -7,7 +7,7 @@ const observed = (pending: () => Promise<number>): NotificationMetrics => {
     connections: () => 3,
     connectionLimit: 10,
     running: () => true,
-    quality: () => ({ queueBytes: 70, longestQueueBytes: 50, spreadSeconds: undefined }),
+    quality: () => ({ queueBytes: 70, longestQueueBytes: 50, roundTripSeconds: 0.02, spreadSeconds: undefined }),
     pending: async () => ({ all: await pending(), younger: [1, 1, 4, 5] }),
     nodes: async () => 1,
   });

@@ -63,6 +63,7 @@ function makeSite(identity?: Identity, maxSubscriptions = 10): Site {
     connect: async (_id: string, userId: string) => {
       users.add(userId);
       reach('connect');
+      return { reconnected: false };
     },
     disconnect: async (_id: string, userId: string) => {
       users.delete(userId);
@@ -82,13 +83,14 @@ function makeSite(identity?: Identity, maxSubscriptions = 10): Site {
   const engine = { broker, presence: parts as unknown as Presence, waiting: parts.waiting } as unknown as Engine;
   const hub = new Hub();
   const index = new SubscriptionIndex();
+  const metrics = new NotificationMetrics();
   const fake = fakeConnection(identity);
   hub.add(fake.connection);
   const pending = new PendingPrompts({} as ConfirmationStore);
-  const identities = new Identities(engine, hub, index);
+  const identities = new Identities(engine, hub, index, metrics);
   const review = { assertMaySubscribe: async () => undefined } as unknown as AccessReview;
   const access = {} as Access;
-  const recoveries = new Recoveries(broker, {} as TaskStore, index, new NotificationMetrics());
+  const recoveries = new Recoveries(broker, {} as TaskStore, index, metrics);
   const subscriptions = new Subscriptions(broker, { maxSubscriptions }, access, review, identities, index, pending, recoveries);
   return { ...fake, subscriptions, identities, index, pending, hub, watched, users, failing, hold };
 }

@@ -1,5 +1,7 @@
 /** Several processes that share one port and count as one node: what counts the places of their connections. */
 
+import type { Registry } from 'prom-client';
+
 /** `unauthenticated`: of a connection that waits for a token. */
 export type PlaceKind = 'regular' | 'unauthenticated';
 
@@ -19,4 +21,6 @@ export interface WorkerGroup {
   takePlace(kind: PlaceKind): Promise<Place | undefined>;
   /** Connections of all processes. */
   countConnections(): Promise<number>;
+  /** The metrics of all processes that answer. */
+  readMetrics(): Promise<Registry>;
 }

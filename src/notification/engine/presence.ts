@@ -19,14 +19,23 @@ export interface Device {
 /** A user's connections, counted over all nodes. */
 export interface UserPresence {
   connections: number;
+  /** How often the user has come back, within a minute, after a connection had ended. Counting begins again after an hour. */
+  reconnects: number;
 }
 
+/** A connection that begins this soon after another one of its user has ended is a reconnect. */
+export const RECONNECT_WITHIN_MS = 60_000;
+/** For how long a user's reconnects are counted. */
+export const RECONNECTS_FOR_MS = 3_600_000;
+
 export interface Presence {
-  /** Counts a connection as the user's. Emits `onEvicted` for the user's oldest connections over the limit, on any node. */
-  connect(connectionId: string, userId: string): Promise<void>;
+  /** Counts a connection as the user's, once. Emits `onEvicted` for the user's oldest connections over the limit, on any node. */
+  connect(connectionId: string, userId: string): Promise<{ reconnected: boolean }>;
   disconnect(connectionId: string, userId: string): Promise<void>;
   /** The number of the user's connections on all nodes. */
   count(userId: string): Promise<number>;
+  /** How often the user has come back lately: see `UserPresence`. */
+  reconnects(userId: string): Promise<number>;
   /** Sets what `devices` says of a counted connection; called again when the round-trip time is known. */
   describe(connectionId: string, userId: string, device: Omit<Device, 'node'>): Promise<void>;
   /** The user's connections on all nodes, oldest first. A connection that is not described yet is left out. */

@@ -19,7 +19,7 @@ export class StatusController {
   @Get()
   @RequirePermission('status.read')
   async read(): Promise<StatusResponse> {
-    const { cluster, ...status } = await this.service.getStatus();
+    const { cluster, quality, ...status } = await this.service.getStatus();
     return {
       running: status.running,
       host: status.host,
@@ -27,6 +27,12 @@ export class StatusController {
       active_connections: status.activeConnections,
       pending_callbacks: status.pendingCallbacks,
       unacknowledged_messages: status.unacknowledgedMessages,
+      quality: {
+        round_trip_time: quality.roundTripSeconds,
+        round_trip_spread: quality.roundTripSpreadSeconds,
+        queue_bytes: quality.queueBytes,
+        reconnects: quality.reconnects,
+      },
       cluster: { engine: cluster.engine, nodes: cluster.nodes, active_connections: cluster.activeConnections },
     };
   }

@@ -67,8 +67,11 @@ export class UsersController {
   @RequirePermission('user.read')
   async presence(@CurrentCaller() caller: Caller, @UserIdParam() userId: string): Promise<object> {
     await this.access.assertCanReach(caller.subject, userId, 'user');
-    const [{ connections }, devices] = await Promise.all([this.service.presence(userId), this.service.devices(userId)]);
-    return { user_id: userId, online: connections > 0, connections, devices: devices.map(deviceView) };
+    const [{ connections, reconnects }, devices] = await Promise.all([
+      this.service.presence(userId),
+      this.service.devices(userId),
+    ]);
+    return { user_id: userId, online: connections > 0, connections, reconnects, devices: devices.map(deviceView) };
   }
 
   @ApiDocs({

@@ -13,6 +13,7 @@ import { factsOf } from '../connection/connection-facts.js';
 import { endingWith } from '../connection/frame-source.js';
 import { Hub } from '../connection/hub.js';
 import { Engine, EVERYTHING } from '../engine/engine.js';
+import { NotificationMetrics } from '../notification.metrics.js';
 import { REDELIVERY, redeliver } from './redelivery.js';
 import { SubscriptionIndex } from './subscription-index.js';
 import type { ChannelState } from './subscription.js';
@@ -40,6 +41,7 @@ export class Identities {
     @Inject(Engine) private readonly engine: Engine,
     private readonly hub: Hub,
     private readonly index: SubscriptionIndex,
+    private readonly metrics: NotificationMetrics,
   ) {}
 
   /** Makes the connection a user's. After the next reply it is shown what waits for that user. @throws EngineUnavailableError */
@@ -89,7 +91,8 @@ export class Identities {
     const registration: Registration = { channel, userId };
     try {
       await this.engine.broker.watch(channel);
-      if (userId !== undefined) await this.engine.presence.connect(connection.id, userId);
+      if (userId !== undefined && (await this.engine.presence.connect(connection.id, userId)).reconnected)
+        this.metrics.reconnects.inc();
     } catch (error) {
       await this.release(connection, registration);
       throw error;

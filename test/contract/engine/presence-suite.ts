@@ -14,5 +14,17 @@ export function describePresence(node: EngineUnderTest): void {
       expect(await node.engine.presence.count('bob')).toBe(0);
       expect(await node.engine.cluster(5)).toMatchObject({ engine: node.engine.name, nodes: 1, activeConnections: 5 });
     });
+
+    it('counts a connection that begins after another has ended as a reconnect, once', async () => {
+      const { presence } = node.engine;
+      expect(await presence.connect('c1', 'ann')).toEqual({ reconnected: false });
+      expect(await presence.connect('c2', 'ann')).toEqual({ reconnected: false });
+      for (const id of ['c1', 'c2', 'c1']) await presence.disconnect(id, 'ann');
+      for (const id of ['c3', 'c4']) expect(await presence.connect(id, 'ann')).toEqual({ reconnected: true });
+      expect(await presence.connect('c4', 'ann')).toEqual({ reconnected: false });
+      expect(await presence.connect('c5', 'ann')).toEqual({ reconnected: false });
+      expect(await presence.connect('b1', 'bob')).toEqual({ reconnected: false });
+      expect(await Promise.all(['ann', 'bob'].map((userId) => presence.reconnects(userId)))).toEqual([2, 0]);
+    });
   });
 }

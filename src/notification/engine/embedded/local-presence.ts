@@ -1,12 +1,14 @@
 /** The users who are connected to this process: each user's connections, oldest first, up to the limit. */
 import type { Emitter } from '../emitter.js';
 import type { Device, Presence } from '../presence.js';
+import { Reconnects } from './reconnects.js';
 
 /** The only node's name. */
 const NODE = 'embedded';
 
 export class LocalPresence implements Presence {
   private readonly connections = new Map<string, Set<string>>();
+  private readonly reconnected = new Reconnects();
   private readonly described = new Map<string, Omit<Device, 'node'>>();
 
   /**
@@ -19,19 +21,26 @@ export class LocalPresence implements Presence {
     private readonly checkOpen: () => void,
   ) {}
 
-  async connect(connectionId: string, userId: string): Promise<void> {
+  async connect(connectionId: string, userId: string): Promise<{ reconnected: boolean }> {
     this.checkOpen();
     const own = this.connections.get(userId) ?? new Set<string>();
+    const reconnected = !own.has(connectionId) && this.reconnected.came(userId);
     this.connections.set(userId, own.add(connectionId));
     for (const evicted of [...own].slice(0, Math.max(0, own.size - this.limit))) {
       this.remove(evicted, userId);
       this.emitter.emit((handler) => handler.onEvicted(evicted));
     }
+    return { reconnected };
   }
 
   /** Works after `close` too: there is nothing at which it could fail. */
   async disconnect(connectionId: string, userId: string): Promise<void> {
-    this.remove(connectionId, userId);
+    if (this.remove(connectionId, userId)) this.reconnected.left(userId);
+  }
+
+  async reconnects(userId: string): Promise<number> {
+    this.checkOpen();
+    return this.reconnected.count(userId);
   }
 
   async count(userId: string): Promise<number> {
@@ -52,10 +61,12 @@ export class LocalPresence implements Presence {
     });
   }
 
-  private remove(connectionId: string, userId: string): void {
+  /** @returns whether the connection was counted */
+  private remove(connectionId: string, userId: string): boolean {
     const own = this.connections.get(userId);
-    if (!own?.delete(connectionId)) return;
+    if (!own?.delete(connectionId)) return false;
     this.described.delete(connectionId);
     if (own.size === 0) this.connections.delete(userId);
+    return true;
   }
 }

@@ -1,6 +1,6 @@
--- The connections of a user, oldest first.
+-- The connections of a user, oldest first, and how often the user has come back lately.
 --
--- OUT a list of '<node> <connection>'
+-- OUT members ('<node> <connection>'), reconnects
 --- @include "keys/presence"
 local user = unpack(ARGV)
-return redis.call('ZRANGE', CONNECTIONS(user), 0, -1)
+return { redis.call('ZRANGE', CONNECTIONS(user), 0, -1), tonumber(redis.call('GET', RECONNECTS(user)) or '0') }

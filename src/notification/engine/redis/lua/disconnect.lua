@@ -1,11 +1,15 @@
 -- Takes connections off their user's list.
 --
--- IN  evict: '1' to have their nodes close them; members: JSON list of '<node> <connection>'
+-- IN  evict: '1' to have their nodes close them; reconnect_within: for how long a new connection replaces one of them, milliseconds;
+--     members: JSON list of '<node> <connection>'
 --- @include "keys/presence"
 --- @include "keys/pubsub-node"
-local user, evict, members = unpack(ARGV)
+local user, evict, reconnect_within, members = unpack(ARGV)
 for _, member in ipairs(cjson.decode(members)) do
-  redis.call('ZREM', CONNECTIONS(user), member)
+  if redis.call('ZREM', CONNECTIONS(user), member) == 1 and evict ~= '1' then
+    redis.call('INCR', ENDED(user))
+    redis.call('PEXPIRE', ENDED(user), reconnect_within)
+  end
   redis.call('HDEL', DEVICES(user), member)
   if evict == '1' then
     local node, connection = string.match(member, '^(%S+) (.*)$')

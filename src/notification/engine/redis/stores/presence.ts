@@ -6,7 +6,7 @@
  *     the limit.
  */
 import type { Emitter } from '../../emitter.js';
-import type { Device, Presence } from '../../presence.js';
+import { RECONNECT_WITHIN_MS, RECONNECTS_FOR_MS, type Device, type Presence } from '../../presence.js';
 import type { NodeRegistry } from '../cluster/node-registry.js';
 import type { ScriptRunner } from '../connection/script-runner.js';
 import type { Partitions } from '../partitions.js';
@@ -39,12 +39,12 @@ export class RedisPresence implements Presence {
     return this.own.size;
   }
 
-  async connect(connectionId: string, userId: string): Promise<void> {
+  async connect(connectionId: string, userId: string): Promise<{ reconnected: boolean }> {
     this.closed.delete(closedKey(connectionId, userId));
     const own = { userId, order: '' };
     this.own.set(connectionId, own);
     try {
-      await this.register(connectionId, own);
+      return { reconnected: await this.register(connectionId, own) };
     } catch (error) {
       // The caller takes the connection for uncounted, but the script may have run.
       this.remove(connectionId, userId);
@@ -58,8 +58,12 @@ export class RedisPresence implements Presence {
   }
 
   async count(userId: string): Promise<number> {
-    const members = await this.runner.run(CONNECTED, this.partitions.of(userId), { user: userId });
+    const { members } = await this.runner.run(CONNECTED, this.partitions.of(userId), { user: userId });
     return members.filter((member) => this.nodes.isAlive(nodeOf(member))).length;
+  }
+
+  async reconnects(userId: string): Promise<number> {
+    return (await this.runner.run(CONNECTED, this.partitions.of(userId), { user: userId })).reconnects;
   }
 
   async describe(connectionId: string, userId: string, device: Omit<Device, 'node'>): Promise<void> {
@@ -102,27 +106,35 @@ export class RedisPresence implements Presence {
     this.closed.delete(closedKey(connectionId, userId));
   }
 
-  private async register(connectionId: string, own: OwnConnection): Promise<void> {
+  /** @returns whether the connection replaces one that has just ended */
+  private async register(connectionId: string, own: OwnConnection): Promise<boolean> {
     const { userId } = own;
-    const { order, members } = await this.runner.run(CONNECT, this.partitions.of(userId), {
+    const { order, members, reconnected } = await this.runner.run(CONNECT, this.partitions.of(userId), {
       user: userId,
       member: this.memberOf(connectionId),
       ttl: REMEMBERED_MS,
       knownOrder: own.order,
+      reconnectsFor: RECONNECTS_FOR_MS,
     });
     own.order = order;
     const alive = members.filter((member) => this.nodes.isAlive(nodeOf(member)));
     const dead = members.filter((member) => !alive.includes(member));
     const over = alive.slice(0, Math.max(0, alive.length - this.maxConnectionsPerUser));
     if (dead.length > 0) await this.takeOff(userId, dead, false);
-    if (over.length === 0) return;
+    if (over.length === 0) return reconnected;
     await this.takeOff(userId, over, true);
     // This node may not receive the eviction of its own connections by pub/sub.
     for (const each of over) if (nodeOf(each) === this.nodes.id) this.evict(each.slice(each.indexOf(' ') + 1));
+    return reconnected;
   }
 
   private async takeOff(userId: string, members: string[], evict: boolean): Promise<void> {
-    await this.runner.run(DISCONNECT, this.partitions.of(userId), { user: userId, evict, members });
+    await this.runner.run(DISCONNECT, this.partitions.of(userId), {
+      user: userId,
+      evict,
+      reconnectWithin: RECONNECT_WITHIN_MS,
+      members,
+    });
   }
 
   private memberOf(connectionId: string): string {

@@ -1,5 +1,5 @@
 /** `GET /ws/status`. */
-import { ApiProperty } from '../../api-docs.js';
+import { ApiProperty, ApiPropertyOptional } from '../../api-docs.js';
 
 export class ClusterResponse {
   @ApiProperty({ type: String, description: 'embedded or redis.' })
@@ -10,6 +10,23 @@ export class ClusterResponse {
 
   @ApiProperty({ type: 'integer', description: 'Connections of all nodes.' })
   active_connections!: number;
+}
+
+export class QualityResponse {
+  @ApiPropertyOptional({ type: Number, description: 'Seconds from a ping to its pong: a mean over the live connections.' })
+  round_trip_time?: number;
+
+  @ApiPropertyOptional({ type: Number, description: 'How much that time varies, in seconds: a mean over the live connections.' })
+  round_trip_spread?: number;
+
+  @ApiProperty({ type: 'integer', description: 'Bytes that wait to be sent in all connections.' })
+  queue_bytes!: number;
+
+  @ApiProperty({
+    type: 'integer',
+    description: 'How often users came back within a minute after a connection had ended, since the start.',
+  })
+  reconnects!: number;
 }
 
 export class StatusResponse {
@@ -30,6 +47,9 @@ export class StatusResponse {
 
   @ApiProperty({ type: 'integer', description: 'Messages that wait for an acknowledgement.' })
   unacknowledged_messages!: number;
+
+  @ApiProperty({ type: () => QualityResponse, description: 'How well the connections of this node work.' })
+  quality!: QualityResponse;
 
   @ApiProperty({ type: () => ClusterResponse, description: 'All nodes together.' }) cluster!: ClusterResponse;
 }

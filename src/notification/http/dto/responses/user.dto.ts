@@ -32,6 +32,13 @@ export class PresenceResponse {
   @ApiProperty({ type: 'integer', description: 'Connections on all nodes.' })
   connections!: number;
 
+  @ApiProperty({
+    type: 'integer',
+    description:
+      'How often the user came back within a minute after a connection had ended. Counting begins again after an hour.',
+  })
+  reconnects!: number;
+
   @ApiProperty({ type: [DeviceResponse], description: 'The connections, oldest first.' }) devices!: DeviceResponse[];
 }
 
