@@ -28,7 +28,7 @@ export interface ChannelEvents {
   /** The channel has no state yet, or has lost messages for good: load what it is about. */
   onStale(channel: string, isGap: boolean): void;
   /** The server does not, or no longer, let this client have the channel. */
-  onEnded(channel: string, error: unknown): void;
+  onEnded(error: unknown): void;
 }
 
 interface ChannelState {
@@ -48,11 +48,13 @@ export class Channels {
     private readonly events: ChannelEvents,
   ) {}
 
-  /** Wants a channel from now on. */
-  add(channel: string): void {
-    if (this.states.has(channel)) return;
+  /** Wants a channel from now on. @returns whether it is subscribed already */
+  add(channel: string): boolean {
+    const known = this.states.get(channel);
+    if (known) return known.confirmed;
     this.states.set(channel, { confirmed: false });
     if (this.connected) void this.subscribe([channel]);
+    return false;
   }
 
   remove(channel: string): void {
@@ -83,13 +85,14 @@ export class Channels {
     if (!state) return false;
     if (frame.type === 'unsubscribed') this.onUnsubscribed(frame, channel, state);
     if (offset === undefined) return true;
+    if (!state.confirmed) return false; // the reply to its subscription, or recovery, covers it
     const { position } = state;
     if (epoch !== undefined) {
       const isGap = frame['recovered'] === false || (position?.epoch === epoch && offset > position.offset);
       state.position = later(position, { epoch, offset });
       if (isGap) this.events.onStale(channel, true);
     } else if (position) {
-      if (!state.confirmed || offset <= position.offset) return false;
+      if (offset <= position.offset) return false;
       if (offset > position.offset + 1) this.events.onStale(channel, true);
       state.position = { epoch: position.epoch, offset };
     }
@@ -109,11 +112,13 @@ export class Channels {
       const { channel, epoch, offset } = subscribed;
       const state = this.states.get(channel);
       if (!state) continue;
-      const isFirst = !state.position;
+      const { position } = state;
+      // The reply to `recover` repeats the position. Another one is that of a channel that was left and joined again.
+      const isGap = position !== undefined && (position.epoch !== epoch || offset > position.offset);
       state.confirmed = true;
-      state.position = later(state.position, { epoch, offset });
+      state.position = later(position, { epoch, offset });
       this.events.onSubscribed(subscribed);
-      if (isFirst) this.events.onStale(channel, false);
+      if (isGap || !position) this.events.onStale(channel, isGap);
     }
     return true;
   }
@@ -123,7 +128,7 @@ export class Channels {
     state.confirmed = false;
     if (reason === 'unavailable') return this.subscribeLater();
     this.states.delete(channel);
-    this.events.onEnded(channel, new Error(`the server ended the subscription to ${channel}: ${String(reason)}`));
+    this.events.onEnded(new Error(`the server ended the subscription to ${channel}: ${String(reason)}`));
   }
 
   private get isReady(): boolean {
@@ -152,7 +157,7 @@ export class Channels {
       if (channels.length > 1) {
         for (const channel of channels) if (!(await this.subscribe([channel]))) return false;
       } else if (isTemporary(error.code)) this.subscribeLater();
-      else if (this.states.delete(only)) this.events.onEnded(only, error);
+      else if (this.states.delete(only)) this.events.onEnded(error);
     }
     if (this.isReady) this.events.onReady();
     return this.isReady;

@@ -87,7 +87,7 @@ export class NotificationClient {
         if (isGap) void this.gaps.call(channel);
         void this.snapshots.load(channel);
       },
-      onEnded: (_channel, error) => report(error),
+      onEnded: report,
     });
     this.socket = new ReconnectingSocket(
       { quietMs, silenceMs },
@@ -137,7 +137,7 @@ export class NotificationClient {
   channel(channel: string, listener: MessageListener, { snapshot }: ChannelOptions = {}): () => void {
     const stops = [this.messages.onChannel(channel, listener)];
     if (snapshot) stops.push(this.snapshots.add(channel, snapshot));
-    this.channels.add(channel);
+    if (this.channels.add(channel) && snapshot) void this.snapshots.load(channel);
     return () => {
       for (const stop of stops) stop();
       if (!this.messages.hasChannel(channel) && channel !== this.identity.channel) this.channels.remove(channel);

@@ -61,7 +61,7 @@ export class Requests {
     if (code === TOO_LARGE) this.refuseLargest();
     for (const [id, entry] of this.entries) {
       entry.sent = false;
-      if (!entry.lasting) this.finish(id)?.reject(new ConnectionLostError('the connection broke'));
+      if (!entry.lasting) this.finish(id)?.reject(new ConnectionLostError());
     }
   }
 
@@ -102,7 +102,7 @@ export class Requests {
 
   private transmit(id: number, entry: Entry): void {
     entry.sent = this.send(entry.encode());
-    if (!entry.sent && !entry.lasting) this.finish(id)?.reject(new ConnectionLostError('there is no connection'));
+    if (!entry.sent && !entry.lasting) this.finish(id)?.reject(new ConnectionLostError());
   }
 
   private refuseLargest(): void {

@@ -15,7 +15,9 @@ type TabMessage =
   | { kind: 'state'; isOpen: boolean }
   | { kind: 'up'; from: string; text: string }
   | ({ kind: 'down' } & Delivery)
-  | { kind: 'closed'; code: number; reason: string };
+  | { kind: 'bye'; from: string }
+  /** `largest`: the tab whose frame was too large, after 1009. */
+  | { kind: 'closed'; code: number; reason: string; largest?: string };
 
 interface TabChannel {
   onmessage: (event: { data: unknown }) => void;
@@ -85,9 +87,10 @@ export class SharedSocket implements SocketLike {
           setTimeout(() => this.end(1001, 'the tab that held the connection is gone'), LAST_WORD_MS);
         else this.hold();
       });
-    const lost = (): void => {
-      // Aborted by this tab, which waits no longer, or taken by a tab that asked in vain.
+    const lost = ({ name }: Error): void => {
+      // Taken by a tab that asked in vain; aborted by this tab, which waits no longer; or refused, as in a sandboxed frame.
       if (this.connection) this.end(1001, 'another tab took the connection');
+      else if (name !== 'AbortError' && this.readyState === 0) this.hold();
     };
     this.locks.request(`websocket-manager ${this.name}`, options, held).catch(lost);
   }
@@ -117,13 +120,14 @@ export class SharedSocket implements SocketLike {
   private onTab(message: TabMessage): void {
     if (message.kind === 'hello' && this.connection) this.post({ kind: 'state', isOpen: this.connection.readyState === OPEN });
     else if (message.kind === 'up') this.hub?.onTab(message.from, message.text);
+    else if (message.kind === 'bye') this.hub?.onBye(message.from);
     else if (this.connection)
       return; // a tab that held the connection before
     else if (message.kind === 'state') {
       clearTimeout(this.stealing);
       if (message.isOpen) this.onOpen();
     } else if (message.kind === 'down') this.onDelivery(message);
-    else if (message.kind === 'closed') this.end(message.code, message.reason);
+    else if (message.kind === 'closed') this.end(message.code, message.reason, message.largest);
   }
 
   private onOpen(): void {
@@ -136,16 +140,18 @@ export class SharedSocket implements SocketLike {
     if (to === this.id && except !== this.id && this.readyState === OPEN) this.emit('message', { data: text });
   }
 
-  private end(code: number, reason: string): void {
+  private end(code: number, reason: string, largest = this.hub?.largest): void {
     if (this.readyState > OPEN) return;
     this.readyState = 3;
     clearTimeout(this.stealing);
-    if (this.connection) this.post({ kind: 'closed', code: code === 1000 ? 1001 : code, reason });
+    if (this.connection) this.post({ kind: 'closed', code: code === 1000 ? 1001 : code, reason, largest });
+    else this.post({ kind: 'bye', from: this.id });
     this.connection?.close();
     this.tabs.close();
     this.waiting.abort();
     this.release();
-    this.emit('close', { code, reason });
+    // One tab's frame was too large for the server. The others lose the connection with it, and no request.
+    this.emit('close', { code: code === 1009 && largest !== this.id ? 1006 : code, reason });
   }
 
   private post(message: TabMessage): void {

@@ -2,8 +2,8 @@
  * What several tabs do over one connection, as the tab that holds it sees it.
  *
  *  1. A reply goes to the tab that asked: its name stands before the request's id.
- *  2. A channel is left when its last tab leaves it.
- *  3. Recovery begins at the earliest position of the tabs that recover at the same time. Others drop what they have.
+ *  2. A channel is left when its last tab leaves it, or is gone.
+ *  3. Recovery begins at the earliest position of the tabs that recover at the same time. Tabs drop what they have.
  *  4. The server shows an answer's effect to every connection but the one that answered: here, to every other tab.
  */
 import type { StreamPosition } from '../protocol/messages.js';
@@ -14,6 +14,8 @@ interface UpFrame {
   request_id?: unknown;
   channel?: string;
   channels?: { channel: string; recover?: StreamPosition }[];
+  proceed?: boolean;
+  choice?: string;
 }
 
 /** A frame for one tab, or with `except` for all tabs but one; without both for all. */
@@ -24,8 +26,13 @@ export interface Delivery {
 }
 
 export class TabHub {
+  /** The tab that has sent the largest frame: that one is too large, if any is. */
+  largest = '';
+  private largestSize = 0;
   private readonly tabs = new Map<string, Set<string>>();
-  private readonly recovering = new Map<string, { from: StreamPosition; tabs: Set<string> }>();
+  private readonly recovering = new Map<string, StreamPosition>();
+  /** Answers under way, by the request's id on the connection. */
+  private readonly answers = new Map<string, UpFrame>();
 
   /**
    * @param toServer sends to the connection
@@ -38,10 +45,12 @@ export class TabHub {
 
   onTab(tab: string, text: string): void {
     const frame = JSON.parse(text) as UpFrame;
+    const size = new TextEncoder().encode(text).length;
+    if (size > this.largestSize) [this.largest, this.largestSize] = [tab, size];
     for (const named of frame.channels ?? []) {
       const { channel, recover } = named;
       this.tabs.set(channel, (this.tabs.get(channel) ?? new Set()).add(tab));
-      if (recover) named.recover = this.recover(channel, recover, tab);
+      if (recover) named.recover = this.recover(channel, recover);
     }
     if (frame.action === 'unsubscribe' && frame.channel !== undefined) {
       const tabs = this.tabs.get(frame.channel);
@@ -49,31 +58,42 @@ export class TabHub {
       const reply = { type: 'unsubscribed', channel: frame.channel, request_id: frame.request_id };
       if (tabs && tabs.size > 0) return this.toTabs({ to: tab, text: JSON.stringify(reply) });
     }
-    this.toServer(JSON.stringify({ ...frame, request_id: `${tab}:${String(frame.request_id)}` }));
+    const id = `${tab}:${String(frame.request_id)}`;
+    if (frame.action === 'confirm') this.answers.set(id, frame);
+    this.toServer(JSON.stringify({ ...frame, request_id: id }));
+  }
+
+  /** A tab is gone. */
+  onBye(tab: string): void {
+    for (const [channel, tabs] of this.tabs)
+      if (tabs.delete(tab) && tabs.size === 0 && channel !== 'broadcast')
+        this.toServer(JSON.stringify({ action: 'unsubscribe', channel, request_id: 'bye:0' }));
   }
 
   onServer(text: string): void {
     const frame = JSON.parse(text) as ServerReply;
     const [, tab, id] = /^([^:]+):(\d+)$/.exec(String(frame.request_id)) ?? [];
     if (tab !== undefined) return this.onReply(frame, tab, Number(id));
-    const recovering = frame.type === 'recovered' ? this.recovering.get(String(frame['channel'])) : undefined;
-    if (!recovering) return this.toTabs({ text });
-    this.recovering.delete(String(frame['channel']));
-    for (const to of recovering.tabs) this.toTabs({ to, text });
+    if (frame.type === 'recovered') this.recovering.delete(String(frame['channel']));
+    this.toTabs({ text });
   }
 
   private onReply(frame: ServerReply, tab: string, id: number): void {
     this.toTabs({ to: tab, text: JSON.stringify({ ...frame, request_id: id }) });
-    const type = frame.type === 'confirmation_accepted' ? 'confirmation_resolved' : frame.type;
-    if (type === 'confirmation_resolved' || type === 'task_cancelled')
-      this.toTabs({ except: tab, text: JSON.stringify({ ...frame, type, request_id: undefined }) });
+    const { proceed, choice } = this.answers.get(`${tab}:${id}`) ?? {};
+    this.answers.delete(`${tab}:${id}`);
+    const { type, callback_id } = frame;
+    const effect =
+      type === 'confirmation_accepted'
+        ? { type: 'confirmation_resolved', callback_id, outcome: 'answered', proceed, choice, via: 'websocket' }
+        : type === 'task_cancelled' && { ...frame, request_id: undefined };
+    if (effect) this.toTabs({ except: tab, text: JSON.stringify(effect) });
   }
 
-  private recover(channel: string, wanted: StreamPosition, tab: string): StreamPosition {
+  private recover(channel: string, wanted: StreamPosition): StreamPosition {
     const under = this.recovering.get(channel);
-    const isSame = under?.from.epoch === wanted.epoch;
-    const from = isSame && under.from.offset < wanted.offset ? under.from : wanted;
-    this.recovering.set(channel, { from, tabs: (isSame ? under.tabs : new Set<string>()).add(tab) });
+    const from = under?.epoch === wanted.epoch && under.offset < wanted.offset ? under : wanted;
+    this.recovering.set(channel, from);
     return from;
   }
 }

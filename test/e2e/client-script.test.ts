@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { from } from 'rxjs';
 import { AlreadyResolvedError, ClientClosedError } from '../../src/client/index.js';
 import type { NotificationClient } from '../../src/client/index.js';
-import { listed, ScriptedClients } from '../support/scripted-clients.js';
+import { caughtUp, listed, ScriptedClients } from '../support/scripted-clients.js';
 
 describe('a client', () => {
   const scripted = new ScriptedClients();
@@ -228,6 +228,24 @@ describe('a client', () => {
     connection.send({ type: 'n' });
     await heard;
     expect(scripted.errors).toMatchObject([{ name: 'SyntaxError' }, { message: 'broken listener' }]);
+  });
+
+  it('loads a snapshot also for a channel that another listener has', async () => {
+    const client = scripted.open();
+    client.channel('news', () => undefined);
+    const connection = await scripted.server.welcome();
+    await caughtUp(client, connection);
+    await new Promise<void>((resolve) => client.channel('news', () => undefined, { snapshot: () => resolve() }));
+  });
+
+  it('reports what it has missed between leaving a channel and joining it again', async () => {
+    const client = scripted.open();
+    const gap = new Promise((resolve) => client.onGap(resolve));
+    const connection = await scripted.server.welcome();
+    client.channel('news', () => undefined)();
+    client.channel('news', () => undefined);
+    for (const offset of [5, 6]) await connection.welcome({ news: { offset } });
+    expect(await gap).toBe('news');
   });
 
   it('keeps a channel until its last listener has left', async () => {
