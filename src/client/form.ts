@@ -5,7 +5,7 @@ import type { GivenAnswer, OpenConfirmation } from './confirmations.js';
 
 /**
  * What the server would refuse of an answer: field name -> problem, empty when nothing. Names and problems are those of
- * the server's `INVALID_ANSWER`.
+ * the server's `INVALID_ANSWER`. A pattern that may take a browser long is left to the server.
  *
  * @example
  * const problems = checkAnswer(confirmation, { proceed: true, values: { email } });
@@ -27,6 +27,15 @@ export function checkAnswer(
   return fields;
 }
 
+/** Steps that a browser may take for one pattern: some milliseconds. */
+const MOST_STEPS = 1e6;
+
+/**
+ * The browser's engine backtracks, where the server's takes linear time. What may take long is left to the server: a
+ * repeated group, and many repetitions or alternatives beside a long text.
+ */
 function findPatternProblem(pattern: string, text: string): string | undefined {
+  const choices = pattern.match(/[*+?{|]/g)?.length ?? 0;
+  if (/\)[*+?{]/.test(pattern) || (text.length + 1) ** (choices + 1) > MOST_STEPS) return undefined;
   return new RegExp(pattern, 'u').test(text) ? undefined : `must match ${pattern}`;
 }

@@ -23,4 +23,15 @@ describe('an answer', () => {
     expect(faultsInServer(one)).toEqual(one.faults);
     expect(checkInClient(one.prompt, one.answer)).toEqual(one.faults);
   });
+
+  it.each([
+    '^(a+)+$',
+    '^(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)$',
+    '^a*a*a*a*a*a*$',
+    'a?a?a?a?a?a?a?a?a?a?aaaaaaaaaa$',
+  ])('is left to the server where its pattern may take a browser for ever: %s', (pattern) => {
+    const schema = { type: 'object' as const, properties: { text: { type: 'string' as const, pattern } } };
+    const answer = { proceed: true, values: { text: `${'a'.repeat(40)}!` } };
+    expect(checkInClient({ input_schema: schema }, answer)).toEqual({});
+  });
 });
