@@ -38,7 +38,7 @@ const CONFIGURATION = [
 ];
 /** Its files are no modules of the server: they are bundled, one bundle for each of `BUNDLES`. */
 const PAGE = 'src/page';
-const BUNDLES = ['element.ts', 'page.ts', 'operations.ts', 'more.ts'];
+const BUNDLES = ['element.ts', 'page.ts', 'operations.ts', 'more.ts', 'offline.ts'];
 const EMITTED = /(\.d)?\.ts$|\.js(\.map)?$|\.lua$/;
 
 export const projectOf = (args) => (args.includes('--tests') ? 'tests' : 'service');

@@ -13,6 +13,7 @@ import type { Request, RequestHandler } from 'express';
 const FOLDER = new URL('../page/', import.meta.url);
 const TYPES: Readonly<Record<string, string>> = {
   'page.js': 'text/javascript; charset=utf-8',
+  'offline.js': 'text/javascript; charset=utf-8',
   'more.js': 'text/javascript; charset=utf-8',
   'operations.js': 'text/javascript; charset=utf-8',
   'page.css': 'text/css; charset=utf-8',
@@ -30,8 +31,8 @@ const POLICY = [
   "form-action 'none'",
   "frame-ancestors 'none'",
   "require-trusted-types-for 'script'",
-  // The view of operations has a copy of lit-html of its own.
-  "trusted-types lit-html 'allow-duplicates'",
+  // The view of operations has a copy of lit-html of its own. `page` names the service worker's script.
+  "trusted-types lit-html page 'allow-duplicates'",
 ].join('; ');
 const HEADERS = {
   'Content-Security-Policy': POLICY,
@@ -39,6 +40,8 @@ const HEADERS = {
   'Referrer-Policy': 'no-referrer',
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Resource-Policy': 'same-origin',
+  // The service worker serves the page above its own folder.
+  'Service-Worker-Allowed': '../',
 };
 
 /** @param isSecure whether a user has a token instead of a name */

@@ -111,3 +111,15 @@ document.addEventListener('keydown', ({ key, target, ctrlKey, metaKey, altKey })
 });
 
 if (!isSecure) become((who.value = storedName ?? FIRST_NAME));
+
+/** The page opens without the service, where browsers allow that: on localhost and over TLS. */
+async function keepForOffline(): Promise<void> {
+  const { trustedTypes } = globalThis as {
+    trustedTypes?: { createPolicy(name: string, rules: object): { createScriptURL(url: string): string } };
+  };
+  const policy = trustedTypes?.createPolicy('page', { createScriptURL: (address: string) => address });
+  const script = 'page/offline.js';
+  await navigator.serviceWorker.register(policy?.createScriptURL(script) ?? script, { scope: './' });
+}
+
+if ('serviceWorker' in navigator) addEventListener('load', () => void keepForOffline());

@@ -28,7 +28,7 @@ requireBinary('chromium')('the page, when something fails', () => {
     const decided = await Promise.all([first, second]);
     expect(decided.map((one) => (one as { proceed: boolean }).proceed).sort()).toEqual([false, true]);
     await page.getByText('Your answer did not count.').waitFor();
-    proxy.cut();
+    await proxy.close();
   }, 60_000);
 
   it('survives the death of the server with a card open, and answers the server that follows', async () => {
@@ -55,5 +55,59 @@ requireBinary('chromium')('the page, when something fails', () => {
       await one.stop('SIGKILL');
       await two?.stop();
     }
+  }, 60_000);
+
+  it('counts an answer once when the server is killed while it is on its way', async () => {
+    const dataDir = `${pages.service.dataDir}/in-flight`;
+    const one = await startProcess({ WEBSOCKET_DATA_DIR: dataDir });
+    let two: Awaited<ReturnType<typeof startProcess>> | undefined;
+    const proxy = await TcpProxy.start({ port: one.port });
+    try {
+      const page = await pages.open(`http://127.0.0.1:${proxy.port}`);
+      const asked = await fetch(`${one.url}/ws/confirmations`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ user_id: pages.user, task_id: 'in-flight', step: 1, step_result: { message: 'Once?' } }),
+      });
+      const { callback_id: id } = (await asked.json()) as { callback_id: string };
+      await card(page, 'Once?').waitFor();
+      // The answer arrives and is stored; its reply does not come back.
+      proxy.blackHole(['down']);
+      await yes(page).click();
+      await page.getByText('Sending your answer…').waitFor();
+      const state = await fetch(`${one.url}/ws/confirmations/${id}?wait=10`);
+      expect(await state.json()).toMatchObject({ state: 'answered', proceed: true });
+      await one.stop('SIGKILL');
+      proxy.cut();
+      await proxy.resume();
+      two = await startProcess({ WEBSOCKET_DATA_DIR: dataDir, WEBSOCKET_PORT: String(one.port) });
+      await card(page, 'Once?').getByText('by you').waitFor();
+      expect(await page.getByText('Your answer did not count.').count()).toBe(0);
+    } finally {
+      await one.stop('SIGKILL');
+      await two?.stop();
+      await proxy.close();
+    }
+  }, 60_000);
+
+  it('opens without the service once it has been there, is installable, and connects when the service is back', async () => {
+    const proxy = await TcpProxy.start({ port: pages.service.port });
+    const page = await pages.open(`http://127.0.0.1:${proxy.port}`);
+    await page.evaluate('navigator.serviceWorker.ready.then(() => true)');
+    const session = await pages.context.newCDPSession(page);
+    const { installabilityErrors } = await session.send('Page.getInstallabilityErrors');
+    // A test's browser context is incognito.
+    expect(installabilityErrors.map(({ errorId }) => errorId).filter((error) => error !== 'in-incognito')).toEqual([]);
+    await proxy.refuse();
+    proxy.cut();
+    await page.reload();
+    await page.getByText('Not connected.').waitFor();
+    await page.getByRole('button', { name: 'Your tasks' }).click();
+    await page.getByText('No task of yours is running.').waitFor();
+    await page.getByRole('button', { name: 'Waiting for you' }).click();
+    pages.leave('Are you back?');
+    await proxy.resume();
+    await card(page, 'Are you back?').waitFor();
+    await proxy.close();
   }, 60_000);
 });

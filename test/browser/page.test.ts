@@ -8,7 +8,6 @@ import { startService } from '../support/service.js';
 import { requireBinary } from '../support/system.js';
 import { card, faultsOf, WebPages, yes } from '../support/web-page.js';
 
-declare const window: { stolen?: unknown };
 declare const document: { activeElement: { blur(): void } };
 
 requireBinary('chromium')('the page', () => {
@@ -125,48 +124,6 @@ requireBinary('chromium')('the page', () => {
     await card(page, 'Ship it?').getByText(`by ${pages.user}, via websocket`).waitFor();
     expect(await card(page, 'Ship it?').getByRole('button', { name: 'Wait' }).count()).toBe(0);
     await page.getByRole('status').filter({ hasText: 'Decided: Ship it?: Ship' }).waitFor({ state: 'attached' });
-  }, 40_000);
-
-  it('shows injected text in every field and never runs it, and makes hidden characters visible', async () => {
-    const page = await pages.open();
-    const payload = '<img src=x onerror="stolen=1"><script>stolen=1</script>';
-    const dangerous = `${payload}\u202egnp.exe\u0007`;
-    void pages.service.notifications
-      .notifyUser(
-        {
-          step: dangerous,
-          message: `message ${dangerous}`,
-          result: { [dangerous]: [dangerous] },
-          error_code: dangerous,
-          error_message: dangerous,
-        },
-        pages.user,
-        `task${payload}`,
-        1,
-        {
-          title: `title ${dangerous}`,
-          choices: [{ id: 'x', label: `label ${dangerous}`, proceed: true }],
-          inputSchema: {
-            type: 'object',
-            title: dangerous,
-            description: dangerous,
-            properties: {
-              [payload]: { type: 'string', title: dangerous, description: dangerous, default: payload },
-              pick: { type: 'string', oneOf: [{ const: 'a', title: dangerous }] },
-            },
-          },
-        },
-      )
-      .catch(() => undefined); // the service ends with the question open
-    const shown = page.getByRole('article');
-    await shown.waitFor();
-    const text = (await shown.textContent()) ?? '';
-    expect(text.split(payload).length - 1).toBeGreaterThanOrEqual(14);
-    expect(text).toContain('U+202E');
-    expect(text).toContain('U+0007');
-    for (const hidden of ['\u202e', '\u0007']) expect(text).not.toContain(hidden);
-    expect(await page.evaluate(() => window.stolen)).toBe(undefined);
-    expect(await shown.locator('img, script').count()).toBe(0);
   }, 40_000);
 
   it('keeps what is typed into a card with that card when another one leaves', async () => {
