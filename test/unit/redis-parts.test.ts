@@ -129,6 +129,7 @@ describe('deliveries of a channel', () => {
     const { deliveries, recorder, reads } = make();
     arrive(deliveries, 3);
     arrive(deliveries, 4);
+    while (reads.length < 1) await delay(0);
     // Read before the fourth was published.
     reads[0]?.({ complete: true, publications: [message(2), message(3)], head: at(3) });
     while (reads.length < 2) await delay(0);
@@ -140,6 +141,7 @@ describe('deliveries of a channel', () => {
   it('report what history does not have any more', async () => {
     const { deliveries, recorder, reads } = make();
     arrive(deliveries, 30);
+    while (reads.length < 1) await delay(0);
     reads[0]?.({ complete: false, head: at(30) });
     expect(await recorder.nth('missed')).toEqual({ kind: 'missed', channel: 'news', head: at(30) });
     arrive(deliveries, 31);

@@ -9,6 +9,8 @@ import type { FrameSource } from '../connection/frame-source.js';
 import { Broker, type HistoryResult } from '../engine/broker.js';
 import { TaskStore } from '../engine/task-store.js';
 import { readWhenAvailable } from '../engine/retry-while-unavailable.js';
+import { inParallel } from '../pacing/in-parallel.js';
+import { SingleFlight } from '../pacing/single-flight.js';
 import { recover } from './recovery.js';
 import type { Start, Subscription } from './subscription.js';
 import { NotificationMetrics } from '../notification.metrics.js';
@@ -21,8 +23,7 @@ const READERS = 16;
 @Injectable()
 export class Recoveries {
   private readonly logger = new Logger(Recoveries.name);
-  private checking: Promise<void> | undefined;
-  private checkAgain = false;
+  private readonly checking = new SingleFlight(() => inParallel(this.index.channels, READERS, (channel) => this.check(channel)));
 
   constructor(
     @Inject(Broker) private readonly broker: Broker,
@@ -56,21 +57,7 @@ export class Recoveries {
 
   /** Publications of any channel may be missing. */
   onGap(): void {
-    this.checkAgain = true;
-    this.checking ??= this.checkAll().finally(() => {
-      this.checking = undefined;
-    });
-  }
-
-  private async checkAll(): Promise<void> {
-    while (this.checkAgain) {
-      this.checkAgain = false;
-      const channels = this.index.channels.values();
-      const readOn = async (): Promise<void> => {
-        for (const channel of channels) await this.check(channel);
-      };
-      await Promise.all(Array.from({ length: READERS }, readOn));
-    }
+    void this.checking.run();
   }
 
   private async check(channel: string): Promise<void> {

@@ -11,6 +11,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { EventQueue, type WebhookEvent } from '../engine/event-queue.js';
 import { NotificationMetrics } from '../notification.metrics.js';
 import { ResolvedOptions } from '../notification.options.js';
+import { SingleFlight } from '../pacing/single-flight.js';
 import { pauseMs } from './back-off.js';
 import { FailureLog } from './failure-log.js';
 import { webhookBody } from './payload.js';
@@ -36,7 +37,7 @@ export class WebhookSender {
   private readonly stop = new AbortController();
   private phase: 'idle' | 'running' | 'closing' = 'idle';
   private isWanted = false;
-  private claiming: Promise<void> | undefined;
+  private readonly claiming = new SingleFlight(() => this.claim());
 
   constructor(
     @Inject(EventQueue) private readonly queue: EventQueue,
@@ -58,10 +59,7 @@ export class WebhookSender {
   /** There may be something to send. */
   wake(): void {
     this.isWanted = true;
-    if (!this.receiver || this.phase !== 'running') return;
-    this.claiming ??= this.claim(this.receiver).finally(() => {
-      this.claiming = undefined;
-    });
+    if (this.receiver && this.phase === 'running') void this.claiming.run();
   }
 
   dropped(count: number): void {
@@ -72,15 +70,16 @@ export class WebhookSender {
   /** What is under way may finish within a second; the rest goes back to the engine, for others or for the next start. */
   async close(): Promise<void> {
     this.phase = 'closing';
-    await this.claiming;
+    await this.claiming.idle();
     const impatience = setTimeout(() => this.stop.abort(), GRACE_MS);
     await Promise.all(this.underWay);
     clearTimeout(impatience);
   }
 
-  private async claim(receiver: Receiver): Promise<void> {
+  private async claim(): Promise<void> {
+    const { receiver } = this;
     try {
-      while (this.isWanted && this.phase === 'running') {
+      while (receiver && this.isWanted && this.phase === 'running') {
         const free = (this.failures.isFailing ? 1 : CONCURRENCY) - this.underWay.size;
         if (free <= 0) return; // whatever ends wakes
         this.isWanted = false;

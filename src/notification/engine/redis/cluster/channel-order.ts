@@ -2,6 +2,7 @@
  * The order of recoverable publications on the channels that this node watches. Offsets grow by one, so a hole is seen, and it is
  * filled from history before anything after it is emitted.
  */
+import { SingleFlight } from '../../../pacing/single-flight.js';
 import type { Publication, StreamPosition } from '../../broker.js';
 import type { Emitter } from '../../emitter.js';
 import type { ChannelHistory } from '../stores/channel-history.js';
@@ -12,7 +13,8 @@ const PAGE = 200;
 interface Place {
   /** Of the newest publication that was emitted here; `undefined` before the first one is known. */
   position: StreamPosition | undefined;
-  filling: Promise<void> | undefined;
+  /** Emits what is missing after the position. */
+  filling: SingleFlight;
 }
 
 export class ChannelOrder {
@@ -27,7 +29,8 @@ export class ChannelOrder {
 
   /** Messages on the channel reach this node from now on. */
   watch(channel: string): void {
-    this.places.set(channel, { position: undefined, filling: undefined });
+    const place: Place = { position: undefined, filling: new SingleFlight(() => this.fill(channel, place)) };
+    this.places.set(channel, place);
   }
 
   unwatch(channel: string): void {
@@ -49,7 +52,7 @@ export class ChannelOrder {
     const place = this.places.get(channel);
     if (!place) return true;
     const { position: newest, filling } = place;
-    if (newest && (filling || (newest.epoch === position.epoch && position.offset !== newest.offset + 1))) return false;
+    if (newest && (filling.isRunning || (newest.epoch === position.epoch && position.offset !== newest.offset + 1))) return false;
     place.position = position;
     return true;
   }
@@ -57,30 +60,22 @@ export class ChannelOrder {
   /** Emits what is missing, up to a position. A reading under way may have begun before that; one that begins now has it. */
   async fillUpTo(channel: string, { epoch, offset }: StreamPosition): Promise<void> {
     const place = this.places.get(channel);
-    if (place?.filling) {
-      await place.filling;
+    if (place?.filling.isRunning) {
+      await place.filling.join();
       if (place.position?.epoch === epoch && place.position.offset >= offset) return;
     }
-    await this.fillPlace(channel);
+    await place?.filling.run();
   }
 
   /** Emits what was published on watched channels and did not come. */
   async fillAll(): Promise<void> {
-    for (const channel of [...this.places.keys()]) await this.fillPlace(channel);
+    for (const place of [...this.places.values()]) await place.filling.run();
   }
 
-  private async fillPlace(channel: string): Promise<void> {
-    const place = this.places.get(channel);
-    if (!place?.position) return;
-    place.filling ??= this.readInto(channel, place, place.position).finally(() => {
-      place.filling = undefined;
-    });
-    await place.filling;
-  }
-
-  private async readInto(channel: string, place: Place, from: StreamPosition): Promise<void> {
+  private async fill(channel: string, place: Place): Promise<void> {
+    if (!place.position) return;
     try {
-      for (let since = from; ;) {
+      for (let since = place.position; ;) {
         const result = await this.history.after({ channel, since, limit: PAGE });
         if (!result.complete) {
           place.position = result.head;

@@ -2,6 +2,7 @@
  * The channels that this node watches: counted, and subscribed to while the count is above zero. A subscription that fails stays
  * wanted and is repeated by `refresh`.
  */
+import { SingleFlight } from '../../../pacing/single-flight.js';
 import type { PubSub } from '../connection/pubsub.js';
 import type { ChannelOrder } from './channel-order.js';
 import type { WatcherReports } from './watcher-reports.js';
@@ -10,7 +11,8 @@ interface Watched {
   count: number;
   /** Whether messages on the channel reach this node. */
   live: boolean;
-  changing: Promise<void> | undefined;
+  /** Subscribes or unsubscribes, until that agrees with the count. */
+  changing: SingleFlight;
 }
 
 export class ChannelSubscriptions {
@@ -25,11 +27,10 @@ export class ChannelSubscriptions {
 
   /** @throws EngineUnavailableError; the channel counts as watched all the same */
   async add(channel: string): Promise<void> {
-    const watched = this.channels.get(channel) ?? { count: 0, live: false, changing: undefined };
-    this.channels.set(channel, watched);
+    const watched = this.channels.get(channel) ?? this.begin(channel);
     watched.count += 1;
     this.reports.report(channel, watched.count);
-    if (!watched.live || watched.changing) await this.change(channel, watched);
+    if (!watched.live || watched.changing.isRunning) await watched.changing.run();
   }
 
   async remove(channel: string): Promise<void> {
@@ -37,7 +38,7 @@ export class ChannelSubscriptions {
     if (!watched || watched.count === 0) return;
     watched.count -= 1;
     this.reports.report(channel, watched.count);
-    if (watched.count === 0) await this.change(channel, watched);
+    if (watched.count === 0) await watched.changing.run();
   }
 
   /** Whether messages on the channel reach this node. */
@@ -58,19 +59,18 @@ export class ChannelSubscriptions {
   async refresh(everything: boolean): Promise<void> {
     for (const [channel, watched] of this.channels) {
       if (everything) this.reports.report(channel, watched.count);
-      if (watched.live !== watched.count > 0) await this.change(channel, watched);
+      if (watched.live !== watched.count > 0) await watched.changing.run();
     }
     await this.reports.refresh();
   }
 
-  private change(channel: string, watched: Watched): Promise<void> {
-    watched.changing ??= this.bringAbout(channel, watched).finally(() => {
-      watched.changing = undefined;
-    });
-    return watched.changing;
+  private begin(channel: string): Watched {
+    const changing = new SingleFlight(() => this.bringAbout(channel, watched));
+    const watched: Watched = { count: 0, live: false, changing };
+    this.channels.set(channel, watched);
+    return watched;
   }
 
-  /** Subscribes or unsubscribes, until that agrees with the count. */
   private async bringAbout(channel: string, watched: Watched): Promise<void> {
     while (watched.live !== watched.count > 0) {
       if (watched.live) {
@@ -83,6 +83,6 @@ export class ChannelSubscriptions {
         this.order.watch(channel);
       }
     }
-    if (watched.count === 0) this.channels.delete(channel);
+    if (watched.count === 0 && this.channels.get(channel) === watched) this.channels.delete(channel);
   }
 }

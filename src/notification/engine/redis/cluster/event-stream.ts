@@ -8,6 +8,7 @@
  *  3. A stream that ends before the last emitted event has lost its end (a fail-over). It is followed from its new end, and
  *     `onLost` says so.
  */
+import { SingleFlight } from '../../../pacing/single-flight.js';
 import { clearTimeout, setTimeout } from '../../../pacing/time-source.js';
 import type { Decided } from '../../confirmation-store.js';
 import type { Task } from '../../task-store.js';
@@ -44,7 +45,7 @@ const NOT_STORED = 0;
 export class EventStream {
   private cursor = Infinity;
   private wanted = 0;
-  private reading: Promise<void> | undefined;
+  private readonly reading = new SingleFlight(() => this.read());
   private waiting: { order: number; resolve(): void }[] = [];
 
   constructor(private readonly source: StreamSource) {}
@@ -65,7 +66,7 @@ export class EventStream {
     const entry = { order: number(order), kind: text(kind), payload };
     if (entry.order === NOT_STORED) return this.emit(entry);
     if (entry.order <= this.cursor) return;
-    if (number(before) !== this.cursor || this.reading) return void this.catchUp(entry.order);
+    if (number(before) !== this.cursor || this.reading.isRunning) return void this.catchUp(entry.order);
     this.advance(entry);
   }
 
@@ -84,7 +85,7 @@ export class EventStream {
 
   /** @param head where a sweep found the end of the stream @param before the position when that sweep was sent */
   onHead(head: number, before: number): void {
-    if (head < before && !this.reading) {
+    if (head < before && !this.reading.isRunning) {
       this.cursor = head;
       this.wanted = 0;
       this.source.onLost();
@@ -93,10 +94,7 @@ export class EventStream {
 
   private catchUp(order: number): Promise<void> {
     this.wanted = Math.max(this.wanted, order);
-    this.reading ??= this.read().finally(() => {
-      this.reading = undefined;
-    });
-    return this.reading;
+    return this.reading.run();
   }
 
   private async read(): Promise<void> {

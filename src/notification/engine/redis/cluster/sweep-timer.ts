@@ -3,6 +3,7 @@
  * this node knows of there has passed. Times are by a partition's clock, moments by this node's monotonic clock.
  */
 import { clearInterval, clearTimeout, monotonicMs, setInterval, setTimeout } from '../../../pacing/time-source.js';
+import { SingleFlight } from '../../../pacing/single-flight.js';
 import type { EngineReading } from '../../deadlines.js';
 import type { Heartbeat } from './heartbeat.js';
 import type { PartitionClocks } from './partition-clock.js';
@@ -24,15 +25,17 @@ const LONGEST_MS = 2_000_000_000;
 export class SweepTimer {
   /** By partition: the time of the earliest known deadline. */
   private readonly due = new Map<number, number>();
-  private readonly sweeping = new Map<number, Promise<void>>();
+  private readonly sweeps: ReadonlyMap<number, SingleFlight>;
+  private readonly round = new SingleFlight(() => this.runRound());
   /** Sweeps that wait until the sockets have been read. */
   private readonly reading = new Set<Promise<void>>();
   private interval: NodeJS.Timeout | undefined;
   private timer: NodeJS.Timeout | undefined;
   private armedFor = Infinity;
-  private round: Promise<void> | undefined;
 
-  constructor(private readonly parts: SweepTimerParts) {}
+  constructor(private readonly parts: SweepTimerParts) {
+    this.sweeps = new Map(parts.partitions.map((partition) => [partition, new SingleFlight(() => this.sweep(partition))]));
+  }
 
   start(): void {
     this.interval = setInterval(() => void this.sweepAll(), this.parts.everyMs).unref();
@@ -48,10 +51,7 @@ export class SweepTimer {
   /** Sweeps all partitions, or joins a round that is under way. Does nothing before the start. */
   sweepAll(): Promise<void> {
     if (!this.interval) return Promise.resolve();
-    this.round ??= this.runRound().finally(() => {
-      this.round = undefined;
-    });
-    return this.round;
+    return this.round.join();
   }
 
   /** Sweeps a partition as soon as this node has read its sockets up to a time. Never rejects. */
@@ -60,8 +60,7 @@ export class SweepTimer {
     const { reading, onError } = this.parts;
     const waiting = (reading?.reach(this.momentOf(partition, time)) ?? Promise.resolve())
       // A sweep under way may have been sent before.
-      .then(() => this.sweeping.get(partition))
-      .then(() => this.sweep(partition))
+      .then(() => this.sweeps.get(partition)?.run())
       .catch(onError)
       .finally(() => this.reading.delete(waiting));
     this.reading.add(waiting);
@@ -72,31 +71,24 @@ export class SweepTimer {
     clearInterval(this.interval);
     clearTimeout(this.timer);
     this.interval = undefined;
-    await Promise.allSettled([this.round, ...this.sweeping.values(), ...this.reading]);
+    await Promise.allSettled([this.round, ...this.sweeps.values()].map((flight) => flight.idle()));
+    await Promise.allSettled(this.reading);
     clearTimeout(this.timer);
   }
 
   private async runRound(): Promise<void> {
     try {
       await this.parts.heartbeat.beat();
-      await Promise.all(this.parts.partitions.map((partition) => this.sweep(partition)));
+      await Promise.all([...this.sweeps.values()].map((sweep) => sweep.join()));
     } catch (error) {
       this.parts.onError(error);
     }
   }
 
-  private sweep(partition: number): Promise<void> {
-    const known = this.sweeping.get(partition);
-    if (known) return known;
+  private async sweep(partition: number): Promise<void> {
     this.due.delete(partition);
-    const sweeping = this.parts.sweep
-      .run(partition, 'running')
-      .then(({ nextAt }) => {
-        if (nextAt !== undefined) this.expect(partition, nextAt);
-      })
-      .finally(() => this.sweeping.delete(partition));
-    this.sweeping.set(partition, sweeping);
-    return sweeping;
+    const { nextAt } = await this.parts.sweep.run(partition, 'running');
+    if (nextAt !== undefined) this.expect(partition, nextAt);
   }
 
   private arm(): void {

@@ -3,6 +3,7 @@
  * connections a message reaches. A report that fails is repeated by `refresh`.
  */
 import { BROADCAST_CHANNEL } from '../../../../protocol/channels.js';
+import { SingleFlight } from '../../../pacing/single-flight.js';
 import { setImmediate } from '../../../pacing/time-source.js';
 import { EVERYTHING } from '../../broker.js';
 import type { Emitter } from '../../emitter.js';
@@ -15,7 +16,7 @@ const REMEMBERED_MS = 86_400_000;
 export class WatcherReports {
   /** Counts that Redis does not know yet, by channel. */
   private readonly unreported = new Map<string, number>();
-  private reporting: Promise<void> | undefined;
+  private readonly reporting = new SingleFlight(() => this.refreshSoon());
 
   constructor(
     private readonly runner: ScriptRunner,
@@ -28,12 +29,13 @@ export class WatcherReports {
   report(channel: string, count: number): void {
     if (channel === EVERYTHING || channel === BROADCAST_CHANNEL) return;
     this.unreported.set(channel, count);
-    this.reporting ??= new Promise<void>((resolve) => setImmediate(resolve))
-      .then(() => this.refresh())
-      .catch((error: unknown) => this.emitter.report('reporting what this node watches', error))
-      .finally(() => {
-        this.reporting = undefined;
-      });
+    void this.reporting.run();
+  }
+
+  /** Reports made in one turn of the event loop go together. */
+  private async refreshSoon(): Promise<void> {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    await this.refresh().catch((error: unknown) => this.emitter.report('reporting what this node watches', error));
   }
 
   /** Sends every count that Redis does not know. @throws EngineUnavailableError */
