@@ -243,7 +243,8 @@ export class NotificationService {
   }
 
   /**
-   * Takes connections again after `stopServer()`, once its drain has ended. Nest does it at start.
+   * Takes connections again after `stopServer()`, once its drain has ended; of several calls the last one counts. Nest calls it
+   * at start. It throws ServiceClosedError when the application is shutting down.
    * @returns where the application's HTTP server listens; `undefined` while it does not listen
    */
   async startServer(): Promise<ListeningAt | undefined> {

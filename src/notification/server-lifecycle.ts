@@ -5,7 +5,7 @@
  *     replayed, as by now every listener of the application is in place.
  *  2. Stop: connections are closed with 1012, spread over `drainTimeoutMs`. Then calls that wait for a decision reject, so
  *     that HTTP requests can end. Then timers stop and the engine closes.
- *  3. A fault or a shutdown decides nothing: prompts stay pending.
+ *  3. A fault or a shutdown decides nothing: prompts stay pending. A step that fails does not keep the others from closing.
  */
 import {
   Inject,
@@ -22,7 +22,9 @@ import { Hub } from './connection/hub.js';
 import { Reading } from './connection/reading.js';
 import { Dispatcher } from './dispatcher.js';
 import { Engine } from './engine/engine.js';
+import { ServiceClosedError } from './notification.errors.js';
 import { ResolvedOptions } from './notification.options.js';
+import { everyStep } from './pacing/every-step.js';
 import { TimerWheel } from './pacing/timer-wheel.js';
 import { Acknowledgements } from './subscription/acknowledgements.js';
 import { Cancellations } from './task/cancellations.js';
@@ -32,6 +34,9 @@ import { delay } from './pacing/time-source.js';
 
 @Injectable()
 export class ServerLifecycle implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
+  /** How often `start` and `stop` were called. */
+  private calls = 0;
+  private isShuttingDown = false;
   private draining: Promise<void> | undefined;
 
   constructor(
@@ -61,30 +66,41 @@ export class ServerLifecycle implements OnModuleInit, OnApplicationBootstrap, Be
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    await this.stop();
-    this.confirmations.close();
-    this.acknowledgements.stop();
+    this.isShuttingDown = true;
+    await everyStep(
+      () => this.stop(),
+      () => this.confirmations.close(),
+      () => this.acknowledgements.stop(),
+    );
   }
 
   async onApplicationShutdown(): Promise<void> {
-    this.heartbeats.close();
-    this.wheel.close();
-    await this.webhook.close();
-    // The listeners close last, because the engine emits the final decisions while it closes.
-    await this.engine.close();
-    this.reading.stop();
-    this.cancellations.close();
-    this.dispatcher.close();
+    await everyStep(
+      () => this.heartbeats.close(),
+      () => this.wheel.close(),
+      () => this.webhook.close(),
+      // The listeners close last, because the engine emits the final decisions while it closes.
+      () => this.engine.close(),
+      () => this.reading.stop(),
+      () => this.cancellations.close(),
+      () => this.dispatcher.close(),
+    );
   }
 
-  /** Takes connections, after a drain that is under way has ended. */
+  /**
+   * Takes connections, after a drain that is under way has ended, unless there is another call meanwhile: the last one counts.
+   * @throws ServiceClosedError when the application is shutting down
+   */
   async start(): Promise<void> {
+    if (this.isShuttingDown) throw new ServiceClosedError();
+    const call = (this.calls += 1);
     await this.draining;
-    this.phase.enter('running');
+    if (call === this.calls) this.phase.enter('running');
   }
 
   /** Drains this node. A second call during a drain waits for its end. */
   stop(): Promise<void> {
+    this.calls += 1;
     if (this.phase.isAccepting) this.draining = this.drain();
     return this.draining ?? Promise.resolve();
   }

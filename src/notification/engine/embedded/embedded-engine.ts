@@ -6,6 +6,7 @@
  *  - `StoreClient` gives E1 and E4, the store's transactions give E2 and E3, `DecisionCursor` gives E5.
  */
 import { EngineUnavailableError } from '../../notification.errors.js';
+import { SingleFlight } from '../../pacing/single-flight.js';
 import { systemClock, type Clock, type ClockTimer } from '../../pacing/clock.js';
 import { NOTHING_TO_READ, type EngineReading } from '../deadlines.js';
 import { Emitter, type EngineLogger } from '../emitter.js';
@@ -211,8 +212,13 @@ export class EmbeddedEngine implements Engine {
     if (await this.client.store.hasDueEvents()) this.emitWebhookEvents();
   }
 
+  /** A turn that comes while the work of an earlier one is under way is left out. */
   private every(periodMs: number, what: string, work: () => Promise<void>): void {
-    this.timers.push(this.clock.every(periodMs, () => this.quietly(what, work())));
+    const flight = new SingleFlight(work);
+    const turn = (): void => {
+      if (!flight.isRunning) this.quietly(what, flight.run());
+    };
+    this.timers.push(this.clock.every(periodMs, turn));
   }
 
   /** For work without a caller. It is repeated anyway; a failure is logged. */

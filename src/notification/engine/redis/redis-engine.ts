@@ -11,6 +11,7 @@
  */
 import { userChannel } from '../../../protocol/channels.js';
 import { ConfigurationError, EngineUnavailableError } from '../../notification.errors.js';
+import { everyStep } from '../../pacing/every-step.js';
 import { CallGate } from '../call-gate.js';
 import type { EngineReading } from '../deadlines.js';
 import { Emitter } from '../emitter.js';
@@ -129,8 +130,10 @@ export class RedisEngine implements Api.Engine {
   }
 
   private async end(): Promise<void> {
-    await this.gate.close();
-    await this.node.lifecycle.leave();
-    await this.node.connections.close();
+    await everyStep(
+      () => this.gate.close(),
+      () => this.node.lifecycle.leave(),
+      () => this.node.connections.close(),
+    );
   }
 }

@@ -1,0 +1,77 @@
+/** The engine and a store that is slow. */
+import { EventEmitter } from 'node:events';
+import { EmbeddedEngine } from '../../src/notification/engine/embedded/embedded-engine.js';
+import { StoreClient } from '../../src/notification/engine/embedded/store-client.js';
+import type { StoreThread, ToWorker } from '../../src/notification/engine/embedded/store-protocol.js';
+import { NOTHING_TO_READ } from '../../src/notification/engine/deadlines.js';
+import { EngineUnavailableError } from '../../src/notification/notification.errors.js';
+import { TestClock } from '../../src/testing/test-clock.js';
+import { EngineRecorder } from '../support/engine-recorder.js';
+import { nextTurn } from '../support/fake-connection.js';
+
+const settings = { retentionMs: 60_000, historySize: 10, historyTtlMs: 60_000, maxConnectionsPerUser: 10, webhookEvents: [] };
+
+/** A store that answers its calls only when the test says so. */
+class SlowStore extends EventEmitter implements StoreThread {
+  readonly batches: string[][] = [];
+
+  constructor() {
+    super();
+    setImmediate(() =>
+      this.emit('message', { type: 'opened', warnings: [], emitted: 0, decisions: 0, nextDue: null, overdue: false }),
+    );
+  }
+
+  postMessage(message: ToWorker): void {
+    if (message.type === 'close') this.emit('exit');
+    else this.batches.push(message.calls.map(({ name }) => name));
+  }
+
+  /** Answers the newest batch. */
+  answer(): void {
+    const outcomes = this.batches.at(-1)?.map(() => ({ value: false, events: [] }));
+    this.emit('message', { type: 'outcomes', outcomes, warnings: [], nextDue: null });
+  }
+
+  terminate(): void {
+    this.emit('exit');
+  }
+}
+
+describe('a store that is slow', () => {
+  it('rejects the calls under way when it has not answered in time at the end', async () => {
+    const listener = { onEvent: () => undefined, onNextDue: () => undefined, onHealed: () => undefined };
+    const client = new StoreClient(
+      { dataDir: ':memory:', settings, reserveBytes: 0 },
+      NOTHING_TO_READ,
+      { ...listener, warn: () => undefined, error: () => undefined },
+      () => new SlowStore(),
+      0,
+      20,
+    );
+    await client.start();
+    const calling = expect(client.store.counts()).rejects.toThrow(EngineUnavailableError);
+    await nextTurn();
+    await client.close();
+    await calling;
+  }, 5000);
+
+  it('is asked to forget what is old once at a time', async () => {
+    const clock = new TestClock();
+    const store = new SlowStore();
+    const engine = new EmbeddedEngine({ dataDir: ':memory:', settings, newWorker: () => store, gatherMs: 0, clock });
+    await engine.start(new EngineRecorder());
+    for (let minute = 0; minute < 5; minute += 1) {
+      clock.advanceBy(60_000);
+      await nextTurn();
+      await nextTurn();
+    }
+    store.answer();
+    await nextTurn();
+    await nextTurn();
+    expect(store.batches.flat().filter((name) => name === 'purge')).toHaveLength(1);
+    const closing = engine.close();
+    store.terminate();
+    await closing;
+  });
+});
