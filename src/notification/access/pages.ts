@@ -14,10 +14,8 @@ import { ConfigurationError, NotificationError } from '../notification.errors.js
 import { ResolvedOptions } from '../notification.options.js';
 import { ListeningAddress } from './listening-address.js';
 import { canonicalOrigin, hostOfOrigin, isIpLiteral, isLoopback, parseHost, type WebHost } from './web-address.js';
-import { performance } from '../pacing/time-source.js';
+import { QuietLog } from '../pacing/quiet-log.js';
 
-/** Refusals of one kind are logged once in this time. */
-const LOG_INTERVAL_MS = 60_000;
 /** What a log line quotes of a header. */
 const MAX_QUOTED = 200;
 
@@ -28,7 +26,7 @@ export class Pages {
   private readonly logger = new Logger(Pages.name);
   private readonly origins: ReadonlySet<string>;
   private readonly hosts: readonly WebHost[];
-  private readonly logged = new Map<Refused, { at: number; more: number }>();
+  private readonly refusals = new QuietLog((message) => this.logger.warn(message));
 
   /** @throws ConfigurationError for what is no origin or no host */
   constructor(
@@ -82,15 +80,8 @@ export class Pages {
   }
 
   private log(what: Refused, value: string, setting: string): void {
-    const now = performance.now();
-    const earlier = this.logged.get(what);
-    if (earlier && now - earlier.at < LOG_INTERVAL_MS) {
-      earlier.more += 1;
-      return;
-    }
-    this.logged.set(what, { at: now, more: 0 });
-    const more = earlier && earlier.more > 0 ? `, and ${earlier.more} more before it` : '';
-    this.logger.warn(`refused the ${what} ${JSON.stringify(value.slice(0, MAX_QUOTED))}${more}: ${setting} lists those allowed`);
+    const quoted = JSON.stringify(value.slice(0, MAX_QUOTED));
+    this.refusals.log(what, `refused the ${what} ${quoted}: ${setting} lists those allowed`);
   }
 }
 

@@ -9,6 +9,7 @@ import { Tokens } from '../access/token-verifier.js';
 import { CLOSE } from '../../protocol/codes.js';
 import type { Connection } from '../connection/connection.js';
 import { Hub } from '../connection/hub.js';
+import { QuietLog } from '../pacing/quiet-log.js';
 import { TimerWheel } from '../pacing/timer-wheel.js';
 import { EngineUnavailableError, NotificationError } from '../notification.errors.js';
 import { ResolvedOptions } from '../notification.options.js';
@@ -26,6 +27,7 @@ const BEGIN_RETRY_MS = 50;
 @Injectable()
 export class Authentication {
   private readonly logger = new Logger(Authentication.name);
+  private readonly failures = new QuietLog((message) => this.logger.error(message));
 
   constructor(
     @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
@@ -48,7 +50,8 @@ export class Authentication {
     try {
       await connection.begin(() => this.whileEngineReturns(connection, () => this.identify(connection)));
     } catch (error) {
-      this.logger.error(`a new connection could not be served: ${String(error)}`);
+      const reason = String(error);
+      this.failures.log(reason, `a new connection could not be served: ${reason}`);
       await connection.close(CLOSE.INTERNAL);
     }
   }

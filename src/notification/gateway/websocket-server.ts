@@ -13,18 +13,18 @@ import type { Duplex } from 'node:stream';
 import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { actorOf } from '../access/access.js';
-import { Addresses } from '../access/address-limits.js';
+import { Addresses, networkOf } from '../access/address-limits.js';
 import { AuditTrail } from '../access/audit.js';
 import { Budgets } from '../access/budgets.js';
 import type { Place } from '../access/worker-group.js';
 import { ListeningAddress } from '../access/listening-address.js';
-import { Refusals } from '../access/refusals.js';
 import { CLOSE } from '../../protocol/codes.js';
 import { Connection, type ConnectionEvents, type ConnectionSocket, type Identity } from '../connection/connection.js';
 import { Hub } from '../connection/hub.js';
 import { Liveness } from '../connection/liveness.js';
 import { Reading } from '../connection/reading.js';
 import { Pacing } from '../pacing/pacing.js';
+import { QuietLog } from '../pacing/quiet-log.js';
 import { TimerWheel } from '../pacing/timer-wheel.js';
 import type { RefusedBecause } from '../metrics/labels.js';
 import { NotificationMetrics } from '../notification.metrics.js';
@@ -52,10 +52,7 @@ const LOGGED_ERRORS: ReadonlySet<string> = new Set(['INVALID_JSON', 'NOT_FOUND']
 @Injectable()
 export class NotificationWebSocketServer implements OnModuleInit {
   private readonly logger = new Logger('WebSocketServer');
-  /** Repeated errors of clients are one line a minute. */
-  private readonly clientErrors = new Refusals(({ address, code, count }) =>
-    this.logger.warn(`${count ?? 1} frame${count === undefined ? '' : 's'} from ${address ?? 'a client'} answered with ${code}`),
-  );
+  private readonly clientErrors = new QuietLog((message) => this.logger.warn(message));
   private readonly server: WebSocketServer;
   private onConnection: ((connection: Connection) => void) | undefined;
 
@@ -191,8 +188,10 @@ export class NotificationWebSocketServer implements OnModuleInit {
       onDropped: (frames) => metrics.messagesFailed.inc(frames),
       onError: (code) => {
         metrics.errors.inc({ code });
-        if (LOGGED_ERRORS.has(code))
-          this.clientErrors.add({ event: 'refused', ...auditActorOf(connection), what: 'a frame', code });
+        if (!LOGGED_ERRORS.has(code)) return;
+        const from = (count: number): string =>
+          `${count} ${count === 1 ? 'frame' : 'frames'} from ${connection.address} answered with ${code}`;
+        this.clientErrors.log(`${networkOf(connection.address)} ${code}`, from);
       },
     };
     const connection = new Connection(socketOf(ws, socket), peer, options, events, this.pacing);

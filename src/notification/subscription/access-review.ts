@@ -16,6 +16,7 @@ import { Tokens } from '../access/token-verifier.js';
 import type { Connection } from '../connection/connection.js';
 import { Hub } from '../connection/hub.js';
 import { inParallel } from '../pacing/in-parallel.js';
+import { QuietLog } from '../pacing/quiet-log.js';
 import { TimerWheel } from '../pacing/timer-wheel.js';
 import { TaskStore } from '../engine/task-store.js';
 import { EngineUnavailableError, NotificationError } from '../notification.errors.js';
@@ -32,6 +33,7 @@ const RETRY_MS = 10_000;
 @Injectable()
 export class AccessReview implements OnModuleInit {
   private readonly logger = new Logger(AccessReview.name);
+  private readonly failures = new QuietLog((message) => this.logger.warn(message));
 
   constructor(
     @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
@@ -121,7 +123,7 @@ export class AccessReview implements OnModuleInit {
     try {
       await this.review(connection);
     } catch (error) {
-      this.logger.warn(`the rights of a connection could not be reviewed: ${String(error)}`);
+      this.failures.log('review', `the rights of a connection could not be reviewed: ${String(error)}`);
       this.schedule(connection, RETRY_MS);
     }
   }

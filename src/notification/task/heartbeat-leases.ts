@@ -10,10 +10,12 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { printable } from '../access/printable.js';
 import { Broker } from '../engine/broker.js';
 import { Heartbeats } from './heartbeats.js';
+import { QuietLog } from '../pacing/quiet-log.js';
 
 @Injectable()
 export class HeartbeatLeases {
   private readonly logger = new Logger('Heartbeats');
+  private readonly failures = new QuietLog((message) => this.logger.warn(message));
 
   constructor(
     private readonly heartbeats: Heartbeats,
@@ -27,7 +29,7 @@ export class HeartbeatLeases {
       taken(await this.broker.takeLease(taskId));
     } catch (error) {
       taken(0);
-      this.logger.warn(`other nodes may not know of the heartbeat of task ${printable(taskId)}: ${String(error)}`);
+      this.failures.log('lease', `other nodes may not know of the heartbeat of task ${printable(taskId)}: ${String(error)}`);
     }
   }
 

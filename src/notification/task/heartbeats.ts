@@ -16,6 +16,7 @@ import { conflationKey } from '../engine/conflation.js';
 import { ServiceClosedError } from '../notification.errors.js';
 import { Clock } from '../pacing/clock.js';
 import { TimerWheel, type WheelTimer } from '../pacing/timer-wheel.js';
+import { QuietLog } from '../pacing/quiet-log.js';
 
 export interface HeartbeatHandle {
   stop(): void;
@@ -44,6 +45,7 @@ interface Lease {
 @Injectable()
 export class Heartbeats {
   private readonly logger = new Logger('Heartbeats');
+  private readonly failures = new QuietLog((message) => this.logger.warn(message));
   private readonly byTask = new Map<string, Set<Running>>();
   /** By user and task: what REST has leased. */
   private readonly leased = new Map<string, Running>();
@@ -150,7 +152,9 @@ export class Heartbeats {
     const message = { ...heartbeatMessage(userId, taskId, this.clock.now()) };
     this.broker
       .publish({ channel, message, recoverable: false, conflationKey: conflationKey(channel, message) })
-      .catch((error: unknown) => this.logger.warn(`a heartbeat of task ${printable(taskId)} was lost: ${String(error)}`));
+      .catch((error: unknown) =>
+        this.failures.log('lost', `a heartbeat of task ${printable(taskId)} was lost: ${String(error)}`),
+      );
   }
 
   private end(running: Running): void {

@@ -6,10 +6,12 @@ import { TaskStore } from '../engine/task-store.js';
 import { InvalidMessageError } from '../notification.errors.js';
 import { HeartbeatLeases } from './heartbeat-leases.js';
 import { Heartbeats, type HeartbeatHandle } from './heartbeats.js';
+import { QuietLog } from '../pacing/quiet-log.js';
 
 @Injectable()
 export class TaskHeartbeats {
   private readonly logger = new Logger('Heartbeats');
+  private readonly failures = new QuietLog((message) => this.logger.warn(message));
 
   constructor(
     @Inject(TaskStore) private readonly tasks: TaskStore,
@@ -47,7 +49,7 @@ export class TaskHeartbeats {
         return;
       }
     } catch (error) {
-      this.logger.warn(`the heartbeat of task ${printable(taskId)} could not claim it: ${String(error)}`);
+      this.failures.log('claim', `the heartbeat of task ${printable(taskId)} could not claim it: ${String(error)}`);
     }
     this.heartbeats.release(taskId);
   }

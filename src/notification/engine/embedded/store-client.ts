@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { EngineUnavailableError } from '../../notification.errors.js';
 import { LoopLoad } from '../../pacing/loop-load.js';
+import { QuietLog } from '../../pacing/quiet-log.js';
 import type { EngineReading } from '../deadlines.js';
 import { errorOf } from './store-errors.js';
 import type { StoreEvent } from './unit-of-work.js';
@@ -28,7 +29,7 @@ import type {
   StoreThread,
   ToWorker,
 } from './store-protocol.js';
-import { Date, clearTimeout, performance, setImmediate, setTimeout } from '../../pacing/time-source.js';
+import { clearTimeout, performance, setImmediate, setTimeout } from '../../pacing/time-source.js';
 
 const MAX_BATCH = 512;
 /** The pause between two batches while the main thread has no idle time. */
@@ -73,7 +74,8 @@ export class StoreClient {
   private phase: Phase = { name: 'idle' };
   private isClosing = false;
   private queue: Entry[] = [];
-  private complaint = { message: '', at: 0 };
+  /** A failing disk fails often. */
+  private readonly failures = new QuietLog((message) => this.listener.error(message));
   private onDrained: (() => void) | undefined;
   private lastBatchAt = 0;
   private readonly load = new LoopLoad();
@@ -84,6 +86,7 @@ export class StoreClient {
     private readonly listener: StoreListener,
     private readonly newWorker = newStoreWorker,
     private readonly gatherMs = GATHER_MS,
+    private readonly closeWithinMs = CLOSE_WITHIN_MS,
   ) {}
 
   /** @throws ConfigurationError when the store cannot be used */
@@ -123,11 +126,12 @@ export class StoreClient {
     if (this.phase.name === 'running') await this.drained();
     const phase = this.phase;
     this.phase = { name: 'closed' };
-    this.rejectAll([], 'the engine is closed');
+    // Those under way too, if the store has not answered in time.
+    this.rejectAll(phase.name === 'running' ? (phase.underWay ?? []) : [], 'the engine is closed');
     if (phase.name === 'healing') clearTimeout(phase.timer);
     if (phase.name !== 'running') return;
     const ended = new Promise<void>((resolve) => phase.worker.once('exit', () => resolve()));
-    const impatience = setTimeout(() => void phase.worker.terminate(), CLOSE_WITHIN_MS);
+    const impatience = setTimeout(() => void phase.worker.terminate(), this.closeWithinMs);
     this.post(phase.worker, { type: 'close' });
     await ended;
     clearTimeout(impatience);
@@ -198,8 +202,9 @@ export class StoreClient {
       const outcome = entry.call ? outcomes[next++] : { value: undefined, events: [] };
       if (!outcome) throw new Error('the store answered fewer calls than it got');
       if ('failure' in outcome) {
-        if (outcome.failure.kind === 'unavailable') this.complain(`a step of the store failed: ${outcome.failure.message}`);
-        entry.fail(errorOf(outcome.failure));
+        const { failure } = outcome;
+        if (failure.kind === 'unavailable') this.failures.log(failure.message, `a step of the store failed: ${failure.message}`);
+        entry.fail(errorOf(failure));
         continue;
       }
       for (const event of outcome.events) this.listener.onEvent(event);
@@ -263,14 +268,6 @@ export class StoreClient {
     }, pauseMs);
   }
 
-  /** A failing disk fails often: the same line is logged once a second at most. */
-  private complain(message: string): void {
-    const now = Date.now();
-    if (message === this.complaint.message && now - this.complaint.at < 1000) return;
-    this.complaint = { message, at: now };
-    this.listener.error(message);
-  }
-
   private rejectAll(underWay: Entry[], message: string): void {
     const entries = [...underWay, ...this.queue];
     this.queue = [];
@@ -281,7 +278,7 @@ export class StoreClient {
     const { phase } = this;
     if (phase.name !== 'running' || (this.queue.length === 0 && !phase.underWay)) return;
     await new Promise<void>((resolve) => {
-      const impatience = setTimeout(resolve, CLOSE_WITHIN_MS);
+      const impatience = setTimeout(resolve, this.closeWithinMs);
       this.onDrained = () => {
         clearTimeout(impatience);
         resolve();

@@ -1,35 +1,28 @@
 /** Why Redis failed, in the words of Redis or of the network: one log line per reason and minute. */
-import { monotonicMs } from '../../../pacing/time-source.js';
+import { QuietLog } from '../../../pacing/quiet-log.js';
 
 export interface Logger {
   warn(message: string): void;
   error(message: string): void;
 }
 
-const REPEAT_AFTER_MS = 60_000;
-const MAX_REASONS = 20;
-
 export class ErrorLog {
-  /** When each reason was last logged. */
-  private readonly logged = new Map<string, number>();
+  private readonly quiet: QuietLog;
   /** The newest reason; empty before the first. */
   lastReason = '';
 
-  constructor(private readonly logger: Pick<Logger, 'warn'>) {}
+  constructor(logger: Pick<Logger, 'warn'>) {
+    this.quiet = new QuietLog((message) => logger.warn(message));
+  }
 
   report(error: unknown): void {
-    const reason = reasonOf(error);
-    this.lastReason = reason;
-    const now = monotonicMs();
-    if (now - (this.logged.get(reason) ?? -Infinity) < REPEAT_AFTER_MS) return;
-    if (this.logged.size >= MAX_REASONS) this.logged.clear();
-    this.logged.set(reason, now);
-    this.logger.warn(`Redis: ${reason}`);
+    this.lastReason = reasonOf(error);
+    this.quiet.log(this.lastReason, `Redis: ${this.lastReason}`);
   }
 
   /** Redis is there again: every reason is news. */
   reset(): void {
-    this.logged.clear();
+    this.quiet.reset();
   }
 }
 
