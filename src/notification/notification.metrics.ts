@@ -9,7 +9,16 @@ import { ACTIONS } from '../protocol/messages.js';
 import { toSeconds } from '../protocol/time.js';
 import { AskedUsers } from './metrics/asked-users.js';
 import { registerGauge, shared, type Aggregator } from './metrics/gauge.js';
-import { DOORS, OUTCOMES, REFUSED_BECAUSE, SENT_TYPES, STATUSES, UNREADABLE, WEBHOOK_RESULTS } from './metrics/labels.js';
+import {
+  CLOSE_CODES,
+  DOORS,
+  OUTCOMES,
+  REFUSED_BECAUSE,
+  SENT_TYPES,
+  STATUSES,
+  UNREADABLE,
+  WEBHOOK_RESULTS,
+} from './metrics/labels.js';
 import { registerReadings, type Readings } from './metrics/readings.js';
 import { Tally } from './metrics/tally.js';
 import { Date, performance, setImmediate } from './pacing/time-source.js';
@@ -35,7 +44,7 @@ export class NotificationMetrics {
     REFUSED_BECAUSE,
     'internal',
   );
-  readonly closes = this.labelled('websocket_closes_total', 'Closed connections, by close code', ['code']);
+  readonly closes = this.tally('websocket_closes_total', 'Closed connections, by close code', 'code', CLOSE_CODES, 'other');
   readonly reconnects = this.counter(
     'websocket_reconnects_total',
     'Connections of users who came back within a minute after another had ended',

@@ -162,6 +162,15 @@ describe('the metrics', () => {
       },
     ],
     [
+      'a connection that closes with a code of the client’s own',
+      async () => {
+        const visitor = await service.connect();
+        visitor.socket.close(4242);
+        await visitor.closed();
+      },
+      { websocket_connections_total: 1, 'websocket_closes_total{code="other"}': 1 },
+    ],
+    [
       'a message',
       () => service.rest('POST', '/ws/broadcast', { type: 'news' }),
       {

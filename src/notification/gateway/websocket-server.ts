@@ -149,7 +149,7 @@ export class NotificationWebSocketServer implements OnModuleInit {
     ws.on('close', (code) => {
       this.logger.debug(`connection ${connection.id} from ${address} closed with ${code}`);
       this.addresses.leave(address);
-      this.metrics.closes.inc({ code });
+      this.metrics.closes.add(String(code));
       this.places.leave(connection);
       this.hub.remove(connection);
       connection.closed();

@@ -1,5 +1,5 @@
 /** The values that labels take. Every set is closed: what a client or an application names never becomes a label. */
-import type { ERROR_STATUS } from '../../protocol/codes.js';
+import { CLOSE, type ERROR_STATUS } from '../../protocol/codes.js';
 import type { Outcome } from '../../protocol/confirmation.js';
 import type { ServerMessages } from '../../protocol/server-messages.js';
 
@@ -45,6 +45,12 @@ export const REFUSED_BECAUSE = [
 ] as const satisfies RefusedBecause[];
 
 export const OUTCOMES = ['answered', 'timed_out', 'cancelled', 'withdrawn'] as const satisfies Outcome[];
+
+/** Close codes: those of RFC 6455 and the product's own. A client may send any other. */
+export const CLOSE_CODES = [
+  ...['1000', '1001', '1002', '1003', '1005', '1006', '1007', '1008', '1009', '1011'],
+  ...Object.values(CLOSE).map(({ code }) => String(code)),
+];
 
 /** The product's own doors (`via` of a decision). */
 export const DOORS: ReadonlySet<string> = new Set(['websocket', 'rest', 'service', 'link', 'push', 'mcp', 'clock']);
