@@ -11,7 +11,7 @@
 import type { Subscribed } from '../protocol/actions.js';
 import { CONFLATED_TYPES, type StreamPosition } from '../protocol/messages.js';
 import { isTemporary, ServerError } from './errors.js';
-import { channelsOf, isControl, type ServerReply } from './frames.js';
+import { channelsOf, isControl, type ServerMessage } from './frames.js';
 import type { Requests } from './requests.js';
 
 /** The most that one frame may name. */
@@ -77,7 +77,7 @@ export class Channels {
   }
 
   /** Keeps what a frame says of positions. @returns `false` for a message that this client has had, or will get again */
-  onFrame(frame: ServerReply): boolean {
+  onFrame(frame: ServerMessage): boolean {
     if (frame.type === 'subscription_confirmed') return this.confirmAll(frame);
     const { channel, epoch, offset } = frame as Partial<Subscribed>;
     if (channel === undefined) return !this.willRepeat(frame);
@@ -100,14 +100,14 @@ export class Channels {
   }
 
   /** Whether a message without a channel will come again with one, since it arrived before its channel was subscribed. */
-  private willRepeat(frame: ServerReply): boolean {
+  private willRepeat(frame: ServerMessage): boolean {
     if (frame['message_id'] !== undefined || CONFLATED_TYPES.has(frame.type) || isControl(frame)) return false;
     const [channel = ''] = channelsOf(frame);
     const state = this.states.get(channel);
     return state?.position !== undefined && !state.confirmed;
   }
 
-  private confirmAll(frame: ServerReply): boolean {
+  private confirmAll(frame: ServerMessage): boolean {
     for (const subscribed of (frame['subscriptions'] ?? [frame]) as Subscribed[]) {
       const { channel, epoch, offset } = subscribed;
       const state = this.states.get(channel);
@@ -123,7 +123,7 @@ export class Channels {
     return true;
   }
 
-  private onUnsubscribed({ reason, request_id: requestId }: ServerReply, channel: string, state: ChannelState): void {
+  private onUnsubscribed({ reason, request_id: requestId }: ServerMessage, channel: string, state: ChannelState): void {
     if (requestId !== undefined) return;
     state.confirmed = false;
     if (reason === 'unavailable') return this.subscribeLater();

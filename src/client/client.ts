@@ -9,9 +9,9 @@
 import type { TaskStepResult } from '../protocol/messages.js';
 import { Channels } from './channels.js';
 import { ServerClock } from './clock.js';
-import { Confirmations, type ConfirmationHandler } from './confirmations.js';
+import { ConfirmationStore, type ConfirmationHandler, type Confirmations } from './confirmations.js';
 import { ClientClosedError, ConnectionLostError, isTemporary, ServerError } from './errors.js';
-import type { ServerReply } from './frames.js';
+import type { ServerMessage } from './frames.js';
 import { Identity, type IdentityOptions } from './identity.js';
 import { Listeners } from './listeners.js';
 import { Messages, type MessageListener } from './messages.js';
@@ -45,6 +45,7 @@ export interface ChannelOptions {
 export class NotificationClient {
   /** What the user is being asked: `subscribe`, `getSnapshot`, `answer`, `dismiss`, `seen`. */
   readonly confirmations: Confirmations;
+  private readonly store: ConfirmationStore;
   private readonly clock = new ServerClock();
   private readonly socket: ReconnectingSocket;
   private readonly requests: Requests;
@@ -69,7 +70,7 @@ export class NotificationClient {
     this.gaps = new Listeners(report);
     this.requests = new Requests((text) => this.socket.send(text));
     this.identity = new Identity(options, this.requests, this.clock, report);
-    this.confirmations = new Confirmations(this.requests, this.clock, report);
+    this.confirmations = this.store = new ConfirmationStore(this.requests, this.clock, report);
     this.messages = new Messages(this.requests, report);
     this.snapshots = new Snapshots((frame) => void this.messages.onFrame(frame), report);
     this.channels = new Channels(this.requests, {
@@ -78,10 +79,10 @@ export class NotificationClient {
         this.requests.onReady();
       },
       onSubscribing: (channel) => {
-        if (channel === this.identity.channel) this.confirmations.beforeRetain();
+        if (channel === this.identity.channel) this.store.beforeRetain();
       },
       onSubscribed: ({ channel, pending }) => {
-        if (channel === this.identity.channel) this.confirmations.retain(pending);
+        if (channel === this.identity.channel) this.store.retain(pending);
       },
       onStale: (channel, isGap) => {
         if (isGap) void this.gaps.call(channel);
@@ -206,7 +207,7 @@ export class NotificationClient {
     const { state } = this;
     if (state.status !== 'closed') return;
     this.requests.close(new ClientClosedError(state.reason));
-    this.confirmations.close();
+    this.store.close();
   }
 
   private async ping(): Promise<void> {
@@ -221,9 +222,9 @@ export class NotificationClient {
   }
 
   private onText(text: string): void {
-    let frame: ServerReply;
+    let frame: ServerMessage;
     try {
-      frame = JSON.parse(text) as ServerReply;
+      frame = JSON.parse(text) as ServerMessage;
     } catch (error) {
       return this.report(error);
     }
@@ -231,11 +232,10 @@ export class NotificationClient {
     const isReply = this.requests.onFrame(frame);
     if (!isNew || (isReply && frame.type !== 'task_cancelled')) return;
     const callbackId = String(frame['callback_id']);
-    if (frame.type === 'task_step_result') this.confirmations.onShown(frame as unknown as TaskStepResult);
-    else if (frame.type === 'confirmation_resolved') this.confirmations.remove(callbackId);
-    else if (frame.type === 'confirmation_expiring') this.confirmations.onExpiring(callbackId);
-    else if (frame.type === 'confirmation_dismissed')
-      this.confirmations.onDismissed(callbackId, Number(frame['dismissed_until']));
+    if (frame.type === 'task_step_result') this.store.onShown(frame as unknown as TaskStepResult);
+    else if (frame.type === 'confirmation_resolved') this.store.remove(callbackId);
+    else if (frame.type === 'confirmation_expiring') this.store.onExpiring(callbackId);
+    else if (frame.type === 'confirmation_dismissed') this.store.onDismissed(callbackId, Number(frame['dismissed_until']));
     else if (frame.type === 'error') this.report(new Error(`${String(frame['code'])}: ${String(frame['message'])}`));
     if (!this.snapshots.hold(frame['channel'], frame)) void this.messages.onFrame(frame);
   }

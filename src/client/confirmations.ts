@@ -47,7 +47,13 @@ const EXPIRING_SHARE = 0.8;
 /** What RxJS and others look for in an Observable of another library. */
 const OBSERVABLE = (Symbol as { observable?: symbol }).observable ?? '@@observable';
 
-export class Confirmations {
+/** What an application does with confirmations: `client.confirmations`. */
+export type Confirmations = Pick<
+  ConfirmationStore,
+  'subscribe' | 'getSnapshot' | 'getDismissed' | 'answer' | 'dismiss' | 'seen' | 'onConfirmation' | typeof Symbol.asyncIterator
+>;
+
+export class ConfirmationStore {
   private readonly open = new Map<string, OpenConfirmation>();
   private readonly decided = new Map<string, true>();
   private readonly listeners: Listeners<[]>;

@@ -1,6 +1,7 @@
 /** What a frame of the server is, and whom it concerns. */
 
-export interface ServerReply {
+/** Any message of the server: a reply, a prompt, a publication. */
+export interface ServerMessage {
   type: string;
   request_id?: unknown;
   [field: string]: unknown;
@@ -9,10 +10,10 @@ export interface ServerReply {
 /** Types that only the product sends, besides replies. They are never repeated by recovery. */
 const CONTROL = /^(confirmation_.*|error|unsubscribed|recovered|task_step_result|task_cancelled)$/;
 
-export const isControl = ({ type }: ServerReply): boolean => CONTROL.test(type);
+export const isControl = ({ type }: ServerMessage): boolean => CONTROL.test(type);
 
 /** The channels whose listeners a frame concerns. Progress, heartbeats and cancellations name only their task. */
-export function channelsOf(frame: ServerReply): string[] {
+export function channelsOf(frame: ServerMessage): string[] {
   const { type, channel, task_id: taskId, target_user_id: userId } = frame;
   if (isControl(frame) && type !== 'task_cancelled') return [];
   if (typeof channel === 'string' && !/^(user|task):/.test(channel)) return [channel];

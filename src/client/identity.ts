@@ -5,7 +5,7 @@ import { LONGEST_MS } from './platform.js';
 import type { Requests } from './requests.js';
 
 export interface IdentityOptions {
-  /** Open mode: the user's id. */
+  /** Open mode: the user's id. Beside `token`, which says who the user is, it counts for nothing here. */
   userId?: string;
   /** Secure mode: gives a valid token. Called when there is none yet, and again when the last one ends or is refused. */
   token?: () => string | Promise<string>;

@@ -1,6 +1,6 @@
 /** A client for browsers and Node: `connect(url, { userId })`. It imports nothing of the server but the wire's types. */
 export { connect, NotificationClient, type ChannelOptions, type ClientOptions } from './client.js';
-export { Confirmations, type ConfirmationHandler, type GivenAnswer, type OpenConfirmation } from './confirmations.js';
+export type { ConfirmationHandler, Confirmations, GivenAnswer, OpenConfirmation } from './confirmations.js';
 export { AlreadyResolvedError, ClientClosedError, RequestTooLargeError, ServerError, TooManyRequestsError } from './errors.js';
 export { checkAnswer } from './form.js';
 export type { Message, MessageListener } from './messages.js';

@@ -2,7 +2,7 @@
  * Delivers the application's messages to the listeners of their type or channel. One that is to be acknowledged is
  * acknowledged after every listener has ended without an error, and is handled once however often it is shown.
  */
-import { channelsOf, type ServerReply } from './frames.js';
+import { channelsOf, type ServerMessage } from './frames.js';
 import { ListenersByKey } from './listeners.js';
 import { remember } from './remember.js';
 import type { Requests } from './requests.js';
@@ -40,7 +40,7 @@ export class Messages {
     return this.byChannel.get(channel) !== undefined;
   }
 
-  async onFrame(frame: ServerReply): Promise<void> {
+  async onFrame(frame: ServerMessage): Promise<void> {
     const { message_id: messageId } = frame;
     const listeners = [this.byType.get(frame.type), ...channelsOf(frame).map((channel) => this.byChannel.get(channel))].filter(
       (one) => one !== undefined,

@@ -7,7 +7,7 @@
  */
 import type { ErrorMessage } from '../protocol/messages.js';
 import { ConnectionLostError, errorOf, isTemporary, RequestTooLargeError, TooManyRequestsError } from './errors.js';
-import type { ServerReply } from './frames.js';
+import type { ServerMessage } from './frames.js';
 
 /** A function is called whenever the frame is sent, for what is known only then. */
 type Frame = object | (() => object);
@@ -16,7 +16,7 @@ interface Entry {
   encode: () => string;
   lasting: boolean;
   sent: boolean;
-  resolve(reply: ServerReply): void;
+  resolve(reply: ServerMessage): void;
   reject(error: Error): void;
 }
 
@@ -38,12 +38,12 @@ export class Requests {
    * Sends when the connection is ready, and again after every reconnect until there is a reply.
    * @throws ServerError, ClientClosedError, TooManyRequestsError, RequestTooLargeError, TypeError (no JSON)
    */
-  lasting(frame: Frame): Promise<ServerReply> {
+  lasting(frame: Frame): Promise<ServerMessage> {
     return this.add(frame, true, this.ready);
   }
 
   /** Sends at once, ready or not: this is what makes a connection ready. @throws ServerError, ConnectionLostError */
-  passing(frame: object): Promise<ServerReply> {
+  passing(frame: object): Promise<ServerMessage> {
     return this.add(frame, false, true);
   }
 
@@ -66,7 +66,7 @@ export class Requests {
   }
 
   /** @returns whether the frame was a reply to one of these */
-  onFrame(frame: ServerReply): boolean {
+  onFrame(frame: ServerMessage): boolean {
     const id = frame.request_id as number;
     const entry = this.entries.get(id);
     if (!entry) return false;
@@ -85,7 +85,7 @@ export class Requests {
     for (const id of [...this.entries.keys()]) this.finish(id)?.reject(error);
   }
 
-  private add(frame: Frame, lasting: boolean, now: boolean): Promise<ServerReply> {
+  private add(frame: Frame, lasting: boolean, now: boolean): Promise<ServerMessage> {
     return new Promise((resolve, reject) => {
       if (this.closedBy) throw this.closedBy;
       if (lasting && this.entries.size >= MOST_WAITING) throw new TooManyRequestsError(`${MOST_WAITING} requests wait already`);

@@ -2,7 +2,7 @@
  * Loads what a channel is about: when it is first subscribed, and after every gap. Meanwhile the channel's messages wait,
  * so that an application applies them to the state that it has just loaded.
  */
-import type { ServerReply } from './frames.js';
+import type { ServerMessage } from './frames.js';
 import { ListenersByKey } from './listeners.js';
 
 /** More messages than this are not kept: the state is loaded again instead. */
@@ -10,10 +10,10 @@ const MOST_HELD = 1000;
 
 export class Snapshots {
   private readonly hooks: ListenersByKey<[string]>;
-  private readonly held = new Map<string, ServerReply[]>();
+  private readonly held = new Map<string, ServerMessage[]>();
 
   constructor(
-    private readonly deliver: (frame: ServerReply) => void,
+    private readonly deliver: (frame: ServerMessage) => void,
     report: (error: unknown) => void,
   ) {
     this.hooks = new ListenersByKey(report);
@@ -27,7 +27,7 @@ export class Snapshots {
     const isLoading = this.held.has(channel);
     const hooks = this.hooks.get(channel);
     if (!hooks) return;
-    let held: ServerReply[] = [];
+    let held: ServerMessage[] = [];
     this.held.set(channel, held);
     if (isLoading) return; // the load under way begins again
     for (;;) {
@@ -41,7 +41,7 @@ export class Snapshots {
   }
 
   /** @returns whether the message waits for its channel's state */
-  hold(channel: unknown, frame: ServerReply): boolean {
+  hold(channel: unknown, frame: ServerMessage): boolean {
     const held = this.held.get(channel as string);
     if (!held) return false;
     held.push(frame);

@@ -7,7 +7,7 @@
  *  4. The server shows an answer's effect to every connection but the one that answered: here, to every other tab.
  */
 import type { StreamPosition } from '../protocol/messages.js';
-import type { ServerReply } from './frames.js';
+import type { ServerMessage } from './frames.js';
 
 interface UpFrame {
   action: string;
@@ -71,14 +71,14 @@ export class TabHub {
   }
 
   onServer(text: string): void {
-    const frame = JSON.parse(text) as ServerReply;
+    const frame = JSON.parse(text) as ServerMessage;
     const [, tab, id] = /^([^:]+):(\d+)$/.exec(String(frame.request_id)) ?? [];
     if (tab !== undefined) return this.onReply(frame, tab, Number(id));
     if (frame.type === 'recovered') this.recovering.delete(String(frame['channel']));
     this.toTabs({ text });
   }
 
-  private onReply(frame: ServerReply, tab: string, id: number): void {
+  private onReply(frame: ServerMessage, tab: string, id: number): void {
     this.toTabs({ to: tab, text: JSON.stringify({ ...frame, request_id: id }) });
     const { proceed, choice } = this.answers.get(`${tab}:${id}`) ?? {};
     this.answers.delete(`${tab}:${id}`);

@@ -8,6 +8,12 @@ const NONE: readonly OpenConfirmation[] = [];
 const CONNECTING: ConnectionState = { status: 'connecting' };
 const nothing = (): void => undefined;
 
+/** @throws Error on the server, before the first effect, and outside of a provider: nothing would be sent */
+function present<Client>(client: Client | undefined): Client {
+  if (!client) throw new Error('there is no client yet: is there a NotificationProvider?');
+  return client;
+}
+
 /** What the user is being asked, oldest first. */
 export function useConfirmations(): readonly OpenConfirmation[] {
   const store = useNotificationClient()?.confirmations;
@@ -23,9 +29,9 @@ export interface ConfirmationHook {
   confirmation: OpenConfirmation | undefined;
   /** Milliseconds until its deadline by the server's clock, read once a second; `Infinity` without one. */
   remainingMs: number;
-  /** @throws as `client.confirmations.answer` does */
+  /** @throws as `client.confirmations.answer` does; Error without a client */
   answer(answer: GivenAnswer): Promise<void>;
-  /** Hides it on this user's devices. @param until Unix milliseconds */
+  /** Hides it on this user's devices. @param until Unix milliseconds. @throws as `answer` */
   dismiss(until?: number): Promise<void>;
 }
 
@@ -51,8 +57,14 @@ export function useConfirmation(callbackId: string): ConfirmationHook {
       if (!(error instanceof AlreadyResolvedError || error instanceof ClientClosedError)) client.report(error);
     });
   }, [client, callbackId, isOpen]);
-  const answer = useCallback(async (given: GivenAnswer) => client?.confirmations.answer(callbackId, given), [client, callbackId]);
-  const dismiss = useCallback(async (until?: number) => client?.confirmations.dismiss(callbackId, until), [client, callbackId]);
+  const answer = useCallback(
+    async (given: GivenAnswer) => present(client).confirmations.answer(callbackId, given),
+    [client, callbackId],
+  );
+  const dismiss = useCallback(
+    async (until?: number) => present(client).confirmations.dismiss(callbackId, until),
+    [client, callbackId],
+  );
   return { confirmation, remainingMs: confirmation && client ? client.remainingMs(confirmation) : Infinity, answer, dismiss };
 }
 
@@ -66,7 +78,7 @@ export interface TaskHook {
   isCancelled: boolean;
   /** The task's last message that is neither progress nor heartbeat. */
   last: Message | undefined;
-  /** @throws ServerError, ClientClosedError */
+  /** @throws ServerError, ClientClosedError, Error without a client */
   cancel(reason?: string): Promise<void>;
 }
 
@@ -82,7 +94,7 @@ export function useTask(taskId: string): TaskHook {
     setState(NO_TASK);
     return client?.task(taskId, (frame) => setState((known) => ({ ...known, ...changeBy(frame), activeAt: Date.now() })));
   }, [client, taskId]);
-  const cancel = useCallback(async (reason?: string) => client?.cancel(taskId, reason), [client, taskId]);
+  const cancel = useCallback(async (reason?: string) => present(client).cancel(taskId, reason), [client, taskId]);
   return { ...state, cancel };
 }
 

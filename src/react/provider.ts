@@ -7,7 +7,10 @@ const ClientContext = createContext<NotificationClient | undefined>(undefined);
 export interface NotificationProviderProps {
   /** `wss://host/ws`. A change of `url` or of `options.userId` opens a new connection. */
   url?: string;
-  /** Read when the provider connects. */
+  /**
+   * Read when the provider connects. Where users may log out and others log in, give `userId` beside `token`: a token alone
+   * does not show that the user has changed.
+   */
   options?: ClientOptions;
   /** A client of the application's own, which the provider does not close. */
   client?: NotificationClient;
@@ -18,7 +21,7 @@ export interface NotificationProviderProps {
  * Connects while it is mounted, or passes the given client on.
  *
  * @example
- * <NotificationProvider url="wss://example.org/ws" options={{ token: fetchToken }}>
+ * <NotificationProvider url="wss://example.org/ws" options={{ token: fetchToken, userId: user.id }}>
  *   <Inbox />
  * </NotificationProvider>
  */

@@ -2,7 +2,7 @@
 import { createElement } from 'react';
 import { renderToString } from 'react-dom/server';
 import type { Browser } from 'playwright-core';
-import { NotificationProvider, useConfirmations, useConnectionState } from '../../src/react/index.js';
+import { NotificationProvider, useConfirmation, useConfirmations, useConnectionState, useTask } from '../../src/react/index.js';
 import { startBrowser } from '../support/browser.js';
 import { ScriptedServer } from '../support/scripted-server.js';
 import { serveClientPage, type ClientPage } from '../support/client-page.js';
@@ -37,6 +37,18 @@ describe('the hooks', () => {
     const View = () => `${useConnectionState().status} ${useConfirmations().length}`;
     const html = renderToString(createElement(NotificationProvider, { url: 'ws://127.0.0.1:1/ws' }, createElement(View)));
     expect(html).toBe('connecting 0');
+  });
+
+  it('reject what is to be sent while there is no client', async () => {
+    const sent: Promise<void>[] = [];
+    const View = () => {
+      const { answer, dismiss } = useConfirmation('p1');
+      sent.push(answer({ proceed: true }), dismiss(), useTask('task').cancel());
+      return '';
+    };
+    renderToString(createElement(View));
+    for (const one of sent) await expect(one).rejects.toThrow('NotificationProvider');
+    expect(sent).toHaveLength(3);
   });
 });
 
