@@ -207,7 +207,7 @@ export const STYLES = `
     border-radius: 0;
     color: var(--quiet);
   }
-  [aria-current] {
+  .tabs [aria-current] {
     border-color: var(--accent);
     color: var(--ink);
   }
