@@ -12,5 +12,6 @@ export default {
   globalSetup: '<rootDir>/scripts/jest-setup.mjs',
   // A test that hangs ends by itself: what it awaits has a limit of its own (10 s). This is for a machine that is busy.
   testTimeout: 90_000,
-  maxWorkers: 2,
+  // More than a small machine's two cores: much of a test is waiting, for a lease, a deadline or a process that starts.
+  maxWorkers: 3,
 };

@@ -49,12 +49,12 @@ describeEngines('authorisation', (engine) => {
       },
     });
     tokens = {
-      owner: await tokenOf('owner'),
-      deputy: await tokenOf('deputy'),
-      stranger: await tokenOf('stranger'),
+      owner: await tokenOf('owner', { lives: 3600 }),
+      deputy: await tokenOf('deputy', { lives: 3600 }),
+      stranger: await tokenOf('stranger', { lives: 3600 }),
       nobody: undefined,
       key: KEY,
-      'service token': await tokenOf('worker', { scope: 'other notification:service' }),
+      'service token': await tokenOf('worker', { lives: 3600, scope: 'other notification:service' }),
     };
     for (const actor of ['owner', 'deputy', 'stranger'] as const) {
       const token = tokens[actor];

@@ -157,7 +157,7 @@ describe('a client', () => {
   });
 
   it('gives up a server that answers no ping, and connects again', async () => {
-    const client = scripted.open({ userId: 'ann', quietMs: 50, silenceMs: 50 });
+    const client = scripted.open({ userId: 'ann', quietMs: 50, silenceMs: 500 });
     const first = await scripted.server.next();
     first.answersPings = false;
     expect(await first.closed).toBe(1005);

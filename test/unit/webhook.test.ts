@@ -100,6 +100,7 @@ describe('an attempt', () => {
     });
     expect(await receiver(`http://some%20one:p%40ss@${host}/a?b`).post('id', '{}', never)).toEqual({
       delivered: false,
+      result: '5xx',
       reason: '500',
     });
     expect(seen).toEqual(['/a?b', `Basic ${Buffer.from('some one:p@ss').toString('base64')}`]);
@@ -108,6 +109,7 @@ describe('an attempt', () => {
     await once(server, 'close');
     expect(await receiver(`http://someone:password@${host}`).post('id', '{}', never)).toEqual({
       delivered: false,
+      result: 'unreachable',
       reason: 'ECONNREFUSED',
     });
   });
@@ -123,7 +125,7 @@ describe('an attempt', () => {
         closed();
       });
     });
-    expect(await receiver(`http://${host}`).post('id', '{}', never)).toEqual({ delivered: true });
+    expect(await receiver(`http://${host}`).post('id', '{}', never)).toEqual({ delivered: true, result: 'delivered' });
     await gone;
   });
 
@@ -131,6 +133,7 @@ describe('an attempt', () => {
     const host = await listen(() => undefined);
     expect(await receiver(`http://${host}`, 50).post('id', '{}', never)).toEqual({
       delivered: false,
+      result: 'timeout',
       reason: 'no answer in time',
     });
     const stop = new AbortController();

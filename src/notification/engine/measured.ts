@@ -48,6 +48,11 @@ function through<Target extends object>(target: Target, replace: (name: string |
       if (isMethod(member) || replaced !== member) known.set(name, replaced);
       return replaced;
     },
+    // A member that is replaced is measured like the one before it.
+    set(_, name, value) {
+      known.delete(name);
+      return Reflect.set(target, name, value);
+    },
   });
 }
 
