@@ -31,6 +31,7 @@ import type {
   StreamPosition,
   Task,
 } from './engine/engine.js';
+import { nodeCounts } from './metrics/node-report.js';
 import { NotificationMetrics } from './notification.metrics.js';
 import { SingleFlight } from './pacing/single-flight.js';
 import { Delivery } from './subscription/delivery.js';
@@ -73,6 +74,10 @@ export class Dispatcher implements EngineHandler {
 
   get decisions$(): Observable<DecisionEvent> {
     return this.decisions.asObservable();
+  }
+
+  async describeNode(): Promise<string> {
+    return JSON.stringify(await nodeCounts(this.metrics.registry));
   }
 
   onOpened(confirmation: Confirmation): void {

@@ -7,6 +7,7 @@ import { REST_GUARDS, type RestGuards } from './http/guards/api.guard.js';
 import { DocsController } from './http/docs.controller.js';
 import { HealthController } from './http/health.controller.js';
 import { MetricsController } from './http/metrics.controller.js';
+import { NodesController } from './http/nodes.controller.js';
 import { StatusController } from './http/status.controller.js';
 import { TasksController } from './http/tasks.controller.js';
 import { UsersController } from './http/users.controller.js';
@@ -41,7 +42,14 @@ export interface RestOptions {
 /** DI token of `obeyGlobals`. */
 export const ObeyGlobals = Symbol('ObeyGlobals');
 
-const REST_CONTROLLERS = [StatusController, BroadcastController, UsersController, ConfirmationsController, TasksController];
+const REST_CONTROLLERS = [
+  StatusController,
+  NodesController,
+  BroadcastController,
+  UsersController,
+  ConfirmationsController,
+  TasksController,
+];
 
 export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<NotificationOptions>()
   .setClassMethodName('forRoot')

@@ -42,6 +42,19 @@ describeWithRedis('nodes on one Redis', () => {
     await Promise.all([shown.close(), answering.close()]);
   });
 
+  it('list one another with what each has sent and seen decided', async () => {
+    const seen = await node(0).connectAs('lister');
+    await node(1).notifications.sendToUser('lister', { type: 'hello' });
+    await seen.next('hello');
+    const list = async (): Promise<{ connections: number; messages_sent: number }[]> =>
+      ((await node(2).rest('GET', '/ws/nodes')).body as unknown as { nodes: { connections: number; messages_sent: number }[] })
+        .nodes;
+    let found = await list();
+    while (!found.some(({ connections, messages_sent: sent }) => connections === 1 && sent > 0)) found = await list();
+    expect(found).toHaveLength(3);
+    await seen.close();
+  });
+
   it('emit decisions and cancellations on every node', async () => {
     const decided = new Promise((resolve) =>
       node(2).notifications.decisions$.subscribe(({ taskId, outcome }) => taskId === 'task-2' && resolve(outcome)),

@@ -117,6 +117,14 @@ requireBinary('redis-server')('workers that share a port', () => {
       }
     });
 
+    it('are one node in the list of nodes', async () => {
+      const { nodes } = (await eventually(
+        () => getJson('/ws/nodes') as Promise<{ nodes: { workers: number; connections: number }[] }>,
+        ({ nodes: [first] }) => first?.workers === 2 && first.connections === 4,
+      )) as { nodes: object[] };
+      expect(nodes).toHaveLength(1);
+    });
+
     it('leave one that does not answer out of the metrics, and say so', async () => {
       const [, second = 0] = await workersOf(service);
       process.kill(second, 'SIGSTOP');

@@ -106,6 +106,10 @@ export class EngineRecorder implements EngineHandler {
   onWebhookEvents(): void {
     this.record({ kind: 'webhook events' });
   }
+  async describeNode(): Promise<string> {
+    return '{}';
+  }
+
   onWebhookEventsDropped(count: number): void {
     this.record({ kind: 'dropped', count });
   }

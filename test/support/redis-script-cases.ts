@@ -385,6 +385,14 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
             .deliveredTo === 1,
       ),
   },
+  report: {
+    act: ({ other }) => until(async () => (await other.engine.reports()).length === 2),
+    lost: 'heals',
+  },
+  reports: {
+    act: ({ node }) => node.engine.reports(),
+    same: (reports: { report: string }[]) => reports.map(({ report }) => report)[0],
+  },
   heartbeat: {
     act: ({ node }) => node.engine.cluster(1),
     same: ({ nodes }: { nodes: number }) => nodes,

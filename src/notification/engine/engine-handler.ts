@@ -11,6 +11,8 @@ import type { Task } from './task-store.js';
 
 /** Implemented by the dispatcher. Its methods must not throw. */
 export interface EngineHandler {
+  /** @returns what this node reports of itself: JSON, at most a few KiB */
+  describeNode(): Promise<string>;
   onOpened(confirmation: Confirmation): void;
   /** @param isOurs of a decision by the clock: whether this node is to write it into the audit trail, alone of all nodes */
   onDecided(confirmation: Decided, isOurs: boolean): void;

@@ -57,6 +57,14 @@ export interface ClusterStatus {
   activeConnections: number;
 }
 
+/** What one node says of itself, a few seconds ago at most. */
+export interface NodeReport {
+  /** Its name. The workers of a node have the same. */
+  node: string;
+  /** What its handler's `describeNode` returned. */
+  report: string;
+}
+
 /** Resolved settings that every engine takes. */
 export interface EngineSettings {
   /** How long decisions, cancellations and unacknowledged messages are kept. */
@@ -101,6 +109,8 @@ export interface Engine {
   counts(agesMs?: readonly number[]): Promise<Counts>;
   /** @param localConnections this node's connections, anonymous ones included */
   cluster(localConnections: number): Promise<ClusterStatus>;
+  /** The newest report of each living node, and of each of its workers. A node that has just started may have none. */
+  reports(): Promise<NodeReport[]>;
 }
 
 /** DI token of the same name as the interface. */

@@ -26,5 +26,11 @@ export function describePresence(node: EngineUnderTest): void {
       expect(await presence.connect('b1', 'bob')).toEqual({ reconnected: false });
       expect(await Promise.all(['ann', 'bob'].map((userId) => presence.reconnects(userId)))).toEqual([2, 0]);
     });
+
+    it('gives what the node says of itself', async () => {
+      let reports = await node.engine.reports();
+      while (reports.length === 0) reports = await node.engine.reports();
+      expect(reports).toEqual([{ node: expect.any(String), report: '{}' }]);
+    });
   });
 }

@@ -10,7 +10,7 @@ import { SingleFlight } from '../../pacing/single-flight.js';
 import { systemClock, type Clock, type ClockTimer } from '../../pacing/clock.js';
 import { NOTHING_TO_READ, type EngineReading } from '../deadlines.js';
 import { Emitter, type EngineLogger } from '../emitter.js';
-import type { ClusterStatus, Counts, Engine, EngineHandler, Waiting } from '../engine.js';
+import type { ClusterStatus, Counts, Engine, EngineHandler, NodeReport, Waiting } from '../engine.js';
 import { DeadlineTimer } from './deadline-timer.js';
 import { DecisionCursor } from './decision-cursor.js';
 import { RESERVE_BYTES, type EmbeddedEngineOptions } from './embedded-options.js';
@@ -141,6 +141,12 @@ export class EmbeddedEngine implements Engine {
   async cluster(localConnections: number): Promise<ClusterStatus> {
     this.client.checkOpen();
     return { engine: this.name, nodes: 1, activeConnections: localConnections };
+  }
+
+  async reports(): Promise<NodeReport[]> {
+    this.client.checkOpen();
+    const report = await this.emitter.emit((handler) => handler.describeNode());
+    return report === undefined ? [] : [{ node: this.name, report }];
   }
 
   private async end(): Promise<void> {

@@ -129,6 +129,10 @@ export class RedisEngine implements Api.Engine {
     });
   }
 
+  reports(): Promise<Api.NodeReport[]> {
+    return this.gate.run(() => this.node.nodeReports.read());
+  }
+
   private async end(): Promise<void> {
     await everyStep(
       () => this.gate.close(),

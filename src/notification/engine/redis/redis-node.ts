@@ -14,6 +14,7 @@ import { Heartbeat } from './cluster/heartbeat.js';
 import { NodeChannel } from './cluster/node-channel.js';
 import { NodeLifecycle } from './cluster/node-lifecycle.js';
 import { NodeRegistry } from './cluster/node-registry.js';
+import { NodeReports } from './cluster/node-reports.js';
 import { NodeStart } from './cluster/node-start.js';
 import { PartitionClocks } from './cluster/partition-clock.js';
 import { PubSubProbe } from './cluster/pubsub-probe.js';
@@ -55,6 +56,7 @@ export interface RedisNode {
   partitions: Partitions;
   nodes: NodeRegistry;
   heartbeat: Heartbeat;
+  nodeReports: NodeReports;
   lifecycle: NodeLifecycle;
   confirmations: RedisConfirmations;
   tasks: RedisTasks;
@@ -103,7 +105,8 @@ export function buildRedisNode(options: RedisNodeOptions, emitter: Emitter): Red
   const revocations = new RedisRevocations(runner, partitions, streams);
   const broker = new RedisBroker({ settings, runner, partitions, nodes, history, order, deliveries, subscriptions });
 
-  const heartbeat = new Heartbeat(nodes, presence, subscriptions, gaps, emitter);
+  const nodeReports = new NodeReports(runner, nodes, emitter);
+  const heartbeat = new Heartbeat(nodes, presence, subscriptions, gaps, emitter, nodeReports);
   const probe = new PubSubProbe();
   const sweep = new Sweep({
     nodeId: nodes.id,
@@ -186,6 +189,7 @@ export function buildRedisNode(options: RedisNodeOptions, emitter: Emitter): Red
     partitions,
     nodes,
     heartbeat,
+    nodeReports,
     lifecycle,
     confirmations,
     tasks,

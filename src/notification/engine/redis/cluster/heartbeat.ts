@@ -5,6 +5,7 @@ import type { RedisPresence } from '../stores/presence.js';
 import type { ChannelSubscriptions } from './channel-subscriptions.js';
 import type { Gaps } from './gaps.js';
 import type { NodeRegistry } from './node-registry.js';
+import type { NodeReports } from './node-reports.js';
 
 /** In heartbeats: how often a node reports everything again, about once an hour. */
 const RESTORE_EVERY = 3600;
@@ -21,6 +22,7 @@ export class Heartbeat {
     private readonly subscriptions: ChannelSubscriptions,
     private readonly gaps: Gaps,
     private readonly emitter: Emitter,
+    private readonly reports: NodeReports,
   ) {}
 
   /** @throws EngineUnavailableError; then there is a gap */
@@ -33,6 +35,7 @@ export class Heartbeat {
       await this.presence.retryDisconnects();
       if (restores) await this.presence.restore();
       await this.subscriptions.refresh(restores);
+      await this.reports.publish();
     } catch (error) {
       this.gaps.suspect();
       throw error;

@@ -72,6 +72,11 @@ export class NodeRegistry {
     return known ? this.now - known.seen < LEASE_MS : this.now - Number.parseInt(id, 10) < YOUNG_MS;
   }
 
+  /** The ids of the living nodes. */
+  get alive(): readonly string[] {
+    return this.turns;
+  }
+
   /** Whether no other node has sent a heartbeat lately. */
   get isAlone(): boolean {
     return ![...this.known].some(([id, { seen }]) => id !== this.id && this.now - seen < RUNNING_MS);

@@ -16,6 +16,14 @@ export const HEARTBEAT = script('heartbeat', {
   reply: fields({ now: number, nodes: groupsOf({ node: text, state: text }) }),
 });
 
+export const REPORT = script('report', {
+  kind: 'maintains',
+  args: { node: 'text', report: 'text', ttl: 'number' },
+  reply: nothing,
+});
+
+export const REPORTS = script('reports', { kind: 'reads', args: { nodes: 'json' }, reply: listOf(optional(text)) });
+
 export const MARK = script('mark', { kind: 'maintains', args: {}, reply: nothing });
 
 export const LAYOUT = script('layout', { kind: 'maintains', args: { partitions: 'number' }, reply: number });
