@@ -147,8 +147,11 @@ module.exports = {
     forbid(
       'setting up needs nothing installed',
       'setup.mjs runs in a fresh clone, and installs; what an installed package is needed for is loaded later, by import()',
-      { path: '^scripts/(setup|build|system|test|tools)\\.mjs$' },
-      { dependencyTypesNot: ['core', 'dynamic-import'], pathNot: '^scripts/(setup|build|system|test|tools)\\.mjs$' },
+      { path: '^scripts/(setup|build|markdown-pages|system|test|tools)\\.mjs$' },
+      {
+        dependencyTypesNot: ['core', 'dynamic-import'],
+        pathNot: '^scripts/(setup|build|markdown-pages|system|test|tools)\\.mjs$',
+      },
     ),
     forbid('what is imported exists', 'a typo, or a file that is gone', {}, { couldNotResolve: true, pathNot: '/dist/' }),
     forbid(

@@ -5,6 +5,8 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json tsconfig.page.json ./
 COPY scripts ./scripts
 COPY src ./src
+COPY llms.txt README.md PROTOCOL.md SECURITY.md CONTRIBUTING.md CHANGELOG.md ./
+COPY docs ./docs
 RUN npm run build && node scripts/production.mjs
 
 FROM node:22-slim

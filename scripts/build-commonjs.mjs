@@ -12,7 +12,7 @@ import { main, ROOT } from './tools.mjs';
 const FROM = join(ROOT, 'dist');
 const TO = join(FROM, 'cjs');
 /** What an application loads; the stand-alone service runs as ES modules only. */
-const FOLDERS = ['notification', 'protocol', 'client', 'react', 'testing', 'docs'];
+const FOLDERS = ['notification', 'protocol', 'client', 'react', 'testing'];
 
 const compilerOptions = { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2023, esModuleInterop: true };
 

@@ -11,6 +11,7 @@
  */
 import { copyFileSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
+import { copyMarkdownPages } from './markdown-pages.mjs';
 import { main, ROOT, run, say, SetupError } from './tools.mjs';
 
 const PROJECTS = {
@@ -68,6 +69,7 @@ export async function build(name, { verbose }) {
   const { bundlePage } = await import('./bundle-page.mjs');
   await bundlePage(BUNDLES, join(ROOT, serviceIn(project), 'page'));
   await makeApiDocuments(project);
+  copyMarkdownPages(documentsOf(project));
   const stamp = stampOf(project);
   writeFileSync(stamp, '');
   utimesSync(stamp, started, started);
@@ -86,16 +88,20 @@ export async function buildIfNeeded(name) {
   const sources = sourcesOf(project);
   const built = modified(stampOf(project));
   const inputs = [...sources.map(({ file }) => file), ...CONFIGURATION.map((path) => join(ROOT, path))];
-  const outputs = [...sources.map(({ output }) => output), apiDocumentsOf(project)];
+  const outputs = [...sources.map(({ output }) => output), join(documentsOf(project), 'index.html')];
   const fresh = inputs.every((file) => modified(file) <= built) && outputs.every(modified);
-  if (fresh) return removeOrphans(project, sources);
+  if (fresh) {
+    // A changed page needs no compiler.
+    copyMarkdownPages(documentsOf(project));
+    return removeOrphans(project, sources);
+  }
   say('compiling');
   await build(name, { verbose: name === 'tests' });
 }
 
 /** Where the service is in what was built. */
 const serviceIn = ({ out, base }) => join(out, relative(base, 'src'));
-const apiDocumentsOf = (project) => join(ROOT, serviceIn(project), 'docs/index.html');
+const documentsOf = (project) => join(ROOT, serviceIn(project), 'docs');
 const stampOf = ({ out }) => join(ROOT, out, '.built');
 const modified = (file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 

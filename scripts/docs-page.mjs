@@ -44,7 +44,7 @@ export function docsPage({ openapi, asyncapi }) {
   const operations = Object.entries(asyncapi.operations);
   const body = [
     `<h1>${text(openapi.info.title)}</h1>`,
-    `<p class="note">Version ${text(openapi.info.version)}. For tools: <a href="docs/openapi.json">OpenAPI</a>, <a href="docs/asyncapi.json">AsyncAPI</a>.</p>`,
+    `<p class="note">Version ${text(openapi.info.version)}. For tools: <a href="docs/openapi.json">OpenAPI</a>, <a href="docs/asyncapi.json">AsyncAPI</a>. More to read: <a href="llms.txt">llms.txt</a>.</p>`,
     '<p>Bodies and answers are JSON, times Unix seconds, durations seconds. In secure mode every route but health needs an API key (<code>X-API-Key</code>) or a token (<code>Authorization: Bearer</code>).</p>',
     contents(routes, operations),
     ...routes.map((route) => group(route, (schema) => (schema.$ref ? schemas[schema.$ref.split('/').at(-1)] : schema))),

@@ -1,4 +1,5 @@
 /** `/docs/openapi.json`: every route, field, header and error is described, and what is described is what happens. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv, type ValidateFunction } from 'ajv';
 import formats from 'ajv-formats';
@@ -133,7 +134,7 @@ describe('the OpenAPI document', () => {
   });
 
   it('describes each route that the service has, and no other', () => {
-    const served = servedRoutes().filter((route) => !route.startsWith('GET /docs'));
+    const served = servedRoutes().filter((route) => !/^GET \/(docs|llms\.txt)/.test(route));
     expect(served.length).toBeGreaterThan(20);
     expect(served.sort()).toEqual(
       operations()
@@ -244,6 +245,40 @@ describe('the OpenAPI document', () => {
     );
     expect(references.length).toBeGreaterThan(50);
     for (const name of references) expect(Object.keys(document.components.schemas)).toContain(name);
+  });
+});
+
+describe('llms.txt', () => {
+  const index = readFileSync('llms.txt', 'utf8');
+  const links = [...index.matchAll(/^- \[([^\]]+)\]\(([^)]+)\): (.*)$/gm)].map(([, title, page, about]) => ({
+    title,
+    page,
+    about,
+  }));
+
+  it('has every page, each once, with what it is about', () => {
+    const pages = ['.', 'docs', 'docs/decisions'].flatMap((folder) =>
+      readdirSync(folder)
+        .filter((name) => name.endsWith('.md'))
+        .map((name) => (folder === '.' ? name : `${folder}/${name}`)),
+    );
+    expect(links.map(({ page }) => page).sort()).toEqual(pages.sort());
+    expect(links.length).toBe(index.split('\n').filter((line) => line.startsWith('- ')).length);
+    for (const { title, about } of links) expect([title, about]).toEqual([title, expect.stringMatching(/^.{15,}$/)]);
+  });
+
+  it('is served with every page that it names, as Markdown, and with nothing else', async () => {
+    const served = await fetch(`${service.url}/llms.txt`);
+    expect(served.headers.get('content-type')).toBe('text/markdown; charset=utf-8');
+    const targets = [...(await served.text()).matchAll(/\]\(([^)]+)\)/g)].map(([, target = '']) => target);
+    expect(targets.length).toBe(links.length);
+    for (const target of targets) {
+      const page = await fetch(new URL(target, `${service.url}/llms.txt`));
+      expect([target, page.status, await page.text()]).toEqual([target, 200, expect.stringMatching(/^# /)]);
+      expect(page.headers.get('content-type')).toBe('text/markdown; charset=utf-8');
+    }
+    for (const other of ['index.html', 'none.md', '..%2F..%2Fmain.js', '%2e%2e%2fmain.js'])
+      expect([other, (await fetch(`${service.url}/docs/${other}`)).status]).toEqual([other, 404]);
   });
 });
 

@@ -1,15 +1,19 @@
 /**
- * `/docs`: the page and the documents, open to everybody. The build makes them from the code (`scripts/api-documents.mjs`), so
+ * `/docs`: the page, the documents and the project's own pages, open to everybody. The build makes them from the code (`scripts/api-documents.mjs`), so
  * serving them needs nothing but the files.
  */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { Controller, Get, Header, Res, VERSION_NEUTRAL } from '@nestjs/common';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { Controller, Get, Header, NotFoundException, Param, Res, VERSION_NEUTRAL } from '@nestjs/common';
 import { ApiExcludeController } from './api-docs.js';
 import type { HeaderReply } from './exchange.js';
 
-/** In the built package; the CommonJS form has a copy. */
-const FOLDER = new URL('../../docs/', import.meta.url);
+/** In the built package. The CommonJS form is one folder deeper. */
+const FOLDER = ['../../docs/', '../../../docs/']
+  .map((path) => new URL(path, import.meta.url))
+  .find((folder) => existsSync(new URL('index.html', folder)));
+const MARKDOWN_TYPE = 'text/markdown; charset=utf-8';
 const JSON_TYPE = 'application/json; charset=utf-8';
 
 @ApiExcludeController()
@@ -18,6 +22,7 @@ export class DocsController {
   private readonly page = read('index.html');
   private readonly openApi = read('openapi.json');
   private readonly asyncApi = read('asyncapi.json');
+  private readonly markdown = readdirSync(folder()).filter((name) => /\.(md|txt)$/.test(name));
   private readonly policy = policyFor(this.page);
 
   @Get('docs')
@@ -39,9 +44,30 @@ export class DocsController {
   readAsyncApi(): string {
     return this.asyncApi;
   }
+
+  /** The index of the pages, for language models. */
+  @Get('llms.txt')
+  @Header('Content-Type', MARKDOWN_TYPE)
+  readIndex(): Promise<string> {
+    return this.readMarkdown('llms.txt');
+  }
+
+  /** @throws NotFoundException */
+  @Get('docs/:page')
+  @Header('Content-Type', MARKDOWN_TYPE)
+  readMarkdown(@Param('page') name: string): Promise<string> {
+    // A name of the list is no path to anywhere else.
+    if (!this.markdown.includes(name)) throw new NotFoundException();
+    return readFile(new URL(name, folder()), 'utf8');
+  }
 }
 
-const read = (name: string): string => readFileSync(new URL(name, FOLDER), 'utf8');
+function folder(): URL {
+  if (!FOLDER) throw new Error('the documents are not built: npm run build');
+  return FOLDER;
+}
+
+const read = (name: string): string => readFileSync(new URL(name, folder()), 'utf8');
 
 /** The page has a style sheet of its own and no script. What its reader types into the console may call this service. */
 function policyFor(page: string): string {
