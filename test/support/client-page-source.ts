@@ -7,9 +7,10 @@ export const ALIAS = { 'websocket-manager/client': './src/client/index.ts', 'web
 export function documentedModule(): string {
   const page = readFileSync('docs/client.md', 'utf8');
   const blocks = [...page.matchAll(/^```js run\n([\s\S]*?)^```$/gm)].map(([, code = '']) => code).join('\n');
+  const imports = blocks.match(/^import .*$/gm) ?? [];
   const body = blocks.replace(/^import .*$/gm, '');
   return [
-    "import { connect, AlreadyResolvedError, ServerError } from 'websocket-manager/client';",
+    ...imports,
     `export async function run({ url, render, loadOrders }) {\n${body}\n`,
     'return { client, stop, leave }; }',
   ].join('\n');
