@@ -1,13 +1,16 @@
 import { totalsOf } from '../../src/notification/metrics/totals.js';
 import { NotificationMetrics } from '../../src/notification/notification.metrics.js';
 
-const observed = (pending: () => Promise<number>): NotificationMetrics => {
+const observed = (pending: () => Promise<number>, onQuality: () => unknown = () => undefined): NotificationMetrics => {
   const metrics = new NotificationMetrics();
   metrics.observe({
     connections: () => 3,
     connectionLimit: 10,
     running: () => true,
-    quality: () => ({ queueBytes: 70, longestQueueBytes: 50, roundTripSeconds: 0.02, spreadSeconds: undefined }),
+    quality: () => {
+      onQuality();
+      return { queueBytes: 70, longestQueueBytes: 50, roundTripSeconds: 0.02, spreadSeconds: undefined };
+    },
     pending: async () => ({ all: await pending(), younger: [1, 1, 4, 5] }),
     nodes: async () => 1,
   });
@@ -23,6 +26,21 @@ describe('the metrics', () => {
     const text = await metrics.registry.metrics();
     for (const line of ['pending_callbacks 6', 'websocket_connections 3', 'websocket_running 1'])
       expect(text).toContain(`\n${line}\n`);
+  });
+
+  it('go through the connections once per scrape', async () => {
+    let readings = 0;
+    const { registry } = observed(
+      async () => 0,
+      () => (readings += 1),
+    );
+    for (let scrape = 1; scrape <= 2; scrape += 1) {
+      const text = await registry.metrics();
+      for (const line of ['websocket_send_queue_bytes 70', 'websocket_round_trip_mean_seconds 0.02'])
+        expect(text).toContain(`\n${line}\n`);
+      expect(text).not.toContain('\nwebsocket_round_trip_spread_seconds ');
+      expect(readings).toBe(scrape);
+    }
   });
 
   it('show all the rest while the engine cannot be read', async () => {

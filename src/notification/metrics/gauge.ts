@@ -15,7 +15,7 @@ export interface GaugeOptions {
 export function registerGauge(
   registry: Registry,
   { name, help, aggregator = 'max' }: GaugeOptions,
-  read: () => number | undefined | Promise<number>,
+  read: () => number | Promise<number | undefined>,
 ): void {
   new Gauge({
     name,

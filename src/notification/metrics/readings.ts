@@ -27,28 +27,30 @@ export interface Readings {
 }
 
 export function registerReadings(registry: Registry, askedUsers: AskedUsers, readings: Readings): void {
+  // Thousands of connections are gone through once per scrape.
+  const quality = shared(() => Promise.resolve(readings.quality()));
   const pending = shared(() => readings.pending(AGES.slice(0, -1).map(({ belowMs }) => belowMs)));
-  const gauge = (name: string, help: string, read: () => number | undefined | Promise<number>, aggregator?: Aggregator): void =>
+  const gauge = (name: string, help: string, read: () => number | Promise<number | undefined>, aggregator?: Aggregator): void =>
     registerGauge(registry, { name, help, aggregator }, read);
   gauge('websocket_connections', 'Live connections', () => readings.connections(), 'sum');
   gauge('websocket_connections_limit', 'The most connections that the node takes', () => readings.connectionLimit);
   gauge('websocket_running', '1 while the service takes connections', () => (readings.running() ? 1 : 0));
-  gauge('websocket_send_queue_bytes', 'Bytes that wait to be sent', () => readings.quality().queueBytes, 'sum');
+  gauge('websocket_send_queue_bytes', 'Bytes that wait to be sent', async () => (await quality()).queueBytes, 'sum');
   gauge(
     'websocket_send_queue_longest_bytes',
     'Bytes that wait in the connection that has most',
-    () => readings.quality().longestQueueBytes,
+    async () => (await quality()).longestQueueBytes,
   );
   gauge(
     'websocket_round_trip_mean_seconds',
     'The last round-trip time of a connection, as a mean over the live connections',
-    () => readings.quality().roundTripSeconds,
+    async () => (await quality()).roundTripSeconds,
     'average',
   );
   gauge(
     'websocket_round_trip_spread_seconds',
     'How much the round-trip times of a connection vary, as a mean over the live connections',
-    () => readings.quality().spreadSeconds,
+    async () => (await quality()).spreadSeconds,
     'average',
   );
   gauge('pending_callbacks', 'Prompts that wait for a decision', async () => (await pending()).all);
