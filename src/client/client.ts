@@ -182,8 +182,14 @@ export class NotificationClient {
     const open = (): SocketLike => new Socket(this.url, ['notification.v1']);
     const locks = this.options.shareTabs === false ? undefined : pageLocks();
     if (!locks || shareKey === undefined) return open();
-    const { SharedSocket } = await import('./shared-socket.js');
-    return new SharedSocket(locks, `${this.url} ${shareKey}`, open);
+    try {
+      const { SharedSocket } = await import('./shared-socket.js');
+      return new SharedSocket(locks, `${this.url} ${shareKey}`, open);
+    } catch (error) {
+      // The file is gone since the page was loaded, or the frame may not share.
+      this.report(error);
+      return open();
+    }
   }
 
   private async onOpen(): Promise<void> {

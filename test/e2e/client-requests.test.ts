@@ -114,6 +114,26 @@ describe('a client', () => {
     await heard;
   });
 
+  it('opens a connection of its own where the page may not share one', async () => {
+    const { document, navigator, BroadcastChannel } = globalThis as Record<string, unknown>;
+    const define = (values: Record<string, unknown>): void => {
+      for (const [name, value] of Object.entries(values))
+        Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+    };
+    const refused = new Error('a sandboxed frame');
+    const Refusing = function (): void {
+      throw refused;
+    };
+    define({ document: {}, navigator: { locks: {} }, BroadcastChannel: Refusing });
+    try {
+      scripted.open();
+      await scripted.server.welcome();
+      expect(scripted.errors).toEqual([refused]);
+    } finally {
+      define({ document, navigator, BroadcastChannel });
+    }
+  });
+
   it.each([1008, 1013])('does not come back sooner after %d because the network or the page wakes', async (code) => {
     const page = new EventTarget();
     const { addEventListener, removeEventListener } = globalThis as Partial<EventTarget>;
