@@ -40,6 +40,8 @@ export interface InputField {
   format?: 'email' | 'uri' | 'date' | 'date-time';
   minimum?: number;
   maximum?: number;
+  exclusiveMinimum?: number;
+  exclusiveMaximum?: number;
   /** Multi-select: the values that may be picked. */
   items?: { type?: 'string'; enum?: string[]; anyOf?: { const: string; title: string }[] };
   minItems?: number;

@@ -67,10 +67,13 @@ function findTextProblem(field: InputField, text: string, checkPattern: PatternC
   return pattern === undefined ? undefined : checkPattern(pattern, text);
 }
 
-function findNumberProblem({ type, minimum = -Infinity, maximum = Infinity }: InputField, value: Json): string | undefined {
+function findNumberProblem(field: InputField, value: Json): string | undefined {
+  const { type, minimum = -Infinity, maximum = Infinity, exclusiveMinimum = -Infinity, exclusiveMaximum = Infinity } = field;
   if (typeof value !== 'number') return 'must be a number';
   if (type === 'integer' && !Number.isInteger(value)) return 'must be a whole number';
   if (value < minimum) return `must be at least ${minimum}`;
+  if (value <= exclusiveMinimum) return `must be more than ${exclusiveMinimum}`;
+  if (value >= exclusiveMaximum) return `must be less than ${exclusiveMaximum}`;
   return value > maximum ? `must be at most ${maximum}` : undefined;
 }
 

@@ -22,6 +22,50 @@ function faults(change: object): Record<string, string> | undefined {
 }
 
 describe('a question', () => {
+  it.each<[string, object, object]>([
+    [
+      'pydantic’s Optional[str]',
+      { anyOf: [{ type: 'string' }, { type: 'null' }], default: null, title: 'F' },
+      { type: 'string', title: 'F' },
+    ],
+    ['zod’s nullable number', { oneOf: [{ type: 'null' }, { type: 'number', minimum: 1 }] }, { type: 'number', minimum: 1 }],
+    ['a list of types', { type: ['string', 'null'], enum: ['a', null] }, { type: 'string', enum: ['a'] }],
+  ])('takes %s in its form for an optional field', (_what, field, plain) => {
+    const properties = (each: object) => ({ f: each, g: { type: 'boolean' } });
+    const inputSchema = { type: 'object', properties: properties(field), required: ['f', 'g'] };
+    expect(prepared({ inputSchema }).prompt.inputSchema).toEqual({
+      type: 'object',
+      properties: properties(plain),
+      required: ['g'],
+    });
+  });
+
+  it.each<[string, object, object]>([
+    ['a literal text', { type: 'string', const: 'a', examples: ['a'] }, { type: 'string', enum: ['a'] }],
+    ['a literal number', { type: 'integer', const: 3 }, { type: 'integer', minimum: 3, maximum: 3 }],
+    ['a positive number', { type: 'number', exclusiveMinimum: 0 }, { type: 'number', exclusiveMinimum: 0 }],
+    [
+      'a list of one literal',
+      { type: 'array', items: { type: 'string', const: 'a' } },
+      { type: 'array', items: { type: 'string', enum: ['a'] } },
+    ],
+  ])('takes %s in its form', (_what, field, plain) => {
+    const inputSchema = { type: 'object', properties: { f: field }, required: ['f'], examples: [{}] };
+    expect(prepared({ inputSchema }).prompt.inputSchema).toEqual({ type: 'object', properties: { f: plain }, required: ['f'] });
+  });
+
+  it.each<[string, object, string]>([
+    ['a union', { anyOf: [{ type: 'string' }, { type: 'number' }] }, 'inputSchema.properties.f.type'],
+    ['a literal yes', { type: 'boolean', const: true }, 'inputSchema'],
+    [
+      'no number between its bounds',
+      { type: 'number', exclusiveMinimum: 1, maximum: 1 },
+      'inputSchema.properties.f.exclusiveMinimum',
+    ],
+  ])('refuses %s in its form', (_what, field, name) => {
+    expect(Object.keys(faults({ inputSchema: { type: 'object', properties: { f: field } } }) ?? {})).toEqual([name]);
+  });
+
   it('is made complete from the defaults', () => {
     expect(prepared()).toEqual({
       callbackId: expect.any(String),

@@ -30,6 +30,14 @@ const isTexts: KeywordCheck = (value) =>
 
 const TITLED: Record<string, KeywordCheck> = { title: isText, description: isText };
 
+const NUMERIC: Record<string, KeywordCheck> = {
+  default: isNumber,
+  minimum: isNumber,
+  maximum: isNumber,
+  exclusiveMinimum: isNumber,
+  exclusiveMaximum: isNumber,
+};
+
 const FIELDS: Record<InputField['type'], Record<string, KeywordCheck>> = {
   string: {
     default: isText,
@@ -41,8 +49,8 @@ const FIELDS: Record<InputField['type'], Record<string, KeywordCheck>> = {
     enumNames: isTexts,
     oneOf: isTitledOptions,
   },
-  number: { default: isNumber, minimum: isNumber, maximum: isNumber },
-  integer: { default: isNumber, minimum: isNumber, maximum: isNumber },
+  number: NUMERIC,
+  integer: NUMERIC,
   boolean: { default: isFlag },
   array: { default: isTexts, items: isItems, minItems: isCount, maxItems: isCount, uniqueItems: isFlag },
 };
@@ -103,11 +111,16 @@ function findContradiction(field: InputField): JsonFault | undefined {
     maxLength = Infinity,
     minimum = -Infinity,
     maximum = Infinity,
+    exclusiveMinimum = -Infinity,
+    exclusiveMaximum = Infinity,
     minItems = 0,
     maxItems = Infinity,
   } = field;
   if (minLength > maxLength) return { path: 'minLength', problem: 'is more than maxLength' };
   if (minimum > maximum) return { path: 'minimum', problem: 'is more than maximum' };
+  if (exclusiveMinimum >= Math.min(maximum, exclusiveMaximum))
+    return { path: 'exclusiveMinimum', problem: 'is not less than the maximum' };
+  if (minimum >= exclusiveMaximum) return { path: 'minimum', problem: 'is not less than exclusiveMaximum' };
   if (minItems > maxItems) return { path: 'minItems', problem: 'is more than maxItems' };
   if (field.type === 'array' && !field.items) return { path: 'items', problem: 'is required: it lists the options' };
   if (field.enum && field.oneOf) return { path: 'oneOf', problem: 'must not stand beside enum' };

@@ -21,6 +21,7 @@ import type { OpenRequest, Prompt } from '../engine/engine.js';
 import { InvalidMessageError } from '../notification.errors.js';
 import { toJson } from '../validation.js';
 import { findFormFault } from './form.js';
+import { plainForm } from './plain-form.js';
 import { shownFields } from './presentation.js';
 
 /** Options of `notifyUser`. */
@@ -32,7 +33,7 @@ export interface NotifyUserOptions {
   /** Something that cannot be undone: no deadline may answer it with yes. */
   risk?: 'irreversible';
   choices?: Choice[];
-  /** A form; the answer's `values` are checked against it. */
+  /** A form; the answer's `values` are checked against it. Clients get it in its plain form: see PROTOCOL.md. */
   inputSchema?: InputSchema;
   title?: string;
   /** Carried through to the client, at most 8 KiB. */
@@ -122,6 +123,7 @@ export function prepare(request: AskRequest, defaults: AskDefaults): OpenRequest
   const parsed = schema.safeParse(given, { error: ({ input }) => (input === undefined ? 'is required' : undefined) });
   if (!parsed.success) throw new InvalidMessageError(fieldErrors(parsed.error));
   const { userId, taskId, step, timeoutMs = defaults.callbackTimeoutMs, onTimeout, key, ...shown } = parsed.data;
+  if (shown.inputSchema) shown.inputSchema = plainForm(shown.inputSchema);
   const prompt = shown as unknown as Prompt;
   check(prompt, onTimeout);
   if (prompt.risk === 'irreversible') prompt.digest = digestOf(shownFields({ userId, taskId, step, prompt }));

@@ -24,7 +24,7 @@ import { MAX_TIMEOUT_MS } from '../../confirmation/prepare-request.js';
 import { of } from '../../rules.js';
 import { IsIdentifier } from '../../validation.js';
 import { ChoiceDto } from './choice.dto.js';
-import { ANY_JSON, FREE_OBJECT, INPUT_SCHEMA, SECONDS } from './schemas.js';
+import { ANY_JSON, FREE_OBJECT, GIVEN_INPUT_SCHEMA, SECONDS } from './schemas.js';
 import { StepResultDto } from './step-result.dto.js';
 
 const ON_TIMEOUT = ['proceed', 'abort', 'error'];
@@ -105,8 +105,9 @@ export class OpenConfirmationDto {
   choices?: ChoiceDto[];
 
   @ApiPropertyOptional({
-    ...INPUT_SCHEMA,
-    description: 'A form: a flat JSON Schema, the subset of MCP’s elicitation.',
+    ...GIVEN_INPUT_SCHEMA,
+    description:
+      'A form: a flat JSON Schema, the subset of MCP’s elicitation, as its tools write it. Clients get it in its plain form.',
   })
   @IsObject()
   @IsOptional()

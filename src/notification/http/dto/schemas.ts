@@ -71,6 +71,18 @@ export const INPUT_SCHEMA = {
   },
 } as unknown as ApiPropertyOptions;
 
+/** A form as it may be given: what tools write around the subset is brought into it. */
+export const GIVEN_INPUT_SCHEMA = {
+  type: 'object',
+  required: ['type', 'properties'],
+  properties: {
+    type: { type: 'string', enum: ['object'] },
+    properties: { type: 'object', additionalProperties: { type: 'object', additionalProperties: true } },
+    required: STRINGS,
+  },
+  additionalProperties: true,
+} as unknown as ApiPropertyOptions;
+
 /** More than 0; a fraction is allowed. */
 export const SECONDS = { type: 'number', minimum: 0, exclusiveMinimum: true } as const;
 
