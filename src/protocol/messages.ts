@@ -218,8 +218,6 @@ const RESERVED_TYPES: ReadonlySet<string> = new Set([
   'acknowledged',
   'authenticated',
   'pending',
-  'seen',
-  'dismissed',
 ]);
 
 /** Whether a message of the application's own may not have this type. */

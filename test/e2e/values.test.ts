@@ -322,8 +322,8 @@ describeEngines('free JSON', (engine) => {
       });
   });
 
-  it('may have the types task_progress and heartbeat', async () => {
-    for (const type of ['task_progress', 'heartbeat']) {
+  it('may have the types task_progress, heartbeat, seen and dismissed', async () => {
+    for (const type of ['task_progress', 'heartbeat', 'seen', 'dismissed']) {
       expect(await service.rest('POST', '/ws/users/ann/messages', { type, task_id: 't' })).toMatchObject({ status: 202 });
       await client.next(type);
     }
