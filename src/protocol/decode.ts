@@ -7,7 +7,7 @@
  */
 import type { ErrorCode } from './codes.js';
 import { findLoss } from './exact.js';
-import { asFields, findFault, NOT_EXACT, type JsonFault } from './json.js';
+import { asFields, findFault, NEGATIVE_ZERO, NOT_EXACT, type JsonFault } from './json.js';
 import type { ClientMessage, FieldErrors, RequestId } from './messages.js';
 
 export class DecodeError extends Error {
@@ -22,6 +22,8 @@ export class DecodeError extends Error {
   }
 }
 
+const NUMBER_FAULTS: ReadonlySet<string> = new Set([NOT_EXACT, NEGATIVE_ZERO]);
+
 /** @throws DecodeError */
 export function decodeFrame(text: string): ClientMessage {
   const value = parse(text);
@@ -34,7 +36,7 @@ export function decodeFrame(text: string): ClientMessage {
     });
   }
   const fault = findFault(value) ?? findLoss(text, value);
-  if (fault && !(isPing && fault.problem === NOT_EXACT)) throw invalid(fault, '(frame)', requestId);
+  if (fault && !(isPing && NUMBER_FAULTS.has(fault.problem))) throw invalid(fault, '(frame)', requestId);
   const action = value['action'];
   if (typeof action !== 'string') {
     const problem = action === undefined ? 'is required' : 'must be a string';

@@ -16,6 +16,7 @@ const FIRST_EXPONENT = 1e21;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 export const NOT_UNICODE = 'text must be well-formed Unicode';
+export const NEGATIVE_ZERO = 'the sign of -0 cannot be kept: send 0';
 export const NOT_EXACT = 'a double cannot hold this number exactly: send it as a string';
 
 /** Why a value cannot be carried, and the field it concerns: names and indices with a point between, '' for the value itself. */
@@ -27,7 +28,7 @@ export interface JsonFault {
 /** The first fault of a value that `JSON.parse` has made. */
 export function findFault(value: unknown, depth = 1): JsonFault | undefined {
   if (typeof value === 'string') return LONE_SURROGATE.test(value) ? { path: '', problem: NOT_UNICODE } : undefined;
-  if (typeof value === 'number') return isRounded(value) ? { path: '', problem: NOT_EXACT } : undefined;
+  if (typeof value === 'number') return findNumberFault(value);
   if (typeof value !== 'object' || value === null) return undefined;
   if (depth > MAX_DEPTH) return { path: '', problem: `nested more than ${MAX_DEPTH} levels deep` };
   const isArray = Array.isArray(value);
@@ -38,6 +39,11 @@ export function findFault(value: unknown, depth = 1): JsonFault | undefined {
     if (fault) return within(name, fault);
   }
   return undefined;
+}
+
+function findNumberFault(value: number): JsonFault | undefined {
+  if (Object.is(value, -0)) return { path: '', problem: NEGATIVE_ZERO };
+  return isRounded(value) ? { path: '', problem: NOT_EXACT } : undefined;
 }
 
 /** A fault's path as seen from the object that has it under `name`. */
@@ -53,7 +59,7 @@ export function asFields({ path, problem }: JsonFault, root: string): Record<str
 
 /**
  * The JSON of a JavaScript value. Unlike `JSON.stringify` it loses nothing in silence: what has no JSON is a fault.
- * `toJSON` methods are called, and properties that are `undefined` are left out.
+ * `-0` becomes `0`, as in `JSON.stringify`. `toJSON` methods are called, and properties that are `undefined` are left out.
  */
 export function copyJson(value: unknown): { json: Json } | { fault: JsonFault } {
   const copier = new Copier();

@@ -23,6 +23,7 @@ type Way = Omit<BareRequest, 'port'> & { name: string };
 const WAYS: readonly Way[] = [
   { name: 'an upgrade', path: '/ws', headers: HANDSHAKE },
   { name: 'an upgrade of the root', path: '/', headers: HANDSHAKE },
+  { name: 'an upgrade of a path that does not exist', path: '/nowhere', headers: HANDSHAKE },
   { name: 'a read', path: '/ws/status' },
   { name: 'a HEAD', method: 'HEAD', path: '/ws/status' },
   { name: 'a read in another case', path: '/WS/Status/' },

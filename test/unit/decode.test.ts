@@ -47,6 +47,7 @@ describe('the decoder', () => {
     ['a negative one', '{"values":[0,{"row":-9007199254740993}]}', 'values.1.row'],
     ['more than a double reaches', '{"values":1e400}', 'values'],
     ['less than a double reaches', '{"a":{"b":1e-400}}', 'a.b'],
+    ['a zero with a sign', '{"values":{"n":-0.0}}', 'values.n'],
     ['more digits than a double has', '{"pi":3.14159265358979323846}', 'pi'],
     ['a field that is given twice', '{"proceed":false,"proceed":true}', 'proceed'],
     ['the same field, written otherwise', '{"proceed":false,"pr\\u006fceed":true}', 'proceed'],
@@ -63,7 +64,6 @@ describe('the decoder', () => {
   it.each([
     '{"n":0.1}',
     '{"n":1.0}',
-    '{"n":-0.0}',
     '{"n":0e99}',
     '{"n":1E2}',
     '{"n":100e-2}',
@@ -100,7 +100,9 @@ describe('the decoder', () => {
 
   it('copies what it accepts without a change', () => {
     fc.assert(
-      fc.property(fc.jsonValue({ stringUnit: 'binary' }), (value) => {
+      fc.property(fc.jsonValue({ stringUnit: 'binary' }), (given) => {
+        // Without -0, which a copy writes as 0.
+        const value = JSON.parse(JSON.stringify(given)) as unknown;
         const copied = copyJson(value);
         if (findFault(value)) expect(copied).toHaveProperty('fault');
         else expect(copied).toEqual({ json: JSON.parse(JSON.stringify(value)) as unknown });

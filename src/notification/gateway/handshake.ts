@@ -51,6 +51,7 @@ export class Handshake {
    */
   async check(request: IncomingMessage): Promise<Identity> {
     this.pages.check(request);
+    if (!this.serves(request)) throw new Refusal('NOT_FOUND', 'not found');
     this.assertAccepting();
     if (!this.addresses.admits(this.addresses.of(request))) throw new Refusal('RATE_LIMITED', 'too many handshakes');
     if (!this.options.authenticator) return { kind: 'anonymous' };

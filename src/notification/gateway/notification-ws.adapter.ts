@@ -21,7 +21,6 @@ import { Connection } from '../connection/connection.js';
 import { UNREADABLE } from '../metrics/labels.js';
 import { NotificationError } from '../notification.errors.js';
 import { NotificationMetrics } from '../notification.metrics.js';
-import { Refusal, refuse } from './handshake.js';
 import { NotificationWebSocketServer } from './websocket-server.js';
 import { errorMessage, isFault } from '../protocol-error.js';
 import { isStrike } from './filters/ws-error.filter.js';
@@ -53,12 +52,9 @@ export class NotificationWsAdapter extends WsAdapter {
     const server = this.app.get(NotificationWebSocketServer, { strict: false });
     const onUpgrade: UpgradeListener = (request, socket, head) => {
       if (!wantsWebSocket(request) && httpServer.listenerCount('upgrade') === 1) serveAsPlain(httpServer, request, socket, head);
-      else if (server.serves(request)) void server.upgrade(request, socket, head);
-      else if (this.stockListener) this.stockListener(request, socket, head);
-      else if (httpServer.listenerCount('upgrade') === 1) {
-        server.countRefused('not_found');
-        refuse(socket, new Refusal('NOT_FOUND', 'not found'));
-      }
+      else if (!server.serves(request) && this.stockListener) this.stockListener(request, socket, head);
+      // An upgrade of a path that no listener serves is refused like any other handshake.
+      else if (server.serves(request) || httpServer.listenerCount('upgrade') === 1) void server.upgrade(request, socket, head);
     };
     httpServer.on('upgrade', onUpgrade);
     this.upgradeListeners.set(server, onUpgrade);
