@@ -15,7 +15,7 @@ export function plainForm({ examples: _examples, ...form }: JsonObject): JsonObj
   if (!isObject(properties)) return form;
   const nullable = new Set<unknown>();
   const plain: JsonObject = {};
-  for (const [name, field] of Object.entries(properties as JsonObject)) {
+  for (const [name, field] of Object.entries(properties)) {
     const other = isObject(field) ? withoutNull(field) : undefined;
     if (other) nullable.add(name);
     plain[name] = isObject(field) ? plainField(other ?? field) : field;
@@ -37,14 +37,14 @@ function withoutNull(field: JsonObject): JsonObject | undefined {
     const { [keyword]: kinds, ...rest } = field;
     if (!Array.isArray(kinds) || kinds.length !== 2) continue;
     const [kind, ...more] = kinds.filter((each) => !(isObject(each) && each['type'] === 'null'));
-    if (isObject(kind) && more.length === 0) return { ...(kind as JsonObject), ...rest };
+    if (isObject(kind) && more.length === 0) return { ...(kind), ...rest };
   }
   return undefined;
 }
 
 function plainField({ examples: _examples, const: only, ...field }: JsonObject): JsonObject {
   if (field['default'] === null) delete field['default'];
-  if (isObject(field['items'])) field['items'] = plainField(field['items'] as JsonObject);
+  if (isObject(field['items'])) field['items'] = plainField(field['items']);
   if (typeof only === 'string') return { ...field, enum: [only] };
   if (typeof only === 'number') return { ...field, minimum: only, maximum: only };
   return only === undefined ? field : { ...field, const: only };
