@@ -37,7 +37,7 @@ function withoutNull(field: JsonObject): JsonObject | undefined {
     const { [keyword]: kinds, ...rest } = field;
     if (!Array.isArray(kinds) || kinds.length !== 2) continue;
     const [kind, ...more] = kinds.filter((each) => !(isObject(each) && each['type'] === 'null'));
-    if (isObject(kind) && more.length === 0) return { ...(kind), ...rest };
+    if (isObject(kind) && more.length === 0) return { ...kind, ...rest };
   }
   return undefined;
 }
