@@ -41,7 +41,8 @@ export const connections = {
   WEBSOCKET_RATE_LIMIT: {
     ...whole('frames and REST calls a second of one identity, from 1', 1),
     option: 'rateLimit',
-    about: 'Frames and REST calls a second of one user, API key or, without either, address, on each node.',
+    about:
+      'Frames and REST calls a second of one user, API key or, without either, address; on each node, with workers on each worker.',
   },
   WEBSOCKET_RATE_BURST: {
     ...whole('frames and REST calls at once, from 1', 1),
