@@ -238,6 +238,7 @@ export class NotificationClient {
     const isReply = this.requests.onFrame(frame);
     if (!isNew || (isReply && frame.type !== 'task_cancelled')) return;
     const callbackId = String(frame['callback_id']);
+    if (frame.type === 'task_step_result' && this.identity.isForeign(String(frame['user_id']))) return;
     if (frame.type === 'task_step_result') this.store.onShown(frame as unknown as TaskStepResult);
     else if (frame.type === 'confirmation_resolved') this.store.remove(callbackId);
     else if (frame.type === 'confirmation_expiring') this.store.onExpiring(callbackId);

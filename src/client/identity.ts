@@ -36,6 +36,11 @@ export class Identity {
     return this.options.token ? subjectOf(this.token) : (this.userId ?? '');
   }
 
+  /** Whether a prompt is another user's: in open mode a connection is shown every user's until it has subscribed to its own. */
+  isForeign(userId: string): boolean {
+    return !this.options.token && this.userId !== undefined && userId !== this.userId;
+  }
+
   /** The channel of the user, once the user is known. */
   get channel(): string | undefined {
     return this.userId && `user:${this.userId}`;

@@ -33,6 +33,18 @@ describe('a client', () => {
     ]);
   });
 
+  it('does not list another user’s prompt, which arrives while its own subscription is made', async () => {
+    const client = scripted.open();
+    const connection = await scripted.server.next();
+    const frame = await connection.next('subscribe');
+    connection.prompt('foreign', { user_id: 'bob' });
+    const own = { channel: 'user:ann', epoch: 'e', offset: 0, pending: ['own'] };
+    connection.reply(frame, { type: 'subscription_confirmed', subscriptions: [own] });
+    connection.prompt('own');
+    await caughtUp(client, connection);
+    expect(client.confirmations.getSnapshot().map(({ callback_id }) => callback_id)).toEqual(['own']);
+  });
+
   it('drops a message that arrives twice, and reports one that is missing as a gap', async () => {
     const client = scripted.open();
     const { got, all } = numbers(client, 'news', 3);
