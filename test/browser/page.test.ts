@@ -34,7 +34,7 @@ requireBinary('chromium')('the page', () => {
     const loaded: string[] = [];
     page.on('request', (request) => loaded.push(new URL(request.url()).pathname));
     await page.getByRole('link', { name: 'Operations' }).click();
-    await page.getByRole('region', { name: 'Operations' }).getByText('active_connections').first().waitFor();
+    await page.getByRole('region', { name: 'Nodes' }).waitFor();
     expect(loaded).toContain('/page/operations.js');
     expect(await page.getByRole('button', { name: 'Try it' }).count()).toBe(0);
     expect(await faultsOf(page)).toEqual([]);
