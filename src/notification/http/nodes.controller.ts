@@ -1,4 +1,4 @@
-/** `GET /ws/nodes`: every node of the cluster, for whoever runs it. */
+/** `GET /ws/nodes`: every node of the cluster, for operators. */
 import { Get, Inject } from '@nestjs/common';
 import { ApiTags } from './api-docs.js';
 import { Engine } from '../engine/engine.js';
