@@ -368,6 +368,7 @@ describe('health, metrics, docs', () => {
       '/ws/confirmations/{callback_id}/dismiss',
       '/ws/confirmations/{callback_id}/seen',
       '/ws/health',
+      '/ws/nodes',
       '/ws/status',
       '/ws/tasks/{task_id}',
       '/ws/tasks/{task_id}/cancel',
