@@ -17,6 +17,7 @@ const NEEDED = {
 };
 const NEEDED_BY_SUITE = {
   browser: { chromium: ['chromium'] },
+  soak: { ...NEEDED, chromium: ['chromium'] },
   fault: { ...NEEDED, faketime: ['faketime'], prometheus: ['prometheus'] },
 };
 
