@@ -1,7 +1,7 @@
-/** Users on bad networks, a publisher that knows what it has published, and the account of what arrived. */
+/** Users of the client library on bad networks, a publisher that knows what it has published, and the account of what arrived. */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { FlakyClient } from './bad-network-client.js';
+import { LibraryUser } from './library-user.js';
 import { TcpProxy } from './tcp-proxy.js';
 
 export interface FlakyPlan {
@@ -22,11 +22,12 @@ export interface FlakyResult {
   published: number;
   expected: number;
   lost: number;
-  /** After de-duplication by offset. */
+  /** Numbers that a listener got twice. */
   duplicates: number;
-  repetitionsOnWire: number;
   outOfOrder: number;
-  unrecovered: number;
+  /** Of which the library has told the application. */
+  gaps: number;
+  errors: number;
   connects: number;
   p50: number;
   p99: number;
@@ -39,8 +40,7 @@ export const percentile = (values: readonly number[], share: number): number => 
 };
 
 interface Lane {
-  user: string;
-  client: FlakyClient;
+  user: LibraryUser;
   proxy: TcpProxy;
 }
 
@@ -54,37 +54,27 @@ export async function runFlaky(plan: FlakyPlan, during: Promise<unknown> = Promi
   const lanes: Lane[] = [];
   for (let index = 0; index < plan.clients; index += 1) {
     const proxy = await TcpProxy.start({ port: plan.port(), seed: index + 1 });
-    const user = `user-${index}`;
-    const client = new FlakyClient({
-      url: () => `ws://127.0.0.1:${proxy.port}/ws`,
-      channels: { [`user:${user}`]: { user_id: user }, broadcast: { channel: 'broadcast' } },
-      pauseMs: () => 100 + Math.random() * 100,
-      silenceMs: 2500,
-    });
-    lanes.push({ user, client, proxy });
+    lanes.push({ user: new LibraryUser(`user-${index}`, `ws://127.0.0.1:${proxy.port}/ws`), proxy });
   }
   try {
-    await Promise.all(lanes.map(({ client }) => client.ready()));
+    await Promise.all(lanes.map(({ user }) => user.ready()));
     const breaking = lanes.map((lane) => breakAgainAndAgain(lane, plan, stopping.signal));
     for (let n = 1; n <= plan.messages; n += 1) {
       const next = delay(plan.everyMs);
       const message = { type: 'note', n, sent_at: Date.now() };
       if (n % 2 === 0) await post(plan, '/ws/broadcast', message);
-      else await Promise.all(lanes.map(({ user }) => post(plan, `/ws/users/${user}/messages`, message)));
+      else await Promise.all(lanes.map(({ user }) => post(plan, `/ws/users/${user.id}/messages`, message)));
       await next;
     }
     await during;
     stopping.abort();
     await Promise.all(breaking);
     await Promise.all(lanes.map(({ proxy }) => proxy.resume()));
-    await Promise.race([
-      Promise.all(lanes.map(({ user, client }) => client.until(() => hasAll(client, user, plan.messages)))),
-      delay(20_000),
-    ]);
+    await Promise.race([Promise.all(lanes.map(({ user }) => user.until(() => hasAll(user, plan.messages)))), delay(20_000)]);
     return account(lanes, plan.messages);
   } finally {
     stopping.abort();
-    await Promise.all(lanes.map(({ client }) => client.stop()));
+    for (const { user } of lanes) user.stop();
     await Promise.all(lanes.map(({ proxy }) => proxy.close()));
   }
 }
@@ -127,36 +117,24 @@ async function breakAgainAndAgain({ proxy }: Lane, plan: FlakyPlan, signal: Abor
   }
 }
 
-const numbersOf = (client: FlakyClient, channel: string): number[] =>
-  client.messages.filter((message) => message.channel === channel).map(({ frame }) => Number(frame['n']));
-
-const hasAll = (client: FlakyClient, user: string, messages: number): boolean =>
-  new Set(numbersOf(client, 'broadcast')).size + new Set(numbersOf(client, `user:${user}`)).size >= messages;
+const hasAll = ({ received }: LibraryUser, messages: number): boolean =>
+  Object.values(received).reduce((sum, all) => sum + new Set(all.map(({ n }) => n)).size, 0) >= messages;
 
 function account(lanes: readonly Lane[], messages: number): FlakyResult {
   const latencies: number[] = [];
-  const total = { lost: 0, duplicates: 0, outOfOrder: 0, repetitionsOnWire: 0, unrecovered: 0, connects: 0 };
-  for (const { user, client } of lanes) {
-    for (const channel of ['broadcast', `user:${user}`]) {
-      const seen = new Map<number, number>();
-      let newest = 0;
-      for (const message of client.messages) {
-        if (message.channel !== channel) continue;
-        const offset = Number(message.frame['offset']);
-        if (seen.has(offset)) continue;
-        const n = Number(message.frame['n']);
-        seen.set(offset, n);
-        if (n < newest) total.outOfOrder += 1;
-        newest = Math.max(newest, n);
-        latencies.push(message.at - Number(message.frame['sent_at']));
-      }
-      const distinct = new Set(seen.values()).size;
-      total.duplicates += seen.size - distinct;
+  const total = { lost: 0, duplicates: 0, outOfOrder: 0, gaps: 0, errors: 0, connects: 0 };
+  for (const { user } of lanes) {
+    for (const [channel, all] of Object.entries(user.received)) {
+      const numbers = all.map(({ n }) => n);
+      const distinct = new Set(numbers).size;
+      total.duplicates += numbers.length - distinct;
+      total.outOfOrder += numbers.filter((n, index) => n < (numbers[index - 1] ?? 0)).length;
       total.lost += (channel === 'broadcast' ? Math.floor(messages / 2) : Math.ceil(messages / 2)) - distinct;
+      latencies.push(...all.map(({ at, sentAt }) => at - sentAt));
     }
-    total.repetitionsOnWire += client.counts.repetitions;
-    total.unrecovered += client.counts.unrecovered;
-    total.connects += client.counts.connects;
+    total.gaps += user.counts.gaps;
+    total.errors += user.errors.length;
+    total.connects += user.counts.connects;
   }
   return {
     published: messages,
@@ -164,6 +142,6 @@ function account(lanes: readonly Lane[], messages: number): FlakyResult {
     ...total,
     p50: percentile(latencies, 0.5),
     p99: percentile(latencies, 0.99),
-    max: Math.max(...latencies),
+    max: latencies.reduce((most, one) => Math.max(most, one), 0),
   };
 }
