@@ -7,7 +7,7 @@ const scripts = ['**/*.mjs', '**/*.cjs', '**/*.js'];
 const tests = ['test/**/*.ts'];
 
 export default defineConfig(
-  globalIgnores(['dist/', '.build/', 'coverage/', 'data/', 'bench/node_modules/', 'examples/**/node_modules/']),
+  globalIgnores(['dist/', '.build/', 'coverage/', 'data/', 'bench/node_modules/', 'examples/**/node_modules/', 'examples/apps/']),
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   js.configs.recommended,
   {

