@@ -7,11 +7,14 @@ const scripts = ['**/*.mjs', '**/*.cjs', '**/*.js'];
 const tests = ['test/**/*.ts'];
 
 export default defineConfig(
-  globalIgnores(['dist/', '.build/', 'coverage/', 'data/', 'bench/node_modules/', 'examples/**/node_modules/', 'examples/apps/']),
+  globalIgnores(['dist/', '.build/', 'coverage/', 'data/', 'bench/node_modules/', 'examples/**/node_modules/']),
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   js.configs.recommended,
+  // Apps with packages and types of their own.
+  { files: ['examples/apps/**/*.ts'], extends: [tseslint.configs.recommended] },
   {
     files: ['**/*.ts'],
+    ignores: ['examples/apps/**'],
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: {
       parserOptions: { project: ['./tsconfig.json', './tsconfig.page.json'], tsconfigRootDir: import.meta.dirname },
