@@ -131,7 +131,8 @@ export class Channels {
     this.events.onEnded(new Error(`the server ended the subscription to ${channel}: ${String(reason)}`));
   }
 
-  private get isReady(): boolean {
+  /** Whether the connection is the user's. */
+  get isReady(): boolean {
     return this.connected && this.states.get(this.user)?.confirmed !== false;
   }
 

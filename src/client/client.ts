@@ -227,6 +227,12 @@ export class NotificationClient {
     }
   }
 
+  /** Until an open-mode connection is its user's, it is anonymous and gets what is everybody's. */
+  private isForeign({ user_id, target_user_id = user_id }: ServerMessage): boolean {
+    const { userId } = this.identity;
+    return !this.channels.isReady && userId !== undefined && (target_user_id ?? userId) !== userId;
+  }
+
   private onText(text: string): void {
     let frame: ServerMessage;
     try {
@@ -236,7 +242,7 @@ export class NotificationClient {
     }
     const isNew = this.channels.onFrame(frame);
     const isReply = this.requests.onFrame(frame);
-    if (!isNew || (isReply && frame.type !== 'task_cancelled')) return;
+    if (!isNew || (isReply && frame.type !== 'task_cancelled') || this.isForeign(frame)) return;
     const callbackId = String(frame['callback_id']);
     if (frame.type === 'task_step_result' && this.identity.isForeign(String(frame['user_id']))) return;
     if (frame.type === 'task_step_result') this.store.onShown(frame as unknown as TaskStepResult);

@@ -213,7 +213,7 @@ export const DEVIATIONS: Record<string, Planted> = {
     create: () => ({ down: (frame) => (frame.type === 'unsubscribed' ? [] : [frame]) }),
   },
   'removes what the reply to subscribe does not name': {
-    claim: 'keeps a prompt that is shown before the reply to subscribe',
+    claim: 'keeps its user’s prompt that is shown before the reply to subscribe, and leaves out another user’s',
     create: () => ({
       event: (one) => [one, ...(one['callback_id'] === 'early' ? [{ event: 'gone', callback_id: 'early' }] : [])],
     }),

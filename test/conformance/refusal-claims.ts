@@ -38,15 +38,17 @@ export const REFUSAL_CLAIMS: Record<string, (stage: Stage) => Promise<void>> = {
     assert.deepEqual(channels, [{ channel: 'news', recover: { epoch: 'e', offset: 1 } }]);
   },
 
-  'keeps a prompt that is shown before the reply to subscribe': async (stage) => {
+  'keeps its user’s prompt that is shown before the reply to subscribe, and leaves out another user’s': async (stage) => {
     stage.connect();
     const first = await stage.next();
     const frame = await stage.action(first, 'subscribe');
+    first.prompt('foreign', { user_id: 'bob' }); // until then the connection is anonymous, and sees everybody's
     await stage.ask(first, 'early');
     const subscriptions = [{ channel: USER, epoch: 'e', offset: 0, pending: [] }];
     first.reply(frame, { type: 'subscription_confirmed', subscriptions });
     await stage.ask(first, 'marker');
     assert.deepEqual(stage.driver.all({ event: 'gone' }), []);
+    assert.deepEqual(stage.driver.all({ event: 'asked', callback_id: 'foreign' }), []);
   },
 
   'rejects the answer that is too large for the server, and does not send it again': async (stage) => {

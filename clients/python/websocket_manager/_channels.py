@@ -43,7 +43,7 @@ class Channels:
     async def want(self, channel: str) -> None:
         """From now on and over reconnects. Resolves once the server has answered, or later if there is no connection."""
         self._positions.setdefault(channel, None)
-        if self._is_ready and channel not in self._confirmed:
+        if self.is_ready and channel not in self._confirmed:
             await self._subscribe_all([channel])
 
     async def on_connected(self, user: str | None) -> None:
@@ -61,14 +61,15 @@ class Channels:
         self._retry = None
 
     @property
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Whether the connection is the user's."""
         return self._connected and (self.user not in self._positions or self.user in self._confirmed)
 
     async def _subscribe_all(self, only: list[str] | None = None) -> None:
         """Also what is wanted while this is at work."""
         asked: set[str] = set()
         try:
-            if self._is_ready:
+            if self.is_ready:
                 await self._events.on_ready()
             while missing := [one for one in only or self._in_order() if one not in self._confirmed | asked]:
                 asked.update(missing[:PER_FRAME])
@@ -96,9 +97,9 @@ class Channels:
                 self._subscribe_later()
             else:
                 self._end(channels[0], error)
-        if self._is_ready:
+        if self.is_ready:
             await self._events.on_ready()
-        return self._is_ready
+        return self.is_ready
 
     def _subscribe_later(self) -> None:
         async def subscribe() -> None:

@@ -234,7 +234,7 @@ class Client:
     async def _on_frame(self, frame: Json) -> None:
         is_new = await self._channels.on_frame(frame)
         self._requests.on_frame(frame)
-        if not is_new:
+        if not is_new or self._is_foreign(frame):
             return
         kind, callback_id = frame.get("type", ""), frame.get("callback_id", "")
         if kind == "task_step_result":
@@ -247,6 +247,11 @@ class Client:
             await self._remove(callback_id)
         if handlers := self._handlers.get(kind):
             self._spawn(self._handle(frame, handlers))
+
+    def _is_foreign(self, frame: Json) -> bool:
+        """Until an open-mode connection is its user's, it is anonymous and gets what is everybody's."""
+        owner = frame.get("target_user_id") or frame.get("user_id")
+        return bool(self.user_id and owner and owner != self.user_id and not self._channels.is_ready)
 
     async def _show(self, frame: Json, callback_id: str) -> None:
         """A prompt has arrived, perhaps not for the first time: what the server says now counts."""
