@@ -2,8 +2,7 @@
  * Confirmations and decisions, in the worker. Every method is one step of a transaction that the store opened around it.
  *
  *  1. Every method that touches a pending confirmation asks the rule first: a deadline that may be applied is applied (E2).
- *  2. `decideRow` is the only way out of `pending`.
- *  3. A method that throws a domain error has written nothing.
+ *  2. `decideRow` is the only way out of `pending`. A method that throws a domain error has written nothing.
  */
 import { ConfirmationConflictError } from '../../notification.errors.js';
 import type { ConfirmationQuery, Scope } from '../engine.js';
@@ -11,8 +10,8 @@ import { endOfDismissal, warningAfter } from '../deadlines.js';
 import { CLOCK_VIA } from '../via.js';
 import type { Outcome } from '../../../protocol/confirmation.js';
 import { DeadlineRule } from './deadline-rule.js';
-import type { UnitOfWork } from './unit-of-work.js';
 import type { EventStore } from './event-store.js';
+import type { UnitOfWork } from './unit-of-work.js';
 import {
   UNDECIDED,
   type AnswerRow,
@@ -22,7 +21,7 @@ import {
   type OpenRow,
   type TaskRow,
 } from './rows.js';
-import { ConfirmationTable, STEP_ROWS } from './confirmation-table.js';
+import { ConfirmationTable } from './confirmation-table.js';
 import type { Sqlite } from './sqlite.js';
 import type { TaskStore } from './task-store.js';
 
@@ -227,20 +226,15 @@ export class ConfirmationStore {
 
   /** Forgets decisions made before `cutoff`. @returns whether there may be more */
   purge(cutoff: number): boolean {
-    const outdated = this.table.outdated.all().filter(({ decided_at }) => decided_at <= cutoff);
-    for (const { seq } of outdated) {
-      this.table.remove.run(seq);
-      this.table.removePrompt.run(seq);
-    }
-    return outdated.length === STEP_ROWS;
+    return this.table.removeDecided(cutoff);
   }
 
   /** The confirmation whose id or key the request repeats. */
   private existing(request: OpenRow): ConfirmationRow {
     const row = this.table.byId.get(request.callbackId) ?? this.table.byKey.get(request.userId, request.key ?? null);
     if (!row) throw new Error(`prompt ${request.callbackId} is neither new nor there`);
-    const sameContents = row.callback_id === request.callbackId || row.fingerprint === (request.fingerprint ?? null);
-    if (!sameContents) throw new ConfirmationConflictError(request.key ?? '');
+    const isSame = row.callback_id === request.callbackId || row.fingerprint === (request.fingerprint ?? null);
+    if (!isSame) throw new ConfirmationConflictError(request.key ?? '');
     return row;
   }
 

@@ -16,7 +16,7 @@ const select = (index: string): string =>
   `SELECT ${COLUMNS}, prompt FROM confirmation ${index} CROSS JOIN confirmation_prompt USING (seq)`;
 
 /** Rows that one step of upkeep handles at most. */
-export const STEP_ROWS = 500;
+const STEP_ROWS = 500;
 /** Statements of lists that are kept: filters are few, users in a scope may be many. */
 const MAX_LISTS = 100;
 
@@ -134,6 +134,16 @@ export class ConfirmationTable {
       (after, rows) => statement.all(after, ...params, rows),
       ({ prompt }) => prompt.length,
     );
+  }
+
+  /** Removes decisions made before `cutoff`, at most a step's worth. @returns whether there may be more */
+  removeDecided(cutoff: number): boolean {
+    const outdated = this.outdated.all().filter(({ decided_at }) => decided_at <= cutoff);
+    for (const { seq } of outdated) {
+      this.remove.run(seq);
+      this.removePrompt.run(seq);
+    }
+    return outdated.length === STEP_ROWS;
   }
 
   /** Rows in order, behind the `seq` of the first parameter, as many as the last one. */
