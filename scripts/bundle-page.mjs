@@ -16,6 +16,10 @@ const TYPED = 'element.ts';
 /** `./words.js`, as a declaration imports it. */
 const SIBLING = /from '\.\/([\w-]+)\.js'/g;
 
+/** Private names of the element's class, which are shortened. No other bundle, no document and no message has them. */
+const PRIVATE =
+  /^(announcer|focusNeighbour|stopSelecting|isReconnecting|drawnAt|drawNow|isScheduled|pointerAt|focusNext|focusCard|takeAway|keepFocus|mayFocus|allWords|ownWords|onClientGone|stopState)$/;
+
 /** Minifies what stands between the backticks. */
 const minifyStyles = {
   name: 'minify styles',
@@ -43,6 +47,7 @@ export async function bundle(entry) {
     tsconfig: join(ROOT, 'tsconfig.page.json'),
     plugins: [minifyStyles, withoutUnused],
     bundle: true,
+    mangleProps: PRIVATE,
     external: ON_DEMAND.map((name) => `./${name}.js`),
     minify: true,
     format: 'esm',
