@@ -341,7 +341,7 @@ await main(import.meta.url, async (args) => {
     await report.check('publint finds nothing', () => quietly(sh(`npx publint run ${tarball} --strict`)));
     // `service` is what the stand-alone service starts with, and `element` is for browsers: both are ES modules alone.
     await report.check('the types are right for every kind of consumer', async () => {
-      await quietly(sh(`npx attw ${tarball} --no-emoji --exclude-entrypoints service element openapi.json`));
+      await quietly(sh(`npx attw ${tarball} --no-emoji --exclude-entrypoints service element openapi.json asyncapi.json`));
       await quietly(sh(`npx attw ${tarball} --no-emoji --profile esm-only --entrypoints service element`));
     });
     await report.check('the installed size is bounded', () => measure(folder, tarball));
