@@ -43,7 +43,7 @@ export class NodeHistory {
 const decisionsOf = ({ confirmations_decided: decided }: NodeCounts): number =>
   Object.values(decided).reduce((sum, count) => sum + count, 0);
 
-/** How much a counter of one node grew a second. A node that restarted begins anew at zero. */
+/** How much a counter of one node grew a second. A node that restarted begins at zero again. */
 function rate(newer: Sample, older: Sample | undefined, node: string, read: (counts: NodeCounts) => number): number {
   const [after, before] = [newer.nodes.get(node), older?.nodes.get(node)];
   if (!after || !before || !older) return 0;
