@@ -25,7 +25,7 @@ import { SubscriptionIndex } from './subscription-index.js';
 import type { Subscription } from './subscription.js';
 import { Date } from '../pacing/time-source.js';
 
-/** Questions to the policy at once for one connection: an application's policy may ask a database. */
+/** Concurrent policy calls for one connection: an application's policy may ask a database. */
 const QUESTIONS_AT_ONCE = 16;
 /** Between reviews while the engine is away. */
 const RETRY_MS = 10_000;
