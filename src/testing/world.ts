@@ -5,6 +5,7 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import type { TestingModuleBuilder } from '@nestjs/testing';
 import { Hub } from '../notification/connection/hub.js';
+import { Reading } from '../notification/connection/reading.js';
 import { Engine } from '../notification/engine/engine.js';
 import { ResolvedOptions } from '../notification/notification.options.js';
 import { Clock } from '../notification/pacing/clock.js';
@@ -63,16 +64,24 @@ export class World {
       .overrideProvider(TimerWheel)
       .useValue(new ExactWheel(clock))
       .compile();
-    await app.init();
-    if (!engine) throw new Error('the application does not import NotificationModule');
-    this.process = { app, engine, clock };
-    return app;
+    try {
+      await app.init();
+      if (!engine) throw new Error('the application does not import NotificationModule');
+      this.process = { app, engine, clock };
+      return app;
+    } catch (error) {
+      // Another start is possible: nothing of this one holds the data.
+      clock.end();
+      await engine?.crash();
+      throw error;
+    }
   }
 
   /** Ends the process as `kill -9` does. Calls that wait in it never return. @throws Error while no process runs */
   async crash(): Promise<void> {
-    const { engine, clock } = this.running();
+    const { app, engine, clock } = this.running();
     this.process = undefined;
+    app.get(Reading, { strict: false }).stop();
     clock.end();
     await engine.crash();
   }

@@ -61,7 +61,7 @@ describe('the AsyncAPI document', () => {
   it('has every action and every type of the product, each in words', () => {
     expect(namesOf('client.').sort()).toEqual([...ACTIONS].sort());
     const types = namesOf('server.').filter((type) => type !== 'message');
-    expect(types.filter((type) => !isReservedType(type)).sort()).toEqual(['heartbeat', 'task_cancelled']);
+    expect(types.filter((type) => !isReservedType(type)).sort()).toEqual(['dismissed', 'heartbeat', 'seen', 'task_cancelled']);
     for (const [name, { summary }] of Object.entries({ ...document.components.messages, ...document.operations }))
       expect([name, summary]).toEqual([name, expect.stringMatching(/^[A-Z0-9].*\.$/)]);
   });

@@ -191,4 +191,24 @@ describe('a world that crashes', () => {
     const restarted = await world.restart();
     expect(await restarted.get(Deploys).ask({ key: 'k', onTimeout })).toMatchObject({ outcome: 'timed_out', proceed });
   });
+
+  it('starts again after a start that failed', async () => {
+    let fails = true;
+    const failing = {
+      provide: 'failing',
+      useValue: {
+        onApplicationBootstrap: () => {
+          if (fails) throw new Error('not yet');
+        },
+      },
+    };
+    const other = new World(() => Test.createTestingModule({ imports: [AppModule], providers: [failing] }));
+    await expect(other.start()).rejects.toThrow('not yet');
+    fails = false;
+    const app = await other.start();
+    const asked = app.get(Deploys).ask();
+    await (await Human.of(app, 'ann')).answersNext({ proceed: true });
+    expect(await asked).toMatchObject({ proceed: true });
+    await other.close();
+  });
 });
