@@ -142,9 +142,13 @@ export class Deliveries {
 
   /** Some senders wait. Those of a message that somebody acknowledges wait much longer than an acknowledgement takes. */
   private async send(random: Random): Promise<void> {
-    const userId = `person-${random.between(0, PEOPLE - 1)}`;
-    const [call, message] = [this.recorder.next(), this.recorder.next()];
+    const message = this.recorder.next();
     const wait = random.chance(0.5) ? `&wait=${isToBeAcknowledged(message) ? 20 : 1}` : '';
+    await this.sendTo(`person-${random.between(0, PEOPLE - 1)}`, message, wait);
+  }
+
+  private async sendTo(userId: string, message: number, wait = ''): Promise<void> {
+    const call = this.recorder.next();
     const node = await this.site.node();
     this.recorder.record({ kind: 'send', call, userId, message });
     const path = `/ws/users/${userId}/messages?requires_ack=true${wait}`;
@@ -204,6 +208,10 @@ export class Deliveries {
     // A sender that still waits needs a phone that acknowledges its message.
     await Promise.all(range(PEOPLE).map((index) => this.connectPhone(`person-${index}`)));
     await Promise.all(this.waiting);
+    // However short the run was, it holds a message that every phone is shown and nobody acknowledges.
+    let message = this.recorder.next();
+    while (isToBeAcknowledged(message)) message = this.recorder.next();
+    await this.sendTo('person-0', message);
     // The next call of a task finishes a cancellation that failed half way.
     await Promise.all([...this.tasks].map((taskId) => this.callTask('resume', taskId)));
     const node = await this.site.node();
