@@ -6,6 +6,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { setUp } from './setup.mjs';
 import { installSystemPackages } from './system.mjs';
 import { main, run } from './tools.mjs';
@@ -18,6 +19,9 @@ const suiteArguments = (suite) => [
   // A browser that was cut off may keep a handle open after all tests have ended.
   ...(suite === 'browser' ? ['--forceExit'] : []),
 ];
+
+/** A process that ends with its parent, esbuild's for example, takes a moment. */
+const GRACE_MS = 3000;
 
 await main(import.meta.url, async (args) => {
   await setUp('tests');
@@ -42,7 +46,7 @@ await main(import.meta.url, async (args) => {
     const inCi = process.env.CI === 'true';
     const { code, pid } = await run(process.execPath, jest, { env, session: inCi });
     const { passed, failed, skipped } = readCounts(report);
-    const complaints = inCi ? leftBehind(pid).map((command) => `a test left a process behind: ${command}`) : [];
+    const complaints = inCi ? (await leftBehind(pid)).map((command) => `a test left a process behind: ${command}`) : [];
     // With arguments it is the caller who leaves tests out.
     if (inCi && skipped > 0 && given.length === 0) complaints.push('CI=true: a skipped test is a failure');
     for (const complaint of complaints) process.stderr.write(`${complaint}\n`);
@@ -53,8 +57,21 @@ await main(import.meta.url, async (args) => {
   }
 });
 
-/** The processes of a session that are still there, each of which is ended. */
-function leftBehind(session) {
+/** The processes of a session that are still there after `GRACE_MS`, each of which is ended. */
+async function leftBehind(session) {
+  const end = Date.now() + GRACE_MS;
+  while (processesOf(session).length > 0 && Date.now() < end) await delay(100);
+  return processesOf(session).flatMap(({ pid, command }) => {
+    try {
+      process.kill(pid, 'SIGKILL');
+      return [command];
+    } catch {
+      return []; // it has ended meanwhile
+    }
+  });
+}
+
+function processesOf(session) {
   if (!existsSync('/proc/self/stat')) return [];
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -66,8 +83,7 @@ function leftBehind(session) {
           .split(' ');
         if (Number(its) !== session || state === 'Z') return [];
         const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-        process.kill(Number(pid), 'SIGKILL');
-        return [command];
+        return [{ pid: Number(pid), command }];
       } catch {
         return []; // it has ended meanwhile
       }
