@@ -22,7 +22,7 @@ export class DeployTask {
     const heartbeat = this.notifications.sendHeartbeat(userId, taskId);
     try {
       const artifact = job.data.artifact ?? (await this.build(job, cancelled));
-      // The same key finds the same question, or its answer, for as long as decisions are kept (`retentionMs`). It must be
+      // The same key finds the same confirmation, or its answer, for as long as decisions are kept (`retentionMs`). It must be
       // asked in the same words each time: no attempt number, no time of day, or it is a ConfirmationConflictError.
       const answer = await this.notifications.notifyUser(
         { step: 'release', message: `Release ${version}?`, status: 'success', result: { artifact } },

@@ -23,7 +23,7 @@ requireBinary('chromium')('a card of the page', () => {
     expect(await mail).toMatchObject({ proceed: true, edited: 'Dear Bea,\nwe ship on Friday.\nAnn' });
   }, 40_000);
 
-  it('takes an edited proposal of JSON only as JSON, and a proposal that was not edited as it was', async () => {
+  it('refuses an edit that is no JSON where the proposal is JSON, and sends no edit where nothing was changed', async () => {
     const page = await pages.open();
     const run = pages.ask('Run it?', { proposal: { command: 'rm', args: ['-r'] }, editable: true });
     await page.getByRole('button', { name: 'Edit' }).click();
@@ -70,7 +70,7 @@ requireBinary('chromium')('a card of the page', () => {
     expect(await page.getByLabel('Feedback').inputValue()).toBe('Only the old one');
   }, 40_000);
 
-  it('speaks the words that it is given', async () => {
+  it('shows the words that the application gives instead of its own', async () => {
     const page = await pages.open();
     pages.leave('Weiter?');
     await card(page, 'Weiter?').waitFor();
@@ -176,7 +176,7 @@ requireBinary('chromium')('a card of the page', () => {
     expect(await faultsOf(page)).toEqual([]);
   }, 40_000);
 
-  it('is a step of its task, which shows its progress, its last sign and a way to cancel it', async () => {
+  it('stands among the steps of its task, with the task’s progress, last heartbeat and cancellation', async () => {
     const page = await pages.open();
     const asked = pages.ask('Copy?');
     await yes(page).click();

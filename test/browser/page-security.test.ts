@@ -1,4 +1,4 @@
-/** What others wrote, and what the browser is told, on the service's web page. */
+/** Hostile text and the security headers of the service's web page. */
 import { requireBinary } from '../support/system.js';
 import { startService } from '../support/service.js';
 import { card, WebPages } from '../support/web-page.js';

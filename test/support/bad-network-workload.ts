@@ -25,7 +25,7 @@ export interface FlakyResult {
   /** Numbers that a listener got twice. */
   duplicates: number;
   outOfOrder: number;
-  /** Of which the library has told the application. */
+  /** Gaps that the library reported to the application. */
   gaps: number;
   errors: number;
   connects: number;

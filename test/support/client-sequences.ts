@@ -72,7 +72,7 @@ async function runSequence(service: TestService, seed: number, result: SequenceR
     const truth = `decided ${String(stored['state'])} ${String(stored['proceed'])}`;
     const isOwn = stored['state'] === 'answered' && stored['proceed'] === proceed && stored['feedback'] === 'from the client';
     if (said === 'resolved' ? !isOwn : said !== truth || isOwn) fail(`the promise says "${said}", stored is "${truth}"`);
-    // The list's change may come after the promise has settled.
+    // The list may change after the promise is fulfilled.
     const unlisted = (async () => {
       for await (const list of client.confirmations) if (list.length === 0) return true;
       return false;

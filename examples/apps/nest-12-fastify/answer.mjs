@@ -1,4 +1,4 @@
-/** Ann's device: answers every question with yes. */
+/** Ann's device: answers every confirmation with yes. */
 import { connect } from 'websocket-manager/client';
 import { WebSocket } from 'ws';
 

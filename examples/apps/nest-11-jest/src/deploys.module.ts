@@ -12,7 +12,7 @@ export class DeployService {
       userId,
       `deploy-${build}`,
       1,
-      // After a crash the same call finds the same question.
+      // After a crash the same call finds the same confirmation.
       { key: `deploy-${build}`, timeoutMs: 3_600_000, onTimeout: 'abort' },
     );
     return proceed ? `build ${build} is deployed` : `build ${build} is not deployed: ${outcome}`;
