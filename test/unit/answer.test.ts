@@ -54,7 +54,7 @@ describe('an answer', () => {
       { choice: 'x', values: { size: 'x' } },
       ['INVALID_ANSWER', 'choice', 'values.size'],
     ],
-  ])('of %s', (_what, prompt, given, expected) => {
+  ])('is judged by the rule for %s', (_what, prompt, given, expected) => {
     expect(outcome(prompt, given)).toEqual(expected);
   });
 });

@@ -37,14 +37,17 @@ describe.each([
     await once(server, 'close');
   });
 
-  it.each([9, 125, 126, 127, 1023, 1024, 65_535, 65_536, 65_537, 300_000])('of %i bytes arrives as it was', async (bytes) => {
-    const message = sized(bytes);
-    expect(Buffer.byteLength(JSON.stringify(message))).toBe(bytes);
-    const received = once(client, 'message');
-    socket.write(new OutboundFrame(message).wire(compress));
-    const [data, isBinary] = (await received) as [Buffer, boolean];
-    expect([JSON.parse(data.toString()), isBinary]).toEqual([message, false]);
-  });
+  it.each([9, 125, 126, 127, 1023, 1024, 65_535, 65_536, 65_537, 300_000])(
+    'arrives as it was when it has %i bytes',
+    async (bytes) => {
+      const message = sized(bytes);
+      expect(Buffer.byteLength(JSON.stringify(message))).toBe(bytes);
+      const received = once(client, 'message');
+      socket.write(new OutboundFrame(message).wire(compress));
+      const [data, isBinary] = (await received) as [Buffer, boolean];
+      expect([JSON.parse(data.toString()), isBinary]).toEqual([message, false]);
+    },
+  );
 
   it('is made once, arrives as often as it is written, and stands beside others in one write', async () => {
     const [one, other] = [new OutboundFrame({ text: 'ünï☃'.repeat(1000) }), new OutboundFrame({})];

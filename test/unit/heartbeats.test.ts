@@ -96,7 +96,7 @@ describe('task heartbeats', () => {
     expect([sent, heartbeats.size]).toEqual([[], 0]);
   });
 
-  it('of two nodes that take a lease at the same time, the last one keeps it', async () => {
+  it('keep the lease of the last of two nodes that take it at the same time', async () => {
     const nodes = ['first', 'second'].map(
       () => new Heartbeats(new TimerWheel(100, clock), { publish: async () => ({ deliveredTo: 1 }) }, clock),
     );

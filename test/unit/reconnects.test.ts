@@ -32,7 +32,7 @@ describe('the reconnects of users', () => {
     expect(reconnects.count('ann')).toBe(1);
   });
 
-  it('of more than 10000 users are forgotten, those of the user who left first at first', () => {
+  it('forget the user who left first once there are more than 10000', () => {
     for (let user = 0; user <= 10_000; user += 1) reconnects.left(`user-${user}`);
     expect([reconnects.came('user-0'), reconnects.came('user-1'), reconnects.came('user-10000')]).toEqual([false, true, true]);
   });

@@ -42,7 +42,7 @@ describe('a server', () => {
     [['stop', 'start'], 'running'],
     [['stop', 'start', 'stop'], 'stopped'],
     [['stop', 'start', 'stop', 'start'], 'running'],
-  ] as const)('whose calls are %j is %s in the end', async (calls, expected) => {
+  ] as const)('after the calls %j is %s', async (calls, expected) => {
     const { lifecycle, phase } = await begun();
     await Promise.all(calls.map((call) => lifecycle[call]()));
     expect(phase.current).toBe(expected);

@@ -2,7 +2,7 @@
  * The one authorisation policy: who may do what. Every action and every route asks it.
  *
  *  1. `POLICY` names every way in. An action without a rule does not compile; a route without one is refused and fails a test.
- *  2. What lies outside a subject's scope does not exist for it: the engine replies as to an unknown id.
+ *  2. What lies outside a principal's scope does not exist for it: the engine replies as to an unknown id.
  *  3. Open mode has no identity to check, only the one that a connection claims.
  */
 import { Inject, Injectable, Logger } from '@nestjs/common';
@@ -16,9 +16,9 @@ import type { Actor } from './audit-entry.js';
 import { clearTimeout, setTimeout } from '../pacing/time-source.js';
 
 /** The caller: a connection's identity, or a service by REST. */
-export type Subject = Identity | Service;
+export type Principal = Identity | Service;
 
-/** A back-end service: named by its token's subject or by a digest of its API key, or by nothing in open mode. */
+/** A back-end service: named by its token's `sub` or by a digest of its API key, or by nothing in open mode. */
 export interface Service {
   kind: 'service';
   id?: string;
@@ -91,14 +91,14 @@ export const POLICY: Readonly<Record<Operation, Rule>> = {
 };
 
 /**
- * Checks whether a subject may take a way in at all.
+ * Checks whether a principal may take a way in at all.
  * @throws NotificationError UNAUTHENTICATED or FORBIDDEN
  */
-export function assertAllowed(subject: Subject, operation: Operation): void {
+export function assertAllowed(principal: Principal, operation: Operation): void {
   const rule = POLICY[operation];
   if (rule === 'everyone') return;
-  if (subject.kind === 'unauthenticated') throw new NotificationError('UNAUTHENTICATED', 'authenticate first');
-  if (rule === 'service' && subject.kind === 'user') throw new NotificationError('FORBIDDEN', 'this is for services');
+  if (principal.kind === 'unauthenticated') throw new NotificationError('UNAUTHENTICATED', 'authenticate first');
+  if (rule === 'service' && principal.kind === 'user') throw new NotificationError('FORBIDDEN', 'this is for services');
 }
 
 /** The operation of an action, where there is such an action. */
@@ -106,19 +106,19 @@ export function permissionOf(action: string): Operation | undefined {
   return (ACTIONS as readonly string[]).includes(action) ? `ws.${action as Action}` : undefined;
 }
 
-/** A subject as the audit trail names it. */
-export function actorOf(subject: Subject): Actor | null {
-  switch (subject.kind) {
+/** A principal as the audit trail names it. */
+export function actorOf(principal: Principal): Actor | null {
+  switch (principal.kind) {
     case 'user':
-      return { kind: 'user', id: subject.userId };
+      return { kind: 'user', id: principal.userId };
     case 'service':
-      if (subject.keyHash !== undefined) return { kind: 'key', hash: subject.keyHash };
-      return { kind: 'service', ...(subject.id !== undefined && { id: subject.id }) };
+      if (principal.keyHash !== undefined) return { kind: 'key', hash: principal.keyHash };
+      return { kind: 'service', ...(principal.id !== undefined && { id: principal.id }) };
     case 'anonymous':
     case 'unauthenticated':
       return null;
     default:
-      return subject satisfies never;
+      return principal satisfies never;
   }
 }
 
@@ -136,39 +136,40 @@ export class Access {
     return this.options.authenticator === undefined;
   }
 
-  /** The users whose prompts, messages and tasks the subject may touch. */
-  async scopeOf(subject: Subject): Promise<Scope> {
-    switch (subject.kind) {
+  /** The users whose prompts, messages and tasks the principal may touch. */
+  async scopeOf(principal: Principal): Promise<Scope> {
+    switch (principal.kind) {
       case 'anonymous':
       case 'service':
         return 'all';
       case 'user':
-        return [subject.userId, ...(await this.actsFor(subject.userId))];
+        return [principal.userId, ...(await this.actsFor(principal.userId))];
       case 'unauthenticated':
         return [];
       default:
-        return subject satisfies never;
+        return principal satisfies never;
     }
   }
 
-  /** Checks that the subject may act as a user: its own, or in open mode any. @throws NotificationError FORBIDDEN */
-  assertIsUser(subject: Subject, userId: string): void {
-    if (this.isOpen || (subject.kind === 'user' && subject.userId === userId)) return;
+  /** Checks that the principal may act as a user: its own, or in open mode any. @throws NotificationError FORBIDDEN */
+  assertIsUser(principal: Principal, userId: string): void {
+    if (this.isOpen || (principal.kind === 'user' && principal.userId === userId)) return;
     throw new NotificationError('FORBIDDEN', 'this is another user');
   }
 
   /** Checks that the scope covers a user. @throws NotFoundError */
-  async assertCanReach(subject: Subject, userId: string | null, what: string): Promise<void> {
-    const scope = await this.scopeOf(subject);
+  async assertCanReach(principal: Principal, userId: string | null, what: string): Promise<void> {
+    const scope = await this.scopeOf(principal);
     if (scope === 'all' || (userId !== null && scope.includes(userId))) return;
     throw new NotFoundError(what);
   }
 
   /** Checks the right to a channel of the application. @throws NotificationError FORBIDDEN; UNAVAILABLE when the policy fails */
-  async assertCanSubscribe(subject: Subject, channel: string): Promise<void> {
+  async assertCanSubscribe(principal: Principal, channel: string): Promise<void> {
     if (this.isOpen) return;
     const { accessPolicy } = this.options;
-    if (subject.kind === 'user' && (await this.ask(() => accessPolicy?.maySubscribe?.(subject.userId, channel))) === true) return;
+    if (principal.kind === 'user' && (await this.ask(() => accessPolicy?.maySubscribe?.(principal.userId, channel))) === true)
+      return;
     throw new NotificationError('FORBIDDEN', 'this channel is not open to you');
   }
 

@@ -9,7 +9,7 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { ResolvedOptions } from '../notification.options.js';
-import type { Subject } from './access.js';
+import type { Principal } from './access.js';
 import { networkOf } from './address-limits.js';
 import { Buckets } from './buckets.js';
 
@@ -30,26 +30,26 @@ export class Budgets {
   }
 
   /** Takes one frame or call. `false`: the budget is spent. */
-  take(subject: Subject, address: string): boolean {
-    if (!this.own.take(nameOf(subject, address))) return false;
-    return !this.isOpen || subject.kind !== 'user' || this.networks.take(networkOf(address));
+  take(principal: Principal, address: string): boolean {
+    if (!this.own.take(nameOf(principal, address))) return false;
+    return !this.isOpen || principal.kind !== 'user' || this.networks.take(networkOf(address));
   }
 
   /** Charges `frames`. The budget may become negative; later frames are refused until it has recovered. */
-  owe(subject: Subject, address: string, frames: number): void {
-    this.own.of(nameOf(subject, address)).owe(frames);
+  owe(principal: Principal, address: string, frames: number): void {
+    this.own.of(nameOf(principal, address)).owe(frames);
   }
 
   /** Until the budget has something to take again, in milliseconds. */
-  waitMs(subject: Subject, address: string): number {
-    return this.own.of(nameOf(subject, address)).waitMs();
+  waitMs(principal: Principal, address: string): number {
+    return this.own.of(nameOf(principal, address)).waitMs();
   }
 }
 
-function nameOf(subject: Subject, address: string): string {
-  if (subject.kind === 'user') return `user ${subject.userId}`;
-  if (subject.kind === 'service' && subject.keyHash !== undefined) return `key ${subject.keyHash}`;
+function nameOf(principal: Principal, address: string): string {
+  if (principal.kind === 'user') return `user ${principal.userId}`;
+  if (principal.kind === 'service' && principal.keyHash !== undefined) return `key ${principal.keyHash}`;
   // A service's token may connect as a user of that name: it is one identity.
-  if (subject.kind === 'service' && subject.id !== undefined) return `user ${subject.id}`;
+  if (principal.kind === 'service' && principal.id !== undefined) return `user ${principal.id}`;
   return `network ${networkOf(address)}`;
 }

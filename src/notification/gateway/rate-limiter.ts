@@ -7,7 +7,7 @@
  *  3. Many clients may share an address, and with it a budget. A connection that sends little is served even when the others
  *     have spent it: its first frames, and one a second after that.
  */
-import type { Subject } from '../access/access.js';
+import type { Principal } from '../access/access.js';
 import { Budgets } from '../access/budgets.js';
 import { CLOSE } from '../../protocol/codes.js';
 import { requestIdOf } from '../../protocol/decode.js';
@@ -74,9 +74,9 @@ export class RateLimiter {
     return false;
   }
 
-  private takes(subject: Subject, address: string): boolean {
+  private takes(principal: Principal, address: string): boolean {
     // Spent beside the budget: a connection that sends much has no reserve left.
     const inReserve = this.reserve.take();
-    return this.budgets.take(subject, address) || inReserve;
+    return this.budgets.take(principal, address) || inReserve;
   }
 }

@@ -5,7 +5,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
-import { actorOf, type Subject } from '../access/access.js';
+import { actorOf, type Principal } from '../access/access.js';
 import { Addresses } from '../access/address-limits.js';
 import { Budgets } from '../access/budgets.js';
 import type { Proof } from '../access/rights.js';
@@ -17,7 +17,7 @@ import type { AuditActor } from '../access/audit-entry.js';
 import { headerText } from './header-text.js';
 
 export interface Caller {
-  subject: Exclude<Subject, { kind: 'anonymous' | 'unauthenticated' }>;
+  principal: Exclude<Principal, { kind: 'anonymous' | 'unauthenticated' }>;
   /** `null` for a service. */
   userId: string | null;
   /** For the audit trail. */
@@ -30,7 +30,7 @@ export interface Caller {
   gone: AbortSignal;
 }
 
-type Identified = Pick<Caller, 'subject' | 'proof'>;
+type Identified = Pick<Caller, 'principal' | 'proof'>;
 
 /** A request with what is known of its caller. */
 type CalledRequest = IncomingMessage & { [CALLER]?: Caller; [ORIGIN]?: AuditActor };
@@ -64,9 +64,9 @@ export class Callers {
 
   private async identifyWithinBudget(request: CalledRequest, response: ServerResponse): Promise<Identified> {
     try {
-      const identified = await this.subjectOf(request);
-      request[ORIGIN] = { by: actorOf(identified.subject), means: 'rest', address: this.addresses.of(request) };
-      this.spend(identified.subject, request, response);
+      const identified = await this.principalOf(request);
+      request[ORIGIN] = { by: actorOf(identified.principal), means: 'rest', address: this.addresses.of(request) };
+      this.spend(identified.principal, request, response);
       return identified;
     } catch (error) {
       if (error instanceof NotificationError && error.code === 'UNAUTHENTICATED')
@@ -76,24 +76,24 @@ export class Callers {
   }
 
   /** Spends one call of an identity's budget, which its connections share. @throws NotificationError RATE_LIMITED */
-  private spend(subject: Subject, request: IncomingMessage, response: ServerResponse): void {
+  private spend(principal: Principal, request: IncomingMessage, response: ServerResponse): void {
     const address = this.addresses.of(request);
-    if (this.budgets.take(subject, address)) return;
-    const waitS = Math.ceil(this.budgets.waitMs(subject, address) / 1000);
+    if (this.budgets.take(principal, address)) return;
+    const waitS = Math.ceil(this.budgets.waitMs(principal, address) / 1000);
     response.setHeader('Retry-After', String(Math.max(waitS, 1)));
     throw new NotificationError('RATE_LIMITED', 'too many calls');
   }
 
-  private async subjectOf(request: IncomingMessage): Promise<Identified> {
+  private async principalOf(request: IncomingMessage): Promise<Identified> {
     const isOpen = this.options.authenticator === undefined && this.keyHashes.length === 0;
-    if (isOpen) return { subject: { kind: 'service' } };
+    if (isOpen) return { principal: { kind: 'service' } };
     const token = headerText(request, 'X-API-Key') ?? /^Bearer +(\S+)$/i.exec(headerText(request, 'Authorization') ?? '')?.[1];
     if (token !== undefined && this.isKey(token))
-      return { subject: { kind: 'service', keyHash: hash(token).toString('hex').slice(0, 8) } };
+      return { principal: { kind: 'service', keyHash: hash(token).toString('hex').slice(0, 8) } };
     const user = token === undefined ? undefined : await this.tokens.check(token, request);
     if (!user) throw new NotificationError('UNAUTHENTICATED', 'an API key or a valid token is needed');
     const { userId } = user;
-    return { subject: user.isService === true ? { kind: 'service', id: userId } : { kind: 'user', userId }, proof: user };
+    return { principal: user.isService === true ? { kind: 'service', id: userId } : { kind: 'user', userId }, proof: user };
   }
 
   /** Compares with every key, in constant time. */

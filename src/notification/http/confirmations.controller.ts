@@ -142,7 +142,7 @@ export class ConfirmationsController {
   @RequirePermission('confirmation.withdraw')
   async withdraw(@CurrentCaller() caller: Caller, @CallbackIdParam() callbackId: string): Promise<ConfirmationView> {
     return confirmationView(
-      await this.actions.withdraw(callbackId, await this.access.scopeOf(caller.subject), caller.origin, caller.arrival),
+      await this.actions.withdraw(callbackId, await this.access.scopeOf(caller.principal), caller.origin, caller.arrival),
     );
   }
 
@@ -156,7 +156,7 @@ export class ConfirmationsController {
   @HttpCode(200)
   @RequirePermission('confirmation.seen')
   async seen(@CurrentCaller() caller: Caller, @CallbackIdParam() callbackId: string): Promise<ConfirmationView> {
-    return confirmationView(await this.actions.markSeen(callbackId, await this.access.scopeOf(caller.subject)));
+    return confirmationView(await this.actions.markSeen(callbackId, await this.access.scopeOf(caller.principal)));
   }
 
   @ApiDocs({
@@ -174,27 +174,27 @@ export class ConfirmationsController {
     @CallbackIdParam() callbackId: string,
     @JsonBody(DismissBodyDto) { until }: Readonly<DismissBodyDto>,
   ): Promise<ConfirmationView> {
-    return confirmationView(await this.actions.dismiss(callbackId, await this.access.scopeOf(caller.subject), toMs(until)));
+    return confirmationView(await this.actions.dismiss(callbackId, await this.access.scopeOf(caller.principal), toMs(until)));
   }
 
   /**
    * Who answers. A service may answer for a person and name the door; the person's own rights then decide what the answer
    * may reach. A user's own token answers for that user alone.
    */
-  private async answererOf({ subject, userId, arrival }: Caller, body: Readonly<AnswerDto>): Promise<Answerer> {
+  private async answererOf({ principal, userId, arrival }: Caller, body: Readonly<AnswerDto>): Promise<Answerer> {
     const { user_id: person = null, via = null } = body;
     if (userId === null) {
-      const scope = await this.access.scopeOf(person === null ? subject : { kind: 'user', userId: person });
+      const scope = await this.access.scopeOf(person === null ? principal : { kind: 'user', userId: person });
       return { userId: person, scope, arrival, ...(via !== null && { via }) };
     }
     if (person !== null && person !== userId) throw new NotificationError('FORBIDDEN', 'this is another user');
     if (via !== null) throw new NotificationError('FORBIDDEN', 'only a service names the door');
-    return { userId, scope: await this.access.scopeOf(subject), arrival };
+    return { userId, scope: await this.access.scopeOf(principal), arrival };
   }
 
   private async read(callbackId: string, caller: Caller, waitSeconds: number): Promise<ConfirmationView> {
     const look = async (waitMs: number, signal?: AbortSignal): Promise<Confirmation> =>
-      this.actions.get(callbackId, await this.access.scopeOf(caller.subject), waitMs, signal);
+      this.actions.get(callbackId, await this.access.scopeOf(caller.principal), waitMs, signal);
     if (waitSeconds === 0) return confirmationView(await look(0));
     const lookAgain = async (waitMs: number, signal: AbortSignal): Promise<Confirmation> => {
       const confirmation = await look(waitMs, signal);

@@ -37,7 +37,7 @@ export class TasksController {
   @RequirePermission('task.read')
   async get(@CurrentCaller() caller: Caller, @TaskIdParam() taskId: string): Promise<object> {
     const task = await this.service.getTask(taskId);
-    await this.access.assertCanReach(caller.subject, task?.userId ?? null, 'task');
+    await this.access.assertCanReach(caller.principal, task?.userId ?? null, 'task');
     if (!task) throw new NotFoundError('task');
     return taskView(task);
   }
@@ -101,7 +101,7 @@ export class TasksController {
     const task = await this.actions.cancelTask(
       {
         taskId,
-        scope: await this.access.scopeOf(caller.subject),
+        scope: await this.access.scopeOf(caller.principal),
         cancelledBy: caller.userId,
         reason,
         namedUserId: userId,

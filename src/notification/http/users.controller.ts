@@ -66,7 +66,7 @@ export class UsersController {
   @Get(':user_id')
   @RequirePermission('user.read')
   async presence(@CurrentCaller() caller: Caller, @UserIdParam() userId: string): Promise<object> {
-    await this.access.assertCanReach(caller.subject, userId, 'user');
+    await this.access.assertCanReach(caller.principal, userId, 'user');
     const [{ connections, reconnects }, devices] = await Promise.all([
       this.service.presence(userId),
       this.service.devices(userId),
@@ -110,7 +110,7 @@ export class UsersController {
     @UserIdParam() userId: string,
     @CheckedQuery(InboxQueryDto) query: Readonly<InboxQueryDto>,
   ): Promise<object> {
-    await this.access.assertCanReach(caller.subject, userId, 'user');
+    await this.access.assertCanReach(caller.principal, userId, 'user');
     const { items, cursor } = await this.actions.list({ scope: [userId], ...listQuery(query) });
     return { confirmations: items.map(inboxEntry), cursor };
   }

@@ -38,19 +38,19 @@ export class ApiGuard implements CanActivate {
     this.pages.check(request);
     const permission = this.reflector.get<RoutePermission | undefined>(PERMISSION, context.getHandler());
     if (permission === undefined) throw new NotificationError('FORBIDDEN', 'no policy for this route');
-    const { subject, proof } = await this.callers.identify(request, response);
-    const userId = subject.kind === 'user' ? subject.userId : null;
+    const { principal, proof } = await this.callers.identify(request, response);
+    const userId = principal.kind === 'user' ? principal.userId : null;
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     setCaller(request, {
-      subject,
+      principal,
       userId,
       proof,
-      origin: { by: actorOf(subject), means: 'rest', address: this.addresses.of(request) },
+      origin: { by: actorOf(principal), means: 'rest', address: this.addresses.of(request) },
       arrival: this.reading.arrivalOf(request),
       gone: gone.signal,
     });
-    assertAllowed(subject, permission);
+    assertAllowed(principal, permission);
     return this.passesGuards(context);
   }
 
