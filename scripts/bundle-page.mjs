@@ -36,7 +36,9 @@ const withoutUnused = {
   name: 'without what is not used',
   setup: ({ onLoad }) => {
     onLoad({ filter: /client\/(shared-socket|tab-hub)\.ts$/ }, () => ({ contents: 'export {}' }));
-    onLoad({ filter: /client\/snapshots\.ts$/ }, () => ({ contents: 'export class Snapshots { load() {} hold() {} }' }));
+    onLoad({ filter: /client\/snapshots\.ts$/ }, () => ({
+      contents: 'export const createSnapshots = () => ({ load() {}, hold() {} });',
+    }));
   },
 };
 

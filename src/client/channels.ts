@@ -37,137 +37,141 @@ interface ChannelState {
   confirmed: boolean;
 }
 
-export class Channels {
-  private readonly states = new Map<string, ChannelState>();
-  private retry: ReturnType<typeof setTimeout> | undefined;
-  private connected = false;
-  private user = '';
-
-  constructor(
-    private readonly requests: Requests,
-    private readonly events: ChannelEvents,
-  ) {}
-
+export interface Channels {
   /** Wants a channel from now on. @returns whether it is subscribed already */
-  add(channel: string): boolean {
-    const known = this.states.get(channel);
-    if (known) return known.confirmed;
-    this.states.set(channel, { confirmed: false });
-    if (this.connected) void this.subscribe([channel]);
-    return false;
-  }
-
-  remove(channel: string): void {
-    if (!this.states.delete(channel) || !this.connected || channel === 'broadcast') return;
-    this.requests.passing({ action: 'unsubscribe', channel }).catch(() => undefined); // ends with the connection anyway
-  }
-
+  add(channel: string): boolean;
+  remove(channel: string): void;
   /** The connection may subscribe. @param user the channel of its user, if it has one */
-  async onConnected(user = ''): Promise<void> {
-    if (user) this.add(user);
-    this.user = user;
-    this.connected = true;
-    await this.subscribeAll();
-  }
-
-  onLost(): void {
-    this.connected = false;
-    clearTimeout(this.retry);
-    for (const state of this.states.values()) state.confirmed = false;
-  }
-
+  onConnected(user?: string): Promise<void>;
+  onLost(): void;
   /** Keeps what a frame says of positions. @returns `false` for a message that this client has had, or will get again */
-  onFrame(frame: ServerMessage): boolean {
-    if (frame.type === 'subscription_confirmed') return this.confirmAll(frame);
-    const { channel, epoch, offset } = frame as Partial<Subscribed>;
-    if (channel === undefined) return !this.willRepeat(frame);
-    const state = this.states.get(channel);
-    if (!state) return false;
-    if (frame.type === 'unsubscribed') this.onUnsubscribed(frame, channel, state);
-    if (offset === undefined) return true;
-    if (!state.confirmed) return false; // the reply to its subscription, or recovery, covers it
-    const { position } = state;
-    if (epoch !== undefined) {
-      const isGap = frame['recovered'] === false || (position?.epoch === epoch && offset > position.offset);
-      state.position = later(position, { epoch, offset });
-      if (isGap) this.events.onStale(channel, true);
-    } else if (position) {
-      if (offset <= position.offset) return false;
-      if (offset > position.offset + 1) this.events.onStale(channel, true);
-      state.position = { epoch: position.epoch, offset };
+  onFrame(frame: ServerMessage): boolean;
+  /** Whether the connection is the user's. */
+  isReady(): boolean;
+}
+
+export function createChannels(requests: Requests, events: ChannelEvents): Channels {
+  const states = new Map<string, ChannelState>();
+  let retry: ReturnType<typeof setTimeout> | undefined;
+  let isConnected = false;
+  let ownChannel = '';
+
+  const isReady = (): boolean => isConnected && states.get(ownChannel)?.confirmed !== false;
+
+  /** Subscribes to the channels that the server lets it have now. @returns whether further channels may be asked for */
+  const subscribe = async (channels: string[]): Promise<boolean> => {
+    const named = channels.map((channel) => {
+      events.onSubscribing(channel);
+      return { channel, recover: states.get(channel)?.position };
+    });
+    try {
+      await requests.passing({ action: 'subscribe', channels: named });
+    } catch (error) {
+      if (!(error instanceof ServerError)) return false; // the next connection asks again
+      const [only = ''] = channels;
+      if (channels.length > 1) {
+        for (const channel of channels) if (!(await subscribe([channel]))) return false;
+      } else if (isTemporary(error)) subscribeLater();
+      else if (states.delete(only)) events.onEnded(error);
     }
-    return true;
-  }
+    if (isReady()) events.onReady();
+    return isReady();
+  };
+
+  const subscribeAll = async (): Promise<void> => {
+    const channels = [...new Set([ownChannel, ...states.keys()])].filter((channel) => states.get(channel)?.confirmed === false);
+    if (channels.length === 0 && isReady()) events.onReady();
+    for (let from = 0; from < channels.length; from += PER_FRAME)
+      if (!(await subscribe(channels.slice(from, from + PER_FRAME)))) return;
+  };
+
+  const subscribeLater = (): void => {
+    clearTimeout(retry);
+    retry = setTimeout(() => void subscribeAll(), RETRY_MS);
+  };
+
+  const add = (channel: string): boolean => {
+    const known = states.get(channel);
+    if (known) return known.confirmed;
+    states.set(channel, { confirmed: false });
+    if (isConnected) void subscribe([channel]);
+    return false;
+  };
 
   /** Whether a message without a channel will come again with one, since it arrived before its channel was subscribed. */
-  private willRepeat(frame: ServerMessage): boolean {
+  const willRepeat = (frame: ServerMessage): boolean => {
     if (frame['message_id'] !== undefined || CONFLATED_TYPES.has(frame.type) || isControl(frame)) return false;
     const [channel = ''] = channelsOf(frame);
-    const state = this.states.get(channel);
+    const state = states.get(channel);
     return state?.position !== undefined && !state.confirmed;
-  }
+  };
 
-  private confirmAll(frame: ServerMessage): boolean {
+  const confirmAll = (frame: ServerMessage): void => {
     for (const subscribed of (frame['subscriptions'] ?? [frame]) as Subscribed[]) {
       const { channel, epoch, offset } = subscribed;
-      const state = this.states.get(channel);
+      const state = states.get(channel);
       if (!state) continue;
       const { position } = state;
       // The reply to `recover` repeats the position. Another one is that of a channel that was left and joined again.
       const isGap = position !== undefined && (position.epoch !== epoch || offset > position.offset);
       state.confirmed = true;
       state.position = later(position, { epoch, offset });
-      this.events.onSubscribed(subscribed);
-      if (isGap || !position) this.events.onStale(channel, isGap);
+      events.onSubscribed(subscribed);
+      if (isGap || !position) events.onStale(channel, isGap);
     }
-    return true;
-  }
+  };
 
-  private onUnsubscribed({ reason, request_id: requestId }: ServerMessage, channel: string, state: ChannelState): void {
+  const onUnsubscribed = ({ reason, request_id: requestId }: ServerMessage, channel: string, state: ChannelState): void => {
     if (requestId !== undefined) return;
     state.confirmed = false;
-    if (reason === 'unavailable') return this.subscribeLater();
-    this.states.delete(channel);
-    this.events.onEnded(new Error(`the server ended the subscription to ${channel}: ${String(reason)}`));
-  }
+    if (reason === 'unavailable') return subscribeLater();
+    states.delete(channel);
+    events.onEnded(new Error(`the server ended the subscription to ${channel}: ${String(reason)}`));
+  };
 
-  /** Whether the connection is the user's. */
-  get isReady(): boolean {
-    return this.connected && this.states.get(this.user)?.confirmed !== false;
-  }
-
-  private async subscribeAll(): Promise<void> {
-    const isMissing = (channel: string): boolean => this.states.get(channel)?.confirmed === false;
-    const channels = [...new Set([this.user, ...this.states.keys()])].filter(isMissing);
-    if (channels.length === 0 && this.isReady) this.events.onReady();
-    for (let from = 0; from < channels.length; from += PER_FRAME)
-      if (!(await this.subscribe(channels.slice(from, from + PER_FRAME)))) return;
-  }
-
-  /** Subscribes to the channels that the server lets it have now. @returns whether further channels may be asked for */
-  private async subscribe(channels: string[]): Promise<boolean> {
-    const named = channels.map((channel) => {
-      this.events.onSubscribing(channel);
-      return { channel, recover: this.states.get(channel)?.position };
-    });
-    try {
-      await this.requests.passing({ action: 'subscribe', channels: named });
-    } catch (error) {
-      if (!(error instanceof ServerError)) return false; // the next connection asks again
-      const [only = ''] = channels;
-      if (channels.length > 1) {
-        for (const channel of channels) if (!(await this.subscribe([channel]))) return false;
-      } else if (isTemporary(error.code)) this.subscribeLater();
-      else if (this.states.delete(only)) this.events.onEnded(error);
-    }
-    if (this.isReady) this.events.onReady();
-    return this.isReady;
-  }
-
-  private subscribeLater(): void {
-    clearTimeout(this.retry);
-    this.retry = setTimeout(() => void this.subscribeAll(), RETRY_MS);
-  }
+  return {
+    add,
+    remove(channel) {
+      if (!states.delete(channel) || !isConnected || channel === 'broadcast') return;
+      requests.passing({ action: 'unsubscribe', channel }).catch(() => undefined); // ends with the connection anyway
+    },
+    async onConnected(user = '') {
+      if (user) add(user);
+      ownChannel = user;
+      isConnected = true;
+      await subscribeAll();
+    },
+    onLost() {
+      isConnected = false;
+      clearTimeout(retry);
+      for (const state of states.values()) state.confirmed = false;
+    },
+    onFrame(frame) {
+      const { type, channel, epoch, offset } = frame as { type: string } & Partial<Subscribed>;
+      if (type === 'subscription_confirmed') {
+        confirmAll(frame);
+        return true;
+      }
+      if (channel === undefined) return !willRepeat(frame);
+      const state = states.get(channel);
+      if (!state) return false;
+      if (type === 'unsubscribed') onUnsubscribed(frame, channel, state);
+      if (offset === undefined) return true;
+      if (!state.confirmed) return false; // the reply to its subscription, or recovery, covers it
+      const { position } = state;
+      if (epoch !== undefined) {
+        const isGap = frame['recovered'] === false || (position?.epoch === epoch && offset > position.offset);
+        state.position = later(position, { epoch, offset });
+        if (isGap) events.onStale(channel, true);
+      } else if (position) {
+        if (offset <= position.offset) return false;
+        if (offset > position.offset + 1) events.onStale(channel, true);
+        state.position = { epoch: position.epoch, offset };
+      }
+      return true;
+    },
+    isReady,
+  };
 }
 
 /** A position never goes back within its epoch: what came after it has been handled. */

@@ -10,7 +10,7 @@ import type { JsonObject } from '../protocol/confirmation.js';
 import type { TaskStepResult } from '../protocol/messages.js';
 import type { ServerClock } from './clock.js';
 import { AlreadyResolvedError } from './errors.js';
-import { Listeners } from './listeners.js';
+import { createListeners } from './listeners.js';
 import { LONGEST_MS } from './platform.js';
 import { remember } from './remember.js';
 import type { Requests } from './requests.js';
@@ -48,60 +48,13 @@ const EXPIRING_SHARE = 0.8;
 const OBSERVABLE = (Symbol as { observable?: symbol }).observable ?? '@@observable';
 
 /** What an application does with confirmations: `client.confirmations`. */
-export type Confirmations = Pick<
-  ConfirmationStore,
-  'subscribe' | 'getSnapshot' | 'getDismissed' | 'answer' | 'dismiss' | 'seen' | 'onConfirmation' | typeof Symbol.asyncIterator
->;
-
-export class ConfirmationStore {
-  private readonly open = new Map<string, OpenConfirmation>();
-  private readonly decided = new Map<string, true>();
-  private readonly listeners: Listeners<[]>;
-  private readonly handlers: Listeners<[OpenConfirmation]>;
-  /** Ids whose `dismiss` the server has not answered yet. */
-  private readonly dismissing = new Set<string>();
-  /** What was open when `pending` was asked for. */
-  private judged: string[] = [];
-  /** `undefined` from a change until they are read. */
-  private lists: Lists | undefined = { shown: [], dismissed: [] };
-  private isClosed = false;
-  /** For the end of the next dismissal. */
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  private publication: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(
-    private readonly requests: Requests,
-    private readonly clock: ServerClock,
-    report: (error: unknown) => void,
-  ) {
-    this.listeners = new Listeners(report);
-    this.handlers = new Listeners(report);
-    Object.assign(this, { [OBSERVABLE]: () => this.observable() });
-  }
-
+export interface Confirmations {
   /** Calls `listener` after changes, once for all that come together. @returns stops it */
-  subscribe = (listener: () => void): (() => void) => this.listeners.add(listener);
-
+  subscribe: (listener: () => void) => () => void;
   /** The open confirmations that are not dismissed, oldest first; the same array until something changes. */
-  getSnapshot = (): Snapshot => (this.lists ??= this.split()).shown;
-
+  getSnapshot: () => Snapshot;
   /** The open confirmations that are dismissed for now. What is in neither list is decided. */
-  getDismissed = (): Snapshot => (this.lists ??= this.split()).dismissed;
-
-  /** Every snapshot from now on, the present one first, until the client is closed. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Snapshot> {
-    let onChange: () => void = () => undefined;
-    const stop = this.subscribe(() => onChange());
-    try {
-      for (let last: Snapshot | undefined; !this.isClosed;) {
-        if (last !== this.getSnapshot()) yield (last = this.getSnapshot());
-        else await new Promise<void>((resolve) => (onChange = resolve));
-      }
-    } finally {
-      stop();
-    }
-  }
-
+  getDismissed: () => Snapshot;
   /**
    * Answers. Works offline: the answer is delivered when the server can be reached again.
    * @throws AlreadyResolvedError with the decision that counts; ServerError (`INVALID_ANSWER` names the fields, and the
@@ -109,149 +62,196 @@ export class ConfirmationStore {
    * @example
    * await client.confirmations.answer(confirmation.callback_id, { proceed: true, feedback: 'Go ahead' });
    */
-  async answer(callbackId: string, answer: GivenAnswer): Promise<void> {
-    const { digest } = this.open.get(callbackId) ?? {};
-    this.change(callbackId, { answering: true });
-    try {
-      await this.requests.lasting({ action: 'confirm', callback_id: callbackId, digest, ...answer });
-    } catch (error) {
-      this.change(callbackId, { answering: false });
-      if (error instanceof AlreadyResolvedError) this.remove(callbackId);
-      throw error;
-    }
-    this.remove(callbackId);
-  }
-
+  answer(callbackId: string, answer: GivenAnswer): Promise<void>;
   /**
    * Hides a confirmation on this user's devices and decides nothing. It returns at `until`, and in any case when it expires
    * soon.
    * @param until Unix milliseconds; at least a minute from now
    * @throws ServerError, ClientClosedError
    */
-  async dismiss(callbackId: string, until?: number): Promise<void> {
-    const dismissedUntil = until === undefined ? Infinity : until / 1000;
-    this.dismissing.add(callbackId);
-    this.change(callbackId, { dismissed_until: dismissedUntil });
-    let now: number | undefined;
-    try {
-      const reply = await this.requests.lasting({ action: 'dismiss', callback_id: callbackId, until: until && dismissedUntil });
-      now = reply['dismissed_until'] as number;
-    } finally {
-      this.dismissing.delete(callbackId);
-      this.change(callbackId, { dismissed_until: now });
-    }
-  }
-
+  dismiss(callbackId: string, until?: number): Promise<void>;
   /** Says that this device has shown the confirmation. @throws ServerError, ClientClosedError */
-  async seen(callbackId: string): Promise<void> {
-    await this.requests.lasting({ action: 'seen', callback_id: callbackId });
-  }
-
+  seen(callbackId: string): Promise<void>;
   /** Lets a program answer: called once for each confirmation, including those that are open already. @returns stops it */
-  onConfirmation(handler: ConfirmationHandler): () => void {
-    const handle = async (confirmation: OpenConfirmation): Promise<void> => {
-      const answer = await handler(confirmation);
-      if (answer && !this.isClosed) await this.answer(confirmation.callback_id, answer);
-    };
-    return this.handlers.add(
-      handle,
-      [...this.open.values()].map((one) => [one]),
-    );
-  }
+  onConfirmation(handler: ConfirmationHandler): () => void;
+  /** Every snapshot from now on, the present one first, until the client is closed. */
+  [Symbol.asyncIterator](): AsyncGenerator<Snapshot>;
+}
 
+/** What the client does with it besides. */
+export interface ConfirmationStore extends Confirmations {
   /** A prompt has arrived, perhaps not for the first time: the server knows best, but for what is under way here. */
-  onShown({ type: _type, redelivered: _redelivered, ...shown }: TaskStepResult): void {
-    const { callback_id: callbackId, timestamp, expires_at: expiresAt } = shown;
-    if (this.decided.has(callbackId)) return;
-    const known = this.open.get(callbackId);
-    const isLate = expiresAt !== null && this.now() > timestamp + (expiresAt - timestamp) * EXPIRING_SHARE;
-    const confirmation = { ...shown, expiring: isLate || (known?.expiring ?? false), answering: known?.answering ?? false };
-    if (this.dismissing.has(callbackId)) confirmation.dismissed_until = known?.dismissed_until;
-    this.open.set(callbackId, confirmation);
-    this.publish();
-    if (!known) void this.handlers.call(confirmation);
-  }
-
+  onShown(prompt: TaskStepResult): void;
   /** Another device of the user, or this one, has dismissed it. */
-  onDismissed(callbackId: string, until: number): void {
-    this.change(callbackId, { dismissed_until: until });
-  }
-
-  onExpiring(callbackId: string): void {
-    this.change(callbackId, { expiring: true, dismissed_until: undefined });
-  }
-
+  onDismissed(callbackId: string, until: number): void;
+  onExpiring(callbackId: string): void;
   /** Takes a decided confirmation away. */
-  remove(callbackId: string): void {
-    remember(this.decided, callbackId, true);
-    if (this.open.delete(callbackId)) this.publish();
-  }
-
+  remove(callbackId: string): void;
   /** What is open is about to be asked for. */
-  beforeRetain(): void {
-    this.judged = [...this.open.keys()];
-  }
-
+  beforeRetain(): void;
   /** The server has named all that is open: what was here before and is not named was decided meanwhile. */
-  retain(callbackIds: readonly string[]): void {
-    const still = new Set(callbackIds);
-    for (const callbackId of this.judged) if (!still.has(callbackId)) this.open.delete(callbackId);
-    this.publish();
-  }
+  retain(callbackIds: readonly string[]): void;
+  close(): void;
+}
 
-  close(): void {
-    this.isClosed = true;
-    clearTimeout(this.timer);
-    void this.listeners.call();
-  }
+export function createConfirmationStore(
+  requests: Requests,
+  clock: ServerClock,
+  report: (error: unknown) => void,
+): ConfirmationStore {
+  const open = new Map<string, OpenConfirmation>();
+  const decided = new Map<string, true>();
+  const listeners = createListeners<[]>(report);
+  const handlers = createListeners<[OpenConfirmation]>(report);
+  /** Ids whose `dismiss` the server has not answered yet. */
+  const dismissing = new Set<string>();
+  /** What was open when `pending` was asked for. */
+  let judged: string[] = [];
+  /** `undefined` from a change until they are read. */
+  let lists: Lists | undefined = { shown: [], dismissed: [] };
+  let isClosed = false;
+  /** For the end of the next dismissal. */
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let publication: ReturnType<typeof setTimeout> | undefined;
 
-  private change(callbackId: string, change: Partial<OpenConfirmation>): void {
-    const confirmation = this.open.get(callbackId);
-    if (!confirmation) return;
-    this.open.set(callbackId, { ...confirmation, ...change });
-    this.publish();
-  }
+  /** Unix seconds, by the server's clock. */
+  const now = (): number => clock.now() / 1000;
+
+  const split = (): Lists => {
+    clearTimeout(timer);
+    const shown: OpenConfirmation[] = [];
+    const dismissed: OpenConfirmation[] = [];
+    const splitAt = now();
+    let next = Infinity;
+    for (const one of open.values()) {
+      const { dismissed_until: until = 0 } = one;
+      if (until > splitAt) next = Math.min(next, until);
+      (until > splitAt ? dismissed : shown).push(one);
+    }
+    for (const list of [shown, dismissed]) list.sort((one, other) => one.timestamp - other.timestamp);
+    const nextMs = (next - splitAt) * 1000;
+    if (nextMs < LONGEST_MS && !isClosed) timer = setTimeout(publish, nextMs + 1);
+    return { shown, dismissed };
+  };
+
+  const read = (): Lists => (lists ??= split());
+  const getSnapshot = (): Snapshot => read().shown;
 
   /** A burst of changes calls the listeners once: each call may cost as much as the list is long. */
-  private publish = (): void => {
-    this.lists = undefined;
-    this.publication ??= setTimeout(() => {
-      this.publication = undefined;
-      this.lists ??= this.split();
-      void this.listeners.call();
+  const publish = (): void => {
+    lists = undefined;
+    publication ??= setTimeout(() => {
+      publication = undefined;
+      read();
+      void listeners.call();
     });
   };
 
-  private split(): Lists {
-    clearTimeout(this.timer);
-    const lists: Lists = { shown: [], dismissed: [] };
-    const now = this.now();
-    let next = Infinity;
-    for (const one of this.open.values()) {
-      const { dismissed_until: until = 0 } = one;
-      (until > now ? lists.dismissed : lists.shown).push(one);
-      if (until > now && until < next) next = until;
+  const change = (callbackId: string, changed: Partial<OpenConfirmation>): void => {
+    const confirmation = open.get(callbackId);
+    if (!confirmation) return;
+    open.set(callbackId, { ...confirmation, ...changed });
+    publish();
+  };
+
+  const remove = (callbackId: string): void => {
+    remember(decided, callbackId, true);
+    if (open.delete(callbackId)) publish();
+  };
+
+  const subscribe = (listener: () => void): (() => void) => listeners.add(listener);
+
+  const answer = async (callbackId: string, given: GivenAnswer): Promise<void> => {
+    const { digest } = open.get(callbackId) ?? {};
+    change(callbackId, { answering: true });
+    try {
+      await requests.lasting({ action: 'confirm', callback_id: callbackId, digest, ...given });
+    } catch (error) {
+      change(callbackId, { answering: false });
+      if (error instanceof AlreadyResolvedError) remove(callbackId);
+      throw error;
     }
-    for (const list of [lists.shown, lists.dismissed]) list.sort((one, other) => one.timestamp - other.timestamp);
-    const nextMs = (next - now) * 1000;
-    if (nextMs < LONGEST_MS && !this.isClosed) this.timer = setTimeout(this.publish, nextMs + 1);
-    return lists;
-  }
+    remove(callbackId);
+  };
 
-  /** Unix seconds, by the server's clock. */
-  private now(): number {
-    return this.clock.now() / 1000;
-  }
-
-  private observable(): object {
-    return {
-      subscribe: (observer: { next?: (snapshot: Snapshot) => void } | ((snapshot: Snapshot) => void)) => {
-        const next = (): void =>
-          (typeof observer === 'function' ? observer : observer.next?.bind(observer))?.(this.getSnapshot());
-        const unsubscribe = this.subscribe(next);
-        next();
-        return { unsubscribe };
-      },
-    };
-  }
+  const store: ConfirmationStore = {
+    subscribe,
+    getSnapshot,
+    getDismissed: () => read().dismissed,
+    answer,
+    async dismiss(callbackId, until) {
+      const dismissedUntil = until === undefined ? Infinity : until / 1000;
+      dismissing.add(callbackId);
+      change(callbackId, { dismissed_until: dismissedUntil });
+      let hiddenUntil: number | undefined;
+      try {
+        const reply = await requests.lasting({ action: 'dismiss', callback_id: callbackId, until: until && dismissedUntil });
+        hiddenUntil = reply['dismissed_until'] as number;
+      } finally {
+        dismissing.delete(callbackId);
+        change(callbackId, { dismissed_until: hiddenUntil });
+      }
+    },
+    async seen(callbackId) {
+      await requests.lasting({ action: 'seen', callback_id: callbackId });
+    },
+    onConfirmation(handler) {
+      const handle = async (confirmation: OpenConfirmation): Promise<void> => {
+        const given = await handler(confirmation);
+        if (given && !isClosed) await answer(confirmation.callback_id, given);
+      };
+      return handlers.add(
+        handle,
+        [...open.values()].map((one) => [one]),
+      );
+    },
+    async *[Symbol.asyncIterator]() {
+      let onChange: () => void = () => undefined;
+      const stop = subscribe(() => onChange());
+      try {
+        for (let last: Snapshot | undefined; !isClosed;) {
+          if (last !== getSnapshot()) yield (last = getSnapshot());
+          else await new Promise<void>((resolve) => (onChange = resolve));
+        }
+      } finally {
+        stop();
+      }
+    },
+    onShown({ type: _type, redelivered: _redelivered, ...shown }) {
+      const { callback_id: callbackId, timestamp, expires_at: expiresAt } = shown;
+      if (decided.has(callbackId)) return;
+      const known = open.get(callbackId);
+      const isLate = expiresAt !== null && now() > timestamp + (expiresAt - timestamp) * EXPIRING_SHARE;
+      const confirmation = { ...shown, expiring: isLate || (known?.expiring ?? false), answering: known?.answering ?? false };
+      if (dismissing.has(callbackId)) confirmation.dismissed_until = known?.dismissed_until;
+      open.set(callbackId, confirmation);
+      publish();
+      if (!known) void handlers.call(confirmation);
+    },
+    onDismissed: (callbackId, until) => change(callbackId, { dismissed_until: until }),
+    onExpiring: (callbackId) => change(callbackId, { expiring: true, dismissed_until: undefined }),
+    remove,
+    beforeRetain() {
+      judged = [...open.keys()];
+    },
+    retain(callbackIds) {
+      const still = new Set(callbackIds);
+      for (const callbackId of judged) if (!still.has(callbackId)) open.delete(callbackId);
+      publish();
+    },
+    close() {
+      isClosed = true;
+      clearTimeout(timer);
+      void listeners.call();
+    },
+  };
+  const observable = {
+    subscribe(observer: { next?: (snapshot: Snapshot) => void } | ((snapshot: Snapshot) => void)) {
+      const next = (): void => (typeof observer === 'function' ? observer : observer.next?.bind(observer))?.(getSnapshot());
+      const unsubscribe = subscribe(next);
+      next();
+      return { unsubscribe };
+    },
+  };
+  return Object.assign(store, { [OBSERVABLE]: () => observable });
 }

@@ -58,4 +58,4 @@ export function errorOf(frame: ErrorMessage): ServerError {
 }
 
 /** Whether the server could not say yet: the same again later may get another reply. */
-export const isTemporary = (code: ErrorCode): boolean => ['UNAVAILABLE', 'BUSY', 'RATE_LIMITED'].includes(code);
+export const isTemporary = ({ code }: { code: ErrorCode }): boolean => ['UNAVAILABLE', 'BUSY', 'RATE_LIMITED'].includes(code);

@@ -1,4 +1,5 @@
 /** Who the client is: a user of open mode, or the holder of a token, which is renewed before it ends. */
+import type { AuthenticatedReply } from '../protocol/actions.js';
 import type { ServerClock } from './clock.js';
 import { ConnectionLostError } from './errors.js';
 import { LONGEST_MS } from './platform.js';
@@ -16,82 +17,92 @@ const RENEW_BEFORE_MS = 30_000;
 /** A new connection takes no token that ends sooner than this. */
 const LEAST_LEFT_MS = 2000;
 
-export class Identity {
-  userId: string | undefined;
-  private token: string | undefined;
-  private expiresAt = Infinity;
-  private renewal: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(
-    private readonly options: IdentityOptions,
-    private readonly requests: Requests,
-    private readonly clock: ServerClock,
-    private readonly report: (error: unknown) => void,
-  ) {
-    if (!options.token) this.userId = options.userId;
-  }
-
+export interface Identity {
+  /** The user, once it is known. */
+  readonly userId: string | undefined;
   /** Names what tabs may share: the connection of one user. `undefined` where the user is not known. */
-  get shareKey(): string | undefined {
-    return this.options.token ? subjectOf(this.token) : (this.userId ?? '');
-  }
-
-  /** Whether a prompt is another user's: in open mode a connection is shown every user's until it has subscribed to its own. */
-  isForeign(userId: string): boolean {
-    return !this.options.token && this.userId !== undefined && userId !== this.userId;
-  }
-
+  readonly shareKey: string | undefined;
   /** The channel of the user, once the user is known. */
-  get channel(): string | undefined {
-    return this.userId && `user:${this.userId}`;
-  }
-
+  readonly channel: string | undefined;
   /** The header of REST requests. */
-  get authorization(): string | undefined {
-    return this.token && `Bearer ${this.token}`;
-  }
-
+  readonly authorization: string | undefined;
+  /** Whether a prompt is another user's: in open mode a connection is shown every user's until it has subscribed to its own. */
+  isForeign(userId: unknown): boolean;
   /** Before a connection: gets a token, unless the last one is still good. @throws what `token` throws */
-  async prepare(): Promise<void> {
-    if (this.token !== undefined && this.expiresAt - this.clock.now() > LEAST_LEFT_MS) return;
-    this.token = await this.options.token?.();
-    this.expiresAt = Infinity;
-  }
-
+  prepare(): Promise<void>;
   /** First on a connection. @throws ServerError, ConnectionLostError */
-  async authenticate(): Promise<void> {
-    if (this.token === undefined) return;
-    const reply = await this.requests.passing({ action: 'authenticate', token: this.token });
-    const { user_id: userId, expires_at: expiresAt } = reply as { user_id?: string; expires_at?: number | null };
-    this.userId = userId;
-    this.expiresAt = expiresAt == null ? Infinity : expiresAt * 1000;
-  }
-
+  authenticate(): Promise<void>;
   /** The server's clock is known: a token is renewed before it ends by that clock. */
-  renewInTime(): void {
-    clearTimeout(this.renewal);
-    const endsInMs = this.expiresAt - this.clock.now();
+  renewInTime(): void;
+  onLost(code: number): void;
+}
+
+export function createIdentity(
+  options: IdentityOptions,
+  requests: Requests,
+  clock: ServerClock,
+  report: (error: unknown) => void,
+): Identity {
+  let userId = options.token ? undefined : options.userId;
+  let token: string | undefined;
+  let expiresAt = Infinity;
+  let renewal: ReturnType<typeof setTimeout> | undefined;
+
+  const prepare = async (): Promise<void> => {
+    if (token !== undefined && expiresAt - clock.now() > LEAST_LEFT_MS) return;
+    token = await options.token?.();
+    expiresAt = Infinity;
+  };
+
+  const authenticate = async (): Promise<void> => {
+    if (token === undefined) return;
+    const reply = (await requests.passing({ action: 'authenticate', token })) as Partial<AuthenticatedReply>;
+    userId = reply.user_id;
+    expiresAt = reply.expires_at == null ? Infinity : reply.expires_at * 1000;
+  };
+
+  const renewInTime = (): void => {
+    clearTimeout(renewal);
+    const endsInMs = expiresAt - clock.now();
     if (endsInMs === Infinity) return;
     const inMs = Math.max(endsInMs - RENEW_BEFORE_MS, endsInMs / 2, 0);
-    this.renewal = setTimeout(() => void this.renew(), Math.min(inMs, LONGEST_MS));
-  }
+    renewal = setTimeout(() => void renew(), Math.min(inMs, LONGEST_MS));
+  };
 
-  onLost(code: number): void {
-    clearTimeout(this.renewal);
-    if (code === 4401) this.token = undefined;
-  }
-
-  private async renew(): Promise<void> {
+  const renew = async (): Promise<void> => {
     try {
-      this.token = undefined;
-      await this.prepare();
-      await this.authenticate();
-      this.renewInTime();
+      token = undefined;
+      await prepare();
+      await authenticate();
+      renewInTime();
     } catch (error) {
       // The server closes with 4401 when the old token ends, and the next connection asks for another.
-      if (!(error instanceof ConnectionLostError)) this.report(error);
+      if (!(error instanceof ConnectionLostError)) report(error);
     }
-  }
+  };
+
+  return {
+    get userId() {
+      return userId;
+    },
+    get shareKey() {
+      return options.token ? subjectOf(token) : (userId ?? '');
+    },
+    get channel() {
+      return userId && `user:${userId}`;
+    },
+    get authorization() {
+      return token && `Bearer ${token}`;
+    },
+    isForeign: (other) => !options.token && userId !== undefined && other !== userId,
+    prepare,
+    authenticate,
+    renewInTime,
+    onLost(code) {
+      clearTimeout(renewal);
+      if (code === 4401) token = undefined;
+    },
+  };
 }
 
 /** The user that a JWT names. Other tokens name nobody to this side. */

@@ -1,5 +1,6 @@
 /** A client for browsers and Node: `connect(url, { userId })`. It imports nothing of the server but the wire's types. */
-export { connect, NotificationClient, type ChannelOptions, type ClientOptions } from './client.js';
+export { connect } from './client.js';
+export type { ChannelOptions, ClientOptions, NotificationClient } from './notification-client.js';
 export type { ConfirmationHandler, Confirmations, GivenAnswer, OpenConfirmation } from './confirmations.js';
 export { AlreadyResolvedError, ClientClosedError, RequestTooLargeError, ServerError, TooManyRequestsError } from './errors.js';
 export { checkAnswer } from './form.js';

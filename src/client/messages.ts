@@ -3,7 +3,7 @@
  * acknowledged after every listener has ended without an error, and is handled once however often it is shown.
  */
 import { channelsOf, type ServerMessage } from './frames.js';
-import { ListenersByKey } from './listeners.js';
+import { createListenersByKey } from './listeners.js';
 import { remember } from './remember.js';
 import type { Requests } from './requests.js';
 
@@ -14,52 +14,36 @@ export interface Message {
 
 export type MessageListener = (message: Message) => unknown;
 
-export class Messages {
-  private readonly byType: ListenersByKey<[Message]>;
-  private readonly byChannel: ListenersByKey<[Message]>;
+export interface Messages {
+  onType(type: string, listener: MessageListener): () => void;
+  onChannel(channel: string, listener: MessageListener): () => void;
+  hasChannel(channel: string): boolean;
+  onFrame(frame: ServerMessage): Promise<void>;
+}
+
+export function createMessages(requests: Requests, report: (error: unknown) => void): Messages {
+  const byType = createListenersByKey<[Message]>(report);
+  const byChannel = createListenersByKey<[Message]>(report);
   /** Message ids: `true` once handled, `false` while being handled. */
-  private readonly known = new Map<string, boolean>();
+  const known = new Map<string, boolean>();
 
-  constructor(
-    private readonly requests: Requests,
-    report: (error: unknown) => void,
-  ) {
-    this.byType = new ListenersByKey(report);
-    this.byChannel = new ListenersByKey(report);
-  }
-
-  onType(type: string, listener: MessageListener): () => void {
-    return this.byType.add(type, listener);
-  }
-
-  onChannel(channel: string, listener: MessageListener): () => void {
-    return this.byChannel.add(channel, listener);
-  }
-
-  hasChannel(channel: string): boolean {
-    return this.byChannel.get(channel) !== undefined;
-  }
-
-  async onFrame(frame: ServerMessage): Promise<void> {
-    const { message_id: messageId } = frame;
-    const listeners = [this.byType.get(frame.type), ...channelsOf(frame).map((channel) => this.byChannel.get(channel))].filter(
-      (one) => one !== undefined,
-    );
-    if (typeof messageId !== 'string') {
-      for (const one of listeners) void one.call(frame);
-      return;
-    }
-    // A message that nobody here listens for is left to another device, or to the next connection.
-    if (listeners.length === 0 || this.known.get(messageId) === false) return;
-    if (!this.known.has(messageId)) {
-      remember(this.known, messageId, false);
-      const ended = await Promise.all(listeners.map((one) => one.call(frame)));
-      if (ended.includes(false)) {
-        this.known.delete(messageId);
-        return;
+  return {
+    onType: byType.add,
+    onChannel: byChannel.add,
+    hasChannel: (channel) => byChannel.get(channel) !== undefined,
+    async onFrame(frame) {
+      const { message_id: messageId } = frame;
+      const listeners = [byType.get(frame.type), ...channelsOf(frame).map(byChannel.get)].filter((one) => one !== undefined);
+      const call = (): Promise<boolean[]> => Promise.all(listeners.map((one) => one.call(frame)));
+      if (typeof messageId !== 'string') return void call();
+      // A message that nobody here listens for is left to another device, or to the next connection.
+      if (listeners.length === 0 || known.get(messageId) === false) return;
+      if (!known.has(messageId)) {
+        remember(known, messageId, false);
+        if ((await call()).includes(false)) return void known.delete(messageId);
+        remember(known, messageId, true);
       }
-      remember(this.known, messageId, true);
-    }
-    this.requests.lasting({ action: 'ack', message_id: messageId }).catch(() => undefined); // another device was quicker
-  }
+      requests.lasting({ action: 'ack', message_id: messageId }).catch(() => undefined); // another device was quicker
+    },
+  };
 }

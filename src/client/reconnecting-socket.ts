@@ -44,142 +44,145 @@ export interface SocketHandlers {
 const OPEN = 1;
 const WAKE_MS = 4000;
 
-export class ReconnectingSocket {
-  private current: ConnectionState = { status: 'connecting' };
-  private socket: SocketLike | undefined;
-  private timer: ReturnType<typeof setTimeout> | undefined;
+export interface ReconnectingSocket {
+  readonly state: ConnectionState;
+  connect(): void;
+  /** @returns whether the frame was handed to an open connection */
+  send(text: string): boolean;
+  /** The connection has done what it is for. */
+  onWorking(): void;
+  /** Gives the connection up and opens another: it is dead, or the server does not take it as it is. */
+  renew(code: number, reason: string): void;
+  close(reason: string): void;
+}
+
+export function createReconnectingSocket({ quietMs, silenceMs }: Timings, handlers: SocketHandlers): ReconnectingSocket {
+  let state: ConnectionState = { status: 'connecting' };
+  let current: SocketLike | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   /** When the last connection that worked ended, by a clock that does not jump. */
-  private awaySince: number | undefined;
-  private readonly stopWatching: () => void;
+  let awaySince: number | undefined;
 
-  constructor(
-    private readonly timings: Timings,
-    private readonly handlers: SocketHandlers,
-  ) {
-    this.stopWatching = watchPage({
-      onWake: () => this.wake(),
-      onHide: () => {
-        if (this.socket) this.renew(1001, 'the page is hidden');
-      },
+  const isOpen = (): boolean => current?.readyState === OPEN;
+
+  const enter = (entered: ConnectionState): void => {
+    state = entered;
+    handlers.onState(entered);
+  };
+
+  /** @returns the socket that is left */
+  const detach = (): SocketLike | undefined => {
+    clearTimeout(timer);
+    const socket = current;
+    current = undefined;
+    return socket;
+  };
+
+  const after = (delayMs: number, act: () => void): void => {
+    clearTimeout(timer);
+    timer = setTimeout(act, delayMs);
+  };
+
+  const expect = (withinMs: number): void => after(withinMs, () => renew(1006, 'the server is silent'));
+
+  const probe = (withinMs: number): void => {
+    handlers.sendPing();
+    expect(withinMs);
+  };
+
+  const waitForQuiet = (): void => after(quietMs, () => probe(silenceMs));
+
+  const lost = (code: number, reason: string): void => {
+    detach();
+    const now = performance.now();
+    const waitMs = waitAfter(code, now - (awaySince ??= now), Math.random);
+    const why = `${code} ${reason}`.trim();
+    if (waitMs === null) {
+      stopWatching();
+      enter({ status: 'closed', reason: why, code });
+    } else {
+      after(waitMs, connect);
+      enter({ status: 'waiting', reason: why, code, nextTryAt: Date.now() + waitMs });
+    }
+    handlers.onLost(code);
+  };
+
+  const renew = (code: number, reason: string): void => {
+    const socket = current;
+    lost(code, reason);
+    socket?.close();
+  };
+
+  const attach = (socket: SocketLike): void => {
+    current = socket;
+    expect(silenceMs);
+    const listen = (type: string, handle: (event: SocketEvent) => void): void =>
+      socket.addEventListener(type, (event) => {
+        if (current === socket) handle(event);
+      });
+    listen('open', () => {
+      enter({ status: 'open' });
+      waitForQuiet();
+      handlers.onOpen();
     });
-  }
+    listen('message', ({ data }) => {
+      waitForQuiet();
+      if (typeof data === 'string') handlers.onText(data);
+    });
+    listen('error', () => undefined); // 'close' follows
+    listen('close', ({ code = 1006, reason = '' }) => lost(code, reason));
+  };
 
-  get state(): ConnectionState {
-    return this.current;
-  }
-
-  get isOpen(): boolean {
-    return this.socket?.readyState === OPEN;
-  }
-
-  connect(): void {
+  const connect = (): void => {
     const connecting: ConnectionState = { status: 'connecting' };
-    this.expect(this.timings.silenceMs);
-    this.enter(connecting);
-    this.handlers.open().then(
+    expect(silenceMs);
+    enter(connecting);
+    handlers.open().then(
       (socket) => {
-        if (this.current === connecting) this.attach(socket);
+        if (state === connecting) attach(socket);
         else socket.close();
       },
       (error: unknown) => {
-        if (this.current !== connecting) return;
-        this.handlers.onError(error);
-        this.lost(1006, 'the connection could not be prepared');
+        if (state !== connecting) return;
+        handlers.onError(error);
+        lost(1006, 'the connection could not be prepared');
       },
     );
-  }
+  };
 
-  /** @returns whether the frame was handed to an open connection */
-  send(text: string): boolean {
-    if (!this.socket || !this.isOpen) return false;
-    this.socket.send(text);
-    return true;
-  }
+  const wake = (): void => {
+    if (state.status === 'waiting') {
+      if (!isCrowded(state.code)) connect();
+    } else if (isOpen()) probe(Math.min(WAKE_MS, silenceMs));
+    else if (current) expect(WAKE_MS);
+  };
 
-  /** The connection has done what it is for. */
-  onWorking(): void {
-    this.awaySince = undefined;
-  }
+  const stopWatching = watchPage({
+    onWake: wake,
+    onHide: () => {
+      if (current) renew(1001, 'the page is hidden');
+    },
+  });
 
-  /** Gives the connection up and opens another: it is dead, or the server does not take it as it is. */
-  renew(code: number, reason: string): void {
-    const { socket } = this;
-    this.lost(code, reason);
-    socket?.close();
-  }
-
-  close(reason: string): void {
-    const { socket } = this;
-    this.detach();
-    this.stopWatching();
-    this.enter({ status: 'closed', reason });
-    socket?.close();
-  }
-
-  private attach(socket: SocketLike): void {
-    this.socket = socket;
-    this.expect(this.timings.silenceMs);
-    const listen = (type: string, handle: (event: SocketEvent) => void): void =>
-      socket.addEventListener(type, (event) => {
-        if (this.socket === socket) handle(event);
-      });
-    listen('open', () => {
-      this.enter({ status: 'open' });
-      this.waitForQuiet();
-      this.handlers.onOpen();
-    });
-    listen('message', ({ data }) => {
-      this.waitForQuiet();
-      if (typeof data === 'string') this.handlers.onText(data);
-    });
-    listen('error', () => undefined); // 'close' follows
-    listen('close', ({ code = 1006, reason = '' }) => this.lost(code, reason));
-  }
-
-  private wake(): void {
-    if (this.current.status === 'waiting') {
-      if (!isCrowded(this.current.code)) this.connect();
-    } else if (this.isOpen) this.probe(Math.min(WAKE_MS, this.timings.silenceMs));
-    else if (this.socket) this.expect(WAKE_MS);
-  }
-
-  private lost(code: number, reason: string): void {
-    this.detach();
-    const now = performance.now();
-    const waitMs = waitAfter(code, now - (this.awaySince ??= now), Math.random);
-    const why = `${code} ${reason}`.trim();
-    if (waitMs === null) {
-      this.stopWatching();
-      this.enter({ status: 'closed', reason: why, code });
-    } else {
-      this.timer = setTimeout(() => this.connect(), waitMs);
-      this.enter({ status: 'waiting', reason: why, code, nextTryAt: Date.now() + waitMs });
-    }
-    this.handlers.onLost(code);
-  }
-
-  private detach(): void {
-    clearTimeout(this.timer);
-    this.socket = undefined;
-  }
-
-  private waitForQuiet(): void {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.probe(this.timings.silenceMs), this.timings.quietMs);
-  }
-
-  private probe(withinMs: number): void {
-    this.handlers.sendPing();
-    this.expect(withinMs);
-  }
-
-  private expect(withinMs: number): void {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.renew(1006, 'the server is silent'), withinMs);
-  }
-
-  private enter(state: ConnectionState): void {
-    this.current = state;
-    this.handlers.onState(state);
-  }
+  return {
+    get state() {
+      return state;
+    },
+    connect,
+    send(text) {
+      if (!isOpen()) return false;
+      current?.send(text);
+      return true;
+    },
+    onWorking() {
+      awaySince = undefined;
+    },
+    renew,
+    close(reason) {
+      const socket = detach();
+      stopWatching();
+      enter({ status: 'closed', reason });
+      socket?.close();
+    },
+  };
 }
