@@ -93,4 +93,15 @@ export default defineConfig(
       },
     },
   },
+  {
+    files: ['bench/**/*.mjs'],
+    languageOptions: {
+      globals: Object.fromEntries(
+        ['Buffer', 'performance', 'setImmediate', 'setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'].map((name) => [
+          name,
+          'readonly',
+        ]),
+      ),
+    },
+  },
 );

@@ -1,0 +1,15 @@
+/** Bun's own server, which is uWebSockets: what the machine allows without JavaScript on the way. */
+import { compete } from '../harness/contest.mjs';
+
+const server = globalThis.Bun.serve({
+  hostname: '127.0.0.1',
+  port: 0,
+  fetch: (request, own) => (own.upgrade(request) ? undefined : new globalThis.Response('', { status: 426 })),
+  websocket: {
+    perMessageDeflate: false,
+    open: (socket) => socket.subscribe('all'),
+    message: () => undefined,
+  },
+});
+
+compete({ port: server.port, broadcast: (message) => void server.publish('all', JSON.stringify(message)) });

@@ -1,0 +1,17 @@
+/** The service in one process, as `npm start` runs it; the environment holds its settings. */
+import { compete } from '../harness/contest.mjs';
+import { readConfig } from '../../dist/app/app.config.js';
+import { portOf, startApp } from '../../dist/app/app.js';
+import { NotificationService } from '../../dist/notification/index.js';
+
+const app = await startApp(readConfig(process.env));
+const service = app.get(NotificationService);
+const question = { step: 'deploy', message: 'Deploy build 4711 to production?', status: 'waiting' };
+let asked = 0;
+
+compete({
+  port: portOf(app.getHttpServer()),
+  broadcast: (message) => service.broadcastMessage(message),
+  toUser: (user, message) => service.sendToUser(user, message),
+  ask: (user, n) => service.notifyUser(question, user, `task-${user}-${(asked += 1) % 1000}`, n, { timeoutMs: 600_000 }),
+});

@@ -1,0 +1,16 @@
+/**
+ * The child's end of the control protocol: `{ id, command, … }` comes by IPC, `{ id, result }` or `{ id, error }` goes back.
+ * The first message of a child is `{ ready }`. A child ends with its parent.
+ */
+export function obey(commands, ready = {}) {
+  process.on('message', ({ id, command, ...args }) => {
+    Promise.resolve()
+      .then(() => commands[command](args))
+      .then(
+        (result) => process.send({ id, result }),
+        (error) => process.send({ id, error: String(error?.stack ?? error) }),
+      );
+  });
+  process.on('disconnect', () => process.exit());
+  process.send({ ready });
+}

@@ -1,0 +1,26 @@
+/** What was measured as a table in Markdown, one line for each contestant: the figure with its spread, and ours as a ratio. */
+import { ratio } from './statistics.mjs';
+
+export const round = (value) =>
+  Math.abs(value) >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(2 + (value >= 10))));
+const spread = ({ low, high }) => `${round(low)} to ${round(high)}`;
+
+/** @param measures of one row */
+export function table(measures) {
+  const lines = Object.entries(measures).flatMap(([name, { unit, by }]) =>
+    Object.entries(by).map(([key, result], index) => {
+      const [own] = Object.values(by);
+      const compared = index === 0 ? undefined : ratio(own, result);
+      const cells = [index === 0 ? name : '', key, `${round(result.value)} ${unit}`, spread(result)];
+      return [...cells, compared ? `${round(compared.value)} ×` : '', compared ? spread(compared) : ''];
+    }),
+  );
+  return aligned([['measure', 'contestant', 'median', 'spread', 'ours to it', 'spread'], ...lines]);
+}
+
+function aligned(rows) {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const line = (row) => `| ${row.map((cell, column) => cell.padEnd(widths[column])).join(' | ')} |`;
+  const [head, ...rest] = rows.map(line);
+  return [head, `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`, ...rest].join('\n');
+}
