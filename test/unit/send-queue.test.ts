@@ -28,13 +28,14 @@ function makeSendQueue(limit = 1_000_000): {
     limit,
     false,
     new WriteScheduler(),
-    (bytes, done) => {
-      writes.push(bytes);
-      written = done;
-      return false;
+    {
+      write: (bytes, done) => {
+        writes.push(bytes);
+        written = done;
+        return false;
+      },
     },
-    () => overflows.push(writes.length),
-    (error) => sourceErrors.push(error),
+    { onOverflow: () => overflows.push(writes.length), onSourceError: (error) => sourceErrors.push(error) },
   );
   return {
     sendQueue,
@@ -104,13 +105,14 @@ describe('a send queue', () => {
       1000,
       false,
       new WriteScheduler(),
-      (bytes, written) => {
-        writes.push(bytes);
-        process.nextTick(written);
-        return true;
+      {
+        write: (bytes, written) => {
+          writes.push(bytes);
+          process.nextTick(written);
+          return true;
+        },
       },
-      () => overflows.push('overflow'),
-      (error) => overflows.push(String(error)),
+      { onOverflow: () => overflows.push('overflow'), onSourceError: (error) => overflows.push(String(error)) },
     );
     sendQueue.push(sized(900));
     sendQueue.push(sized(900));

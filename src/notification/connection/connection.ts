@@ -62,18 +62,7 @@ export class Connection {
     this.currentIdentity = identity;
     this.address = address;
     this.request = request;
-    this.sendQueue = new SendQueue(
-      limits.maxOutbox,
-      compress,
-      pacing.writes,
-      (bytes, written) => socket.write(bytes, written),
-      (dropped) => {
-        this.events.onDropped?.(dropped);
-        this.events.onOverflow();
-      },
-      (error) => this.events.onSourceError(error),
-      (type, bytes) => this.events.onSent?.(type, bytes),
-    );
+    this.sendQueue = new SendQueue(limits.maxOutbox, compress, pacing.writes, socket, events);
   }
 
   get isOpen(): boolean {
@@ -240,7 +229,7 @@ export class Connection {
     if (this.phase === 'closed') return;
     this.phase = 'closing';
     this.receiveQueue?.discard();
-    this.drop();
+    this.sendQueue.discard();
     this.socket.close(code, reason, deaf);
   }
 
@@ -265,15 +254,10 @@ export class Connection {
   closed(): void {
     this.phase = 'closed';
     this.receiveQueue?.discard();
-    this.drop();
+    this.sendQueue.discard();
     for (const name of [...this.followUp.keys()]) this.unfollow(name);
     this.timers.close();
     for (const listener of this.closeListeners.splice(0)) listener();
-  }
-
-  private drop(): void {
-    const dropped = this.sendQueue.discard();
-    if (dropped > 0) this.events.onDropped?.(dropped);
   }
 
   private async handle(handle: FrameHandler, text: string): Promise<void> {

@@ -1,10 +1,9 @@
 /** What a connection is made of: its socket, what the handshake has found out, its limits, and what it reports. */
 import type { IncomingMessage } from 'node:http';
-import type { Write } from './send-queue.js';
+import type { SendEvents, SendSocket } from './send-queue.js';
 
 /** What a connection needs of a WebSocket. */
-export interface ConnectionSocket {
-  write: Write;
+export interface ConnectionSocket extends SendSocket {
   /** Sends a close frame and waits a limited time for the peer's. With `deaf` it reads nothing more. */
   close(code: number, reason: string, deaf: boolean): void;
   /** Sends a protocol-level ping. */
@@ -37,19 +36,11 @@ export interface ConnectionLimits {
   maxFramesInWork: number;
 }
 
-export interface ConnectionEvents {
-  /** The peer is too slow: nothing more is queued. */
-  onOverflow(): void;
-  /** A recovery or redelivery has failed. */
-  onSourceError(error: unknown): void;
+export interface ConnectionEvents extends SendEvents {
   /** The current frame costs `frames` further tokens of the rate limit. */
   onCharge(frames: number): void;
-  /** Frames that the peer did not get, because it was too slow or is gone. */
-  onDropped?(frames: number): void;
   /** The socket is read again after a pause. */
   onResumed?(): void;
-  /** A frame was handed to the socket. */
-  onSent?(type: string, bytes: number): void;
   /** The connection was sent an error. */
   onError?(code: string): void;
 }

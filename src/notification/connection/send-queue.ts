@@ -15,11 +15,26 @@ import type { OutboundFrame } from './frame.js';
 import { outcomeOf, resume, type FrameSource } from './frame-source.js';
 import type { Writer, WriteScheduler } from '../pacing/write-scheduler.js';
 
-/**
- * Writes bytes; calls back, in a later tick, when the socket has taken them.
- * @returns whether it has taken them already
- */
-export type Write = (bytes: Buffer, written: (error?: Error | null) => void) => boolean;
+/** What a send queue writes to. */
+export interface SendSocket {
+  /**
+   * Writes bytes; calls back, in a later tick, when the socket has taken them.
+   * @returns whether it has taken them already
+   */
+  write(bytes: Buffer, written: (error?: Error | null) => void): boolean;
+}
+
+/** What a send queue reports. */
+export interface SendEvents {
+  /** The peer is too slow: nothing more is queued. */
+  onOverflow(): void;
+  /** A recovery or redelivery has failed. */
+  onSourceError(error: unknown): void;
+  /** Frames that the peer did not get, because it was too slow or is gone. */
+  onDropped?(frames: number): void;
+  /** A frame was handed to the socket. */
+  onSent?(type: string, bytes: number): void;
+}
 
 interface Entry {
   bytes: Buffer;
@@ -36,9 +51,10 @@ export class SendQueue implements Writer {
   queuedBytes = 0;
   private awaitsTurn = false;
   private queue: Entry[] = [];
-  private readonly conflated = new Map<string, Entry>();
-  private readonly sources = new Map<string, FrameSource>();
-  private roomAwaited: (() => void)[] = [];
+  /** Most connections have none of these: they are made when they are needed. */
+  private conflated: Map<string, Entry> | undefined;
+  private sources: Map<string, FrameSource> | undefined;
+  private roomAwaited: (() => void)[] | undefined;
   private writing = false;
   /** Of the write under way, what the socket has not taken. */
   private bytesInFlight = 0;
@@ -48,17 +64,14 @@ export class SendQueue implements Writer {
   private sourcedInFlight = 0;
   private pulling = false;
   private closed = false;
-  private idle: (() => void)[] = [];
+  private idle: (() => void)[] | undefined;
 
   constructor(
     private readonly limit: number,
     private readonly compress: boolean,
     private readonly writes: WriteScheduler,
-    private readonly write: Write,
-    private readonly onOverflow: (dropped: number) => void,
-    private readonly onSourceError: (error: unknown) => void,
-    /** A frame is handed to the socket. */
-    private readonly onSent: (type: string, bytes: number) => void = () => undefined,
+    private readonly socket: SendSocket,
+    private readonly events: SendEvents,
   ) {}
 
   /** Bytes that wait or are on their way into the socket. */
@@ -68,7 +81,7 @@ export class SendQueue implements Writer {
 
   /** How many sources wait to be read. */
   get waitingSources(): number {
-    return this.sources.size;
+    return this.sources?.size ?? 0;
   }
 
   push(frame: OutboundFrame, key?: string): void {
@@ -87,7 +100,8 @@ export class SendQueue implements Writer {
       this.enqueue({ bytes, type: frame.type, key, sourced: false });
     }
     if (overflows) {
-      this.onOverflow(this.discard());
+      this.discard();
+      this.events.onOverflow();
     }
   }
 
@@ -95,41 +109,42 @@ export class SendQueue implements Writer {
   follow(name: string, source: FrameSource): void {
     this.unfollow(name);
     if (this.closed) return void source.return();
+    this.sources ??= new Map();
     this.sources.set(name, source);
     void this.pull();
   }
 
   /** Drops a source, and what it still had to bring. */
   unfollow(name: string): void {
-    const source = this.sources.get(name);
-    this.sources.delete(name);
+    const source = this.sources?.get(name);
+    this.forget(name);
     source?.return();
   }
 
   /** Returns `undefined` if less than half the limit waits, otherwise a promise for that moment or for the close. */
   room(): Promise<void> | undefined {
-    return this.hasRoom ? undefined : new Promise((resolve) => this.roomAwaited.push(resolve));
+    return this.hasRoom ? undefined : new Promise((resolve) => (this.roomAwaited ??= []).push(resolve));
   }
 
   /** Resolves when everything that waits, sources aside, is in the socket. */
   drained(): Promise<void> {
     if (this.closed || this.waitingBytes === 0) return Promise.resolve();
-    return new Promise((resolve) => this.idle.push(resolve));
+    return new Promise((resolve) => (this.idle ??= []).push(resolve));
   }
 
-  /** Drops what waits and takes nothing more. @returns the frames that are not known to have reached the socket */
-  discard(): number {
+  /** Drops what waits and takes nothing more. Frames that are not known to have reached the socket count as dropped. */
+  discard(): void {
     const dropped = this.queue.length + this.framesInFlight;
     this.framesInFlight = 0;
     this.closed = true;
     this.queue = [];
-    this.conflated.clear();
+    this.conflated = undefined;
     this.queuedBytes = 0;
     this.sourcedBytes = 0;
-    for (const name of [...this.sources.keys()]) this.unfollow(name);
+    for (const name of [...(this.sources?.keys() ?? [])]) this.unfollow(name);
     this.settleIdle();
     this.settleRoom();
-    return dropped;
+    if (dropped > 0) this.events.onDropped?.(dropped);
   }
 
   takeTurn(): void {
@@ -156,14 +171,14 @@ export class SendQueue implements Writer {
 
   private hand(bytes: Buffer): void {
     this.writing = true;
-    if (!this.write(bytes, this.onWritten)) return;
+    if (!this.socket.write(bytes, this.onWritten)) return;
     this.framesInFlight = 0;
     this.bytesInFlight = 0;
     this.sourcedInFlight = 0;
   }
 
   private waiting(key: string | undefined): Entry | undefined {
-    return key === undefined ? undefined : this.conflated.get(key);
+    return key === undefined ? undefined : this.conflated?.get(key);
   }
 
   /** Whether one frame more is too many. */
@@ -174,7 +189,7 @@ export class SendQueue implements Writer {
 
   /** From what waits to what is in flight. */
   private leave({ bytes, type, sourced, key }: Entry): void {
-    this.onSent(type, bytes.length);
+    this.events.onSent?.(type, bytes.length);
     this.queuedBytes -= bytes.length;
     this.framesInFlight += 1;
     this.bytesInFlight += bytes.length;
@@ -182,7 +197,7 @@ export class SendQueue implements Writer {
       this.sourcedBytes -= bytes.length;
       this.sourcedInFlight += bytes.length;
     }
-    if (key !== undefined) this.conflated.delete(key);
+    if (key !== undefined) this.conflated?.delete(key);
   }
 
   /** As many as are joined into one write; mostly that is all. */
@@ -203,14 +218,14 @@ export class SendQueue implements Writer {
     this.bytesInFlight = 0;
     this.sourcedInFlight = 0;
     if (this.queue.length > 0) this.flush();
-    else if (this.idle.length > 0) this.settleIdle();
+    else this.settleIdle();
     this.settleRoom();
-    if (this.sources.size > 0) void this.pull();
+    if (this.sources) void this.pull();
   };
 
   private enqueue(entry: Entry): void {
     this.queue.push(entry);
-    if (entry.key !== undefined) this.conflated.set(entry.key, entry);
+    if (entry.key !== undefined) (this.conflated ??= new Map()).set(entry.key, entry);
     this.queuedBytes += entry.bytes.length;
     if (entry.sourced) this.sourcedBytes += entry.bytes.length;
     this.writes.count(entry.bytes.length);
@@ -223,24 +238,34 @@ export class SendQueue implements Writer {
     if (this.pulling) return;
     this.pulling = true;
     try {
-      for (let [current] = this.sources; current && this.waitingBytes < WRITE_SIZE; [current] = this.sources) {
+      for (let current = this.firstSource; current && this.waitingBytes < WRITE_SIZE; current = this.firstSource) {
         const [name, source] = current;
-        const isCurrent = (): boolean => this.sources.get(name) === source;
+        const isCurrent = (): boolean => this.sources?.get(name) === source;
         let next = source.next();
         while (next.value instanceof Promise && isCurrent()) {
           const outcome = await outcomeOf(next.value);
           if (isCurrent()) next = resume(source, outcome);
         }
         if (!isCurrent()) continue;
-        if (next.done) this.sources.delete(name);
+        if (next.done) this.forget(name);
         else if (!(next.value instanceof Promise))
           this.enqueue({ bytes: next.value.wire(this.compress), type: next.value.type, sourced: true });
       }
     } catch (error) {
-      if (!this.closed) this.onSourceError(error);
+      if (!this.closed) this.events.onSourceError(error);
     } finally {
       this.pulling = false;
     }
+  }
+
+  private get firstSource(): [string, FrameSource] | undefined {
+    if (!this.sources) return undefined;
+    const [first] = this.sources;
+    return first;
+  }
+
+  private forget(name: string): void {
+    if (this.sources?.delete(name) && this.sources.size === 0) this.sources = undefined;
   }
 
   private get hasRoom(): boolean {
@@ -248,10 +273,16 @@ export class SendQueue implements Writer {
   }
 
   private settleRoom(): void {
-    if (this.roomAwaited.length > 0 && this.hasRoom) for (const resolve of this.roomAwaited.splice(0)) resolve();
+    const { roomAwaited } = this;
+    if (!roomAwaited || !this.hasRoom) return;
+    this.roomAwaited = undefined;
+    for (const resolve of roomAwaited) resolve();
   }
 
   private settleIdle(): void {
-    for (const resolve of this.idle.splice(0)) resolve();
+    const { idle } = this;
+    if (!idle) return;
+    this.idle = undefined;
+    for (const resolve of idle) resolve();
   }
 }
