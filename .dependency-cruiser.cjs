@@ -6,9 +6,9 @@
 const LAYERS = [
   { name: 'protocol', path: '^src/protocol/' },
   {
-    name: 'options, errors, metrics, pacing',
+    name: 'options, errors, metrics, pacing, tracing',
     path: [
-      '^src/notification/(metrics|pacing)/',
+      '^src/notification/(metrics|pacing|tracing)/',
       '^src/notification/(notification\\.(options|errors|metrics)|protocol-error|validation)\\.ts$',
       // What an application implements or fills in stands beside what uses it.
       '^src/notification/access/(access-policy|audit-entry|authenticator|worker-group)\\.ts$',

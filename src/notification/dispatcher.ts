@@ -34,6 +34,8 @@ import type {
 import { nodeCounts } from './metrics/node-report.js';
 import { NotificationMetrics } from './notification.metrics.js';
 import { SingleFlight } from './pacing/single-flight.js';
+import { Date } from './pacing/time-source.js';
+import { decisionAttributes, recordSent, startSpan } from './tracing/spans.js';
 import { Delivery } from './subscription/delivery.js';
 import { PendingPrompts } from './subscription/pending-prompts.js';
 import { Recoveries } from './subscription/recoveries.js';
@@ -82,6 +84,7 @@ export class Dispatcher implements EngineHandler {
 
   onOpened(confirmation: Confirmation): void {
     this.pending.onOpened(confirmation);
+    const startTime = Date.now();
     const frame = new OutboundFrame(promptMessage(confirmation, false));
     let reached = 0;
     for (const connection of this.hub.watching(confirmation.userId)) {
@@ -89,6 +92,7 @@ export class Dispatcher implements EngineHandler {
       reached += 1;
     }
     this.metrics.messagesSent.inc(reached);
+    if (reached > 0) recordSent(confirmation, reached, startTime);
   }
 
   onDecided(confirmation: Decided, isOurs: boolean): void {
@@ -96,6 +100,7 @@ export class Dispatcher implements EngineHandler {
     this.metrics.decided(confirmation, isLate(confirmation));
     if (decision.outcome === 'timed_out' && isOurs) {
       this.logger.log(`confirmation ${callbackId} timed out`);
+      startSpan('settle', confirmation, { attributes: decisionAttributes(decision) })?.end();
       const { userId, taskId } = confirmation;
       this.audit.record({
         event: 'decision',

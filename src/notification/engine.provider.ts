@@ -2,6 +2,7 @@
 import { Logger, type Provider } from '@nestjs/common';
 import { Reading } from './connection/reading.js';
 import { Broker, ConfirmationStore, Engine, EventQueue, Presence, Revocations, TaskStore } from './engine/engine.js';
+import { TracedConfirmations } from './engine/traced-confirmations.js';
 import { measured } from './engine/measured.js';
 import { ConfigurationError } from './notification.errors.js';
 import { NotificationMetrics } from './notification.metrics.js';
@@ -14,7 +15,7 @@ export const ENGINE_PROVIDERS: Provider[] = [
       measured(await newEngine(options, reading), (...call) => metrics.engineCalled(...call)),
     inject: [ResolvedOptions, Reading, NotificationMetrics],
   },
-  { provide: ConfirmationStore, useFactory: (engine: Engine) => engine.confirmations, inject: [Engine] },
+  { provide: ConfirmationStore, useFactory: (engine: Engine) => new TracedConfirmations(engine.confirmations), inject: [Engine] },
   { provide: TaskStore, useFactory: (engine: Engine) => engine.tasks, inject: [Engine] },
   { provide: Broker, useFactory: (engine: Engine) => engine.broker, inject: [Engine] },
   { provide: Presence, useFactory: (engine: Engine) => engine.presence, inject: [Engine] },

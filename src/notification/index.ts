@@ -45,6 +45,8 @@ export type {
   StepResult,
 } from '../protocol/confirmation.js';
 
+export type { TraceContext } from './tracing/trace-context.js';
+
 /* tasks, messages, users and this node */
 export type { Task as NotificationTask } from './engine/engine.js';
 export type { HeartbeatHandle } from './task/heartbeats.js';

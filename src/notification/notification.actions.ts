@@ -26,6 +26,7 @@ import { OWN_DOORS } from './engine/via.js';
 import { InvalidMessageError, NotFoundError } from './notification.errors.js';
 import { NotificationMetrics } from './notification.metrics.js';
 import { performance } from './pacing/time-source.js';
+import { decisionAttributes, failSpan, startSpan } from './tracing/spans.js';
 import { NUL_RULE, toJson } from './validation.js';
 
 @Injectable()
@@ -38,12 +39,25 @@ export class NotificationActions {
   ) {}
 
   /** Asks, and waits for the decision. */
-  ask(request: AskRequest, actor: AuditActor): Promise<ConfirmationResult> {
+  async ask(request: AskRequest, actor: AuditActor): Promise<ConfirmationResult> {
     const began = performance.now();
-    return this.confirmations.ask(request, {
-      onCreated: (opened) => this.opened(opened, actor, began),
-      onWithdrawn: (withdrawn) => this.auditDecision(withdrawn, actor),
-    });
+    let waiting: ReturnType<typeof startSpan>;
+    try {
+      const result = await this.confirmations.ask(request, {
+        onOpened: (confirmation, created) => {
+          waiting = startSpan('receive', confirmation);
+          if (created) this.opened(confirmation, actor, began);
+        },
+        onWithdrawn: (withdrawn) => this.auditDecision(withdrawn, actor),
+      });
+      waiting?.setAttributes(decisionAttributes(result));
+      return result;
+    } catch (error) {
+      failSpan(waiting, error);
+      throw error;
+    } finally {
+      waiting?.end();
+    }
   }
 
   /** Asks without waiting. */

@@ -104,6 +104,8 @@ export interface TaskStepResult {
   digest?: string;
   /** Until when the user's devices hide the prompt. */
   dismissed_until?: number;
+  /** Where the question belongs in a trace (W3C Trace Context). */
+  traceparent?: string;
 }
 
 /** The prompt is hidden on this user's devices. */

@@ -69,6 +69,7 @@ const SHOWN: Record<Exclude<keyof TaskStepResult, keyof ConfirmationView | 'type
   proposal: true,
   editable: true,
   digest: true,
+  traceparent: true,
 };
 
 interface Layer {

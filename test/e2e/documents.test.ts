@@ -10,6 +10,7 @@ import { readConfig } from '../../src/app/app.config.js';
 import { CheckedSocket } from '../support/checked-socket.js';
 import { codeBlocks, type CodeBlock } from '../support/code-blocks.js';
 import { SECRET } from '../support/jwt.js';
+import { startProcess } from '../support/process.js';
 import { startService, type TestService } from '../support/service.js';
 
 const run = promisify(execFile);
@@ -30,7 +31,7 @@ const here = (code: string): string => code.replaceAll('localhost:8765', `127.0.
 
 it('finds a way to execute every code block of the documents', () => {
   const known = ['ts', 'ts fragment', 'js', 'js verify', 'js token', 'json body', 'json output', 'text'];
-  known.push('sh', 'sh conversation', 'sh example', 'sh settings');
+  known.push('sh', 'sh conversation', 'sh example', 'sh settings', 'js tracing');
   for (const { file, language, mark, code } of blocks)
     expect([file, code.slice(0, 40), known]).toEqual([
       file,
@@ -194,6 +195,32 @@ it('accepts the token that docs/security.md makes, and the body that docs/webhoo
   const path = `/ws/confirmations/${String(opened.body['callback_id'])}/answer`;
   const answered = await service.rest('POST', path, JSON.parse(body?.code ?? '') as unknown);
   expect([answered.status, answered.body]).toEqual([200, expect.objectContaining({ answered_by: 'ann', via: 'slack' })]);
+});
+
+it('records spans in the stand-alone service with the lines of docs/traces.md', async () => {
+  const [block] = of('js', 'tracing');
+  const file = join('.build', 'tracing.mjs');
+  writeFileSync(file, block?.code ?? '');
+  const traced = await startProcess({ NODE_OPTIONS: `--import ./${file}`, OTEL_BSP_SCHEDULE_DELAY: '50' });
+  try {
+    const spans = new Promise<string>((resolve) => {
+      let output = '';
+      traced.child.stdout?.on('data', (chunk: Buffer) => {
+        output += chunk.toString();
+        if (output.includes("name: 'create confirmations'")) resolve(output);
+      });
+    });
+    const { status } = await fetch(`${traced.url}/ws/confirmations`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' },
+      body: JSON.stringify({ user_id: 'ann', task_id: 'deploy', step: 1, step_result: { message: 'Go?' } }),
+    });
+    expect(status).toBe(201);
+    expect(await spans).toContain("traceId: '4bf92f3577b34da6a3ce929d0e0e4736'");
+  } finally {
+    await traced.stop();
+    rmSync(file);
+  }
 });
 
 it('keeps the README at 120 lines or less, and every link of the documents leads somewhere', () => {

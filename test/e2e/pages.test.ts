@@ -225,7 +225,7 @@ describe('a page that may use the service', () => {
     expect(preflight.headers).toMatchObject({
       'access-control-allow-origin': LISTED,
       'access-control-allow-methods': expect.stringMatching(/GET.*POST.*PUT.*DELETE/),
-      'access-control-allow-headers': 'Authorization, X-API-Key, Idempotency-Key, Content-Type',
+      'access-control-allow-headers': 'Authorization, X-API-Key, Idempotency-Key, Content-Type, Traceparent, Tracestate',
       vary: expect.stringContaining('Origin'),
     });
     for (const [headers, status] of [

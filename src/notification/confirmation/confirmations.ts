@@ -48,8 +48,8 @@ export interface Answerer {
 
 /** What an asking call itself brings about. */
 export interface AskListener {
-  /** The call has opened a new prompt. */
-  onCreated?: (confirmation: Confirmation) => void;
+  /** The call has a prompt: a new one, or one that its key led to. */
+  onOpened?: (confirmation: Confirmation, created: boolean) => void;
   /** The call's signal has withdrawn the prompt. */
   onWithdrawn?: (confirmation: Decided) => void;
 }
@@ -84,11 +84,11 @@ export class Confirmations {
   }
 
   /** Asks, and waits for the decision. See `NotificationService.notifyUser`. */
-  async ask(request: AskRequest, { onCreated, onWithdrawn }: AskListener = {}): Promise<ConfirmationResult> {
+  async ask(request: AskRequest, { onOpened, onWithdrawn }: AskListener = {}): Promise<ConfirmationResult> {
     request.signal?.throwIfAborted();
     this.mustBeOpen();
     const { created, confirmation, waiter } = await this.begin(request);
-    if (created) onCreated?.(confirmation);
+    onOpened?.(confirmation, created);
     const withdrawOnAbort = (): void =>
       void this.withdrawUntilDecided(confirmation.callbackId, request.signal, waiter, onWithdrawn);
     request.signal?.addEventListener('abort', withdrawOnAbort, { once: true });

@@ -19,6 +19,7 @@ import { IDENTIFIER_TEXT, isIdentifier, MAX_IDENTIFIER_LENGTH } from '../../prot
 import type { FieldErrors } from '../../protocol/messages.js';
 import type { OpenRequest, Prompt } from '../engine/engine.js';
 import { InvalidMessageError } from '../notification.errors.js';
+import { isTraceparent, isTracestate } from '../tracing/trace-context.js';
 import { toJson } from '../validation.js';
 import { findFormFault } from './form.js';
 import { plainForm } from './plain-form.js';
@@ -44,6 +45,13 @@ export interface NotifyUserOptions {
   proposal?: Json;
   /** Whether an answer may carry `edited`, a full replacement of `proposal`. Needs a `proposal`. @default false */
   editable?: boolean;
+  /**
+   * Where the call belongs in a trace, as W3C Trace Context has it: `00-<trace id>-<span id>-<flags>`. It is carried to clients
+   * and webhooks, and is no part of what `key` compares. @default the span that is active, if the process has an OpenTelemetry SDK
+   */
+  traceparent?: string;
+  /** Beside `traceparent`: at most 512 printable ASCII characters. */
+  tracestate?: string;
   /** Aborting withdraws the prompt, for every caller that waits on it. One that is aborted already throws its reason. */
   signal?: AbortSignal;
 }
@@ -112,6 +120,8 @@ const schema = z.strictObject({
   proposal: json.optional(),
   editable: z.boolean().optional(),
   key: identifier.optional(),
+  traceparent: z.string().refine(isTraceparent, 'must be a traceparent of W3C Trace Context').optional(),
+  tracestate: z.string().refine(isTracestate, 'must have 1 to 512 printable ASCII characters').optional(),
 });
 
 /**
@@ -139,7 +149,7 @@ export function prepare(request: AskRequest, defaults: AskDefaults): OpenRequest
     onTimeout: onTimeout ?? bySetting,
     onTimeoutBy: onTimeout === undefined ? 'setting' : 'caller',
     key,
-    fingerprint: key === undefined ? undefined : fingerprint({ userId, taskId, step, onTimeout, ...prompt }),
+    fingerprint: key === undefined ? undefined : fingerprint({ userId, taskId, step, onTimeout, ...contentsOf(prompt) }),
   };
 }
 
@@ -161,6 +171,11 @@ function check(prompt: Prompt, onTimeout: OnTimeout | undefined): void {
     if (fault) Object.assign(fields, asFields(within('inputSchema', fault), 'inputSchema'));
   }
   if (Object.keys(fields).length > 0) throw new InvalidMessageError(fields);
+}
+
+/** What a repeated call must repeat: everything but the trace that it belongs to. */
+function contentsOf({ traceparent: _traceparent, tracestate: _tracestate, ...contents }: Prompt): object {
+  return contents;
 }
 
 function fingerprint(contents: object): string {

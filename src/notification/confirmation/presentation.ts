@@ -75,12 +75,13 @@ export function promptMessage(confirmation: Confirmation, redelivered: boolean):
     redelivered,
     digest: confirmation.prompt.digest,
     dismissed_until: secondsIf(confirmation.dismissedUntil),
+    traceparent: confirmation.prompt.traceparent,
   };
 }
 
 type ShownFields = Omit<
   TaskStepResult,
-  'type' | 'callback_id' | 'timestamp' | 'expires_at' | 'default' | 'redelivered' | 'digest' | 'dismissed_until'
+  'type' | 'callback_id' | 'timestamp' | 'expires_at' | 'default' | 'redelivered' | 'digest' | 'dismissed_until' | 'traceparent'
 >;
 
 export function resolvedMessage({ callbackId, decision }: Decided): ConfirmationResolved {

@@ -19,12 +19,13 @@ import type {
   Outcome,
   StepResult,
 } from '../../protocol/confirmation.js';
+import type { TraceContext } from '../tracing/trace-context.js';
 import type { Arrival, DismissRefusal } from './deadlines.js';
 import type { Page } from './page.js';
 import type { Scope } from './scope.js';
 
-/** What a confirmation shows. It never changes after `open`. */
-export interface Prompt {
+/** What a confirmation shows, and the place in a trace at which it was asked. It never changes after `open`. */
+export interface Prompt extends TraceContext {
   stepResult: StepResult;
   title?: string;
   metadata?: JsonObject;

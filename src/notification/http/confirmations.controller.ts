@@ -11,6 +11,8 @@ import { isDecided } from '../engine/confirmation-store.js';
 import type { Confirmation } from '../engine/engine.js';
 import { InvalidMessageError, NotificationError } from '../notification.errors.js';
 import { NotificationActions } from '../notification.actions.js';
+import { withinTrace } from '../tracing/spans.js';
+import type { TraceContext } from '../tracing/trace-context.js';
 import type { Caller } from './callers.js';
 import { ApiDocs } from './decorators/api-docs.decorator.js';
 import { CheckedQuery } from './decorators/checked-query.decorator.js';
@@ -19,6 +21,7 @@ import { CallbackIdParam } from './decorators/id-param.decorator.js';
 import { IdempotencyKey } from './decorators/idempotency-key.decorator.js';
 import { JsonBody } from './decorators/json-body.decorator.js';
 import { RequirePermission } from './decorators/require-permission.decorator.js';
+import { TraceHeaders } from './decorators/trace-headers.decorator.js';
 import { RestController } from './decorators/rest-controller.decorator.js';
 import { AnswerDto } from './dto/answer.dto.js';
 import { DismissBodyDto } from './dto/dismiss.dto.js';
@@ -53,6 +56,7 @@ export class ConfirmationsController {
   async open(
     @CurrentCaller() caller: Caller,
     @IdempotencyKey() key: string | undefined,
+    @TraceHeaders() trace: TraceContext,
     @CheckedQuery(WaitQueryDto) { wait }: Readonly<WaitQueryDto>,
     @JsonBody(OpenConfirmationDto) body: Readonly<OpenConfirmationDto>,
     @Res({ passthrough: true }) response: Reply,
@@ -74,6 +78,7 @@ export class ConfirmationsController {
           proposal: body.proposal,
           editable: body.editable,
           key,
+          ...trace,
         },
         caller.origin,
       ),
@@ -125,12 +130,14 @@ export class ConfirmationsController {
   async answer(
     @CurrentCaller() caller: Caller,
     @CallbackIdParam() callbackId: string,
+    @TraceHeaders() trace: TraceContext,
     @JsonBody(AnswerDto) body: Readonly<AnswerDto>,
   ): Promise<ConfirmationView> {
     // By WebSocket an absent `proceed` means no, for old clients. Here it is an error of the caller.
     if (body.proceed == null && body.choice == null)
       throw new InvalidMessageError({ proceed: 'is required, unless there is a choice' });
-    return confirmationView(await this.actions.answer(callbackId, await this.answererOf(caller, body), body, caller.origin));
+    const by = await this.answererOf(caller, body);
+    return confirmationView(await withinTrace(trace, () => this.actions.answer(callbackId, by, body, caller.origin)));
   }
 
   @ApiDocs({
@@ -140,10 +147,14 @@ export class ConfirmationsController {
   })
   @Delete(':callback_id')
   @RequirePermission('confirmation.withdraw')
-  async withdraw(@CurrentCaller() caller: Caller, @CallbackIdParam() callbackId: string): Promise<ConfirmationView> {
-    return confirmationView(
-      await this.actions.withdraw(callbackId, await this.access.scopeOf(caller.principal), caller.origin, caller.arrival),
-    );
+  async withdraw(
+    @CurrentCaller() caller: Caller,
+    @CallbackIdParam() callbackId: string,
+    @TraceHeaders() trace: TraceContext,
+  ): Promise<ConfirmationView> {
+    const { origin, arrival } = caller;
+    const scope = await this.access.scopeOf(caller.principal);
+    return confirmationView(await withinTrace(trace, () => this.actions.withdraw(callbackId, scope, origin, arrival)));
   }
 
   @ApiDocs({

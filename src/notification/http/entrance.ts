@@ -34,7 +34,7 @@ const MAX_PIPELINED = 100;
 
 const PREFLIGHT = {
   'Access-Control-Allow-Methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
-  'Access-Control-Allow-Headers': 'Authorization, X-API-Key, Idempotency-Key, Content-Type',
+  'Access-Control-Allow-Headers': 'Authorization, X-API-Key, Idempotency-Key, Content-Type, Traceparent, Tracestate',
   'Access-Control-Max-Age': '600',
 };
 const EXPOSED = 'Retry-After, WWW-Authenticate';

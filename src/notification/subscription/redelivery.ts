@@ -15,6 +15,8 @@ import { OutboundFrame } from '../connection/frame.js';
 import { readWhenAvailable } from '../engine/retry-while-unavailable.js';
 import type { ReadingNotes } from '../connection/changes-while-reading.js';
 import { until, type FrameGenerator } from '../connection/frame-source.js';
+import { Date } from '../pacing/time-source.js';
+import { recordSent } from '../tracing/spans.js';
 import { promptMessage } from '../confirmation/presentation.js';
 
 /** How many prompts or messages are read first, and at most. In between, as many as have about `PAGE_BYTES`. */
@@ -62,7 +64,10 @@ export function* redeliver(
     yield* show(
       prompts,
       ({ callbackId }) => callbackId,
-      (confirmation) => new OutboundFrame(promptMessage(confirmation, true)),
+      (confirmation) => {
+        recordSent(confirmation, 1, Date.now(), true);
+        return new OutboundFrame(promptMessage(confirmation, true));
+      },
     );
   if (waiting.hasMessages) yield* show(messages, ({ messageId }) => messageId, acknowledgedFrame);
 }

@@ -7,6 +7,7 @@
 import type { WebhookResult } from '../metrics/labels.js';
 import type { ResolvedWebhook } from './webhook-options.js';
 import { retryAfterMs } from './back-off.js';
+import type { TraceContext } from '../tracing/trace-context.js';
 import { keyOf, signatures } from './signature.js';
 import { Date } from '../pacing/time-source.js';
 
@@ -32,7 +33,8 @@ export class Receiver {
     this.timeoutMs = Math.ceil(timeoutMs);
   }
 
-  async post(id: string, body: string, stop: AbortSignal): Promise<Attempt> {
+  /** @param trace the place in a trace at which the attempt is made */
+  async post(id: string, body: string, stop: AbortSignal, trace: TraceContext = {}): Promise<Attempt> {
     const timestamp = Math.floor(Date.now() / 1000);
     const timeout = AbortSignal.timeout(this.timeoutMs);
     try {
@@ -42,6 +44,7 @@ export class Receiver {
         signal: AbortSignal.any([timeout, stop]),
         headers: {
           ...this.headers,
+          ...trace,
           'webhook-id': id,
           'webhook-timestamp': String(timestamp),
           'webhook-signature': signatures(this.keys, id, timestamp, body),

@@ -12,6 +12,7 @@ import { EventQueue, type WebhookEvent } from '../engine/event-queue.js';
 import { NotificationMetrics } from '../notification.metrics.js';
 import { ResolvedOptions } from '../notification.options.js';
 import { SingleFlight } from '../pacing/single-flight.js';
+import { contextOf, failSpan, startSpan, withOwnHeader } from '../tracing/spans.js';
 import { pauseMs } from './back-off.js';
 import { FailureLog } from './failure-log.js';
 import { webhookBody } from './payload.js';
@@ -105,7 +106,13 @@ export class WebhookSender {
 
   private async send(receiver: Receiver, event: WebhookEvent): Promise<void> {
     const began = performance.now();
-    const attempt = await receiver.post(event.id, webhookBody(event, this.publicUrl), this.stop.signal);
+    const span = startAttempt(event);
+    const attempt = await withOwnHeader(span, () =>
+      receiver.post(event.id, webhookBody(event, this.publicUrl), this.stop.signal, span && contextOf(span)),
+    );
+    span?.setAttribute('websocket_manager.result', attempt.result);
+    if (!attempt.delivered) failSpan(span, { code: attempt.result });
+    span?.end();
     // An attempt that this node's end has cut short says nothing of the receiver.
     if (!this.stop.signal.aborted) this.metrics.webhookAttempted(attempt.result, (performance.now() - began) / 1000);
     if (attempt.delivered) {
@@ -120,4 +127,11 @@ export class WebhookSender {
       await this.queue.postpone(event, pauseMs(event.attempt, attempt.askedMs));
     }
   }
+}
+
+/** @returns `undefined` for an event of a task, and for a confirmation without a trace */
+function startAttempt({ subject, event, attempt }: WebhookEvent): ReturnType<typeof startSpan> {
+  if (subject.kind !== 'confirmation') return undefined;
+  const attributes = { 'websocket_manager.event': event, 'websocket_manager.attempt': attempt };
+  return startSpan('send', subject.confirmation, { destination: 'webhook', attributes });
 }
