@@ -34,7 +34,7 @@ async function measure(row) {
   for (const key of row.contestants) if (!keys.includes(key)) console.error(`${row.name}: ${key} does not run here`);
   const rounds = options.quick ? Math.min(3, row.rounds) : row.rounds;
   if (row.run) return row.run({ keys, rounds, quick: options.quick });
-  return withStands(keys, async (stands) => {
+  const work = async (stands) => {
     for (const stand of stands) await stand.connect(row.connections);
     const measures = {};
     for (const [name, { unit, run }] of Object.entries(row.measures)) {
@@ -42,7 +42,8 @@ async function measure(row) {
       for (const [figure, by] of Object.entries(figures)) measures[`${name}, ${figure}`] = { unit, by };
     }
     return measures;
-  });
+  };
+  return withStands(keys, work, row.stand);
 }
 
 function chosen() {

@@ -7,7 +7,7 @@ const MESSAGE = { type: 'note', task: 'import-2026-11', text: 'x'.repeat(150) };
 const READ_EVERY_MS = 4;
 const SETTLING_MS = 100;
 
-/** @returns what `work` cost the server for each of `count` things, in microseconds, until all of them have arrived */
+/** @returns what `work` cost for each of `count` things, in microseconds, by part, until all of them have arrived */
 export async function cpuUntil(stand, { kind, count }, work) {
   await stand.clients.call('reset', { everyMs: READ_EVERY_MS });
   await delay(SETTLING_MS);
@@ -15,7 +15,7 @@ export async function cpuUntil(stand, { kind, count }, work) {
   const arrived = stand.clients.call('arrived', { kind, count });
   await Promise.all([arrived, work()]);
   const after = await stand.cpu();
-  return { user: (after.user - before.user) / count, total: (after.total - before.total) / count };
+  return Object.fromEntries(Object.entries(after).map(([part, spent]) => [part, (spent - before[part]) / count]));
 }
 
 /** What one delivery of a broadcast costs. */
@@ -35,6 +35,18 @@ export const questions = (load, users) => (stand) =>
   cpuUntil(stand, { kind: 'asked', count: load.count }, () =>
     stand.server.call('ask', { users: scattered(stand.users).slice(0, users), ...load }),
   );
+
+/** What a connection costs until it is ready, for `count` that come at once and are gone in the end. */
+export const accepts =
+  ({ count }) =>
+  async (stand) => {
+    const before = await stand.cpu();
+    await stand.connect(count);
+    const after = await stand.cpu();
+    await stand.drop();
+    await delay(SETTLING_MS);
+    return { user: (after.user - before.user) / count, total: (after.total - before.total) / count };
+  };
 
 /** What one ping with its pong costs. */
 export const pings = (load) => (stand) =>

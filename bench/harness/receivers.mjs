@@ -9,7 +9,7 @@ import { obey } from './child.mjs';
 import { DIALECTS } from './dialects.mjs';
 import { FrameReader, OPCODE, pongFrame, textFrame } from './frames.mjs';
 
-const AT_ONCE = 100;
+const AT_ONCE = 50;
 const cell = new Int32Array(new SharedArrayBuffer(4));
 const dialect = DIALECTS[process.env.DIALECT];
 const sockets = [];

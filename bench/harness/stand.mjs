@@ -32,6 +32,11 @@ export class Stand {
     this.connections = count;
   }
 
+  async drop() {
+    await this.clients.call('drop');
+    this.connections = 0;
+  }
+
   get users() {
     return Array.from({ length: this.connections }, (_, n) => `user-${n}`);
   }
@@ -49,8 +54,8 @@ export class Stand {
 }
 
 /** Starts one stand for each contestant, runs `work` with all of them alive, and ends them. */
-export async function withStands(keys, work, env) {
-  const stands = keys.map((key) => new Stand(key, env));
+export async function withStands(keys, work, create = (key) => new Stand(key)) {
+  const stands = keys.map(create);
   try {
     for (const stand of stands) await stand.start();
     return await work(stands);

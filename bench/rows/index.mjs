@@ -1,4 +1,6 @@
 /** What is measured, in the order of the documents. */
-import { ask, askDuringBroadcasts, broadcast, ping, questionCost, toUser } from './one-node.mjs';
+import { crowd, idle, memory } from './crowds.mjs';
+import { accept, ask, askDuringBroadcasts, broadcast, ping, questionCost, toUser } from './one-node.mjs';
+import { redis } from './two-nodes.mjs';
 
-export const ROWS = [ask, askDuringBroadcasts, questionCost, toUser, broadcast, ping];
+export const ROWS = [ask, askDuringBroadcasts, questionCost, toUser, broadcast, crowd, ping, accept, memory, idle, redis];

@@ -1,5 +1,5 @@
 /** The rows of one node that are measured alike: contestants with connections, and loads that they run in turn. */
-import { answers, answersDuringBroadcasts, broadcasts, messages, pings, questions } from '../harness/measures.mjs';
+import { accepts, answers, answersDuringBroadcasts, broadcasts, messages, pings, questions } from '../harness/measures.mjs';
 
 const MANY = 8000;
 
@@ -68,4 +68,13 @@ export const ping = {
     'one connection': { unit: 'µs', run: pings({ count: 12_800, inFlight: 64, over: 1 }) },
     '64 connections': { unit: 'µs', run: pings({ count: 6400, inFlight: 64, over: 64 }) },
   },
+};
+
+export const accept = {
+  name: 'accept',
+  title: 'A connection until it is subscribed',
+  contestants: ['ours, with JWT', 'Socket.IO', 'ws'],
+  connections: 0,
+  rounds: 5,
+  measures: { connection: { unit: 'µs', run: accepts({ count: 1000 }) } },
 };
