@@ -54,6 +54,9 @@ function chosen() {
   return ROWS.filter(({ name }) => names.includes(name));
 }
 
+// Ends children that do not notice by themselves.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+
 const results = { machine: machine(), rows: {} };
 console.log(results.machine);
 for (const row of chosen()) {

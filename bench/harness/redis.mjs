@@ -22,6 +22,8 @@ export class Redis {
     this.folder = mkdtempSync(join(tmpdir(), 'bench-redis-'));
     const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', this.folder, ...REDIS_ARGS];
     this.process = startProgram(OTHERS, ['redis-server', ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.onExit = () => this.process.kill('SIGKILL');
+    process.once('exit', this.onExit);
     await new Promise((resolve, reject) => {
       this.process.once('error', reject);
       this.process.once('exit', (code) => reject(new Error(`redis-server ended with ${code}`)));
@@ -47,6 +49,7 @@ export class Redis {
 
   async stop() {
     this.client?.destroy();
+    if (this.onExit !== undefined) process.off('exit', this.onExit);
     if (this.process !== undefined && this.process.exitCode === null) {
       const ended = once(this.process, 'exit');
       this.process.kill('SIGKILL');
