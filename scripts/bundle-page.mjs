@@ -16,9 +16,9 @@ const TYPED = 'element.ts';
 /** `./words.js`, as a declaration imports it. */
 const SIBLING = /from '\.\/([\w-]+)\.js'/g;
 
-/** Private names of the element's class, which are shortened. No other bundle, no document and no message has them. */
+/** Private names of the element's classes, which are shortened. No other bundle, no document and no message has them. */
 const PRIVATE =
-  /^(announcer|focusNeighbour|stopSelecting|isReconnecting|drawnAt|drawNow|isScheduled|pointerAt|focusNext|focusCard|takeAway|keepFocus|mayFocus|allWords|ownWords|onClientGone|stopState)$/;
+  /^(announcer|focused|toNeighbour|toFault|stopSelecting|isReconnecting|drawnAt|drawNow|isScheduled|busyAt|takeAway|allWords|ownWords|onClientGone|stopState)$/;
 
 /** Minifies what stands between the backticks. */
 const minifyStyles = {

@@ -22,6 +22,7 @@ export const answerView = (card: Card, context: CardContext): TemplateResult =>
 function waysView(card: Card, { words, actions, isConnected, leftMs }: CardContext): TemplateResult {
   const { asked, phase } = card;
   const isSending = phase === 'sending';
+  const later = `${card.key}-later`;
   return html`<p class="quiet" part="deadline">
       ${deadlineOf(card, leftMs(card), words)}${asked.expiring ? html` <strong class="bad">${words.expiring}</strong>` : nothing}
       ${asked.risk === 'irreversible' ? html` <strong class="bad">${words.irreversible}</strong>` : nothing}
@@ -46,7 +47,7 @@ function waysView(card: Card, { words, actions, isConnected, leftMs }: CardConte
               part="button"
               class="plain"
               ?disabled=${isSending}
-              title=${words.dismissed}
+              aria-describedby=${later}
               @click=${once(() => actions.dismiss(card))}
             >
               ${words.dismiss}
@@ -55,7 +56,8 @@ function waysView(card: Card, { words, actions, isConnected, leftMs }: CardConte
       <button part="button" class="plain" ?disabled=${isSending} @click=${once(() => actions.cancel(card))}>
         ${words.cancel}
       </button>
-    </div>`;
+    </div>
+    ${asked.expiring ? nothing : html`<small id=${later}>${words.dismissed}</small>`}`;
 }
 
 /**
@@ -77,7 +79,7 @@ export function problemsOf({ asked, problem, fields }: Card, words: Words): Temp
   );
   return html`${problem ? html`<p class="problem" part="problem" role="alert">${visible(fill(words.failed, { reason: problem }))}</p>` : nothing}
   ${Object.keys(fields).length > 0 && !problem ? html`<p class="problem" role="alert">${words.invalid}</p>` : nothing}
-  ${loose.map(([name, text]) => html`<p class="problem">${visible(`${name}: ${text}`)}</p>`)}`;
+  ${loose.map(([name, text]) => html`<p class="problem">${visible(fill(words.pair, { name, text: words.problem(text) }))}</p>`)}`;
 }
 
 /** Asks once more. Going back comes first, and has the focus. */
@@ -108,5 +110,6 @@ export function waysOf({ asked }: Card, words: Words): { given: GivenAnswer; lab
 function deadlineOf({ asked }: Card, leftMs: number, words: Words): string {
   if (leftMs === Infinity) return words.noDeadline;
   const then = { proceed: words.onProceed, abort: words.onAbort, error: words.onError }[asked.default ?? 'abort'];
-  return `${leftMs > 0 ? fill(words.left, { time: timeLeft(leftMs) }) : words.over}, ${then}.`;
+  const left = leftMs > 0 ? fill(words.left, { time: timeLeft(leftMs, words.days) }) : words.over;
+  return fill(words.deadline, { left, then });
 }

@@ -18,12 +18,16 @@ export function askedView(card: Card, context: CardContext, key: string): Templa
   const { asked } = card;
   const { words, language, now } = context;
   const title = titleOf(card, words);
+  const name = asked.step_name && asked.step_name !== title && visible(fill(words.note, { text: asked.step_name }));
+  const facts = [
+    html`${fill(words.step, { n: asked.step })}${name ? html` ${name}` : nothing}`,
+    visible(fill(words.task, { id: asked.task_id })),
+    ageOf(now - asked.timestamp * 1000, language),
+    asked.status && visible(asked.status),
+    asked.completed && words.completed,
+  ].filter(Boolean);
   return html`<h3 id="${key}-t" part="title">${visible(title)}</h3>
-    <small part="meta"
-      >${fill(words.step, { n: asked.step })}${asked.step_name && asked.step_name !== title ? html` (${visible(asked.step_name)})` : nothing}
-      · ${visible(fill(words.task, { id: asked.task_id }))} ·
-      ${ageOf(now - asked.timestamp * 1000, language)}${asked.status == null ? nothing : html` · ${visible(asked.status)}`}${asked.completed ? ` · ${words.completed}` : nothing}</small
-    >
+    <small part="meta">${facts.map((fact, index) => [index ? words.dot : '', fact])}</small>
     ${asked.message && asked.message !== title ? html`<p part="message">${visible(asked.message)}</p>` : nothing}
     ${errorOf(card, words)} ${asked.result == null ? nothing : boxed('result', words.result, tree(asked.result))}
     ${
@@ -52,9 +56,8 @@ export const boxed = (part: string, name: string, content: unknown): TemplateRes
   </div>`;
 
 function errorOf({ asked }: Card, words: Words): TemplateResult | typeof nothing {
-  const { error_code: code, error_message: message } = asked;
-  if (code === null && message === null) return nothing;
-  return html`<p class="bad" part="error">
-    ${words.error}${code === null ? nothing : html` ${visible(String(code))}`}${message === null ? nothing : html`: ${visible(message)}`}
-  </p>`;
+  const { error_code: code, error_message: text } = asked;
+  if (code === null && text === null) return nothing;
+  const name = code === null ? words.error : `${words.error} ${code}`;
+  return html`<p class="bad" part="error">${visible(text === null ? name : fill(words.pair, { name, text }))}</p>`;
 }

@@ -56,7 +56,7 @@ export function decisionView(card: Card, { words, language, actions }: CardConte
     ${phase === 'refused' ? html`<p class="bad">${words.refused}</p>` : nothing}
     <p>
       <strong class=${decision?.proceed ? 'good' : ''}>${visible(outcomeOf(card, words))}</strong>
-      <small>${visible(parts.filter(Boolean).join(', '))}</small>
+      <small>${visible(parts.filter(Boolean).join(words.comma))}</small>
     </p>
     ${decision?.feedback ? boxed('feedback', words.said, visible(decision.feedback)) : nothing}
     ${decision?.values == null ? nothing : boxed('values', words.values, tree(decision.values))}

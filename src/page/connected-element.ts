@@ -1,6 +1,7 @@
 /** An element with a client: its own, made from `url`, `userId` and `token`, or one that the application gives it. */
 import { connect, type NotificationClient } from '../client/index.js';
 import { DrawnElement } from './drawn-element.js';
+import { ENGLISH, type Words } from './words.js';
 
 /** What the element connects with. A change of any of it connects again. */
 interface Given {
@@ -20,6 +21,7 @@ export abstract class ConnectedElement extends DrawnElement {
   declare token: Given['token'];
   declare client: Given['client'];
   private given: Given = {};
+  private ownWords: Partial<Words> | undefined;
   private own: NotificationClient | undefined;
   private isReconnecting = false;
 
@@ -33,6 +35,18 @@ export abstract class ConnectedElement extends DrawnElement {
           this.give(name, value);
         },
       });
+  }
+
+  get words(): Partial<Words> | undefined {
+    return this.ownWords;
+  }
+  set words(words: Partial<Words> | undefined) {
+    this.ownWords = words;
+    this.draw();
+  }
+
+  protected get allWords(): Words {
+    return { ...ENGLISH, ...this.ownWords };
   }
 
   attributeChangedCallback(name: string, _before: string | null, value: string | null): void {

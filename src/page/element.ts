@@ -26,6 +26,8 @@ export interface NotificationInboxElement extends HTMLElement {
   reveal(callbackId: string): void;
   /** Moves the focus to the next card, or with -1 to the one before. */
   move(by: number): void;
+  /** Does what a key means, for a key that was pressed elsewhere on the page. */
+  press(event: KeyboardEvent): void;
 }
 
 /** The element's class, for applications that define it under another name. */

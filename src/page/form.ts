@@ -27,12 +27,12 @@ const INPUT_TYPES: Readonly<Record<string, string>> = {
  * @param errors `values.<name>` -> problem
  */
 export function formOf(kit: Kit, schema: InputSchema, key: string, errors: FieldErrors, words: Words): TemplateResult {
-  const { html, nothing, visible } = kit;
+  const { html, nothing, visible, fill } = kit;
   const fields = Object.entries(schema.properties).map(([name, field], index) => {
     const id = `${key}-f${index}`;
     const problem = errors[`values.${name}`];
     const isRequired = schema.required?.includes(name) ?? false;
-    const label = html`${visible(field.title ?? name)}${isRequired ? html` <small>(${words.required})</small>` : nothing}`;
+    const label = html`${visible(field.title ?? name)}${isRequired ? html` <small>${fill(words.note, { text: words.required })}</small>` : nothing}`;
     const notes = html`${field.description ? html`<small id="${id}-d">${visible(field.description)}</small>` : nothing}${
       problem ? html`<span id="${id}-e" class="problem" part="problem">${visible(words.problem(problem))}</span>` : nothing
     }`;

@@ -2,7 +2,7 @@
  * `<notification-inbox>`: what waits for the user, running tasks, what is done, and the connection's state.
  *
  *  1. What others wrote is shown in full and never run: it becomes text nodes, with hidden characters marked (`text.ts`).
- *  2. New cards come below, and decided ones leave only while the pointer rests elsewhere: nothing moves under a click.
+ *  2. New cards come below, and decided ones leave only while the reader's hands rest: nothing moves under a click or a finger.
  *  3. A card answers once. What is irreversible asks once more, and its confirming button never has the focus first.
  *  4. Focus stays with the reader: when a focused card leaves, the next one has it.
  *  5. What few need at once is loaded when it is shown (`more.ts`).
@@ -10,6 +10,7 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
 import type { NotificationClient } from '../client/index.js';
 import { Announcer } from './announcer.js';
+import { CardFocus } from './card-focus.js';
 import { Cards, isOver, type Card } from './cards.js';
 import type { CardContext } from './card-context.js';
 import { CardList } from './card-list.js';
@@ -23,14 +24,14 @@ import { stateView } from './state-view.js';
 import { STYLES } from './styles.js';
 import { Tasks } from './tasks.js';
 import { languageOf } from './times.js';
-import { ENGLISH, type Words } from './words.js';
+import type { Words } from './words.js';
 
 const DISMISS_MS = 3_600_000;
-/** Decided cards stay while the pointer has moved over the element within this time. */
-const POINTER_RESTS_MS = 2000;
+/** Decided cards stay while the reader has pointed, touched or typed in the element within this time. */
+const RESTS_MS = 2000;
+const BUSY_EVENTS = ['pointermove', 'pointerdown', 'touchmove', 'keydown'];
 
 export class Inbox extends ConnectedElement {
-  private ownWords: Partial<Words> | undefined;
   private cards: Cards | undefined;
   private tasks: Tasks | undefined;
   private stopState: (() => void) | undefined;
@@ -43,22 +44,19 @@ export class Inbox extends ConnectedElement {
   /** The confirmation to be shown, once it is there. */
   private wanted: string | undefined;
   private helps = false;
-  private pointerAt = 0;
-  /** What to focus after the next drawing. */
-  private focusNext: string | undefined;
+  private busyAt = 0;
+  private readonly focused = new CardFocus(
+    this,
+    this.root,
+    this.list,
+    () => this.listed,
+    () => this.draw(),
+  );
 
   constructor() {
     super(STYLES);
-    this.addEventListener('keydown', (event) => this.onKey(event));
-    this.addEventListener('pointermove', () => (this.pointerAt = Date.now()));
-  }
-
-  get words(): Partial<Words> | undefined {
-    return this.ownWords;
-  }
-  set words(words: Partial<Words> | undefined) {
-    this.ownWords = words;
-    this.draw();
+    this.addEventListener('keydown', (event) => this.press(event));
+    for (const type of BUSY_EVENTS) this.addEventListener(type, () => (this.busyAt = Date.now()));
   }
 
   override connectedCallback(): void {
@@ -84,17 +82,7 @@ export class Inbox extends ConnectedElement {
 
   /** Moves the focus to the next card, or with -1 to the one before. */
   move(by: number): void {
-    const cards = this.listed;
-    const focused = this.root.activeElement?.closest('article')?.id;
-    const at = focused ? cards.findIndex(({ key }) => key === focused) + by : by > 0 ? 0 : cards.length - 1;
-    this.focusCard(cards[Math.max(0, Math.min(cards.length - 1, at))]);
-  }
-
-  private focusCard(card: Card | undefined, part = ''): void {
-    if (!card) return;
-    this.list.pinned = card;
-    this.focusNext = `#${card.key}${part}`;
-    this.draw();
+    this.focused.move(by);
   }
 
   /** The cards that the shown view lists. */
@@ -118,9 +106,7 @@ export class Inbox extends ConnectedElement {
       );
     const dialog = this.root.querySelector('dialog');
     if (dialog && !dialog.open) dialog.showModal();
-    if (this.focusNext === undefined) return;
-    this.root.querySelector<HTMLElement>(this.focusNext)?.focus();
-    this.focusNext = undefined;
+    this.focused.onDrawn();
   }
 
   protected view(): TemplateResult {
@@ -130,7 +116,7 @@ export class Inbox extends ConnectedElement {
     const wanted = cards?.list.find(({ asked }) => asked.callback_id === this.wanted);
     if (wanted) {
       this.wanted = undefined;
-      this.focusCard(wanted);
+      this.focused.to(wanted);
     }
     const tabs = [
       ['inbox', cards?.openCount ?? 0],
@@ -176,10 +162,6 @@ export class Inbox extends ConnectedElement {
     this.draw();
   }
 
-  private get allWords(): Words {
-    return { ...ENGLISH, ...this.words };
-  }
-
   protected onClient(client: NotificationClient): void {
     const onChange = (): void => this.draw();
     this.stopState = client.onState(onChange);
@@ -193,9 +175,7 @@ export class Inbox extends ConnectedElement {
       },
       onExpiring: (card) => this.announcer.onExpiring(card, this.allWords),
       onDecided: (card) => this.onDecided(card),
-      onInvalid: (card) => {
-        if (this.mayFocus(card)) this.focusNext = `#${card.key} [aria-invalid=true], #${card.key} fieldset:has(> .problem)`;
-      },
+      onInvalid: (card) => this.focused.toFault(card),
     });
     this.draw();
   }
@@ -213,30 +193,14 @@ export class Inbox extends ConnectedElement {
     if (!this.cards || !this.tasks) return;
     this.tasks.sweep();
     const now = Date.now();
-    const isQuiet = now - this.pointerAt > POINTER_RESTS_MS;
+    const isQuiet = now - this.busyAt > RESTS_MS;
     for (const card of this.cards.list) if (isQuiet && card.leavesAt < now) this.takeAway(card);
     this.draw();
   }
 
   private takeAway(card: Card): void {
-    if (this.root.querySelector(`#${card.key}`)?.contains(this.root.activeElement)) this.focusNeighbour(card);
+    if (this.focused.has(card)) this.focused.toNeighbour(card);
     this.cards?.remove(card);
-  }
-
-  /** The card leaves, and had the focus. */
-  private focusNeighbour(card: Card): void {
-    const { listed } = this;
-    const at = listed.indexOf(card);
-    const next = listed[at + 1] ?? listed[at - 1];
-    if (next) this.focusCard(next);
-    else this.focusNext = '#shown';
-  }
-
-  /** The focus is in the card or nowhere: the reader has not gone elsewhere. */
-  private mayFocus({ key }: Card): boolean {
-    const { activeElement } = this.root;
-    const outside = (this.getRootNode() as Document).activeElement;
-    return activeElement ? activeElement.closest(`#${key}`) !== null : !outside || outside === document.body || outside === this;
   }
 
   /** Shows a confirmation and gives it the focus, as soon as it is there. */
@@ -272,24 +236,24 @@ export class Inbox extends ConnectedElement {
     answer: (card, given, label) =>
       void this.cards
         ?.answer(card, completed(this.root, card, given, this.allWords, this.more.views?.valuesOf), label)
-        .then(() => this.keepFocus(card)),
+        .then(() => this.focused.keep(card)),
     sure: (card) => {
       const { draft } = card;
       if (draft) void this.cards?.answer(card, draft, card.label, true);
       else void this.cards?.cancel(card);
-      this.focusCard(card);
+      this.focused.to(card);
     },
     back: (card) => {
       Object.assign(card, { phase: 'open', draft: undefined });
-      this.focusCard(card);
+      this.focused.to(card);
     },
     dismiss: (card) => {
-      this.focusNeighbour(card);
+      this.focused.toNeighbour(card);
       void this.cards?.dismiss(card, DISMISS_MS);
     },
     cancel: (card) => {
       Object.assign(card, { phase: 'sure', draft: undefined });
-      this.keepFocus(card);
+      this.focused.keep(card);
     },
     close: (card) => this.takeAway(card),
     edit: (card, text) => {
@@ -302,14 +266,8 @@ export class Inbox extends ConnectedElement {
     },
   };
 
-  /** The buttons that had the focus are gone. */
-  private keepFocus(card: Card): void {
-    if (!this.mayFocus(card)) return;
-    if (card.phase === 'sure') this.focusCard(card, ' [data-back]');
-    else if (card.phase !== 'open') this.focusCard(card);
-  }
-
-  private onKey(event: KeyboardEvent): void {
+  /** Does what a key means, as if it had been pressed in the element. */
+  press(event: KeyboardEvent): void {
     const isKnown = pressKey(event, {
       list: this.listed,
       words: this.allWords,
@@ -319,7 +277,7 @@ export class Inbox extends ConnectedElement {
         this.helps = !this.helps;
         this.draw();
       },
-      focus: (card, part) => this.focusCard(card, part),
+      focus: (card, part) => this.focused.to(card, part),
     });
     if (isKnown) event.preventDefault();
   }

@@ -105,9 +105,9 @@ async function tryItAs(current: NotificationClient, userId: string): Promise<voi
   }
 }
 
-document.addEventListener('keydown', ({ key, target, ctrlKey, metaKey, altKey }) => {
-  const isKey = (key === 'j' || key === 'k') && !ctrlKey && !metaKey && !altKey;
-  if (target === document.body && isKey) inbox?.move(key === 'j' ? 1 : -1);
+/** The page's own keys are the element's. */
+document.addEventListener('keydown', (event) => {
+  if (event.target === document.body && inbox?.checkVisibility()) inbox.press(event);
 });
 
 if (!isSecure) become((who.value = storedName ?? FIRST_NAME));

@@ -59,6 +59,7 @@ function taskView(kit: Kit, tasks: Tasks, task: RunningTask, key: string, cards:
   </li>`;
 }
 
-function stepOf({ isOver, titleOf, outcomeOf }: Kit, card: Card, words: Words): string {
-  return `${titleOf(card, words)}: ${isOver(card) ? outcomeOf(card, words) : words.stepWaits}`;
+function stepOf({ isOver, titleOf, outcomeOf, fill }: Kit, card: Card, words: Words): string {
+  const text = isOver(card) ? outcomeOf(card, words) : words.stepWaits;
+  return fill(words.pair, { name: titleOf(card, words), text });
 }

@@ -5,6 +5,8 @@ export interface RunningTask {
   id: string;
   /** From 0 to 1. */
   progress?: number;
+  /** It has reported more than 1, so it counts in percent. */
+  isPercent?: boolean;
   message: string;
   /** When its last sign came, in Unix milliseconds. */
   signAt: number;
@@ -77,7 +79,10 @@ export class Tasks {
       Object.assign(task, { isCancelled: true, leavesAt: now + LEAVES_AFTER_MS });
     }
     if (type === 'task_progress') {
-      if (typeof progress === 'number') task.progress = progress > 1 ? progress / 100 : progress;
+      if (typeof progress === 'number') {
+        task.isPercent ||= progress > 1;
+        task.progress = task.isPercent ? progress / 100 : progress;
+      }
       if (typeof message === 'string') task.message = message;
       if (!task.isCancelled) task.leavesAt = (task.progress ?? 0) >= 1 ? now + LEAVES_AFTER_MS : Infinity;
     }

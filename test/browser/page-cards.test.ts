@@ -1,4 +1,6 @@
 /** What a card of the web page shows and takes. */
+import { readFile } from 'node:fs/promises';
+import { transform } from 'esbuild';
 import type { Page } from 'playwright-core';
 import { requireBinary } from '../support/system.js';
 import { card, faultsOf, tab, WebPages, yes } from '../support/web-page.js';
@@ -42,7 +44,11 @@ requireBinary('chromium')('a card of the page', () => {
     const other = await pages.open();
     pages.leave('Later?', { timeoutMs: 10_000, onTimeout: 'abort' });
     await card(other, 'Later?').waitFor();
-    await card(page, 'Later?').getByRole('button', { name: 'Later', exact: true }).click();
+    const later = card(page, 'Later?').getByRole('button', { name: 'Later', exact: true });
+    const note = card(page, 'Later?').getByText('hides it until it is about to expire');
+    await note.waitFor();
+    expect(await note.getAttribute('id')).toBe(await later.getAttribute('aria-describedby'));
+    await later.click();
     await card(page, 'Later?').waitFor({ state: 'detached' });
     await card(other, 'Later?').waitFor({ state: 'detached' });
     expect(await confirmations()).toMatchObject([{ state: 'pending', dismissed_until: expect.any(Number) }]);
@@ -81,6 +87,56 @@ requireBinary('chromium')('a card of the page', () => {
     await tab(page, 'Das wartet auf dich').waitFor();
     await page.getByRole('button', { name: 'No, stop' }).waitFor();
   }, 40_000);
+
+  it('has no text and no punctuation of its own that the application cannot replace', async () => {
+    const page = await pages.open();
+    const step = { step: '1111', status: '2222', error_code: '3333', error_message: '4444', completed: true };
+    pages.leave('5555', { title: '6666', timeoutMs: 84 * 3_600_000, choices: CHOICES, proposal: '7777', editable: true }, step);
+    await card(page, '6666').waitFor();
+    const { code } = await transform(await readFile('src/page/words.ts', 'utf8'), { loader: 'ts' });
+    const { ENGLISH } = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as { ENGLISH: object };
+    // Every letter and every sign becomes a §, but for the placeholders.
+    const replaced = Object.entries(ENGLISH).map(([name, text]) => [
+      name,
+      typeof text === 'string' ? text.replaceAll(/[^{}]+(?![^{}]*})/g, '§') : undefined,
+    ]);
+    const words = Object.fromEntries(replaced.filter(([, text]) => text)) as object;
+    await page.evaluate(`document.querySelector('notification-inbox').words = ${JSON.stringify(words)}`);
+    await card(page, '6666').getByRole('button', { name: '§', exact: true }).first().waitFor();
+    const text = await page.evaluate<string>(TEXT_OF_CARDS);
+    // What the application gave, times in digits, and the age, which Intl writes.
+    const rest = text.replaceAll(pages.taskOf('5555'), '').replace(/now|\d+ seconds? ago/, '');
+    expect(rest.replaceAll(/[\d§\s]|(?<=\d):(?=\d)/g, '')).toBe('');
+    expect(rest).toMatch(/3§1[12]:\d\d:\d\d/);
+  }, 40_000);
+
+  it.each([
+    ['types', (page: Page) => page.keyboard.press('Shift')],
+    ['touches it', (page: Page) => page.getByRole('article').tap()],
+  ])(
+    'stays while the reader %s, and leaves afterwards',
+    async (_what, act) => {
+      const page = await pages.open(undefined, { hasTouch: true });
+      const { confirmation } = await pages.service.notifications.openConfirmation({
+        userId: pages.user,
+        taskId: pages.user,
+        step: 1,
+        stepResult: { message: 'Still here?' },
+      });
+      await card(page, 'Still here?').focus();
+      await pages.service.notifications.answer(confirmation.callbackId, { userId: pages.user, via: 'chat' }, { proceed: true });
+      await page.getByText('via chat').waitFor();
+      const ahead = (ms: number): Promise<void> =>
+        page.evaluate(`Date.now = () => performance.timeOrigin + performance.now() + ${ms}`);
+      await Promise.all([ahead(7000), act(page)]);
+      await act(page);
+      await page.evaluate('new Promise((resolve) => setTimeout(resolve, 1500))');
+      expect(await card(page, 'Still here?').count()).toBe(1);
+      await ahead(20_000);
+      await card(page, 'Still here?').waitFor({ state: 'detached' });
+    },
+    40_000,
+  );
 
   it('is answered by touch', async () => {
     const page = await pages.open(undefined, { hasTouch: true, isMobile: true, viewport: { width: 390, height: 800 } });
@@ -188,6 +244,9 @@ requireBinary('chromium')('a card of the page', () => {
     const task = page.getByRole('listitem').filter({ hasText: 'Copying' });
     await task.getByText('Copy?: Yes').waitFor();
     expect(await page.getByRole('progressbar').getAttribute('value')).toBe('0.4');
+    // A task that has counted in percent goes on to.
+    await pages.service.notifications.sendToUser(pages.user, { ...progress, progress: 1 });
+    await page.locator('progress[value="0.01"]').waitFor();
     const later = Date.now() + 40_000;
     await page.evaluate(`Date.now = () => ${later}`);
     await task.getByText(/no sign for 4\d s/).waitFor();
@@ -199,6 +258,13 @@ requireBinary('chromium')('a card of the page', () => {
     expect((await pages.service.rest('GET', `/ws/tasks/${encodeURIComponent(taskId)}`)).body).toMatchObject({ cancelled: true });
   }, 40_000);
 });
+
+const CHOICES = [
+  { id: 'a', label: '8888', proceed: true },
+  { id: 'b', label: '9999', proceed: false },
+];
+
+const TEXT_OF_CARDS = `document.querySelector('notification-inbox').shadowRoot.querySelector('.cards').innerText`;
 
 /** Collects layout shifts from now on that no input caused. */
 const SHIFTS = `globalThis.shifts = [];

@@ -51,9 +51,10 @@ requireBinary('chromium')('the page', () => {
     await page.keyboard.press('Enter');
     await card(page, 'Switch to the new table?').waitFor();
     await page.evaluate(() => document.activeElement.blur());
-    await page.keyboard.press('j');
     await page.keyboard.press('?');
     await page.getByText('Keys:').waitFor();
+    await page.keyboard.press('j');
+    await page.locator('article:focus').waitFor();
     await page.keyboard.press('r');
     await page.getByText('Finished: it stopped, because nobody said yes.').waitFor();
   }, 40_000);

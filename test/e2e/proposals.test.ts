@@ -69,6 +69,7 @@ describe('a proposal', () => {
   it.each([
     ['a proposal that is not editable', { proposal: 'rm -rf build' }, { proceed: true, edited: 'rm -rf' }],
     ['a prompt without a proposal', {}, { proceed: true, edited: 1 }],
+    ['a proposal that is to become nothing', { proposal: 1, editable: true }, { proceed: true, edited: null }],
     ['an answer that does not proceed', { proposal: 1, editable: true }, { proceed: false, edited: 2 }],
   ])('refuses an edited value for %s, by frame and by REST, and the prompt stays pending', async (_what, options, answer) => {
     const callbackId = await open(options);
@@ -86,6 +87,7 @@ describe('a proposal', () => {
     const refused = async (options: object): Promise<unknown> =>
       (await service.rest('POST', '/ws/confirmations', { ...question, ...options })).body['fields'];
     expect(await refused({ proposal: 'x'.repeat(65_535) })).toEqual({ proposal: expect.stringContaining('65536') });
+    expect(await refused({ proposal: null })).toEqual({ proposal: expect.stringContaining('null') });
     expect(await refused({ editable: true })).toEqual({ editable: 'needs a proposal' });
     const callbackId = await open({ proposal: 1, editable: true });
     const answered = await service.rest('POST', `/ws/confirmations/${callbackId}/answer`, {

@@ -15,7 +15,10 @@ export interface GivenAnswer {
   feedback?: string | null;
   choice?: string | null;
   values?: JsonObject | null;
-  /** Replaces the prompt's `proposal`, where it is `editable` and the answer proceeds. Any JSON; `null` is as absent. */
+  /**
+   * Replaces the prompt's `proposal`, where it is `editable` and the answer proceeds. Any JSON but `null`, which is refused there
+   * and is as absent where nothing can be edited.
+   */
   edited?: Json;
   /** Echoes the prompt's digest, where it has one. */
   digest?: string | null;
@@ -68,6 +71,9 @@ export function checkAnswer(callbackId: string, prompt: Prompt, given: GivenAnsw
   if (given.edited != null) {
     if (!prompt.editable) fields['edited'] = 'the proposal of this prompt is not editable';
     else if (!proceed) fields['edited'] = 'needs an answer that proceeds';
+  } else if (given.edited === null && prompt.editable && proceed) {
+    // A user that replaces a proposal by nothing does not agree to the proposal.
+    fields['edited'] = 'must not be null';
   }
   if (Object.keys(fields).length > 0) throw new InvalidAnswerError(fields, callbackId);
   return {

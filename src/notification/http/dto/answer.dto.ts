@@ -38,7 +38,8 @@ export class AnswerDto {
 
   @ApiPropertyOptional({
     ...ANY_JSON,
-    description: 'A full replacement of the prompt’s `proposal`, where that is `editable` and the answer proceeds: any JSON.',
+    description:
+      'A full replacement of the prompt’s `proposal`, where that is `editable` and the answer proceeds: any JSON but `null`.',
     nullable: true,
   })
   @Allow()
