@@ -2,14 +2,18 @@
  * Takes the pictures in `docs/images` of the page as it is: a service is started, a task asks, and Debian's Chromium shows it.
  *
  *   npm run docs:screenshots
+ *   npm run check:screenshots    takes them elsewhere, and compares their sizes with those in docs/images
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { chromium } from 'playwright-core';
 import { main, ROOT, SetupError } from './tools.mjs';
 
+const IMAGES = join(ROOT, 'docs/images');
 const PATIENCE_MS = 20_000;
 const USER = 'ann';
 
@@ -41,7 +45,9 @@ const INVITATION = {
   },
 };
 
-await main(import.meta.url, async () => {
+await main(import.meta.url, async ([option]) => {
+  const folder = option === '--check' ? mkdtempSync(join(tmpdir(), 'screenshots-')) : IMAGES;
+  const pictures = [];
   const service = spawn(process.execPath, [join(ROOT, 'dist/main.js')], {
     env: { ...process.env, WEBSOCKET_HOST: '127.0.0.1', WEBSOCKET_PORT: '0', WEBSOCKET_DATA_DIR: ':memory:' },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -53,13 +59,17 @@ await main(import.meta.url, async () => {
   try {
     const url = `http://127.0.0.1:${await portOf(service)}`;
     for (const [index, question] of [MAIL, DEPLOYMENT, INVITATION].entries()) await ask(url, index + 1, question);
-    await picture(browser, url, 'page', { viewport: { width: 820, height: 1110 } }, async (page) => {
+    const take = async (name, settings, arrange) => {
+      await picture(browser, url, join(folder, `${name}.png`), settings, arrange);
+      pictures.push(name);
+    };
+    await take('page', { viewport: { width: 820, height: 1110 } }, async (page) => {
       await page.getByRole('button', { name: 'Edit' }).click();
       const version = page.getByLabel('Your version');
       await version.fill((await version.inputValue()).replace('Monday', 'Friday, 4 December'));
       await page.locator('ins').waitFor();
     });
-    await picture(browser, url, 'page-dark', { viewport: { width: 390, height: 760 }, colorScheme: 'dark' }, async (page) => {
+    await take('page-dark', { viewport: { width: 390, height: 760 }, colorScheme: 'dark' }, async (page) => {
       const card = page.getByRole('article', { name: 'Delete the old table?' });
       await card.getByRole('button', { name: 'Yes' }).click();
       await card.getByRole('button', { name: 'Go back' }).waitFor();
@@ -69,7 +79,18 @@ await main(import.meta.url, async () => {
     await browser.close();
     service.kill();
   }
+  if (folder === IMAGES) return 0;
+  const differing = pictures.filter((name) => sizeOf(folder, name) !== sizeOf(IMAGES, name));
+  rmSync(folder, { recursive: true });
+  for (const name of differing) process.stderr.write(`docs/images/${name}.png has another size: run npm run docs:screenshots\n`);
+  return differing.length;
 });
+
+/** As a PNG's header says, in pixels. */
+function sizeOf(folder, name) {
+  const header = readFileSync(join(folder, `${name}.png`));
+  return `${header.readUInt32BE(16)} x ${header.readUInt32BE(20)}`;
+}
 
 async function portOf(service) {
   const timer = setTimeout(() => service.kill(), PATIENCE_MS);
@@ -101,13 +122,13 @@ async function ask(url, step, { message, result, ...question }) {
 }
 
 /** @param arrange brings the page into the state that is shown */
-async function picture(browser, url, name, settings, arrange) {
+async function picture(browser, url, path, settings, arrange) {
   const context = await browser.newContext(settings);
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
   await page.goto(`${url}/#inbox`);
   await page.getByRole('article', { name: INVITATION.title }).waitFor();
   await arrange(page);
-  await page.screenshot({ path: join(ROOT, `docs/images/${name}.png`) });
+  await page.screenshot({ path });
   await context.close();
 }
