@@ -13,7 +13,7 @@ import { DeadlineRule } from './deadline-rule.js';
 import type { EventStore } from './event-store.js';
 import type { UnitOfWork } from './unit-of-work.js';
 import {
-  UNDECIDED,
+  pendingRow,
   type AnswerRow,
   type ConfirmationRow,
   type DecideRow,
@@ -90,20 +90,7 @@ export class ConfirmationStore {
     if (!inserted) return { created: false, row: this.current(this.existing(request)) };
     this.table.insertPrompt.run(inserted.seq, prompt);
     this.unit.counters.pending += 1;
-    const row: ConfirmationRow = {
-      ...UNDECIDED,
-      seq: inserted.seq,
-      callback_id: callbackId,
-      user_id: userId,
-      task_id: taskId,
-      step,
-      prompt,
-      created_at: now,
-      expires_at: expires,
-      on_timeout: onTimeout,
-      on_timeout_by: onTimeoutBy,
-      fingerprint,
-    };
+    const row = pendingRow(request, inserted.seq, now, expires);
     const task = this.tasks.use(taskId, userId);
     if (task.cancelled_at !== null) return { created: true, row: this.cancel(row, task) };
     this.events.storeOpening(row);

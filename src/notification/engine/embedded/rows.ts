@@ -40,22 +40,38 @@ export interface ConfirmationRow {
 /** Cursors of lists are numbers of rows. */
 export const ROW_CURSOR = /^\d{1,15}$/;
 
-/** A pending confirmation has no decision. */
-export const UNDECIDED = {
-  state: 'pending',
-  decision_seq: null,
-  decided_at: null,
-  proceed: null,
-  feedback: null,
-  choice: null,
-  form_values: null,
-  answered_by: null,
-  reason: null,
-  via: null,
-  edited: null,
-  seen_at: null,
-  dismissed_until: null,
-} as const;
+/**
+ * The row of a confirmation that has just been opened. One literal with every column: V8 makes it in a tenth of the time of
+ * a spread.
+ */
+export function pendingRow(request: OpenRow, seq: number, createdAt: number, expiresAt: number | null): ConfirmationRow {
+  return {
+    seq,
+    callback_id: request.callbackId,
+    user_id: request.userId,
+    task_id: request.taskId,
+    step: request.step,
+    prompt: request.prompt,
+    created_at: createdAt,
+    expires_at: expiresAt,
+    on_timeout: request.onTimeout,
+    on_timeout_by: request.onTimeoutBy,
+    fingerprint: request.fingerprint ?? null,
+    state: 'pending',
+    decision_seq: null,
+    decided_at: null,
+    proceed: null,
+    feedback: null,
+    choice: null,
+    form_values: null,
+    answered_by: null,
+    reason: null,
+    via: null,
+    edited: null,
+    seen_at: null,
+    dismissed_until: null,
+  };
+}
 
 export type DismissRow =
   { status: 'dismissed' | 'already_resolved'; row: ConfirmationRow } | { status: DismissRefusal | 'not_found' };
