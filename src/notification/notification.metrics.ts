@@ -171,10 +171,10 @@ export class NotificationMetrics {
   }
 
   /** A frame was handed to a socket. */
-  sent(type: string, bytes: number): void {
+  readonly sent = (type: string, bytes: number): void => {
     this.framesSent.add(type);
     this.sentBytes.add(type, bytes);
-  }
+  };
 
   /** What was sent by a call that began then is in the send queues. They are written in this turn of the event loop. */
   delivering(kind: 'message' | 'acknowledged' | 'confirmation', began: number): void {

@@ -99,9 +99,7 @@ export class Device {
   private socket(): ConnectionSocket {
     const ignore = (): void => undefined;
     return {
-      write: (bytes, written) => {
-        // Fake timers replace `process.nextTick` too.
-        void Promise.resolve().then(() => written());
+      write: (bytes) => {
         for (const message of messagesIn(bytes)) this.receive(message);
         return true;
       },

@@ -1,12 +1,12 @@
-import { WriteScheduler } from '../../src/notification/pacing/write-scheduler.js';
 import fc from 'fast-check';
 import { OutboundFrame } from '../../src/notification/connection/frame.js';
 import { SendQueue } from '../../src/notification/connection/send-queue.js';
+import { Pacing } from '../../src/notification/pacing/pacing.js';
 import { until, type FrameGenerator } from '../../src/notification/connection/frame-source.js';
 import { nextTurn, payloadsOf } from '../support/fake-connection.js';
 
-const frame = (value: unknown): OutboundFrame => new OutboundFrame({ value });
-const sized = (size: number): OutboundFrame => new OutboundFrame({ x: 'x'.repeat(size - 10) });
+const frame = (value: unknown, key?: string): OutboundFrame => new OutboundFrame({ value }, '', key);
+const sized = (size: number, key?: string): OutboundFrame => new OutboundFrame({ x: 'x'.repeat(size - 10) }, '', key);
 
 /** The values of plain frames written back to back. */
 const valuesOf = (bytes: Buffer): unknown[] => payloadsOf(bytes).map(({ value }) => value);
@@ -17,17 +17,19 @@ function makeSendQueue(limit = 1_000_000): {
   writes: Buffer[];
   overflows: number[];
   sourceErrors: unknown[];
+  dropped: number[];
   /** The socket takes what was written last. */
   accept(): void;
 } {
   const writes: Buffer[] = [];
   const overflows: number[] = [];
   const sourceErrors: unknown[] = [];
+  const dropped: number[] = [];
   let written: (() => void) | undefined;
   const sendQueue = new SendQueue(
     limit,
     false,
-    new WriteScheduler(),
+    new Pacing(),
     {
       write: (bytes, done) => {
         writes.push(bytes);
@@ -35,13 +37,18 @@ function makeSendQueue(limit = 1_000_000): {
         return false;
       },
     },
-    { onOverflow: () => overflows.push(writes.length), onSourceError: (error) => sourceErrors.push(error) },
+    {
+      onOverflow: () => overflows.push(writes.length),
+      onSourceError: (error) => sourceErrors.push(error),
+      onDropped: (frames) => dropped.push(frames),
+    },
   );
   return {
     sendQueue,
     writes,
     overflows,
     sourceErrors,
+    dropped,
     accept: () => {
       const done = written;
       written = undefined;
@@ -76,11 +83,11 @@ describe('a send queue', () => {
 
   it('replaces a waiting frame of the same key in its place, but not one that is on its way', async () => {
     const { sendQueue, writes, accept } = makeSendQueue();
-    sendQueue.push(frame('old'), 'progress');
+    sendQueue.push(frame('old', 'progress'));
     await nextTurn();
-    sendQueue.push(frame('newer'), 'progress');
+    sendQueue.push(frame('newer', 'progress'));
     sendQueue.push(frame('between'));
-    sendQueue.push(frame('newest'), 'progress');
+    sendQueue.push(frame('newest', 'progress'));
     accept();
     expect(writes.map(valuesOf)).toEqual([['old'], ['newest', 'between']]);
     expect(sendQueue.waitingBytes).toBe(writes[1]?.length);
@@ -104,14 +111,8 @@ describe('a send queue', () => {
     const sendQueue = new SendQueue(
       1000,
       false,
-      new WriteScheduler(),
-      {
-        write: (bytes, written) => {
-          writes.push(bytes);
-          process.nextTick(written);
-          return true;
-        },
-      },
+      new Pacing(),
+      { write: (bytes) => writes.push(bytes) > 0 },
       { onOverflow: () => overflows.push('overflow'), onSourceError: (error) => overflows.push(String(error)) },
     );
     sendQueue.push(sized(900));
@@ -119,6 +120,20 @@ describe('a send queue', () => {
     expect([writes.length, overflows]).toEqual([1, []]);
     await nextTurn();
     expect([writes.length, overflows]).toEqual([2, []]);
+  });
+
+  it('counts a frame in flight as dropped only if the socket is gone before it is written', async () => {
+    const { sendQueue, dropped, accept } = makeSendQueue();
+    const other = makeSendQueue();
+    for (const queue of [sendQueue, other.sendQueue]) {
+      queue.push(frame(1));
+      await nextTurn();
+      queue.push(frame(2));
+      queue.discard();
+    }
+    accept();
+    for (const queue of [sendQueue, other.sendQueue]) queue.discard(true);
+    expect([dropped, other.dropped]).toEqual([[1], [1, 1]]);
   });
 
   it('takes a frame over the limit when nothing waits', async () => {
@@ -131,8 +146,8 @@ describe('a send queue', () => {
   it('overflows when a conflated frame grows beyond the limit', async () => {
     const { sendQueue, overflows } = makeSendQueue(1000);
     sendQueue.push(sized(600));
-    sendQueue.push(sized(100), 'progress');
-    sendQueue.push(sized(900), 'progress');
+    sendQueue.push(sized(100, 'progress'));
+    sendQueue.push(sized(900, 'progress'));
     expect(overflows).toHaveLength(1);
   });
 
@@ -250,7 +265,7 @@ describe('a send queue', () => {
             sendQueue.push(frame(`plain ${index}`));
           } else {
             newest.set(action.key, `${action.key} ${index}`);
-            sendQueue.push(frame(`${action.key} ${index}`), action.key);
+            sendQueue.push(frame(`${action.key} ${index}`, action.key));
           }
         }
         while (sendQueue.waitingBytes > 0) {

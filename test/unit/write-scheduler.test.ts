@@ -1,14 +1,14 @@
-import { WriteScheduler, type Writer } from '../../src/notification/pacing/write-scheduler.js';
+import { WriteScheduler, type Lane, type Writer } from '../../src/notification/pacing/write-scheduler.js';
 import { nextTurn } from '../support/fake-connection.js';
 
 const scheduler = new WriteScheduler();
 const written: string[] = [];
 beforeEach(() => written.splice(0));
 
-function queue(name: string, queuedBytes: number): void {
+function queue(name: string, queuedBytes: number, lane: Lane = 'later'): void {
   const writer: Writer = { queuedBytes, takeTurn: () => written.push(name) };
   scheduler.count(queuedBytes);
-  scheduler.add(writer);
+  scheduler.add(writer, lane);
 }
 
 describe('turns', () => {
@@ -23,12 +23,12 @@ describe('turns', () => {
 
   it('every connection with little to write gets its turn', async () => {
     for (const name of ['a', 'b', 'c']) queue(name, 300_000);
-    queue('reply', 200);
+    queue('reply', 200, 'soon');
     await nextTurn();
-    expect(written).toEqual(['a', 'reply']);
+    expect(written).toEqual(['reply', 'a']);
     await nextTurn();
     await nextTurn();
-    expect(written).toEqual(['a', 'reply', 'b', 'c']);
+    expect(written).toEqual(['reply', 'a', 'b', 'c']);
   });
 
   it('a sender of more than one turn’s bytes waits for the next turn', async () => {

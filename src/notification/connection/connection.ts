@@ -62,7 +62,7 @@ export class Connection {
     this.currentIdentity = identity;
     this.address = address;
     this.request = request;
-    this.sendQueue = new SendQueue(limits.maxOutbox, compress, pacing.writes, socket, events);
+    this.sendQueue = new SendQueue(limits.maxOutbox, compress, pacing, socket, events);
   }
 
   get isOpen(): boolean {
@@ -97,9 +97,9 @@ export class Connection {
     this.currentIdentity = identity;
   }
 
-  /** Queues a frame. It may be shared with other receivers. @param conflationKey it replaces a waiting frame of this key */
-  send(frame: OutboundFrame, conflationKey?: string): void {
-    if (this.phase === 'open') this.sendQueue.push(frame, conflationKey);
+  /** Queues a frame. It may be shared with other receivers. @param isBulk other frames may leave first */
+  send(frame: OutboundFrame, isBulk = false): void {
+    if (this.phase === 'open') this.sendQueue.push(frame, isBulk);
   }
 
   /** Shows a prompt that was just opened, or a message to be acknowledged, unless redelivery has shown it. */
@@ -254,7 +254,7 @@ export class Connection {
   closed(): void {
     this.phase = 'closed';
     this.receiveQueue?.discard();
-    this.sendQueue.discard();
+    this.sendQueue.discard(true);
     for (const name of [...this.followUp.keys()]) this.unfollow(name);
     this.timers.close();
     for (const listener of this.closeListeners.splice(0)) listener();

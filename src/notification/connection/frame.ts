@@ -13,24 +13,52 @@ const RSV1 = 0x40;
 /** By the second byte, where that is not the length itself. */
 const HEADER_LENGTHS: Record<number, number> = { 126: 4, 127: 10 };
 
-export class OutboundFrame {
+/** A frame as a send queue holds it. */
+export interface QueuedFrame {
+  /** The message's type, for the metrics. */
+  readonly type: string;
+  /** It replaces a waiting frame of the same key. */
+  readonly conflationKey?: string | undefined;
+  /** It does not count towards the limit of the send queue. */
+  readonly isSourced: boolean;
+  /** The bytes for one receiver, shared by all that negotiated the same. */
+  wire(compress: boolean): Buffer;
+}
+
+export class OutboundFrame implements QueuedFrame {
+  readonly isSourced = false;
   private plain: Buffer | undefined;
   private deflated: Buffer | undefined;
 
   /**
    * The frame is made when the first receiver needs it.
    * @param message an object, or its JSON
-   * @param type the message's type, for the metrics
    */
   constructor(
     private readonly message: object | string,
     readonly type = typeOf(message),
+    readonly conflationKey?: string,
   ) {}
 
-  /** The bytes for one receiver, shared by all that negotiated the same. */
   wire(compress: boolean): Buffer {
     this.plain ??= frameOf(typeof this.message === 'string' ? this.message : JSON.stringify(this.message));
     return compress ? (this.deflated ??= deflatedFrameOf(this.plain)) : this.plain;
+  }
+}
+
+/** A frame that was pulled from a source. */
+export class SourcedFrame implements QueuedFrame {
+  readonly isSourced = true;
+  readonly conflationKey?: undefined;
+
+  constructor(private readonly frame: OutboundFrame) {}
+
+  get type(): string {
+    return this.frame.type;
+  }
+
+  wire(compress: boolean): Buffer {
+    return this.frame.wire(compress);
   }
 }
 
@@ -50,8 +78,9 @@ export class PublicationFrames {
     private readonly channel: string,
     private readonly text: string,
     type?: string,
+    conflationKey?: string,
   ) {
-    this.plain = new OutboundFrame(text, type);
+    this.plain = new OutboundFrame(text, type, conflationKey);
   }
 
   /** @param offset the publication's; the same in every call */

@@ -59,8 +59,8 @@ export class Hub {
   }
 
   /** Every connection that has an identity or needs none. */
-  get identified(): Connection[] {
-    return [...this.all.values()].filter(({ identity }) => identity.kind !== 'unauthenticated');
+  *identified(): Generator<Connection> {
+    for (const connection of this.all.values()) if (connection.identity.kind !== 'unauthenticated') yield connection;
   }
 
   private enter(connection: Connection): void {

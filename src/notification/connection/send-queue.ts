@@ -10,16 +10,21 @@
  *     not slow: it is flushed early instead of overflowing.
  *  5. Sources (redelivery, recovery) are pulled one frame at a time while few bytes wait. They never overflow, and their
  *     frames do not count towards the limit. There is one source of each name: a newer one replaces it.
+ *
+ * A broadcast runs `push` and `flush` for every connection. Where one frame waits for a socket that takes it at once, they
+ * allocate nothing.
  */
-import type { OutboundFrame } from './frame.js';
+import { SourcedFrame, type OutboundFrame, type QueuedFrame } from './frame.js';
 import { outcomeOf, resume, type FrameSource } from './frame-source.js';
-import type { Writer, WriteScheduler } from '../pacing/write-scheduler.js';
+import { WaitingFrames } from './waiting-frames.js';
+import type { Pacing } from '../pacing/pacing.js';
+import type { Lane, Writer } from '../pacing/write-scheduler.js';
 
 /** What a send queue writes to. */
 export interface SendSocket {
   /**
-   * Writes bytes; calls back, in a later tick, when the socket has taken them.
-   * @returns whether it has taken them already
+   * Writes bytes.
+   * @returns whether the socket has taken them. If not, it calls `written`, in a later tick, when it has.
    */
   write(bytes: Buffer, written: (error?: Error | null) => void): boolean;
 }
@@ -36,25 +41,21 @@ export interface SendEvents {
   onSent?(type: string, bytes: number): void;
 }
 
-interface Entry {
-  bytes: Buffer;
-  type: string;
-  key?: string;
-  /** Pulled from a source. */
-  sourced: boolean;
-}
-
 /** The most that one write combines, in bytes. Sources are pulled while fewer bytes wait. */
 const WRITE_SIZE = 65_536;
+/** What has more bytes to write waits in the lane `later`. */
+const LITTLE = 8192;
 
 export class SendQueue implements Writer {
   queuedBytes = 0;
-  private awaitsTurn = false;
-  private queue: Entry[] = [];
-  /** Most connections have none of these: they are made when they are needed. */
-  private conflated: Map<string, Entry> | undefined;
+  /** The frame that waits, if it is the only one. */
+  private only: QueuedFrame | undefined;
+  /** The frames that wait, otherwise. */
+  private several: WaitingFrames | undefined;
+  /** The lanes in which it waits for a turn. The first turn writes everything; the other one may find nothing. */
+  private awaitsSoon = false;
+  private awaitsLater = false;
   private sources: Map<string, FrameSource> | undefined;
-  private roomAwaited: (() => void)[] | undefined;
   private writing = false;
   /** Of the write under way, what the socket has not taken. */
   private bytesInFlight = 0;
@@ -64,12 +65,13 @@ export class SendQueue implements Writer {
   private sourcedInFlight = 0;
   private pulling = false;
   private closed = false;
-  private idle: (() => void)[] | undefined;
+  private roomAwaited: (() => void)[] | undefined;
+  private idleAwaited: (() => void)[] | undefined;
 
   constructor(
     private readonly limit: number,
     private readonly compress: boolean,
-    private readonly writes: WriteScheduler,
+    private readonly pacing: Pick<Pacing, 'writes' | 'joiner'>,
     private readonly socket: SendSocket,
     private readonly events: SendEvents,
   ) {}
@@ -84,33 +86,28 @@ export class SendQueue implements Writer {
     return this.sources?.size ?? 0;
   }
 
-  push(frame: OutboundFrame, key?: string): void {
+  /** @param isBulk frames to fewer connections may leave first */
+  push(frame: OutboundFrame, isBulk = false): void {
     if (this.closed) return;
-    const bytes = frame.wire(this.compress);
-    let overflows = this.wouldOverflow(bytes, key);
-    if (overflows && this.awaitsTurn) {
+    const size = frame.wire(this.compress).length;
+    let overflows = this.wouldOverflow(frame, size);
+    if (overflows && (this.awaitsSoon || this.awaitsLater)) {
       this.flush();
-      overflows = this.wouldOverflow(bytes, key);
+      overflows = this.wouldOverflow(frame, size);
     }
-    const earlier = this.waiting(key);
-    if (earlier) {
-      this.queuedBytes += bytes.length - earlier.bytes.length;
-      earlier.bytes = bytes;
-    } else {
-      this.enqueue({ bytes, type: frame.type, key, sourced: false });
-    }
-    if (overflows) {
-      this.discard();
-      this.events.onOverflow();
-    }
+    const earlier = this.waiting(frame);
+    if (earlier) this.replace(earlier, frame);
+    else this.enqueue(frame, size, isBulk);
+    if (!overflows) return;
+    this.discard();
+    this.events.onOverflow();
   }
 
   /** Lets `source` be read at the pace at which the socket drains, in place of an earlier one of this name. */
   follow(name: string, source: FrameSource): void {
     this.unfollow(name);
     if (this.closed) return void source.return();
-    this.sources ??= new Map();
-    this.sources.set(name, source);
+    (this.sources ??= new Map()).set(name, source);
     void this.pull();
   }
 
@@ -129,16 +126,16 @@ export class SendQueue implements Writer {
   /** Resolves when everything that waits, sources aside, is in the socket. */
   drained(): Promise<void> {
     if (this.closed || this.waitingBytes === 0) return Promise.resolve();
-    return new Promise((resolve) => (this.idle ??= []).push(resolve));
+    return new Promise((resolve) => (this.idleAwaited ??= []).push(resolve));
   }
 
-  /** Drops what waits and takes nothing more. Frames that are not known to have reached the socket count as dropped. */
-  discard(): void {
-    const dropped = this.queue.length + this.framesInFlight;
-    this.framesInFlight = 0;
+  /** Drops what waits and takes nothing more. What is in flight may still reach the peer, unless the socket is gone. */
+  discard(isSocketGone = false): void {
+    const dropped = (this.only ? 1 : (this.several?.length ?? 0)) + (isSocketGone ? this.framesInFlight : 0);
+    if (isSocketGone) this.framesInFlight = 0;
     this.closed = true;
-    this.queue = [];
-    this.conflated = undefined;
+    this.only = undefined;
+    this.several = undefined;
     this.queuedBytes = 0;
     this.sourcedBytes = 0;
     for (const name of [...(this.sources?.keys() ?? [])]) this.unfollow(name);
@@ -147,91 +144,120 @@ export class SendQueue implements Writer {
     if (dropped > 0) this.events.onDropped?.(dropped);
   }
 
-  takeTurn(): void {
-    this.awaitsTurn = false;
+  takeTurn(lane: Lane): void {
+    if (lane === 'soon') this.awaitsSoon = false;
+    else this.awaitsLater = false;
     this.flush();
   }
 
-  /** Writes what waits, if nothing is under way. */
+  /** Writes what waits, up to `WRITE_SIZE`, if nothing is under way. */
   flush(): void {
-    if (this.closed || this.writing || this.queue.length === 0) return;
-    // Usually one frame waits. This path allocates no array, because a broadcast runs it for every connection.
-    const only = this.queue.length === 1 ? this.queue.pop() : undefined;
+    if (this.closed || this.writing) return;
+    const { only, several, compress } = this;
     if (only) {
-      this.leave(only);
-      this.hand(only.bytes);
-      return;
+      this.only = undefined;
+      const bytes = only.wire(compress);
+      this.leave(only, bytes.length);
+      this.hand(bytes);
+    } else if (several) {
+      const parts = several.take(WRITE_SIZE, compress).map((frame) => {
+        const bytes = frame.wire(compress);
+        this.leave(frame, bytes.length);
+        return bytes;
+      });
+      if (several.length === 0) this.several = undefined;
+      this.hand(this.pacing.joiner.join(parts));
     }
-    const batch = this.nextBatch();
-    for (const entry of batch) this.leave(entry);
-    const [first] = batch;
-    const parts = batch.map(({ bytes }) => bytes);
-    this.hand(parts.length === 1 && first ? first.bytes : Buffer.concat(parts, this.bytesInFlight));
   }
 
   private hand(bytes: Buffer): void {
     this.writing = true;
     if (!this.socket.write(bytes, this.onWritten)) return;
-    this.framesInFlight = 0;
-    this.bytesInFlight = 0;
-    this.sourcedInFlight = 0;
-  }
-
-  private waiting(key: string | undefined): Entry | undefined {
-    return key === undefined ? undefined : this.conflated?.get(key);
-  }
-
-  /** Whether one frame more is too many. */
-  private wouldOverflow(bytes: Buffer, key: string | undefined): boolean {
-    const backlog = this.waitingBytes - this.sourcedBytes - this.sourcedInFlight - (this.waiting(key)?.bytes.length ?? 0);
-    return backlog > 0 && backlog + bytes.length > this.limit;
-  }
-
-  /** From what waits to what is in flight. */
-  private leave({ bytes, type, sourced, key }: Entry): void {
-    this.events.onSent?.(type, bytes.length);
-    this.queuedBytes -= bytes.length;
-    this.framesInFlight += 1;
-    this.bytesInFlight += bytes.length;
-    if (sourced) {
-      this.sourcedBytes -= bytes.length;
-      this.sourcedInFlight += bytes.length;
-    }
-    if (key !== undefined) this.conflated?.delete(key);
-  }
-
-  /** As many as are joined into one write; mostly that is all. */
-  private nextBatch(): Entry[] {
-    const { queue } = this;
-    let count = 0;
-    for (let size = 0; count < queue.length && (size === 0 || size < WRITE_SIZE); count += 1)
-      size += queue[count]?.bytes.length ?? 0;
-    if (count < queue.length) return queue.splice(0, count);
-    this.queue = [];
-    return queue;
+    this.land();
+    // One write a turn.
+    if (this.queuedBytes > 0) this.awaitTurn(false);
+    else this.settle();
   }
 
   /** A failed write is followed by the socket's close, which discards the send queue. */
   private readonly onWritten = (): void => {
+    this.land();
+    if (this.queuedBytes > 0) this.flush();
+    this.settle();
+  };
+
+  /** The waiting frame that `frame` replaces. */
+  private waiting({ conflationKey }: QueuedFrame): QueuedFrame | undefined {
+    if (conflationKey === undefined) return undefined;
+    return this.only?.conflationKey === conflationKey ? this.only : this.several?.find(conflationKey);
+  }
+
+  private replace(earlier: QueuedFrame, frame: QueuedFrame): void {
+    this.queuedBytes += frame.wire(this.compress).length - earlier.wire(this.compress).length;
+    if (this.only) this.only = frame;
+    else this.several?.replace(frame);
+  }
+
+  /** Whether one frame more is too many. */
+  private wouldOverflow(frame: QueuedFrame, size: number): boolean {
+    const { waitingBytes } = this;
+    if (waitingBytes + size <= this.limit) return false;
+    const replaced = this.waiting(frame)?.wire(this.compress).length ?? 0;
+    const backlog = waitingBytes - this.sourcedBytes - this.sourcedInFlight - replaced;
+    return backlog > 0 && backlog + size > this.limit;
+  }
+
+  /** From what waits to what is in flight. */
+  private leave({ type, isSourced }: QueuedFrame, size: number): void {
+    this.events.onSent?.(type, size);
+    this.queuedBytes -= size;
+    this.framesInFlight += 1;
+    this.bytesInFlight += size;
+    if (!isSourced) return;
+    this.sourcedBytes -= size;
+    this.sourcedInFlight += size;
+  }
+
+  /** What was in flight is in the socket. */
+  private land(): void {
     this.writing = false;
     this.framesInFlight = 0;
     this.bytesInFlight = 0;
     this.sourcedInFlight = 0;
-    if (this.queue.length > 0) this.flush();
-    else this.settleIdle();
+  }
+
+  private settle(): void {
+    if (this.waitingBytes === 0) this.settleIdle();
     this.settleRoom();
     if (this.sources) void this.pull();
-  };
+  }
 
-  private enqueue(entry: Entry): void {
-    this.queue.push(entry);
-    if (entry.key !== undefined) (this.conflated ??= new Map()).set(entry.key, entry);
-    this.queuedBytes += entry.bytes.length;
-    if (entry.sourced) this.sourcedBytes += entry.bytes.length;
-    this.writes.count(entry.bytes.length);
-    if (this.awaitsTurn) return;
-    this.awaitsTurn = true;
-    this.writes.add(this);
+  private enqueue(frame: QueuedFrame, size: number, isBulk: boolean): void {
+    if (this.several) {
+      this.several.add(frame);
+    } else if (this.only) {
+      this.several = new WaitingFrames();
+      this.several.add(this.only);
+      this.several.add(frame);
+      this.only = undefined;
+    } else {
+      this.only = frame;
+    }
+    this.queuedBytes += size;
+    if (frame.isSourced) this.sourcedBytes += size;
+    this.pacing.writes.count(size);
+    this.awaitTurn(isBulk);
+  }
+
+  private awaitTurn(isBulk: boolean): void {
+    if (isBulk || this.queuedBytes > LITTLE) {
+      if (this.awaitsLater) return;
+      this.awaitsLater = true;
+      this.pacing.writes.add(this, 'later');
+    } else if (!this.awaitsSoon) {
+      this.awaitsSoon = true;
+      this.pacing.writes.add(this, 'soon');
+    }
   }
 
   private async pull(): Promise<void> {
@@ -249,7 +275,7 @@ export class SendQueue implements Writer {
         if (!isCurrent()) continue;
         if (next.done) this.forget(name);
         else if (!(next.value instanceof Promise))
-          this.enqueue({ bytes: next.value.wire(this.compress), type: next.value.type, sourced: true });
+          this.enqueue(new SourcedFrame(next.value), next.value.wire(this.compress).length, false);
       }
     } catch (error) {
       if (!this.closed) this.events.onSourceError(error);
@@ -280,9 +306,9 @@ export class SendQueue implements Writer {
   }
 
   private settleIdle(): void {
-    const { idle } = this;
-    if (!idle) return;
-    this.idle = undefined;
-    for (const resolve of idle) resolve();
+    const { idleAwaited } = this;
+    if (!idleAwaited) return;
+    this.idleAwaited = undefined;
+    for (const resolve of idleAwaited) resolve();
   }
 }

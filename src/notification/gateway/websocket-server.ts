@@ -21,6 +21,7 @@ import { ListeningAddress } from '../access/listening-address.js';
 import { CLOSE } from '../../protocol/codes.js';
 import { Connection, type ConnectionEvents, type ConnectionSocket, type Identity } from '../connection/connection.js';
 import { Hub } from '../connection/hub.js';
+import type { SendSocket } from '../connection/send-queue.js';
 import { Liveness } from '../connection/liveness.js';
 import { Reading } from '../connection/reading.js';
 import { Pacing } from '../pacing/pacing.js';
@@ -37,6 +38,7 @@ import { Handshake, ignoreReset, Refusal, refusalOf, refuse } from './handshake.
 import { followConnection, followRequests } from './intake.js';
 import { Places } from './places.js';
 import { RateLimiter } from './rate-limiter.js';
+import { SocketWriter } from './socket-writer.js';
 import { clearTimeout, setImmediate, setTimeout } from '../pacing/time-source.js';
 
 export const SUBPROTOCOL = 'notification.v1';
@@ -53,6 +55,7 @@ const LOGGED_ERRORS: ReadonlySet<string> = new Set(['INVALID_JSON', 'NOT_FOUND']
 export class NotificationWebSocketServer implements OnModuleInit {
   private readonly logger = new Logger('WebSocketServer');
   private readonly clientErrors = new QuietLog((message) => this.logger.warn(message));
+  private readonly writer = new SocketWriter();
   private readonly server: WebSocketServer;
   private onConnection: ((connection: Connection) => void) | undefined;
 
@@ -178,7 +181,7 @@ export class NotificationWebSocketServer implements OnModuleInit {
         metrics.slowCloses.inc();
         connection.cut(CLOSE.SLOW);
       },
-      onSent: (type, bytes) => metrics.sent(type, bytes),
+      onSent: metrics.sent,
       onSourceError: (error) => {
         this.logger.error(`redelivery to connection ${connection.id} failed: ${String(error)}`);
         void connection.close(CLOSE.INTERNAL);
@@ -194,7 +197,7 @@ export class NotificationWebSocketServer implements OnModuleInit {
         this.clientErrors.log(`${networkOf(connection.address)} ${code}`, from);
       },
     };
-    const connection = new Connection(socketOf(ws, socket), peer, options, events, this.pacing);
+    const connection = new Connection(socketOf(ws, socket, this.writer.writeTo(socket)), peer, options, events, this.pacing);
     followConnection(this.reading, ws, socket, connection);
     const liveness = new Liveness(connection, this.wheel, options, (dead) => dead.terminate());
     connection.onClosed(() => liveness.stop());
@@ -242,13 +245,10 @@ function declineSmallWindow(request: IncomingMessage): void {
 }
 
 /** What a connection sees of a WebSocket: ready-made frames go to the socket beneath it. */
-function socketOf(ws: WebSocket, socket: Duplex): ConnectionSocket {
+function socketOf(ws: WebSocket, socket: Duplex, write: SendSocket['write']): ConnectionSocket {
   if (socket instanceof Socket) socket.setNoDelay(true);
   return {
-    write(bytes, written) {
-      socket.write(bytes, written);
-      return socket.writableLength === 0;
-    },
+    write,
     close: (code, reason, deaf) => closeWithin(ws, code, reason, deaf),
     ping: () => ws.ping(),
     pause: () => ws.pause(),

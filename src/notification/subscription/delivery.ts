@@ -29,18 +29,20 @@ export class Delivery {
    */
   publish(publication: Publication): number {
     const { channel, text, position, audienceUserId, conflationKey } = publication;
-    const frames = new PublicationFrames(channel, text, conflationKey && conflatedType(conflationKey));
+    const frames = new PublicationFrames(channel, text, conflationKey && conflatedType(conflationKey), conflationKey);
+    const isBulk = parseChannel(channel).kind !== 'user';
+    const subscribers = this.index.subscribersOf(channel);
     let reached = 0;
     for (const connection of this.audience(channel, audienceUserId)) {
       if (!connection.isOpen) continue;
       reached += 1;
-      const subscription = this.index.get(connection, channel);
-      if (!subscription || !position) {
-        connection.send(frames.plain, conflationKey);
+      const subscription = position && subscribers.get(connection);
+      if (!subscription) {
+        connection.send(frames.plain, isBulk);
         continue;
       }
       const placement = subscription.place(position);
-      if (placement === 'next') connection.send(frames.positioned(position.offset));
+      if (placement === 'next') connection.send(frames.positioned(position.offset), isBulk);
       else if (placement === 'gap') this.recoveries.catchUp(subscription);
     }
     return reached;
@@ -55,7 +57,7 @@ export class Delivery {
     const parsed = parseChannel(channel);
     switch (parsed.kind) {
       case 'broadcast':
-        return this.hub.identified;
+        return this.hub.identified();
       case 'user':
         return [...this.hub.watching(parsed.userId)];
       case 'task': {
