@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** A few hundred bytes, as an application's messages have. */
-const MESSAGE = { type: 'note', task: 'import-2026-11', text: 'x'.repeat(150) };
+export const MESSAGE = { type: 'note', task: 'import-2026-11', text: 'x'.repeat(150) };
 /** Clients read so often while a sender's cost is measured. */
 const READ_EVERY_MS = 4;
 const SETTLING_MS = 100;

@@ -1,8 +1,8 @@
 /** What was measured as a table in Markdown, one line for each contestant: the figure with its spread, and ours as a ratio. */
 import { ratio } from './statistics.mjs';
 
-export const round = (value) =>
-  Math.abs(value) >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(2 + (value >= 10))));
+/** @returns a number with two or three digits that say something */
+export const round = (value) => (Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(value < 10 ? 2 : 3)));
 const spread = ({ low, high }) => `${round(low)} to ${round(high)}`;
 
 /** @param measures of one row */

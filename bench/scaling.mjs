@@ -1,0 +1,4 @@
+/** The arithmetic of docs/scaling.md. */
+export function scaling() {
+  return {};
+}
