@@ -2,10 +2,11 @@
  * The service beside other servers, in one run on one machine.
  *
  *   npm run bench                        every row but the long ones, about ten minutes
- *   npm run bench -- --quick             the same with fewer rounds, about three minutes
- *   npm run bench -- --only=ask,ping     the named rows, the long ones too
+ *   npm run bench -- --quick             the short rows with fewer rounds, about three minutes
+ *   npm run bench -- --only=ask,ping     the named rows, each for a minute or less, the long ones for several
+ *   npm run bench -- --all               every row
  *   npm run bench -- --check             fails when a figure has drifted from bench/claims.json by more than 15 %
- *   npm run bench -- --write             makes the claims, the documents and the pictures from this run
+ *   npm run bench -- --write             makes the claims, the documents and the picture from this run
  *   npm run bench -- --json=FILE         also writes everything that was measured
  */
 import { writeFileSync } from 'node:fs';
@@ -24,6 +25,7 @@ const { values: options } = parseArgs({
   options: {
     only: { type: 'string' },
     quick: { type: 'boolean', default: false },
+    all: { type: 'boolean', default: false },
     check: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
     json: { type: 'string' },
@@ -34,7 +36,7 @@ const { values: options } = parseArgs({
 async function measure(row) {
   const keys = row.contestants.filter(canRun);
   for (const key of row.contestants) if (!keys.includes(key)) console.error(`${row.name}: ${key} does not run here`);
-  const rounds = options.quick ? Math.min(3, row.rounds) : row.rounds;
+  const rounds = options.quick ? Math.min(2, row.rounds) : row.rounds;
   if (row.run) return row.run({ keys, rounds, quick: options.quick });
   const work = async (stands) => {
     for (const stand of stands) await stand.connect(row.connections);
@@ -49,7 +51,8 @@ async function measure(row) {
 }
 
 function chosen() {
-  if (options.only === undefined) return ROWS.filter(({ long }) => !long);
+  if (options.only === undefined)
+    return ROWS.filter(({ pace }) => options.all || pace === undefined || (pace === 'slow' && !options.quick));
   const names = options.only.split(',');
   const unknown = names.filter((name) => !ROWS.some((row) => row.name === name));
   if (unknown.length > 0) throw new Error(`no row ${unknown.join(', ')}; there are ${ROWS.map(({ name }) => name).join(', ')}`);

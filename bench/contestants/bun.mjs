@@ -3,7 +3,7 @@ import { compete } from '../harness/contest.mjs';
 
 const server = globalThis.Bun.serve({
   hostname: '127.0.0.1',
-  port: 0,
+  port: Number(process.env.PORT),
   fetch: (request, own) => (own.upgrade(request) ? undefined : new globalThis.Response('', { status: 426 })),
   websocket: {
     perMessageDeflate: false,
@@ -12,4 +12,4 @@ const server = globalThis.Bun.serve({
   },
 });
 
-compete({ port: server.port, broadcast: (message) => void server.publish('all', JSON.stringify(message)) });
+compete({ broadcast: (message) => void server.publish('all', JSON.stringify(message)) });

@@ -7,7 +7,6 @@ import { SECRET } from '../harness/secret.mjs';
 const UNLIMITED = '1000000';
 const SERVICE = {
   WEBSOCKET_HOST: '127.0.0.1',
-  WEBSOCKET_PORT: '0',
   WEBSOCKET_MAX_CONNECTIONS: '20000',
   // One connection here stands for many clients.
   WEBSOCKET_RATE_LIMIT: UNLIMITED,
@@ -36,6 +35,7 @@ export const CONTESTANTS = {
   Bun: { name: 'Bun', script: 'contestants/bun.mjs', dialect: 'plain', runtime: findBun() },
   'ours, on Redis': redis(ours, { WEBSOCKET_ENGINE: 'redis' }),
   'Socket.IO, streams': redis(socketio, { ADAPTER: 'streams' }),
+  'Socket.IO, recovery': { ...socketio, name: 'Socket.IO, recovery', env: { RECOVERY: 'on' } },
   'Socket.IO, pub/sub': redis(socketio, { ADAPTER: 'pubsub' }),
 };
 

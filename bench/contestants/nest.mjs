@@ -28,6 +28,6 @@ Module({ providers: [PingGateway] })(AppModule);
 const app = await NestFactory.create(AppModule, { logger: false });
 app.useWebSocketAdapter(new WsAdapter(app));
 app.useGlobalPipes(new ValidationPipe({ transform: true }));
-await app.listen(0, '127.0.0.1');
+await app.listen(Number(process.env.PORT), '127.0.0.1');
 
-compete({ port: app.getHttpServer().address().port });
+compete({});

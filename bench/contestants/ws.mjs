@@ -17,10 +17,9 @@ server.on('connection', (socket, { url }) => {
   });
   socket.on('close', () => byUser.delete(user));
 });
-await new Promise((resolve) => http.listen({ host: '127.0.0.1', port: 0, backlog: 8192 }, resolve));
+await new Promise((resolve) => http.listen({ host: '127.0.0.1', port: Number(process.env.PORT), backlog: 8192 }, resolve));
 
 compete({
-  port: http.address().port,
   broadcast(message) {
     const text = JSON.stringify(message);
     for (const socket of server.clients) socket.send(text);

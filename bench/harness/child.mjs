@@ -1,8 +1,8 @@
 /**
  * The child's end of the control protocol: `{ id, command, … }` comes by IPC, `{ id, result }` or `{ id, error }` goes back.
- * The first message of a child is `{ ready }`. A child ends with its parent.
+ * The first message of a child is `{ ready: true }`. A child ends with its parent.
  */
-export function obey(commands, ready = {}) {
+export function obey(commands) {
   process.on('message', ({ id, command, ...args }) => {
     Promise.resolve()
       .then(() => commands[command](args))
@@ -12,5 +12,5 @@ export function obey(commands, ready = {}) {
       );
   });
   process.on('disconnect', () => process.exit());
-  process.send({ ready });
+  process.send({ ready: true });
 }

@@ -2,7 +2,7 @@
  * What every contestant does with its server, in the server's own process: a load starts by a call, as in an application,
  * and not by a request. Runs in Node and in Bun.
  *
- * A server is `{ port, broadcast(message), toUser(user, message), ask(user, n) }`, each call resolving when it has been
+ * A server listens on PORT. It is `{ broadcast(message), toUser(user, message), ask(user, n) }`, each call resolving when it has been
  * accepted; `ask` resolves when the user has answered.
  */
 import { obey } from './child.mjs';
@@ -52,27 +52,24 @@ async function memory() {
   return process.memoryUsage().rss;
 }
 
-export function compete({ port, broadcast, toUser, ask, ...commands }) {
+export function compete({ broadcast, toUser, ask, ...commands }) {
   const any = (users, n) => users[n % users.length];
-  obey(
-    {
-      resources,
-      memory,
-      broadcast: ({ message, ...load }) => paced(load, (n) => broadcast({ ...message, n })),
-      toUsers: ({ users, message, ...load }) => paced(load, (n) => toUser(any(users, n), { ...message, n })),
-      ask: ({ users, ...load }) => kept(load, (n) => ask(any(users, n), n)),
-      /** Asks every `everyMs`, however long an answer takes, so that a slow answer does not spare the next one. */
-      async askPaced({ users, ...load }) {
-        const times = [];
-        await paced(load, async (n) => {
-          const begun = now();
-          await ask(any(users, n), n);
-          times.push(now() - begun);
-        });
-        return times;
-      },
-      ...commands,
+  obey({
+    resources,
+    memory,
+    broadcast: ({ message, ...load }) => paced(load, (n) => broadcast({ n, ...message })),
+    toUsers: ({ users, message, ...load }) => paced(load, (n) => toUser(any(users, n), { n, ...message })),
+    ask: ({ users, ...load }) => kept(load, (n) => ask(any(users, n), n)),
+    /** Asks every `everyMs`, however long an answer takes, so that a slow answer does not spare the next one. */
+    async askPaced({ users, ...load }) {
+      const times = [];
+      await paced(load, async (n) => {
+        const begun = now();
+        await ask(any(users, n), n);
+        times.push(now() - begun);
+      });
+      return times;
     },
-    { port },
-  );
+    ...commands,
+  });
 }

@@ -32,7 +32,7 @@ export class Child {
     });
     this.#ended = once(this.process, 'exit');
     this.ready = new Promise((resolve, reject) => {
-      this.process.on('message', (message) => ('ready' in message ? resolve(message.ready) : this.#onReply(message)));
+      this.process.on('message', (message) => (message.ready ? resolve() : this.#onReply(message)));
       this.process.once('error', reject);
       this.process.once('exit', (code, signal) => {
         const error = new Error(`${script} ended with ${code ?? signal}`);

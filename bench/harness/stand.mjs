@@ -1,34 +1,26 @@
 /** One contestant at work: its server and its clients, each in a process of its own. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { CONTESTANTS } from '../contestants/index.mjs';
-import { Child, MEASURED, OTHERS } from './process.mjs';
+import { Child, OTHERS } from './process.mjs';
+import { Server } from './server.mjs';
 
 export class Stand {
   connections = 0;
 
   /** @param key of `CONTESTANTS` */
-  constructor(key, env = {}) {
+  constructor(key, env) {
     this.key = key;
-    this.contestant = CONTESTANTS[key];
-    this.env = env;
+    this.server = new Server(key, env);
   }
 
   async start() {
-    this.folder = mkdtempSync(join(tmpdir(), 'bench-'));
-    const { script, flags, runtime, env, dialect } = this.contestant;
-    const data = env?.WEBSOCKET_DATA_DIR === undefined ? { WEBSOCKET_DATA_DIR: this.folder } : {};
-    this.server = new Child({ core: MEASURED, script, flags, runtime, env: { ...env, ...data, ...this.env } });
+    const { dialect } = this.server.contestant;
     this.clients = new Child({ core: OTHERS, script: 'harness/receivers.mjs', env: { DIALECT: dialect } });
-    const [{ port }] = await Promise.all([this.server.ready, this.clients.ready]);
-    this.port = port;
+    await Promise.all([this.server.start(), this.clients.ready]);
     return this;
   }
 
   /** Until there are `count` connections, each of a user of its own. */
   async connect(count) {
-    await this.clients.call('connect', { port: this.port, from: this.connections, to: count });
+    await this.clients.call('connect', { port: this.server.port, from: this.connections, to: count });
     this.connections = count;
   }
 
@@ -41,15 +33,12 @@ export class Stand {
     return Array.from({ length: this.connections }, (_, n) => `user-${n}`);
   }
 
-  /** @returns the processor time of the server so far, in microseconds */
-  async cpu() {
-    const { user, system } = await this.server.call('resources');
-    return { user, total: user + system };
+  cpu() {
+    return this.server.cpu();
   }
 
   async close() {
-    await Promise.all([this.clients?.kill(), this.server?.end()]);
-    if (this.folder !== undefined) rmSync(this.folder, { recursive: true, force: true });
+    await Promise.all([this.clients?.kill(), this.server.close()]);
   }
 }
 

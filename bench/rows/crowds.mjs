@@ -15,6 +15,7 @@ async function connectAll(stands, count) {
 /** Against the process with a thousand connections, which has its code compiled and its pools filled. */
 export const memory = {
   name: 'memory',
+  pace: 'slow',
   title: 'Memory of a connection, after a collection',
   contestants: ['ours, idle', 'ours, with JWT', 'ws', 'Socket.IO', 'Bun'],
   rounds: 1,
@@ -40,6 +41,7 @@ export const memory = {
 
 export const crowd = {
   name: 'crowd',
+  pace: 'slow',
   title: 'A broadcast to many connections, one delivery',
   contestants: ['ours', 'ws', 'Bun'],
   rounds: 3,
@@ -58,6 +60,7 @@ export const crowd = {
 /** Half a minute: everybody is pinged once by the service, and by Socket.IO every 25 s. */
 export const idle = {
   name: 'idle',
+  pace: 'slow',
   title: 'Idle connections with their pings',
   contestants: ['ours, with JWT', 'Socket.IO'],
   rounds: 1,

@@ -29,6 +29,7 @@ async function mixed(stand) {
 
 export const scaling = {
   name: 'scaling',
+  pace: 'slow',
   title: 'What one of each thing costs a node',
   contestants: ['ours, with JWT'],
   rounds: 3,
@@ -54,48 +55,84 @@ export const scaling = {
     }),
 };
 
-/** @returns what `work`, done `count` times, adds to Redis for each */
-async function added(redis, count, work) {
-  const before = await redis.account();
-  const spent = redis.cpu();
-  await work();
-  await delay(300);
-  const cpu = (redis.cpu() - spent) / count;
-  const after = await redis.account();
-  return { bytes: (after.bytes - before.bytes) / count, commands: (after.commands - before.commands) / count, cpu };
+const IDLE_MS = 8000;
+const MS_PER_SECOND = 1000;
+
+/** What Redis keeps and has done so far, beside what two idle nodes make it do. */
+class Accounts {
+  #idle = { commands: 0, cpu: 0 };
+
+  constructor(redis) {
+    this.redis = redis;
+  }
+
+  async #now() {
+    return { ...(await this.redis.account()), cpu: this.redis.cpu(), at: performance.now() };
+  }
+
+  /** From now on what is idle counts as found here. @returns what one of the two nodes causes in a second */
+  async idle() {
+    this.#idle = { commands: 0, cpu: 0 };
+    const { commands, cpu } = await this.of(1, () => delay(IDLE_MS));
+    this.#idle = { commands: commands / IDLE_MS, cpu: cpu / IDLE_MS };
+    return { commands: (this.#idle.commands * MS_PER_SECOND) / 2, cpu: (this.#idle.cpu * MS_PER_SECOND) / 2 };
+  }
+
+  /** @returns what `work`, done `count` times, adds for each */
+  async of(count, work) {
+    const before = await this.#now();
+    await work();
+    await delay(300);
+    const after = await this.#now();
+    const elapsed = after.at - before.at;
+    return {
+      bytes: (after.bytes - before.bytes) / count,
+      commands: (after.commands - before.commands - elapsed * this.#idle.commands) / count,
+      cpu: (after.cpu - before.cpu - elapsed * this.#idle.cpu) / count,
+    };
+  }
 }
 
 const OF_REDIS = { bytes: 'bytes', commands: 'commands', cpu: 'µs' };
 
+/** One account after the other: of users, then of messages to them, then of questions. */
+async function accountsOf(stand, { few, many }) {
+  const { redis, server } = stand;
+  const accounts = new Accounts(redis);
+  const added = many - few;
+  const load = { count: many, perTick: 64, everyMs: 16 };
+  const send = () => server.call('toUsers', { users: stand.users, message: MESSAGE, ...load });
+  const each = {};
+  each['an idle node, a second'] = await accounts.idle();
+  await stand.connect(few);
+  each['a user, subscribed'] = await accounts.of(added, () => stand.connect(many));
+  each['a node and its users, a second'] = await accounts.idle();
+  each['a first message to a user'] = await accounts.of(many, send);
+  each['a further message'] = await accounts.of(many, send);
+  const { cpu } = await accounts.of(50, () => server.call('broadcast', { message: MESSAGE, count: 50, everyMs: many / 40 }));
+  each['a broadcast'] = { cpu };
+  each['a pending question'] = await accounts.of(added, () =>
+    server.call('openFor', { users: Array.from({ length: added }, (_, n) => `absent-${n}`) }),
+  );
+  each['a question, answered'] = await accounts.of(2000, () => questions({ count: 2000, inFlight: 64 })(stand));
+  return each;
+}
+
 export const scalingOfRedis = {
   name: 'scaling-redis',
+  pace: 'slow',
   title: 'What one of each thing costs Redis',
   contestants: ['ours, on Redis'],
   rounds: 1,
-  run: ({ keys }) =>
+  run: ({ keys, quick }) =>
     withStands(
       keys,
       async ([stand]) => {
-        const { redis, server } = stand;
-        await stand.connect(1000);
-        const load = { count: 4000, perTick: 64, everyMs: 16 };
-        const each = {
-          'a user, subscribed': await added(redis, 4000, () => stand.connect(5000)),
-          'a first message to a user': await added(redis, load.count, () =>
-            server.call('toUsers', { users: stand.users, message: MESSAGE, ...load }),
-          ),
-          'a further message': await added(redis, load.count, () =>
-            server.call('toUsers', { users: stand.users, message: MESSAGE, ...load }),
-          ),
-          'a broadcast': await added(redis, 20, () => server.call('broadcast', { message: MESSAGE, count: 20, everyMs: 100 })),
-          'a pending question': await added(redis, 4000, () => server.call('open', { count: 4000, from: 0 })),
-          'a question, answered': await added(redis, 2000, () => questions({ count: 2000, inFlight: 64 })(stand)),
-          'a node, idle, a second': await added(redis, 2 * 10, () => delay(10_000)),
-        };
+        const each = await accountsOf(stand, { few: 500, many: quick ? 1000 : 5000 });
         const measures = {};
         for (const [what, figures] of Object.entries(each))
-          for (const [part, unit] of Object.entries(OF_REDIS)) measures[`${what}, ${part}`] = single(unit, figures[part]);
-        measures['one more node that a broadcast is published to, cpu'] = single('µs', await fanOut(redis));
+          for (const [part, value] of Object.entries(figures)) measures[`${what}, ${part}`] = single(OF_REDIS[part], value);
+        measures['a broadcast, for one more node, cpu'] = single('µs', await fanOut(stand.redis));
         return measures;
       },
       (key) => new TwoNodes(key),

@@ -1,5 +1,5 @@
 /** The rows of two nodes on one Redis: a call on one reaches a user on the other. */
-import { broadcasts, messages, questions } from '../harness/measures.mjs';
+import { answers, broadcasts, messages, questions } from '../harness/measures.mjs';
 import { redisVersion } from '../harness/redis.mjs';
 import { TwoNodes } from '../harness/two-nodes.mjs';
 
@@ -14,5 +14,6 @@ export const redis = {
     'a message, 64 at a time': { unit: 'µs', run: messages({ count: 3200, perTick: 64, everyMs: 16 }) },
     'a broadcast, one delivery': { unit: 'µs', run: broadcasts({ count: 20, everyMs: 30 }) },
     'a question, 64 open': { unit: 'µs', run: questions({ count: 1000, inFlight: 64 }) },
+    'a question, one by one, wait': { unit: 'ms', run: answers({ count: 250, inFlight: 1 }) },
   },
 };
