@@ -16,6 +16,12 @@ const NEEDED = {
   promtool: ['prometheus'],
 };
 const NEEDED_BY_SUITE = {
+  conformance: {
+    ...NEEDED,
+    '/usr/lib/python3/dist-packages/pip': ['python3-pip'],
+    '/usr/lib/python3/dist-packages/setuptools': ['python3-setuptools', 'python3-wheel'],
+    '/usr/share/python-wheels': ['python3-venv'],
+  },
   browser: { chromium: ['chromium'] },
   soak: { ...NEEDED, chromium: ['chromium'] },
   fault: { ...NEEDED, faketime: ['faketime'], prometheus: ['prometheus'] },

@@ -1,6 +1,9 @@
 /** The conformance suite: the clients of this repository pass it, and it finds each planted deviation. */
-import { dirname } from 'node:path';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Program } from '../support/child-program.js';
 import { findBinary, requireBinary } from '../support/system.js';
 import { check } from './claims.js';
 import { DEVIATIONS } from './deviations.js';
@@ -57,8 +60,22 @@ describe('the conformance suite', () => {
 });
 
 requireBinary('celery')('the conformance suite', () => {
-  it('finds nothing in the Python client', async () => {
-    const environment = { PYTHONPATH: `${ROOT}clients/python`, PYTHONDONTWRITEBYTECODE: '1' };
-    expect(await problemsOf([PYTHON, `${ROOT}test/conformance/python_driver.py`], environment)).toEqual({});
+  it('finds nothing in the Python client, as pip installs it without a network', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'python-client-'));
+    try {
+      const environment = { PATH: process.env['PATH'] ?? '', PYTHONDONTWRITEBYTECODE: '1' };
+      const [source, venv] = [join(folder, 'source'), join(folder, 'venv')];
+      // `websockets` and `setuptools` are the system's. pip leaves its build beside the source, so it gets a copy.
+      await cp(`${ROOT}clients/python`, source, { recursive: true });
+      await Program.run(PYTHON, ['-m', 'venv', '--system-site-packages', venv], environment);
+      const install = ['install', '--no-index', '--no-build-isolation', '--quiet', source];
+      await Program.run(join(venv, 'bin/pip'), install, environment);
+      const python = join(venv, 'bin/python');
+      const where = ['-c', 'import websocket_manager.client as client; print(client.__file__)'];
+      expect(await Program.run(python, where, environment, folder)).toContain(venv);
+      expect(await problemsOf([python, `${ROOT}test/conformance/python_driver.py`], environment)).toEqual({});
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });

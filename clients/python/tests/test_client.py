@@ -117,6 +117,65 @@ class ClientTest(unittest.IsolatedAsyncioTestCase):
         await connection.socket.close(1011)
         self.assertEqual(await (await self.next()).welcome(), ["user:ann"])
 
+    async def test_leaves_a_channel_and_gets_nothing_of_it_any_more(self) -> None:
+        numbers: list[int] = []
+        client = await self.client()
+        client.on("n", lambda message: numbers.append(message["number"]))
+        await client.subscribe("news")
+        connection = await self.next()
+        await connection.welcome()
+        await connection.send(type="n", number=1, channel="news", offset=1)
+        await connection.prompt("before")
+        await self.shown(client, "before")
+        leaving = asyncio.create_task(client.unsubscribe("news"))
+        frame = await connection.next("unsubscribe")
+        self.assertEqual(frame["channel"], "news")
+        await connection.send(type="n", number=2, channel="news", offset=2)  # on its way before the server had read that
+        await connection.reply(frame, type="unsubscribed", channel="news")
+        await asyncio.wait_for(leaving, WAIT)
+        await connection.prompt("marker")
+        await self.shown(client, "before", "marker")
+        self.assertEqual(numbers, [1])
+        await connection.socket.close(1011)
+        self.assertEqual(await (await self.next()).welcome(), ["user:ann"])
+
+    async def test_loads_what_a_channel_is_about_at_first_and_after_a_gap_before_its_messages(self) -> None:
+        events: list[Any] = []
+        loaded = asyncio.Event()
+
+        async def load(channel: str) -> None:
+            events.append(channel)
+            await loaded.wait()
+
+        client = await self.client(on_gap=lambda channel: events.append("gap"))
+        client.on("n", lambda message: events.append(message["number"]))
+        await client.subscribe("news", snapshot=load)
+        connection = await self.next()
+        await connection.welcome()
+        await connection.send(type="n", number=1, channel="news", offset=1)
+        await connection.prompt("first")
+        await self.shown(client, "first")
+        self.assertEqual(events, ["news"])  # the message waits for what it applies to
+        loaded.set()
+        await connection.send(type="n", number=3, channel="news", offset=3)
+        async with asyncio.timeout(WAIT):
+            while 3 not in events:
+                await asyncio.sleep(0.005)
+        self.assertEqual(events, ["news", 1, "gap", "news", 3])
+
+    async def test_counts_down_by_the_clock_of_the_server(self) -> None:
+        client = await self.client()
+        connection = await self.next()
+        server_time = 1_000_000.0
+        await connection.welcome()
+        await connection.reply(await connection.next("ping"), type="pong", timestamp=server_time, original_data={})
+        await connection.prompt("hurry", timestamp=server_time - 90, expires_at=server_time + 10)
+        await connection.prompt("whenever")
+        await self.shown(client, "hurry", "whenever")
+        hurry, whenever = client.open.values()
+        self.assertAlmostEqual(client.remaining(hurry), 10, delta=WAIT / 2)
+        self.assertEqual((hurry["expiring"], client.remaining(whenever)), (True, float("inf")))
+
     async def test_a_break_cancels_no_task_of_the_application(self) -> None:
         client = await self.client()
         connection = await self.next()

@@ -26,7 +26,8 @@ class ChannelEvents:
     """The connection is the user's."""
     on_subscribing: Callable[[str], None]
     on_subscribed: Callable[[Json], Awaitable[None]]
-    on_gap: Callable[[str], None]
+    on_stale: Callable[[str, bool], None]
+    """The channel has no state yet, or (True) has lost messages for good."""
     on_ended: Callable[[str, ServerError], None]
     """The server does not, or no longer, let this client have the channel."""
 
@@ -45,6 +46,21 @@ class Channels:
         self._positions.setdefault(channel, None)
         if self.is_ready and channel not in self._confirmed:
             await self._subscribe_all([channel])
+
+    async def leave(self, channel: str) -> None:
+        known = channel in self._positions
+        self._positions.pop(channel, None)
+        self._confirmed.discard(channel)
+        if not known or not self._connected or channel == "broadcast":
+            return
+        try:
+            await self._requests.ask({"action": "unsubscribe", "channel": channel})
+        except (ConnectionLost, ClientClosed, ServerError):
+            pass  # the subscription ends with its connection anyway
+
+    def has(self, channel: str) -> bool:
+        """Whether the channel is subscribed on this connection."""
+        return channel in self._confirmed
 
     async def on_connected(self, user: str | None) -> None:
         if user:
@@ -120,9 +136,8 @@ class Channels:
         """Keeps what a frame says of positions. Returns False for a message that was had, or that recovery repeats."""
         if frame.get("type") == "subscription_confirmed":
             for one in frame.get("subscriptions") or [frame]:
-                self._confirmed.add(one["channel"])
-                self._advance(one["channel"], one["epoch"], one["offset"])
-                await self._events.on_subscribed(one)
+                if one["channel"] in self._positions:
+                    await self._on_subscribed(one)
             return True
         channel = frame.get("channel")
         if channel is None:
@@ -131,7 +146,18 @@ class Channels:
             if "request_id" not in frame:
                 self._on_unsubscribed(channel, frame.get("reason"))
             return False
-        return channel not in self._positions or "offset" not in frame or self._is_new(channel, frame)
+        return channel in self._positions and ("offset" not in frame or self._is_new(channel, frame))
+
+    async def _on_subscribed(self, subscribed: Json) -> None:
+        channel, epoch, offset = subscribed["channel"], subscribed["epoch"], subscribed["offset"]
+        known = self._positions[channel]
+        # The reply to `recover` repeats the position.
+        missed = known is not None and (known["epoch"] != epoch or offset > known["offset"])
+        self._confirmed.add(channel)
+        self._advance(channel, epoch, offset)
+        await self._events.on_subscribed(subscribed)
+        if missed or known is None:
+            self._events.on_stale(channel, missed)
 
     def _is_new(self, channel: str, frame: Json) -> bool:
         known, offset = self._positions[channel], frame["offset"]
@@ -139,12 +165,12 @@ class Channels:
             missed = known is not None and known["epoch"] == frame["epoch"] and offset > known["offset"]
             self._advance(channel, frame["epoch"], offset)
             if frame.get("recovered") is False or missed:
-                self._events.on_gap(channel)
+                self._events.on_stale(channel, True)
         elif known:
             if channel not in self._confirmed or offset <= known["offset"]:
                 return False
             if offset > known["offset"] + 1:
-                self._events.on_gap(channel)
+                self._events.on_stale(channel, True)
             self._positions[channel] = {"epoch": known["epoch"], "offset": offset}
         return True
 

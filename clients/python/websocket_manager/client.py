@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import json
 import logging
+import math
 import random
 import time
 from collections import OrderedDict
@@ -20,7 +21,9 @@ import websockets
 from websockets.exceptions import ConnectionClosed
 
 from ._channels import ChannelEvents, Channels
+from ._clock import ServerClock
 from ._requests import Requests
+from ._snapshots import Hook, Snapshots
 from .errors import AlreadyResolved, ClientClosed, ConnectionLost, Json, RequestTooLarge, ServerError
 
 __all__ = ["AlreadyResolved", "Client", "ClientClosed", "RequestTooLarge", "ServerError"]
@@ -57,8 +60,10 @@ class Client:
         # A peer that is dead closes nothing: the client waits `CLOSE_TIMEOUT` for it at each step of closing.
         self._timings = {"ping_interval": ping_interval, "ping_timeout": ping_timeout, "close_timeout": CLOSE_TIMEOUT}
         self._requests = Requests(self._send)
-        events = ChannelEvents(self._on_ready, self._on_subscribing, self._retain, self._gap, lambda _, error: self._report(error))
+        events = ChannelEvents(self._on_ready, self._on_subscribing, self._retain, self._stale, lambda _, error: self._report(error))
         self._channels = Channels(self._requests, events)
+        self._clock = ServerClock()
+        self._snapshots = Snapshots(self._deliver, self._report, self._spawn)
         self._handlers: dict[str, list[Handler]] = {}
         self._judged: set[str] = set()
         self._decided: OrderedDict[str, None] = OrderedDict()
@@ -114,8 +119,13 @@ class Client:
     @property
     def shown(self) -> list[Json]:
         """The open confirmations that are not dismissed at the moment, in the order in which they arrived."""
-        now = time.time()
+        now = self._clock.now()
         return [one for one in self.open.values() if (one.get("dismissed_until") or 0) <= now]
+
+    def remaining(self, confirmation: Json) -> float:
+        """Seconds until a confirmation's deadline by the server's clock; `math.inf` without one."""
+        expires_at = confirmation.get("expires_at")
+        return math.inf if expires_at is None else expires_at - self._clock.now()
 
     async def cancel(self, task_id: str, reason: str | None = None) -> None:
         def frame() -> Json:  # the user is known once a token was accepted
@@ -141,9 +151,22 @@ class Client:
         """Messages of a type. One that wants to be acknowledged is, after its handlers have ended without an error."""
         self._handlers.setdefault(message_type, []).append(handler)
 
-    async def subscribe(self, channel: str) -> None:
-        """Wants a channel (`task:<id>`, `broadcast` or a name) from now on and over reconnects. `on_error` gets a refusal."""
+    async def subscribe(self, channel: str, *, snapshot: Hook | None = None) -> None:
+        """Wants a channel (`task:<id>`, `broadcast` or a name) from now on and over reconnects. `on_error` gets a refusal.
+
+        `snapshot(channel)` loads what the channel is about: when it is first subscribed, and after messages were lost. It may
+        be a coroutine function. Messages of the channel wait until it has ended.
+        """
+        if snapshot:
+            self._snapshots.add(channel, snapshot)
+            if self._channels.has(channel):
+                self._snapshots.load(channel)
         await self._channels.want(channel)
+
+    async def unsubscribe(self, channel: str) -> None:
+        """Leaves a channel: no message of it comes any more, and its position is forgotten."""
+        self._snapshots.remove(channel)
+        await self._channels.leave(channel)
 
     # The connection
 
@@ -196,6 +219,7 @@ class Client:
         try:
             if token is not None:
                 self.user_id = (await self._requests.ask({"action": "authenticate", "token": token}))["user_id"]
+            self._spawn(self._read_clock())
             await self._channels.on_connected(self.user_id and f"user:{self.user_id}")
         except (ConnectionLost, ClientClosed):
             return
@@ -203,6 +227,13 @@ class Client:
             self._report(error)
             await asyncio.sleep(1)
             await self._socket.close()
+
+    async def _read_clock(self) -> None:
+        asked_at = time.monotonic()
+        try:
+            self._clock.on_reply((await self._requests.ask({"action": "ping"}))["timestamp"], asked_at)
+        except (ConnectionLost, ClientClosed, ServerError):
+            pass  # the next connection asks again
 
     async def _on_ready(self) -> None:
         self._away_since = None
@@ -245,7 +276,11 @@ class Client:
             await self._change(callback_id, expiring=True, dismissed_until=None)
         elif kind == "confirmation_resolved":
             await self._remove(callback_id)
-        if handlers := self._handlers.get(kind):
+        if not self._snapshots.hold(frame):
+            self._deliver(frame)
+
+    def _deliver(self, frame: Json) -> None:
+        if handlers := self._handlers.get(frame.get("type", "")):
             self._spawn(self._handle(frame, handlers))
 
     def _is_foreign(self, frame: Json) -> bool:
@@ -258,7 +293,7 @@ class Client:
         if callback_id in self._decided:
             return
         timestamp, expires_at = frame["timestamp"], frame.get("expires_at")
-        late = expires_at is not None and time.time() > timestamp + (expires_at - timestamp) * EXPIRING_SHARE
+        late = expires_at is not None and self._clock.now() > timestamp + (expires_at - timestamp) * EXPIRING_SHARE
         expiring = late or self.open.get(callback_id, {}).get("expiring", False)
         self.open[callback_id] = frame | {"expiring": expiring}
         await self._notify()
@@ -313,9 +348,10 @@ class Client:
 
     # What the application is called with
 
-    def _gap(self, channel: str) -> None:
-        if self._on_gap:
+    def _stale(self, channel: str, is_gap: bool) -> None:
+        if is_gap and self._on_gap:
             self._call(self._on_gap, channel)
+        self._snapshots.load(channel)
 
     def _report(self, error: BaseException) -> None:
         if self._on_error:
