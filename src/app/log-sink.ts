@@ -37,6 +37,11 @@ export class LogSink {
     private readonly events: LogSinkEvents,
   ) {}
 
+  /** Bytes that are kept until the target takes them. */
+  get waitingBytes(): number {
+    return this.keptBytes;
+  }
+
   /** @param line ends with a line break. @returns whether it is written; otherwise it is kept or lost */
   write(line: string): boolean {
     const bytes = Buffer.from(line);

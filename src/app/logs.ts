@@ -56,6 +56,11 @@ export class Logs {
     return new Map([...this.sinks].map(([name, sink]) => [name, sink.lost]));
   }
 
+  /** Bytes that are kept because a log does not take them, by log. */
+  get waitingBytes(): ReadonlyMap<string, number> {
+    return new Map([...this.sinks].map(([name, sink]) => [name, sink.waitingBytes]));
+  }
+
   /** Warns of log files that other users of the machine can read; one that does not exist yet is made private. */
   warnOfWideFiles(): void {
     for (const path of this.files) {

@@ -1,6 +1,6 @@
 /** The metrics of this node: of this process, or of all workers that share its port. */
 import { Inject, Injectable, Optional } from '@nestjs/common';
-import { Counter, collectDefaultMetrics, type Registry } from 'prom-client';
+import { Counter, Gauge, collectDefaultMetrics, type Registry } from 'prom-client';
 import { NotificationMetrics } from '../notification/service-door.js';
 import { Logs } from './logs.js';
 import { PrimaryLink } from './primary-link.js';
@@ -29,6 +29,17 @@ export class NodeMetrics {
       collect() {
         this.reset();
         for (const [log, lost] of logs.lost) this.inc({ log }, lost);
+      },
+    });
+    new Gauge({
+      name: 'log_waiting_bytes',
+      help: 'Bytes that a log has not taken yet, by log',
+      labelNames: ['log'],
+      aggregator: 'sum',
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const [log, bytes] of logs.waitingBytes) this.set({ log }, bytes);
       },
     });
     link?.on('node:read-metrics', (id) => {

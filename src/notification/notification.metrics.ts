@@ -21,7 +21,7 @@ import {
 } from './metrics/labels.js';
 import { registerReadings, type Readings } from './metrics/readings.js';
 import { Tally } from './metrics/tally.js';
-import { Date, performance, setImmediate } from './pacing/time-source.js';
+import { performance, setImmediate } from './pacing/time-source.js';
 
 /** What a decided confirmation contributes. */
 interface DecidedConfirmation {
@@ -212,7 +212,7 @@ export class NotificationMetrics {
   }
 
   /** Registers the gauges of the webhook, if there is one. */
-  observeWebhookEvents(read: () => Promise<{ waiting: number; oldestAt?: number }>): void {
+  observeWebhookEvents(read: () => Promise<{ waiting: number; oldestMs?: number }>): void {
     const waiting = shared(read);
     registerGauge(
       this.registry,
@@ -222,10 +222,7 @@ export class NotificationMetrics {
     registerGauge(
       this.registry,
       { name: 'webhook_oldest_seconds', help: 'How long ago the oldest waiting webhook happened; 0: there is none' },
-      async () => {
-        const { oldestAt } = await waiting();
-        return oldestAt === undefined ? 0 : Math.max(0, Date.now() - oldestAt) / 1000;
-      },
+      async () => ((await waiting()).oldestMs ?? 0) / 1000,
     );
   }
 

@@ -24,7 +24,7 @@ type Samples = Record<string, number>;
 const FOREIGN = /^(process|nodejs)_/;
 /** Their values depend on the clock; a test of its own reads them. */
 const TIMED =
-  /^(\w+_seconds_(sum|bucket)|webhook_oldest_seconds|engine_call_seconds|websocket_(received|sent)_bytes|websocket_round_trip|websocket_send_queue|websocket_http_responses_total\{status="200"|websocket_frames_sent_total\{type="confirmation_expiring")/;
+  /^(\w+_seconds_(sum|bucket)|webhook_oldest_seconds|engine_call_seconds|websocket_(received|sent)_bytes|websocket_round_trip|websocket_send_queue|websocket_clock|log_waiting_bytes|websocket_http_responses_total\{status="200"|websocket_frames_sent_total\{type="confirmation_expiring")/;
 const PATIENCE_MS = 10_000;
 /** What every prompt to the one connected person changes. */
 const OPENED: Samples = {
@@ -302,8 +302,13 @@ describe('the metrics', () => {
       async () => {
         // 1 MiB is kept: two of four lines.
         const what = 'x'.repeat(400_000);
+        const waiting = 'log_waiting_bytes{log="audit"}';
+        const before = (await read(service))[waiting] ?? 0;
         for (let line = 0; line < 4; line += 1)
           service.app.get(AuditTrail).record({ event: 'prompt', by: null, means: 'rest', what });
+        const entry = JSON.stringify({ at: Date.now(), event: 'prompt', by: null, means: 'rest', what });
+        const grown = ((await read(service))[waiting] ?? 0) - before;
+        expect(grown).toBe(2 * (entry.length + 1));
       },
       { 'log_lines_lost_total{log="audit"}': 2 },
     ],
@@ -334,7 +339,7 @@ describe('the metrics', () => {
       ...['engine_errors_total', 'engine_gaps_total', 'engine_leases_lost_total'],
       'webhook_dropped_total',
       'webhook_oldest_seconds',
-      'confirmation_response_seconds',
+      ...['confirmation_response_seconds', 'websocket_clock_seconds', 'log_waiting_bytes'],
     ];
     const families = [...(await readText(service)).matchAll(/^# TYPE (\S+)/gm)].map(([, name = '']) => name);
     const changed = rows.flatMap(([, , changes]) =>
@@ -400,6 +405,8 @@ describe('the metrics of traffic', () => {
     expect(grown('websocket_sent_bytes_total{type="pong"}')).toBe(pong + 2);
     expect(grown('websocket_http_responses_total{status="404"}')).toBe(1);
     expect(grown('engine_call_seconds_count{part="confirmations"}')).toBe(1);
+    expect(after['websocket_clock_seconds']).toBeGreaterThanOrEqual((before['websocket_clock_seconds'] ?? Infinity) - 0.001);
+    expect(Math.abs(Date.now() / 1000 - (after['websocket_clock_seconds'] ?? 0))).toBeLessThan(30);
     expect(after).toMatchObject({
       websocket_connections_limit: 1000,
       engine_up: 1,

@@ -10,6 +10,12 @@ import { findBinary } from './system.js';
 
 const START_WITHIN_MS = 20_000;
 
+export interface ActiveAlert {
+  name: string;
+  state: 'pending' | 'firing';
+  labels: Record<string, string>;
+}
+
 export interface Sample {
   metric: Record<string, string>;
   value: number;
@@ -61,6 +67,12 @@ export class Prometheus {
   async rules(): Promise<{ name: string; health: string; lastError?: string }[]> {
     const body = (await this.get('/api/v1/rules')) as { data: { groups: { rules: { name: string; health: string }[] }[] } };
     return body.data.groups.flatMap(({ rules }) => rules);
+  }
+
+  /** The alerts that are pending or fire now. */
+  async alerts(): Promise<ActiveAlert[]> {
+    const body = (await this.get('/api/v1/alerts')) as { data: { alerts: Omit<ActiveAlert, 'name'>[] } };
+    return body.data.alerts.map(({ state, labels }) => ({ name: labels['alertname'] ?? '', state, labels }));
   }
 
   async stop(): Promise<void> {

@@ -30,8 +30,8 @@ export interface WebhookEvent {
 export interface QueueCounts {
   /** Events that are not completed. */
   waiting: number;
-  /** When the oldest of them happened. */
-  oldestAt?: number;
+  /** For how long the oldest of them has been waiting, by the engine's clock. */
+  oldestMs?: number;
 }
 
 export interface EventQueue {

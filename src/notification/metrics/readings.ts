@@ -1,6 +1,7 @@
 /** The gauges of a node: what the hub, the engine and the server's phase show at each scrape. */
 import type { Registry } from 'prom-client';
 import type { AskedUsers } from './asked-users.js';
+import { Date } from '../pacing/time-source.js';
 import { registerGauge, registerGauges, shared, type Aggregator } from './gauge.js';
 import { AGES } from './labels.js';
 
@@ -70,6 +71,7 @@ export function registerReadings(registry: Registry, askedUsers: AskedUsers, rea
     'The most prompts that one person got from this node within the last hour',
     () => askedUsers.read().most,
   );
+  gauge('websocket_clock_seconds', 'The wall clock of the node, in Unix time', () => Date.now() / 1000);
   gauge('engine_up', '1 while the engine answers', async () => ((await pending().catch(() => undefined)) ? 1 : 0));
   gauge('engine_nodes', 'Nodes that share the engine, as this one knows', () => readings.nodes());
 }

@@ -94,7 +94,10 @@ export class EventStore {
 
   counts(): QueueCounts {
     const first = this.oldest.get(1);
-    return { waiting: this.counted.get()?.waiting ?? 0, ...(first && { oldestAt: first.created_at }) };
+    return {
+      waiting: this.counted.get()?.waiting ?? 0,
+      ...(first && { oldestMs: Math.max(0, this.unit.now() - first.created_at) }),
+    };
   }
 
   /** Gives up what happened before `cutoff`. @returns whether there may be more */

@@ -34,5 +34,5 @@ export const POSTPONE_WEBHOOK_EVENT = script('postpone-webhook-event', {
 export const COUNT_WEBHOOK_EVENTS = script('count-webhook-events', {
   kind: 'reads',
   args: {},
-  reply: fields({ waiting: number, oldestAt: optional(number) }),
+  reply: fields({ waiting: number, oldestMs: optional(number) }),
 });

@@ -87,10 +87,10 @@ export class RedisEvents implements EventQueue {
     const counts = await Promise.all(
       this.partitions.all.map((partition) => this.runner.run(COUNT_WEBHOOK_EVENTS, partition, {})),
     );
-    const oldest = counts.flatMap(({ oldestAt }) => oldestAt ?? []);
+    const ages = counts.flatMap(({ oldestMs }) => oldestMs ?? []);
     return {
       waiting: counts.reduce((sum, { waiting }) => sum + waiting, 0),
-      ...(oldest.length > 0 && { oldestAt: Math.min(...oldest) }),
+      ...(ages.length > 0 && { oldestMs: Math.max(...ages) }),
     };
   }
 
