@@ -21,6 +21,7 @@ import { TimerWheel } from './pacing/timer-wheel.js';
 import { Dispatcher } from './dispatcher.js';
 import { ENGINE_PROVIDERS } from './engine.provider.js';
 import { NotificationGateway } from './gateway/notification.gateway.js';
+import { ClientServices } from './gateway/client.js';
 import { Places } from './gateway/places.js';
 import { Authentication } from './gateway/authentication.js';
 import { Handshake } from './gateway/handshake.js';
@@ -105,6 +106,7 @@ const PROVIDERS: Provider[] = [
   NotificationReadings,
   Authentication,
   Handshake,
+  ClientServices,
   NotificationWebSocketServer,
   Places,
   NotificationGateway,

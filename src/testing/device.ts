@@ -103,7 +103,7 @@ export class Device {
         for (const message of messagesIn(bytes)) this.receive(message);
         return true;
       },
-      close: () => this.disconnect(),
+      end: () => this.disconnect(),
       terminate: () => this.disconnect(),
       ping: ignore,
       pause: ignore,

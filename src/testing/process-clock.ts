@@ -58,10 +58,12 @@ export class ExactWheel implements Pick<TimerWheel, 'schedule' | 'now' | 'close'
     return this.clock.monotonicMs();
   }
 
-  schedule(delayMs: number, callback: () => void): WheelTimer {
+  schedule(delayMs: number, callback: () => void): WheelTimer;
+  schedule<Target>(delayMs: number, callback: (target: Target) => void, target: Target): WheelTimer;
+  schedule<Target>(delayMs: number, callback: (target: Target) => void, target?: Target): WheelTimer {
     const timer = this.clock.after(delayMs, () => {
       this.timers.delete(timer);
-      callback();
+      callback(target as Target);
     });
     this.timers.add(timer);
     return timer;

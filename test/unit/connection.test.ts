@@ -10,12 +10,12 @@ describe('a connection that closes', () => {
   it('answers the frame in work, sends what waits, and closes with its code, once', async () => {
     const { connection, calls, messages } = fakeConnection();
     let finish!: () => void;
-    connection.handleWith(async (text) => {
+    connection.incoming.handleWith(async (_, text) => {
       await new Promise<void>((resolve) => (finish = resolve));
       connection.reply({ answered: text });
     });
-    connection.receive('one');
-    connection.receive('two');
+    connection.incoming.receive('one');
+    connection.incoming.receive('two');
     connection.send(new OutboundFrame({ waiting: true }));
     const closing = connection.close(CLOSE.SERVICE_RESTART);
     await connection.close(CLOSE.REPLACED);
@@ -25,7 +25,7 @@ describe('a connection that closes', () => {
     await closing;
     expect(messages()).toEqual([{ waiting: true }, { answered: 'one' }]);
     expect(calls).toEqual(['close 1012 service restart']);
-    connection.receive('three');
+    connection.incoming.receive('three');
     connection.send(new OutboundFrame({ late: true }));
     await nextTurn();
     expect(messages()).toHaveLength(2);

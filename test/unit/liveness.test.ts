@@ -61,8 +61,8 @@ describe('liveness', () => {
   it('waits for the pong of a peer whose socket is not read, and gives it the whole time-out when it is read again', async () => {
     const { liveness, dead, connection } = watch();
     let answer!: () => void;
-    connection.handleWith(() => new Promise<void>((resolve) => (answer = resolve)));
-    for (let frame = 0; frame < 70; frame += 1) connection.receive('{}');
+    connection.incoming.handleWith(() => new Promise<void>((resolve) => (answer = resolve)));
+    for (let frame = 0; frame < 70; frame += 1) connection.incoming.receive('{}');
     clock.advanceBy(5000);
     expect(dead).toEqual([]);
     clock.advanceBy(300);
@@ -70,7 +70,7 @@ describe('liveness', () => {
       answer();
       await nextTurn();
     }
-    expect(connection.isHeldUp).toBe(false);
+    expect(connection.incoming.isHeldUp).toBe(false);
     liveness.resumed();
     clock.advanceBy(350);
     expect(dead).toEqual([]);

@@ -13,11 +13,15 @@ function makeReceiveQueue(bound: number): {
   const open: (() => void)[] = [];
   const receiveQueue = new ReceiveQueue<number>(
     bound,
-    (frame) => {
-      begun.push(frame);
-      return new Promise((resolve) => open.push(resolve));
+    {
+      handle: (frame) => {
+        begun.push(frame);
+        return new Promise((resolve) => open.push(resolve));
+      },
+      pause: () => socket.push('pause'),
+      resume: () => socket.push('resume'),
+      room: () => undefined,
     },
-    { pause: () => socket.push('pause'), resume: () => socket.push('resume') },
     new TimeSlices(),
   );
   const finish = async (): Promise<void> => {
@@ -94,12 +98,16 @@ describe('a receive queue', () => {
     let handled = 0;
     const receiveQueue = new ReceiveQueue<number>(
       100_000,
-      async () => {
-        handled += 1;
-        const end = performance.now() + 0.05;
-        while (performance.now() < end) continue;
+      {
+        handle: async () => {
+          handled += 1;
+          const end = performance.now() + 0.05;
+          while (performance.now() < end) continue;
+        },
+        pause: () => undefined,
+        resume: () => undefined,
+        room: () => undefined,
       },
-      { pause: () => undefined, resume: () => undefined },
       new TimeSlices(),
     );
     for (let frame = 0; frame < 2000; frame += 1) receiveQueue.push(frame);

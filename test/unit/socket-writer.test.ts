@@ -4,6 +4,13 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { SocketWriter } from '../../src/notification/gateway/socket-writer.js';
 
+type Write = (bytes: Buffer, written: (error?: Error | null) => void) => boolean;
+
+const writeTo =
+  (socket: Duplex, writer = new SocketWriter()): Write =>
+  (bytes, written) =>
+    writer.write(socket, bytes, written);
+
 const closing: (() => void)[] = [];
 afterEach(() => {
   for (const close of closing.splice(0)) close();
@@ -42,7 +49,7 @@ describe('a socket writer', () => {
     const { socket, peer } = await pair();
     const stream = jest.spyOn(Duplex.prototype, 'write');
     closing.push(() => stream.mockRestore());
-    const write = new SocketWriter().writeTo(socket);
+    const write = writeTo(socket);
     for (const text of ['one ', 'two']) expect(write(Buffer.from(text), written)).toBe(true);
     expect(await read(peer, 7)).toBe('one two');
     expect([stream.mock.calls.length, socket.bytesWritten]).toEqual([0, 7]);
@@ -67,7 +74,7 @@ describe('a socket writer', () => {
     prepare();
     const stream = jest.spyOn(Duplex.prototype, 'write');
     closing.push(() => stream.mockRestore());
-    expect(new SocketWriter().writeTo(socket)(Buffer.from('text'), written)).toBe(true);
+    expect(writeTo(socket)(Buffer.from('text'), written)).toBe(true);
     expect(await read(peer, 4)).toBe('text');
     expect(stream.mock.calls.filter(([bytes]) => String(bytes) === 'text')).toHaveLength(1);
   });
@@ -82,13 +89,13 @@ describe('a socket writer', () => {
         return write.call(socket, bytes, done as never);
       },
     });
-    new SocketWriter().writeTo(socket)(Buffer.from('text'), written);
+    writeTo(socket)(Buffer.from('text'), written);
     expect([await read(peer, 4), texts]).toEqual(['text', ['text']]);
   });
 
   it('leaves a frame to the stream in which bytes wait, and to one that is corked', async () => {
     const { socket, peer } = await pair();
-    const write = new SocketWriter().writeTo(socket);
+    const write = writeTo(socket);
     socket.cork();
     expect(write(Buffer.from('one '), () => undefined)).toBe(false);
     expect(write(Buffer.from('two'), () => undefined)).toBe(false);
@@ -99,14 +106,14 @@ describe('a socket writer', () => {
   it('reports when the kernel has taken the rest, and keeps the order with what the stream writes and with its end', async () => {
     const { socket, peer } = await pair();
     const writer = new SocketWriter();
-    const write = writer.writeTo(socket);
+    const write = writeTo(socket, writer);
     const order: string[] = [];
     const taken = new Promise<void>((resolve) => {
       expect(write(MUCH, () => resolve(void order.push('written')))).toBe(false);
     });
     // A request of its own: the first one is in use.
     const other = await pair();
-    expect(writer.writeTo(other.socket)(Buffer.from('other'), written)).toBe(true);
+    expect(writeTo(other.socket, writer)(Buffer.from('other'), written)).toBe(true);
     expect(await read(other.peer, 5)).toBe('other');
     expect([order, socket.writableLength]).toEqual([[], 0]);
     socket.end('end');
@@ -117,7 +124,7 @@ describe('a socket writer', () => {
 
   it('destroys a socket whose peer is gone', async () => {
     const { socket, peer } = await pair();
-    const write = new SocketWriter().writeTo(socket);
+    const write = writeTo(socket);
     const failed = once(socket, 'error');
     expect(write(MUCH, written)).toBe(false);
     peer.resetAndDestroy();
@@ -128,7 +135,7 @@ describe('a socket writer', () => {
   it('leaves the error of a write that fails at once to the stream', async () => {
     const { socket, peer } = await pair();
     socket.pause();
-    const write = new SocketWriter().writeTo(socket);
+    const write = writeTo(socket);
     socket.end();
     const failed = once(socket, 'error');
     await once(peer, 'end');

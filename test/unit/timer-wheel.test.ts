@@ -1,4 +1,4 @@
-import { TimerWheel } from '../../src/notification/pacing/timer-wheel.js';
+import { TimerWheel, type WheelTimer } from '../../src/notification/pacing/timer-wheel.js';
 import { TestClock } from '../../src/testing/test-clock.js';
 
 let clock: TestClock;
@@ -34,15 +34,12 @@ describe('a timer wheel', () => {
   it('does not call back what was cancelled, in the same turn too', () => {
     const wheel = new TimerWheel(100, clock);
     const calls: string[] = [];
-    const second = { cancel: (): void => undefined };
+    const timers: WheelTimer[] = [];
     wheel.schedule(100, () => {
       calls.push('first');
-      second.cancel();
+      for (const timer of timers) timer.cancel();
     });
-    Object.assign(
-      second,
-      wheel.schedule(100, () => calls.push('second')),
-    );
+    timers.push(wheel.schedule(100, () => calls.push('second')));
     clock.advanceBy(1000);
     expect(calls).toEqual(['first']);
   });

@@ -16,29 +16,31 @@ export interface ReadingNotes {
 }
 
 export class ChangesWhileReading {
-  private readonly readings = new Set<Set<string>>();
+  private readings: Set<Set<string>> | undefined;
 
   begin(): ReadingNotes {
     const ids = new Set<string>();
-    this.readings.add(ids);
+    (this.readings ??= new Set()).add(ids);
     return {
       has: (id) => ids.has(id),
       add: (id) => void ids.add(id),
       end: () => {
-        this.readings.delete(ids);
         ids.clear();
+        if (this.readings?.delete(ids) && this.readings.size === 0) this.readings = undefined;
       },
     };
   }
 
   /** Notes a change for every reading that is under way. */
   note(id: string): void {
-    for (const ids of this.readings) ids.add(id);
+    for (const ids of this.readings ?? NONE) ids.add(id);
   }
 
   /** Whether a reading that is under way has noted the change. */
   has(id: string): boolean {
-    for (const ids of this.readings) if (ids.has(id)) return true;
+    for (const ids of this.readings ?? NONE) if (ids.has(id)) return true;
     return false;
   }
 }
+
+const NONE: ReadonlySet<Set<string>> = new Set();

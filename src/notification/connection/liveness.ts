@@ -21,7 +21,7 @@ export class Liveness {
     private readonly settings: LivenessSettings,
     private readonly onDead: (connection: Connection) => void,
   ) {
-    this.timer = wheel.schedule(settings.pingIntervalMs, () => this.ping());
+    this.timer = wheel.schedule(settings.pingIntervalMs, ping, this);
   }
 
   /** The peer sent a pong. @returns whether it answers a ping */
@@ -30,7 +30,7 @@ export class Liveness {
     this.connection.roundTrips.record(this.wheel.now() - this.pingedAt);
     this.pingedAt = undefined;
     this.timer.cancel();
-    this.timer = this.wheel.schedule(this.settings.pingIntervalMs, () => this.ping());
+    this.timer = this.wheel.schedule(this.settings.pingIntervalMs, ping, this);
     return true;
   }
 
@@ -43,17 +43,24 @@ export class Liveness {
     this.timer.cancel();
   }
 
-  private ping(): void {
+  /** The interval has passed. */
+  ping(): void {
     this.pingedAt = this.wheel.now();
     this.connection.ping();
     this.awaitPong();
   }
 
+  /** The time-out has passed without a pong. */
+  giveUp(): void {
+    if (this.connection.incoming.isHeldUp) this.awaitPong();
+    else this.onDead(this.connection);
+  }
+
   private awaitPong(): void {
     this.timer.cancel();
-    this.timer = this.wheel.schedule(this.settings.pingTimeoutMs, () => {
-      if (this.connection.isHeldUp) this.awaitPong();
-      else this.onDead(this.connection);
-    });
+    this.timer = this.wheel.schedule(this.settings.pingTimeoutMs, giveUp, this);
   }
 }
+
+const ping = (liveness: Liveness): void => liveness.ping();
+const giveUp = (liveness: Liveness): void => liveness.giveUp();

@@ -5,7 +5,7 @@ import type { SendEvents, SendSocket } from './send-queue.js';
 /** What a connection needs of a WebSocket. */
 export interface ConnectionSocket extends SendSocket {
   /** Sends a close frame and waits a limited time for the peer's. With `deaf` it reads nothing more. */
-  close(code: number, reason: string, deaf: boolean): void;
+  end(code: number, reason: string, deaf: boolean): void;
   /** Sends a protocol-level ping. */
   ping(): void;
   /** Stops and resumes reading. */
@@ -42,5 +42,5 @@ export interface ConnectionEvents extends SendEvents {
   /** The socket is read again after a pause. */
   onResumed?(): void;
   /** The connection was sent an error. */
-  onError?(code: string): void;
+  onErrorReply?(code: string): void;
 }

@@ -6,6 +6,17 @@
  */
 import type { TimeSlices } from '../pacing/time-slices.js';
 
+/** The connection whose frames wait. */
+export interface FrameWork<Frame> {
+  /** Handles one frame; must not reject. */
+  handle(frame: Frame): Promise<void>;
+  /** Stops and resumes reading the socket. */
+  pause(): void;
+  resume(): void;
+  /** Returns `undefined` if a reply can be queued now, otherwise a promise that resolves when it can. */
+  room(): Promise<void> | undefined;
+}
+
 export class ReceiveQueue<Frame> {
   private readonly waiting: Frame[] = [];
   /** How many frames were received. */
@@ -17,16 +28,12 @@ export class ReceiveQueue<Frame> {
   private paused = false;
   private waitsForRoom = false;
   private closed = false;
-  private finished: (() => void)[] = [];
+  private finished: (() => void)[] | undefined;
 
   constructor(
     private readonly bound: number,
-    /** Handles one frame; must not reject. */
-    private readonly handle: (frame: Frame) => Promise<void>,
-    private readonly socket: { pause(): void; resume(): void },
+    private readonly work: FrameWork<Frame>,
     private readonly slices: TimeSlices,
-    /** Returns `undefined` if a reply can be queued now, otherwise a promise that resolves when it can. */
-    private readonly room: () => Promise<void> | undefined = () => undefined,
   ) {}
 
   push(frame: Frame, isLarge = false): void {
@@ -35,9 +42,9 @@ export class ReceiveQueue<Frame> {
     this.taken += 1;
     if (!this.paused && (isLarge || this.waiting.length >= this.bound)) {
       this.paused = true;
-      this.socket.pause();
+      this.work.pause();
     }
-    if (!this.working) void this.work();
+    if (!this.working) void this.run();
   }
 
   get handedOver(): number {
@@ -51,7 +58,7 @@ export class ReceiveQueue<Frame> {
 
   /** Resolves when the frames that came so far are answered. */
   idle(): Promise<void> {
-    return this.working ? new Promise((resolve) => this.finished.push(resolve)) : Promise.resolve();
+    return this.working ? new Promise((resolve) => (this.finished ??= []).push(resolve)) : Promise.resolve();
   }
 
   /** Whether the socket is not read because of work that takes its time, and not because the peer does not read. */
@@ -66,28 +73,30 @@ export class ReceiveQueue<Frame> {
     this.waiting.length = 0;
   }
 
-  private async work(): Promise<void> {
+  private async run(): Promise<void> {
     this.working = true;
     while (this.waiting.length > 0) {
       for (const frame of this.waiting.splice(0, this.bound)) {
-        const room = this.closed ? undefined : this.room();
+        const room = this.closed ? undefined : this.work.room();
         if (room) {
           this.waitsForRoom = true;
           await room;
           this.waitsForRoom = false;
         }
         if (this.closed) break;
-        await this.handle(frame);
+        await this.work.handle(frame);
         this.handled += 1;
         this.isHandedOver = false;
         if (this.slices.isOver) await this.slices.afterTurn();
       }
       if (this.paused && this.waiting.length < this.bound / 2) {
         this.paused = false;
-        this.socket.resume();
+        this.work.resume();
       }
     }
     this.working = false;
-    for (const resolve of this.finished.splice(0)) resolve();
+    const { finished = [] } = this;
+    this.finished = undefined;
+    for (const resolve of finished) resolve();
   }
 }

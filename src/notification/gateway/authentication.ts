@@ -48,7 +48,7 @@ export class Authentication {
       return;
     }
     try {
-      await connection.begin(() => this.whileEngineReturns(connection, () => this.identify(connection)));
+      await connection.incoming.begin(() => this.whileEngineReturns(connection, () => this.identify(connection)));
     } catch (error) {
       const reason = String(error);
       this.failures.log(reason, `a new connection could not be served: ${reason}`);
@@ -122,7 +122,8 @@ export class Authentication {
   private closeUnauthenticatedIn(connection: Connection, delayMs: number | undefined): void {
     connection.timers.drop('authentication');
     if (delayMs === undefined) return;
-    const close = (): void => void connection.close(CLOSE.UNAUTHENTICATED);
-    connection.timers.keep('authentication', this.wheel.schedule(delayMs, close));
+    connection.timers.keep('authentication', this.wheel.schedule(delayMs, closeUnauthenticated, connection));
   }
 }
+
+const closeUnauthenticated = (connection: Connection): void => void connection.close(CLOSE.UNAUTHENTICATED);

@@ -2,49 +2,84 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import type { Intake } from '../connection/backlog.js';
+import type { Backlog, Intake } from '../connection/backlog.js';
 import type { Connection } from '../connection/connection.js';
 import type { Reading } from '../connection/reading.js';
 
+/** The intake of a WebSocket: of the one, or of the stream beneath it. */
+class SocketIntake implements Intake {
+  bytesRead = 0;
+  pauses = 0;
+  readonly backlog: Backlog;
+
+  constructor(
+    readonly reading: Reading,
+    private readonly ws: WebSocket,
+    private readonly stream: Duplex,
+    private readonly connection: Connection,
+  ) {
+    this.backlog = reading.newBacklog(this);
+  }
+
+  get bytesParsed(): number {
+    return this.connection.isOpen ? this.bytesRead - bytesInParser(this.ws) : this.bytesRead;
+  }
+
+  get isPaused(): boolean {
+    return this.connection.isOpen && (this.ws.isPaused || this.stream.isPaused());
+  }
+
+  get framesParsed(): number {
+    const { incoming, isOpen } = this.connection;
+    return isOpen ? incoming.taken : incoming.handedOver;
+  }
+
+  get framesHandedOver(): number {
+    return this.connection.incoming.handedOver;
+  }
+
+  get isClear(): boolean {
+    return this.bytesParsed === this.bytesRead && this.framesParsed === this.framesHandedOver && !this.isPaused;
+  }
+
+  handedOver(): void {
+    this.connection.incoming.handOver();
+  }
+}
+
+const INTAKE = Symbol('intake');
+/** Listeners are shared by all streams, and find the intake here. */
+interface FollowedStream extends Duplex {
+  [INTAKE]?: SocketIntake;
+}
+
 /** Follows a connection from its upgrade until its socket closes. */
-export function followConnection(reading: Reading, ws: WebSocket, socket: Duplex, connection: Connection): void {
-  let bytesRead = 0;
-  let pauses = 0;
-  const intake: Intake = {
-    get bytesRead() {
-      return bytesRead;
-    },
-    get bytesParsed() {
-      return connection.isOpen ? bytesRead - bytesInParser(ws) : bytesRead;
-    },
-    get isPaused() {
-      return connection.isOpen && (ws.isPaused || socket.isPaused());
-    },
-    get pauses() {
-      return pauses;
-    },
-    get framesParsed() {
-      return connection.isOpen ? connection.framesTaken : connection.framesHandedOver;
-    },
-    get framesHandedOver() {
-      return connection.framesHandedOver;
-    },
-    get isClear() {
-      return this.bytesParsed === bytesRead && this.framesParsed === this.framesHandedOver && !this.isPaused;
-    },
-    handedOver: () => connection.handOverFrame(),
-  };
-  const backlog = reading.newBacklog(intake);
-  connection.arrival = backlog;
-  socket.on('data', (chunk: Buffer) => {
-    bytesRead += chunk.length;
-    reading.holds(backlog);
-  });
-  socket.on('pause', () => {
-    pauses += 1;
-    reading.holds(backlog);
-  });
-  socket.once('close', () => reading.forget(backlog));
+export function followConnection(reading: Reading, ws: WebSocket, stream: FollowedStream, connection: Connection): void {
+  const intake = new SocketIntake(reading, ws, stream, connection);
+  connection.arrival = intake.backlog;
+  stream[INTAKE] = intake;
+  stream.on('data', onData);
+  stream.on('pause', onPause);
+  stream.on('close', onClose);
+}
+
+function onData(this: FollowedStream, chunk: Buffer): void {
+  const intake = this[INTAKE];
+  if (!intake) return;
+  intake.bytesRead += chunk.length;
+  intake.reading.holds(intake.backlog);
+}
+
+function onPause(this: FollowedStream): void {
+  const intake = this[INTAKE];
+  if (!intake) return;
+  intake.pauses += 1;
+  intake.reading.holds(intake.backlog);
+}
+
+function onClose(this: FollowedStream): void {
+  const intake = this[INTAKE];
+  intake?.reading.forget(intake.backlog);
 }
 
 /** `ws` emits one frame a turn, and inflates in other threads: what has not come yet is in its receiver, a `Writable`. */

@@ -21,6 +21,7 @@ import { Connection } from '../connection/connection.js';
 import { UNREADABLE } from '../metrics/labels.js';
 import { NotificationError } from '../notification.errors.js';
 import { NotificationMetrics } from '../notification.metrics.js';
+import { BoundHandlers, type Handlers } from './bound-handlers.js';
 import { NotificationWebSocketServer } from './websocket-server.js';
 import { errorMessage, isFault } from '../protocol-error.js';
 import { isStrike } from './filters/ws-error.filter.js';
@@ -37,6 +38,7 @@ export class NotificationWsAdapter extends WsAdapter {
   private readonly upgradeListeners = new Map<NotificationWebSocketServer, UpgradeListener>();
   private stockListener: UpgradeListener | undefined;
   private knownMetrics: NotificationMetrics | undefined;
+  private handlers: BoundHandlers | undefined;
 
   /** @param app the application, or whatever else finds its providers */
   constructor(private readonly app: Pick<INestApplicationContext, 'get'>) {
@@ -62,13 +64,15 @@ export class NotificationWsAdapter extends WsAdapter {
   }
 
   override bindClientConnect(server: NotificationWebSocketServer | StockServer, callback: (...args: unknown[]) => void): void {
-    if (server instanceof NotificationWebSocketServer) server.onConnect(callback);
-    else super.bindClientConnect(server, callback);
+    if (!(server instanceof NotificationWebSocketServer)) return super.bindClientConnect(server, callback);
+    const handlers = new BoundHandlers(callback);
+    this.handlers = handlers;
+    server.handleWith((connection, text) => this.handle(connection, handlers.of(connection), text));
   }
 
   override bindClientDisconnect(client: Connection | StockClient, callback: () => void): void {
-    if (client instanceof Connection) client.onClosed(callback);
-    else super.bindClientDisconnect(client, callback);
+    // Nest is given a connection more than once (`BoundHandlers`), and the gateway has no `handleDisconnect`.
+    if (!(client instanceof Connection)) super.bindClientDisconnect(client, callback);
   }
 
   override bindMessageHandlers(
@@ -76,9 +80,8 @@ export class NotificationWsAdapter extends WsAdapter {
     handlers: WsMessageHandler[],
     transform: (data: unknown) => Observable<unknown>,
   ): void {
-    if (!(client instanceof Connection)) return super.bindMessageHandlers(client, handlers as never, transform);
-    const byAction = new Map(handlers.map((handler) => [handler.message, handler]));
-    client.handleWith((text) => this.handle(client, byAction, text));
+    if (client instanceof Connection) this.handlers?.keep(client, handlers);
+    else super.bindMessageHandlers(client, handlers as never, transform);
   }
 
   override async close(server: NotificationWebSocketServer | StockServer): Promise<void> {
@@ -107,7 +110,7 @@ export class NotificationWsAdapter extends WsAdapter {
     return (this.knownMetrics ??= this.app.get<NotificationMetrics>(NotificationMetrics, { strict: false }));
   }
 
-  private async handle(connection: Connection, handlers: ReadonlyMap<string, WsMessageHandler>, text: string): Promise<void> {
+  private async handle(connection: Connection, handlers: Handlers, text: string): Promise<void> {
     const repliesBefore = connection.replies;
     let frame: ClientMessage | undefined;
     try {

@@ -3,7 +3,7 @@
  * them. What a handler returns is the reply.
  */
 import { UseFilters, UseGuards, type OnModuleInit } from '@nestjs/common';
-import { SubscribeMessage, WebSocketGateway, type OnGatewayConnection, type OnGatewayInit } from '@nestjs/websockets';
+import { SubscribeMessage, WebSocketGateway, type OnGatewayInit } from '@nestjs/websockets';
 import { Access } from '../access/access.js';
 import { channelOf, type ParsedChannel } from '../../protocol/channels.js';
 import type { PingMessage, Replies, Subscribed } from '../../protocol/actions.js';
@@ -39,7 +39,7 @@ const DEFAULT_PAGE = 100;
 @WebSocketGateway({ path: '/ws', [NOTIFICATION_GATEWAY]: true })
 @UseGuards(ActionGuard)
 @UseFilters(WsErrorFilter)
-export class NotificationGateway implements OnModuleInit, OnGatewayInit, OnGatewayConnection<Connection> {
+export class NotificationGateway implements OnModuleInit, OnGatewayInit {
   private hasAdapter = true;
 
   constructor(
@@ -60,10 +60,6 @@ export class NotificationGateway implements OnModuleInit, OnGatewayInit, OnGatew
     throw new ConfigurationError(
       'the notification gateway needs its adapter: app.useWebSocketAdapter(new NotificationWsAdapter(app)) before listen()',
     );
-  }
-
-  handleConnection(connection: Connection): void {
-    void this.authentication.begin(connection);
   }
 
   @SubscribeMessage('ping')

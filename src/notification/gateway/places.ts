@@ -13,10 +13,10 @@ export class CountedPlace implements Place {
   private listener: (() => void) | undefined;
 
   /** @param leave gives the place back; repeating it must do nothing */
-  constructor(private readonly leave: () => void) {}
+  constructor(private readonly leave: (place: CountedPlace) => void) {}
 
   release(): void {
-    this.leave();
+    this.leave(this);
   }
 
   onDisplaced(listener: () => void): void {
@@ -35,6 +35,10 @@ export class CountedPlace implements Place {
 export class PlaceCounter {
   private readonly regular = new Set<CountedPlace>();
   private readonly unauthenticated = new Set<CountedPlace>();
+  private readonly leave = {
+    regular: (place: CountedPlace): unknown => this.regular.delete(place),
+    unauthenticated: (place: CountedPlace): unknown => this.unauthenticated.delete(place),
+  };
 
   constructor(private readonly limit: number) {}
 
@@ -52,7 +56,7 @@ export class PlaceCounter {
       oldest?.displace();
     }
     if (taken.size >= this.limit) return undefined;
-    const place: CountedPlace = new CountedPlace(() => taken.delete(place));
+    const place = new CountedPlace(this.leave[kind]);
     taken.add(place);
     return place;
   }
@@ -61,7 +65,8 @@ export class PlaceCounter {
 /** Which of this process's connections holds which place. */
 @Injectable()
 export class Places {
-  private readonly held = new WeakMap<Connection, { kind: PlaceKind; place: Place }>();
+  private readonly regular = new Map<Connection, Place>();
+  private readonly unauthenticated = new Map<Connection, Place>();
   private readonly take: (kind: PlaceKind) => Promise<Place | undefined>;
 
   constructor(@Inject(ResolvedOptions) { maxConnections, workerGroup }: { maxConnections: number; workerGroup?: WorkerGroup }) {
@@ -74,29 +79,36 @@ export class Places {
     return this.take(isAuthenticated ? 'regular' : 'unauthenticated');
   }
 
-  /** The connection holds the place until `leave`. `giveWay` runs when a newer connection takes it. */
-  hold(connection: Connection, isAuthenticated: boolean, place: Place, giveWay: () => void): void {
-    this.held.set(connection, { kind: isAuthenticated ? 'regular' : 'unauthenticated', place });
+  /** The connection holds the place until `leave`. `giveWay` runs when a newer connection takes it, before it has authenticated. */
+  hold(connection: Connection, isAuthenticated: boolean, place: Place, giveWay: (connection: Connection) => void): void {
+    if (isAuthenticated) {
+      this.regular.set(connection, place);
+      return;
+    }
+    this.unauthenticated.set(connection, place);
     place.onDisplaced(() => {
-      if (this.held.get(connection)?.place === place) giveWay();
+      if (this.unauthenticated.get(connection) === place) giveWay(connection);
     });
   }
 
   /** A connection that authenticates takes a regular place. @returns `false` when all are taken */
   async promote(connection: Connection): Promise<boolean> {
-    if (this.held.get(connection)?.kind === 'regular') return true;
+    if (this.regular.has(connection)) return true;
     const place = await this.take('regular');
     if (!place) return false;
-    const earlier = this.held.get(connection);
-    if (earlier) this.held.set(connection, { kind: 'regular', place });
+    const earlier = this.unauthenticated.get(connection);
+    this.unauthenticated.delete(connection);
+    if (earlier) this.regular.set(connection, place);
     // It closed meanwhile.
     else place.release();
-    earlier?.place.release();
+    earlier?.release();
     return true;
   }
 
   leave(connection: Connection): void {
-    this.held.get(connection)?.place.release();
-    this.held.delete(connection);
+    for (const held of [this.regular, this.unauthenticated]) {
+      held.get(connection)?.release();
+      held.delete(connection);
+    }
   }
 }

@@ -22,6 +22,9 @@ const FORGIVEN_AFTER_MS = 1000;
 const UNAUTHENTICATED_FRAMES = 10;
 const RESERVE_FRAMES = 10;
 
+const ignore = (): void => undefined;
+const systemNow = (): number => performance.now();
+
 export interface RateSettings {
   /** Frames a second. */
   rateLimit: number;
@@ -30,7 +33,8 @@ export interface RateSettings {
 }
 
 export class RateLimiter {
-  private readonly unauthenticated = new TokenBucket(0, UNAUTHENTICATED_FRAMES);
+  /** Frames before authentication. */
+  private unauthenticated = 0;
   private readonly reserve: TokenBucket;
   private refused = 0;
   private refusedAt = 0;
@@ -38,9 +42,9 @@ export class RateLimiter {
   constructor(
     private readonly connection: Connection,
     private readonly settings: RateSettings,
-    private readonly onRefused: () => void = () => undefined,
+    private readonly onRefused: (connection: Connection) => void = ignore,
     private readonly budgets: Pick<Budgets, 'take' | 'owe'> = new Budgets(settings),
-    private readonly now: () => number = () => performance.now(),
+    private readonly now: () => number = systemNow,
   ) {
     this.reserve = new TokenBucket(1, Math.min(RESERVE_FRAMES, Math.ceil(settings.rateBurst / 10)), now);
   }
@@ -57,13 +61,13 @@ export class RateLimiter {
    */
   admits(text?: string): boolean {
     const { identity, address } = this.connection;
-    if (identity.kind === 'unauthenticated' ? this.unauthenticated.take() : this.takes(identity, address)) return true;
+    if (identity.kind === 'unauthenticated' ? this.takesUnauthenticated() : this.takes(identity, address)) return true;
     const now = this.now();
     // Tokens trickle in all the time; only a connection that kept to the limit for a second begins again.
     if (now - this.refusedAt >= FORGIVEN_AFTER_MS) this.refused = 0;
     this.refusedAt = now;
     this.refused += 1;
-    this.onRefused();
+    this.onRefused(this.connection);
     // Not a reply: the frame in work still has its own to come.
     if (this.refused <= this.settings.rateLimit)
       this.connection.send(
@@ -72,6 +76,11 @@ export class RateLimiter {
     else void this.connection.close(CLOSE.RATE_LIMITED, true);
     if (identity.kind === 'unauthenticated') this.connection.strike(true);
     return false;
+  }
+
+  private takesUnauthenticated(): boolean {
+    this.unauthenticated += 1;
+    return this.unauthenticated <= UNAUTHENTICATED_FRAMES;
   }
 
   private takes(principal: Principal, address: string): boolean {

@@ -11,9 +11,6 @@
 import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { getSystemErrorName } from 'node:util';
-import type { SendSocket } from '../connection/send-queue.js';
-
-type Write = SendSocket['write'];
 
 interface WriteRequest {
   oncomplete?: (status: number) => void;
@@ -38,11 +35,11 @@ export class SocketWriter {
   private readonly binding = streamBinding();
   private request: WriteRequest | undefined;
 
-  /** @returns the function that writes to `socket` */
-  writeTo(socket: Duplex): Write {
+  /** Writes as `SendSocket` says. */
+  write(socket: Duplex, bytes: Buffer, written: (error?: Error | null) => void): boolean {
     const { binding } = this;
-    if (!binding || !isPlainSocket(socket)) return (bytes, written) => writeToStream(socket, bytes, written);
-    return (bytes, written) => this.writeToHandle(binding, socket, bytes, written) ?? writeToStream(socket, bytes, written);
+    const isTaken = binding && isPlainSocket(socket) ? this.writeToHandle(binding, socket, bytes, written) : undefined;
+    return isTaken ?? writeToStream(socket, bytes, written);
   }
 
   /** @returns `undefined` if nothing was written */

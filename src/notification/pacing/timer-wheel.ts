@@ -3,17 +3,33 @@
  * Precise to one tick: a callback comes at its time or up to one tick later.
  */
 import { systemClock, type Clock, type ClockTimer } from './clock.js';
-interface Entry {
-  tick: number;
-  callback: () => void;
-}
 
 export interface WheelTimer {
   cancel(): void;
 }
 
+class Entry<Target> implements WheelTimer {
+  constructor(
+    private readonly wheel: TimerWheel,
+    readonly tick: number,
+    private readonly callback: (target: Target) => void,
+    private readonly target: Target,
+  ) {}
+
+  run(): void {
+    this.callback(this.target);
+  }
+
+  cancel(): void {
+    this.wheel.remove(this);
+  }
+}
+
+/** What the wheel needs of an entry, whatever its target. */
+type Due = Pick<Entry<never>, 'tick' | 'run'>;
+
 export class TimerWheel {
-  private readonly slots = new Map<number, Set<Entry>>();
+  private readonly slots = new Map<number, Set<Due>>();
   private size = 0;
   private tick = 0;
   private timer: ClockTimer | undefined;
@@ -29,16 +45,18 @@ export class TimerWheel {
     return this.clock.monotonicMs();
   }
 
-  /** Calls back once, `delayMs` from now. */
-  schedule(delayMs: number, callback: () => void): WheelTimer {
+  /** Calls back once, `delayMs` from now. Connections share one `callback` and pass themselves as `target`: each then needs no closure. */
+  schedule(delayMs: number, callback: () => void): WheelTimer;
+  schedule<Target>(delayMs: number, callback: (target: Target) => void, target: Target): WheelTimer;
+  schedule<Target>(delayMs: number, callback: (target: Target) => void, target?: Target): WheelTimer {
     if (!this.timer) this.start();
     const due = Math.ceil((this.now() - this.startedAt + delayMs) / this.tickMs);
-    const entry: Entry = { tick: Math.max(due, this.tick + 1), callback };
+    const entry = new Entry(this, Math.max(due, this.tick + 1), callback, target as Target);
     const slot = this.slots.get(entry.tick);
     if (slot) slot.add(entry);
     else this.slots.set(entry.tick, new Set([entry]));
     this.size += 1;
-    return { cancel: () => void this.remove(entry) };
+    return entry;
   }
 
   /** Cancels everything. */
@@ -46,6 +64,15 @@ export class TimerWheel {
     this.slots.clear();
     this.size = 0;
     this.stop();
+  }
+
+  /** Cancels a timer. @returns whether it was still to come */
+  remove(timer: Due): boolean {
+    const slot = this.slots.get(timer.tick);
+    if (!slot?.delete(timer)) return false;
+    this.size -= 1;
+    if (slot.size === 0) this.slots.delete(timer.tick);
+    return true;
   }
 
   private start(): void {
@@ -62,7 +89,7 @@ export class TimerWheel {
       if (!slot) continue;
       // A callback may cancel another of the same slot, or schedule a new one, which goes to a later slot.
       for (const entry of slot) {
-        if (this.remove(entry)) entry.callback();
+        if (this.remove(entry)) entry.run();
       }
     }
     if (this.size === 0) this.stop();
@@ -71,13 +98,5 @@ export class TimerWheel {
   private stop(): void {
     this.timer?.cancel();
     this.timer = undefined;
-  }
-
-  private remove(entry: Entry): boolean {
-    const slot = this.slots.get(entry.tick);
-    if (!slot?.delete(entry)) return false;
-    this.size -= 1;
-    if (slot.size === 0) this.slots.delete(entry.tick);
-    return true;
   }
 }

@@ -1,5 +1,9 @@
 /** A token bucket: `burst` at once, `rate` per second after that. */
 import { performance } from './time-source.js';
+
+/** One function for all buckets: there is one for each connection. */
+const systemNow = (): number => performance.now();
+
 export class TokenBucket {
   private tokens: number;
   private updatedAt: number;
@@ -7,7 +11,7 @@ export class TokenBucket {
   constructor(
     private readonly rate: number,
     private readonly burst: number,
-    private readonly now: () => number = () => performance.now(),
+    private readonly now: () => number = systemNow,
   ) {
     this.tokens = burst;
     this.updatedAt = now();

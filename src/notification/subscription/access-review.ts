@@ -110,13 +110,14 @@ export class AccessReview implements OnModuleInit {
   }
 
   private schedule(connection: Connection, delayMs: number): void {
-    const timer = this.wheel.schedule(delayMs, () => {
-      // The next review is certain before this one begins.
-      this.start(connection);
-      void this.tryReview(connection);
-    });
-    connection.timers.keep('access review', timer);
+    connection.timers.keep('access review', this.wheel.schedule(delayMs, this.onDue, connection));
   }
+
+  private readonly onDue = (connection: Connection): void => {
+    // The next review is certain before this one begins.
+    this.start(connection);
+    void this.tryReview(connection);
+  };
 
   /** Reviews the connection, and again soon if the engine cannot be asked. */
   private async tryReview(connection: Connection): Promise<void> {

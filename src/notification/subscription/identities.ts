@@ -76,10 +76,11 @@ export class Identities {
   describe(connection: Connection): void {
     const registration = this.registrations.get(connection);
     if (registration?.userId === undefined || !connection.isOpen) return;
-    const { openedAt: connectedAt, address, roundTripMs, roundTripSpreadMs, queueBytes } = factsOf(connection);
     const { userId, described } = registration;
+    const roundTripMs = connection.roundTrips.lastMs;
     const isNews = !described || (described.roundTripMs === undefined && roundTripMs !== undefined);
     if (!isNews && performance.now() < described.at + DESCRIBE_EVERY_MS) return;
+    const { openedAt: connectedAt, address, roundTripSpreadMs, queueBytes } = factsOf(connection);
     registration.described = { roundTripMs, at: performance.now() };
     this.engine.presence
       .describe(connection.id, userId, { connectedAt, address, roundTripMs, roundTripSpreadMs, queueBytes })
@@ -103,16 +104,16 @@ export class Identities {
       await this.release(connection, earlier);
     } else {
       // Calls back at once if the connection has closed meanwhile.
-      connection.onClosed(() => this.forget(connection));
+      connection.onClosed(this.forget);
     }
     this.describe(connection);
   }
 
-  private forget(connection: Connection): void {
+  private readonly forget = (connection: Connection): void => {
     const registration = this.registrations.get(connection);
     this.registrations.delete(connection);
     if (registration) void this.release(connection, registration);
-  }
+  };
 
   /** Undoes a registration, and ends the subscription to its user's channel. The engine itself repeats a step that fails. */
   private async release(connection: Connection, { channel, userId }: Registration): Promise<void> {

@@ -32,7 +32,7 @@ export class SubscriptionIndex {
     const isFirst = !this.byConnection.has(connection);
     addTo(this.byConnection, connection, channel, subscription);
     addTo(this.byChannel, channel, connection, subscription);
-    if (isFirst) connection.onClosed(() => this.endAll(connection));
+    if (isFirst) connection.onClosed(this.endAll);
   }
 
   /** Removes a subscription that has ended. */
@@ -43,11 +43,11 @@ export class SubscriptionIndex {
     this.byConnection.get(connection)?.delete(channel);
   }
 
-  private endAll(connection: Connection): void {
+  private readonly endAll = (connection: Connection): void => {
     const subscriptions = [...this.of(connection).values()];
     this.byConnection.delete(connection);
     for (const subscription of subscriptions) void subscription.end();
-  }
+  };
 }
 
 const NO_CHANNELS: ReadonlyMap<string, Subscription> = new Map();

@@ -1,0 +1,84 @@
+/**
+ * The WebSocket of one connection. Thousands are open, so all share their listeners, which find the client by `this`.
+ */
+import type { Duplex } from 'node:stream';
+import { WebSocket } from 'ws';
+import type { ConnectionSocket } from '../connection/connection.js';
+import type { SocketWriter } from './socket-writer.js';
+import { clearTimeout, setTimeout } from '../pacing/time-source.js';
+
+/** How long a peer has to answer a close frame. */
+const CLOSE_TIMEOUT_MS = 2000;
+/** A protocol-level ping without a payload (RFC 6455, section 5.5.2). `ws` would take two writes for it. */
+const PING = Buffer.from([0x89, 0]);
+
+const ignore = (): void => undefined;
+
+/** What becomes of what a WebSocket emits. */
+export interface SocketListener {
+  onMessage(data: Buffer): void;
+  onPing(): void;
+  onPong(): void;
+  onClosed(code: number): void;
+  onError(error: Error): void;
+}
+
+export class ClientSocket extends WebSocket implements ConnectionSocket {
+  private stream: Duplex | undefined;
+  private listener: SocketListener | undefined;
+  private writer: SocketWriter | undefined;
+
+  /** Passes on what the socket emits. @param stream the socket beneath, to which ready-made frames go */
+  serve(stream: Duplex, writer: SocketWriter, listener: SocketListener): void {
+    this.stream = stream;
+    this.writer = writer;
+    this.listener = listener;
+    this.on('message', onMessage);
+    this.on('ping', onPing);
+    this.on('pong', onPong);
+    this.on('close', onClose);
+    this.on('error', onError);
+  }
+
+  write(bytes: Buffer, written: (error?: Error | null) => void): boolean {
+    const { stream, writer } = this;
+    return stream !== undefined && writer !== undefined && writer.write(stream, bytes, written);
+  }
+
+  override ping(): void {
+    if (this.readyState === this.OPEN) this.write(PING, ignore);
+  }
+
+  end(code: number, reason: string, deaf = false): void {
+    if (this.readyState === this.CLOSED) return;
+    if (!deaf) this.resume(); // A paused socket would never show the peer's close frame.
+    this.close(code, reason);
+    const timer = setTimeout(() => this.terminate(), CLOSE_TIMEOUT_MS).unref();
+    this.once('close', () => clearTimeout(timer));
+  }
+
+  /** For the shared listeners. */
+  static listenerOf(socket: WebSocket): SocketListener | undefined {
+    return socket instanceof ClientSocket ? socket.listener : undefined;
+  }
+}
+
+function onMessage(this: WebSocket, data: Buffer): void {
+  ClientSocket.listenerOf(this)?.onMessage(data);
+}
+
+function onPing(this: WebSocket): void {
+  ClientSocket.listenerOf(this)?.onPing();
+}
+
+function onPong(this: WebSocket): void {
+  ClientSocket.listenerOf(this)?.onPong();
+}
+
+function onClose(this: WebSocket, code: number): void {
+  ClientSocket.listenerOf(this)?.onClosed(code);
+}
+
+function onError(this: WebSocket, error: Error): void {
+  ClientSocket.listenerOf(this)?.onError(error);
+}
