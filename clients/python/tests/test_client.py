@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import unittest
+from collections.abc import Callable
 from typing import Any
 
 import websockets
@@ -74,10 +75,13 @@ class ClientTest(unittest.IsolatedAsyncioTestCase):
     async def next(self) -> Connection:
         return await asyncio.wait_for(self.connections.get(), WAIT)
 
-    async def shown(self, client: Client, *callback_ids: str) -> None:
+    async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(WAIT):
-            while list(client.open) != list(callback_ids):
+            while not condition():
                 await asyncio.sleep(0.005)
+
+    async def shown(self, client: Client, *callback_ids: str) -> None:
+        await self.until(lambda: list(client.open) == list(callback_ids))
 
     async def test_answers_while_another_channel_is_not_available(self) -> None:
         client = await self.client()
@@ -158,9 +162,7 @@ class ClientTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(events, ["news"])  # the message waits for what it applies to
         loaded.set()
         await connection.send(type="n", number=3, channel="news", offset=3)
-        async with asyncio.timeout(WAIT):
-            while 3 not in events:
-                await asyncio.sleep(0.005)
+        await self.until(lambda: 3 in events)
         self.assertEqual(events, ["news", 1, "gap", "news", 3])
 
     async def test_counts_down_by_the_clock_of_the_server(self) -> None:
@@ -169,6 +171,7 @@ class ClientTest(unittest.IsolatedAsyncioTestCase):
         server_time = 1_000_000.0
         await connection.welcome()
         await connection.reply(await connection.next("ping"), type="pong", timestamp=server_time, original_data={})
+        await self.until(lambda: abs(client.remaining({"expires_at": server_time})) < WAIT)
         await connection.prompt("hurry", timestamp=server_time - 90, expires_at=server_time + 10)
         await connection.prompt("whenever")
         await self.shown(client, "hurry", "whenever")
@@ -240,7 +243,7 @@ class ClientTest(unittest.IsolatedAsyncioTestCase):
                 await client.answer("p1", proceed=True, values={"count": value})
         await connection.prompt("marker")
         await self.shown(client, "marker")
-        self.assertEqual(gaps, ["user:ann"])
+        await self.until(lambda: gaps == ["user:ann"])
 
     async def test_keeps_a_prompt_that_comes_before_the_reply_to_subscribe(self) -> None:
         client = await self.client()
