@@ -6,6 +6,7 @@ import { factsOf, type ConnectionFacts } from './connection-facts.js';
 
 export class Hub {
   private readonly all = new Map<string, Connection>();
+  private readonly withIdentity = new Set<Connection>();
   private readonly anonymous = new Set<Connection>();
   private readonly users = new Map<string, Set<Connection>>();
 
@@ -59,13 +60,15 @@ export class Hub {
   }
 
   /** Every connection that has an identity or needs none. */
-  *identified(): Generator<Connection> {
-    for (const connection of this.all.values()) if (connection.identity.kind !== 'unauthenticated') yield connection;
+  get identified(): ReadonlySet<Connection> {
+    return this.withIdentity;
   }
 
   private enter(connection: Connection): void {
+    if (connection.identity.kind === 'unauthenticated') return;
+    this.withIdentity.add(connection);
     if (connection.identity.kind === 'anonymous') this.anonymous.add(connection);
-    else if (connection.identity.kind === 'user') this.enterUser(connection, connection.identity.userId);
+    else this.enterUser(connection, connection.identity.userId);
   }
 
   private enterUser(connection: Connection, userId: string): void {
@@ -75,6 +78,7 @@ export class Hub {
   }
 
   private leave(connection: Connection): void {
+    this.withIdentity.delete(connection);
     this.anonymous.delete(connection);
     const { userId } = connection;
     if (userId === undefined) return;

@@ -15,7 +15,8 @@
  * allocate nothing.
  */
 import { SourcedFrame, type OutboundFrame, type QueuedFrame } from './frame.js';
-import { outcomeOf, resume, type FrameSource } from './frame-source.js';
+import type { FrameSource } from './frame-source.js';
+import { Sources } from './sources.js';
 import { WaitingFrames } from './waiting-frames.js';
 import type { Pacing } from '../pacing/pacing.js';
 import type { Lane, Writer } from '../pacing/write-scheduler.js';
@@ -55,7 +56,7 @@ export class SendQueue implements Writer {
   /** The lanes in which it waits for a turn. The first turn writes everything; the other one may find nothing. */
   private awaitsSoon = false;
   private awaitsLater = false;
-  private sources: Map<string, FrameSource> | undefined;
+  private sources: Sources | undefined;
   private writing = false;
   /** Of the write under way, what the socket has not taken. */
   private bytesInFlight = 0;
@@ -63,7 +64,6 @@ export class SendQueue implements Writer {
   /** Of these two, what came from sources. */
   private sourcedBytes = 0;
   private sourcedInFlight = 0;
-  private pulling = false;
   private closed = false;
   private roomAwaited: (() => void)[] | undefined;
   private idleAwaited: (() => void)[] | undefined;
@@ -105,17 +105,14 @@ export class SendQueue implements Writer {
 
   /** Lets `source` be read at the pace at which the socket drains, in place of an earlier one of this name. */
   follow(name: string, source: FrameSource): void {
-    this.unfollow(name);
     if (this.closed) return void source.return();
-    (this.sources ??= new Map()).set(name, source);
-    void this.pull();
+    this.sources ??= this.newSources();
+    this.sources.add(name, source);
   }
 
   /** Drops a source, and what it still had to bring. */
   unfollow(name: string): void {
-    const source = this.sources?.get(name);
-    this.forget(name);
-    source?.return();
+    this.sources?.drop(name);
   }
 
   /** Returns `undefined` if less than half the limit waits, otherwise a promise for that moment or for the close. */
@@ -138,7 +135,7 @@ export class SendQueue implements Writer {
     this.several = undefined;
     this.queuedBytes = 0;
     this.sourcedBytes = 0;
-    for (const name of [...(this.sources?.keys() ?? [])]) this.unfollow(name);
+    this.sources?.dropAll();
     this.settleIdle();
     this.settleRoom();
     if (dropped > 0) this.events.onDropped?.(dropped);
@@ -153,35 +150,52 @@ export class SendQueue implements Writer {
   /** Writes what waits, up to `WRITE_SIZE`, if nothing is under way. */
   flush(): void {
     if (this.closed || this.writing) return;
-    const { only, several, compress } = this;
+    const { only, several } = this;
     if (only) {
       this.only = undefined;
-      const bytes = only.wire(compress);
-      this.leave(only, bytes.length);
-      this.hand(bytes);
+      const bytes = only.wire(this.compress);
+      this.events.onSent?.(only.type, bytes.length);
+      this.hand(bytes, 1, only.isSourced ? bytes.length : 0);
     } else if (several) {
-      const parts = several.take(WRITE_SIZE, compress).map((frame) => {
-        const bytes = frame.wire(compress);
-        this.leave(frame, bytes.length);
-        return bytes;
-      });
-      if (several.length === 0) this.several = undefined;
-      this.hand(this.pacing.joiner.join(parts));
+      this.flushSeveral(several);
     }
   }
 
-  private hand(bytes: Buffer): void {
+  private flushSeveral(several: WaitingFrames): void {
+    const frames = several.take(WRITE_SIZE, this.compress);
+    if (several.length === 0) this.several = undefined;
+    const parts: Buffer[] = [];
+    let sourced = 0;
+    for (const frame of frames) {
+      const bytes = frame.wire(this.compress);
+      if (frame.isSourced) sourced += bytes.length;
+      parts.push(bytes);
+      this.events.onSent?.(frame.type, bytes.length);
+    }
+    this.hand(this.pacing.joiner.join(parts), parts.length, sourced);
+  }
+
+  private hand(bytes: Buffer, frames: number, sourced: number): void {
+    this.queuedBytes -= bytes.length;
+    this.sourcedBytes -= sourced;
+    if (this.socket.write(bytes, this.onWritten)) {
+      // One write a turn.
+      if (this.queuedBytes > 0) this.awaitTurn(false);
+      else this.settle();
+      return;
+    }
     this.writing = true;
-    if (!this.socket.write(bytes, this.onWritten)) return;
-    this.land();
-    // One write a turn.
-    if (this.queuedBytes > 0) this.awaitTurn(false);
-    else this.settle();
+    this.bytesInFlight = bytes.length;
+    this.framesInFlight = frames;
+    this.sourcedInFlight = sourced;
   }
 
   /** A failed write is followed by the socket's close, which discards the send queue. */
   private readonly onWritten = (): void => {
-    this.land();
+    this.writing = false;
+    this.bytesInFlight = 0;
+    this.framesInFlight = 0;
+    this.sourcedInFlight = 0;
     if (this.queuedBytes > 0) this.flush();
     this.settle();
   };
@@ -207,29 +221,10 @@ export class SendQueue implements Writer {
     return backlog > 0 && backlog + size > this.limit;
   }
 
-  /** From what waits to what is in flight. */
-  private leave({ type, isSourced }: QueuedFrame, size: number): void {
-    this.events.onSent?.(type, size);
-    this.queuedBytes -= size;
-    this.framesInFlight += 1;
-    this.bytesInFlight += size;
-    if (!isSourced) return;
-    this.sourcedBytes -= size;
-    this.sourcedInFlight += size;
-  }
-
-  /** What was in flight is in the socket. */
-  private land(): void {
-    this.writing = false;
-    this.framesInFlight = 0;
-    this.bytesInFlight = 0;
-    this.sourcedInFlight = 0;
-  }
-
   private settle(): void {
     if (this.waitingBytes === 0) this.settleIdle();
     this.settleRoom();
-    if (this.sources) void this.pull();
+    if (this.sources) void this.sources.read();
   }
 
   private enqueue(frame: QueuedFrame, size: number, isBulk: boolean): void {
@@ -260,38 +255,15 @@ export class SendQueue implements Writer {
     }
   }
 
-  private async pull(): Promise<void> {
-    if (this.pulling) return;
-    this.pulling = true;
-    try {
-      for (let current = this.firstSource; current && this.waitingBytes < WRITE_SIZE; current = this.firstSource) {
-        const [name, source] = current;
-        const isCurrent = (): boolean => this.sources?.get(name) === source;
-        let next = source.next();
-        while (next.value instanceof Promise && isCurrent()) {
-          const outcome = await outcomeOf(next.value);
-          if (isCurrent()) next = resume(source, outcome);
-        }
-        if (!isCurrent()) continue;
-        if (next.done) this.forget(name);
-        else if (!(next.value instanceof Promise))
-          this.enqueue(new SourcedFrame(next.value), next.value.wire(this.compress).length, false);
-      }
-    } catch (error) {
-      if (!this.closed) this.events.onSourceError(error);
-    } finally {
-      this.pulling = false;
-    }
-  }
-
-  private get firstSource(): [string, FrameSource] | undefined {
-    if (!this.sources) return undefined;
-    const [first] = this.sources;
-    return first;
-  }
-
-  private forget(name: string): void {
-    if (this.sources?.delete(name) && this.sources.size === 0) this.sources = undefined;
+  private newSources(): Sources {
+    return new Sources({
+      takesMore: () => this.waitingBytes < WRITE_SIZE,
+      take: (frame) => this.enqueue(new SourcedFrame(frame), frame.wire(this.compress).length, false),
+      onError: (error) => {
+        if (!this.closed) this.events.onSourceError(error);
+      },
+      onEnd: () => (this.sources = undefined),
+    });
   }
 
   private get hasRoom(): boolean {

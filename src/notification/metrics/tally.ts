@@ -16,9 +16,12 @@ export interface TallyOptions {
 export class Tally {
   private readonly counts: ReadonlyMap<string, { count: number }>;
   private readonly rest: { count: number };
+  /** A broadcast adds to one count thousands of times. */
+  private last: { value: string; cell: { count: number } };
 
   constructor(registry: Registry, { name, help, label, values, rest }: TallyOptions) {
     this.rest = { count: 0 };
+    this.last = { value: rest, cell: this.rest };
     this.counts = new Map([...[...new Set(values)].map((value) => [value, { count: 0 }] as const), [rest, this.rest]]);
     const { counts } = this;
     new Counter({
@@ -34,6 +37,7 @@ export class Tally {
   }
 
   add(value: string, by = 1): void {
-    (this.counts.get(value) ?? this.rest).count += by;
+    if (value !== this.last.value) this.last = { value, cell: this.counts.get(value) ?? this.rest };
+    this.last.cell.count += by;
   }
 }

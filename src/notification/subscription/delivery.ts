@@ -57,7 +57,7 @@ export class Delivery {
     const parsed = parseChannel(channel);
     switch (parsed.kind) {
       case 'broadcast':
-        return this.hub.identified();
+        return this.hub.identified;
       case 'user':
         return [...this.hub.watching(parsed.userId)];
       case 'task': {
@@ -67,7 +67,7 @@ export class Delivery {
         return new Set([...this.index.subscribersOf(channel).keys(), ...owners, ...this.hub.anonymousConnections]);
       }
       case 'named':
-        return [...this.index.subscribersOf(channel).keys()];
+        return this.index.subscribersOf(channel).keys();
       default:
         return parsed satisfies never;
     }
