@@ -66,7 +66,7 @@ export async function run(drill: Drill, stage: Stage): Promise<DrillReport> {
   const repaired = performance.now();
   await drill.repairs();
   const healed = await watch.until(() => watch.isQuiet, drill.healsWithinS * 1000);
-  const healedAfterS = healed ? secondsSince(repaired) - QUIET_MS / 1000 : undefined;
+  const healedAfterS = healed ? secondsSince(repaired + QUIET_MS) : undefined;
   const { prompts, answers, messages, failedCalls } = stage.load.totals();
   const acknowledged = `${prompts} prompts, ${answers} answers, ${messages} messages; ${failedCalls} calls failed`;
   const lost = await stage.load.lost(SETTLE_WITHIN_MS);
