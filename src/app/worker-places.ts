@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import { AggregatorRegistry, Gauge, type PrometheusContentType, type Registry } from 'prom-client';
 import { NotificationError, type PlaceKind, type WorkerGroup } from '../notification/index.js';
 import { CountedPlace } from '../notification/service-door.js';
+import { addExemplars } from './worker-exemplars.js';
 import type { PrimaryLink } from './primary-link.js';
 import { NODE_NAME } from './worker-messages.js';
 
@@ -48,6 +49,7 @@ export class WorkerPlaces implements WorkerGroup {
     const workers = processes.length + missing;
     if (missing > 0) this.logger.warn(`${missing} of ${workers} workers do not answer: the metrics lack their figures`);
     const registry: Registry = AggregatorRegistry.aggregate<PrometheusContentType>(processes);
+    await addExemplars(registry, processes);
     const add = (name: string, help: string, value: number): void => new Gauge({ name, help, registers: [registry] }).set(value);
     add('websocket_workers', 'Workers that listen', workers);
     add('websocket_workers_missing', 'Workers that do not answer: their figures are missing', missing);

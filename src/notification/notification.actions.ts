@@ -144,9 +144,9 @@ export class NotificationActions {
     this.audit.record({ event: 'reviewed', ...actor, what: 'reviewed', userId });
   }
 
-  private opened({ callbackId, userId, taskId }: Confirmation, actor: AuditActor, began: number): void {
+  private opened({ callbackId, userId, taskId, prompt }: Confirmation, actor: AuditActor, began: number): void {
     this.metrics.opened(userId);
-    this.metrics.delivering('confirmation', began);
+    this.metrics.delivering('confirmation', began, prompt);
     this.audit.record({ event: 'prompt', ...actor, what: 'opened', callbackId, userId, taskId });
   }
 

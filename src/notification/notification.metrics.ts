@@ -22,10 +22,12 @@ import {
 import { registerReadings, type Readings } from './metrics/readings.js';
 import { Tally } from './metrics/tally.js';
 import { performance, setImmediate } from './pacing/time-source.js';
+import { exemplarOf, type TraceContext } from './tracing/trace-context.js';
 
 /** What a decided confirmation contributes. */
 interface DecidedConfirmation {
   createdAt: number;
+  prompt: TraceContext;
   decision: { outcome: string; via: string; decidedAt: number };
 }
 
@@ -84,7 +86,7 @@ export class NotificationMetrics {
     SENT_TYPES,
     'application',
   );
-  private readonly deliveryTime = this.histogram(
+  private readonly deliveryTime = this.tracedHistogram(
     'websocket_delivery_seconds',
     'From the call that sends something until this node has handed it to its sockets, by kind',
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
@@ -119,7 +121,7 @@ export class NotificationMetrics {
     ['outcome', 'via'],
     'max',
   );
-  private readonly responseTime = this.histogram(
+  private readonly responseTime = this.tracedHistogram(
     'confirmation_response_seconds',
     'From a prompt to its answer',
     [0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 86_400],
@@ -177,8 +179,11 @@ export class NotificationMetrics {
   };
 
   /** What was sent by a call that began then is in the send queues. They are written in this turn of the event loop. */
-  delivering(kind: 'message' | 'acknowledged' | 'confirmation', began: number): void {
-    setImmediate(() => this.deliveryTime.observe({ kind }, toSeconds(performance.now() - began)));
+  delivering(kind: 'message' | 'acknowledged' | 'confirmation', began: number, trace: TraceContext): void {
+    setImmediate(() => {
+      const value = toSeconds(performance.now() - began);
+      this.deliveryTime.observe({ labels: { kind }, value, exemplarLabels: exemplarOf(trace) });
+    });
   }
 
   /** This node has opened a prompt. */
@@ -188,10 +193,11 @@ export class NotificationMetrics {
   }
 
   /** @param isLate whether a deadline was applied long after its time */
-  decided({ createdAt, decision: { outcome, via, decidedAt } }: DecidedConfirmation, isLate: boolean): void {
+  decided({ createdAt, prompt, decision: { outcome, via, decidedAt } }: DecidedConfirmation, isLate: boolean): void {
     this.confirmationsDecided.inc({ outcome });
     this.decisions.inc({ outcome, via: DOORS.has(via) ? via : 'other' });
-    if (outcome === 'answered') this.responseTime.observe(toSeconds(decidedAt - createdAt));
+    if (outcome === 'answered')
+      this.responseTime.observe({ value: toSeconds(decidedAt - createdAt), exemplarLabels: exemplarOf(prompt) });
     if (isLate) this.lateDeadlines.inc();
   }
 
@@ -246,5 +252,20 @@ export class NotificationMetrics {
     aggregator: Aggregator = 'sum',
   ): Histogram {
     return new Histogram({ name, help, buckets, labelNames, aggregator, registers: [this.registry] });
+  }
+
+  /** With exemplars, which are shown in OpenMetrics. */
+  private tracedHistogram(
+    name: string,
+    help: string,
+    buckets: number[],
+    labelNames: string[] = [],
+    aggregator: Aggregator = 'sum',
+  ): Histogram {
+    const enableExemplars = true;
+    // The constructor would refuse a registry of plain text.
+    const histogram = new Histogram({ name, help, buckets, labelNames, aggregator, enableExemplars, registers: [] });
+    this.registry.registerMetric(histogram);
+    return histogram;
   }
 }

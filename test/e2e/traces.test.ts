@@ -12,6 +12,9 @@ import { SECRET, WebhookReceiver } from '../support/webhook-receiver.js';
 
 const WORKER = fileURLToPath(new URL('../support/traced-worker.js', import.meta.url));
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
+/** Of Prometheus 2. */
+const PROMETHEUS_ACCEPT =
+  'application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1';
 const TRACEPARENT = `00-${TRACE}-00f067aa0ba902b7-01`;
 
 describeEngines('with an OpenTelemetry SDK', (engine) => {
@@ -120,6 +123,35 @@ describe('without an OpenTelemetry SDK', () => {
     expect(body).toMatchObject({ confirmations: [{ traceparent: TRACEPARENT }] });
     const { headers } = await receiver.of('confirmation.opened');
     expect(headers).toMatchObject({ traceparent: TRACEPARENT, tracestate: 'vendor=1' });
+  });
+
+  it('metrics carry the trace as an exemplar for a reader that prefers OpenMetrics, and are plain text for all others', async () => {
+    const { body } = await open('cem', { traceparent: TRACEPARENT });
+    await service.rest('POST', `/ws/confirmations/${String(body['callback_id'])}/answer`, { proceed: true });
+    const read = async (accept: string): Promise<{ type: string | null; text: string }> => {
+      const response = await fetch(`${service.url}/metrics`, { headers: { accept } });
+      return { type: response.headers.get('content-type'), text: await response.text() };
+    };
+    const openMetrics = await read(PROMETHEUS_ACCEPT);
+    expect(openMetrics.type).toMatch(/^application\/openmetrics-text/);
+    for (const family of ['confirmation_response_seconds', 'websocket_delivery_seconds'])
+      expect(openMetrics.text).toMatch(
+        new RegExp(`^${family}_bucket\\{.*\\} \\d+ # \\{trace_id="${TRACE}",span_id="00f067aa0ba902b7"\\}`, 'm'),
+      );
+    expect(openMetrics.text).toMatch(/\n# EOF\n$/);
+    const names = [...openMetrics.text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
+    expect(names).toEqual([...new Set(names)]);
+    for (const accept of [
+      '*/*',
+      'text/plain',
+      'text/plain, application/openmetrics-text;q=0.5',
+      'application/openmetrics-text;q=0',
+    ]) {
+      const plain = await read(accept);
+      expect([accept, plain.type]).toEqual([accept, expect.stringMatching(/^text\/plain.*0\.0\.4/)]);
+      expect(plain.text).not.toContain(TRACE);
+      expect(plain.text).toMatch(/^websocket_connections_total \d+$/m);
+    }
   });
 
   it('a key leads to the same confirmation, and to its first trace, whatever trace the second call names', async () => {

@@ -117,6 +117,18 @@ requireBinary('redis-server')('workers that share a port', () => {
       }
     });
 
+    it('keep the exemplar of a delivery, whichever worker has made it', async () => {
+      const trace = '4bf92f3577b34da6a3ce929d0e0e4736';
+      await fetch(`${service.url}/ws/confirmations`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-api-key': API_KEY, traceparent: `00-${trace}-00f067aa0ba902b7-01` },
+        body: JSON.stringify({ user_id: 'bea', task_id: 'traced', step: 1, step_result: { message: '?' } }),
+      });
+      const headers = { accept: 'application/openmetrics-text', 'x-api-key': API_KEY };
+      const text = await (await fetch(`${service.url}/metrics`, { headers })).text();
+      expect(text).toMatch(new RegExp(`^websocket_delivery_seconds_bucket.* # \\{trace_id="${trace}"`, 'm'));
+    });
+
     it('are one node in the list of nodes', async () => {
       const { nodes } = (await eventually(
         () => getJson('/ws/nodes') as Promise<{ nodes: { workers: number; connections: number }[] }>,

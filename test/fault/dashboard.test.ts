@@ -8,6 +8,8 @@ import { RedisServer } from '../support/redis.js';
 import { requireBinary } from '../support/system.js';
 import { failing, SECRET, taken, WebhookReceiver } from '../support/webhook-receiver.js';
 
+const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
+
 interface Panel {
   title: string;
   targets?: { expr: string }[];
@@ -47,7 +49,11 @@ requireBinary('prometheus')('the dashboard', () => {
   });
 
   const post = (node: ServiceProcess, path: string, body: object): Promise<Response> =>
-    fetch(node.url + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+    fetch(node.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', traceparent: `00-${TRACE}-00f067aa0ba902b7-01` },
+      body: JSON.stringify(body),
+    });
 
   /** One round of what people, workers and clients with faults do at one node. */
   async function work(node: ServiceProcess, client: TestClient, round: number): Promise<void> {
@@ -96,6 +102,8 @@ requireBinary('prometheus')('the dashboard', () => {
     expect([...missing]).toEqual([]);
     const nodesSeen = await prometheus.query('count by (instance) (websocket_connections)');
     expect(nodesSeen).toHaveLength(3);
+    for (const family of ['confirmation_response_seconds_bucket', 'websocket_delivery_seconds_bucket'])
+      expect(await prometheus.traceIds(family)).toContain(TRACE);
     expect((await prometheus.rules()).filter(({ health }) => health !== 'ok')).toEqual([]);
   }, 90_000);
 });

@@ -41,7 +41,7 @@ export class Prometheus {
     await writeFile(join(folder, 'prometheus.yml'), JSON.stringify(config));
     const address = `127.0.0.1:${await freePort()}`;
     const options = [`--config.file=${folder}/prometheus.yml`, `--storage.tsdb.path=${folder}/data`];
-    options.push(`--web.listen-address=${address}`, '--log.level=error');
+    options.push(`--web.listen-address=${address}`, '--log.level=error', '--enable-feature=exemplar-storage');
     const child = spawn(findBinary('prometheus') ?? 'prometheus', options, { stdio: 'ignore' });
     const prometheus = new Prometheus(child, folder, `http://${address}`);
     const end = performance.now() + START_WITHIN_MS;
@@ -61,6 +61,17 @@ export class Prometheus {
     };
     if (!data) throw new Error(`${expression}: ${error ?? 'no answer'}`);
     return data.result.map(({ metric, value }) => ({ metric, value: Number(value[1]) }));
+  }
+
+  /** The trace ids of the exemplars that the samples of an expression have. */
+  async traceIds(expression: string): Promise<string[]> {
+    const hour = 3_600_000;
+    const [start, end] = [Date.now() - hour, Date.now() + hour].map((moment) => String(moment / 1000));
+    const query = new URLSearchParams({ query: expression, start: start ?? '', end: end ?? '' });
+    const { data } = (await this.get(`/api/v1/query_exemplars?${query.toString()}`)) as {
+      data: { exemplars: { labels: { trace_id: string } }[] }[];
+    };
+    return data.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels.trace_id));
   }
 
   /** Every rule, with the error of its last evaluation. */

@@ -64,7 +64,7 @@ describe('the metrics', () => {
     metrics.connectionsTotal.inc();
     metrics.messagesSent.inc(7);
     for (const decidedAt of [1000, 3000])
-      metrics.decided({ createdAt: 0, decision: { outcome: 'answered', via: 'rest', decidedAt } }, false);
+      metrics.decided({ createdAt: 0, prompt: {}, decision: { outcome: 'answered', via: 'rest', decidedAt } }, false);
     expect(await totalsOf(metrics.registry)).toMatchObject({ total_connections: 1, messages_sent: 7, avg_response_time: 2 });
   });
 

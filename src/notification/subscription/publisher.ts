@@ -13,6 +13,7 @@ import { NotificationMetrics } from '../notification.metrics.js';
 import { ResolvedOptions } from '../notification.options.js';
 import { performance } from '../pacing/time-source.js';
 import { Pacing } from '../pacing/pacing.js';
+import { activeTrace } from '../tracing/spans.js';
 import { toJson } from '../validation.js';
 import { Acknowledgements } from './acknowledgements.js';
 
@@ -94,7 +95,7 @@ export class Publisher {
       recoverable: key === undefined,
       ...(key !== undefined && { conflationKey: key }),
     });
-    this.metrics.delivering('message', began);
+    this.metrics.delivering('message', began, activeTrace());
     await this.pacing.writes.turnsTaken();
     return { deliveredTo };
   }
@@ -115,7 +116,7 @@ export class Publisher {
       const { deliveredTo } = await this.broker.sendAcknowledged(request);
       // From here on: the message is stored, and may have reached a device.
       const acknowledged = expected?.within(ackTimeoutMs ?? 0);
-      this.metrics.delivering('acknowledged', began);
+      this.metrics.delivering('acknowledged', began, activeTrace());
       await this.pacing.writes.turnsTaken();
       return { deliveredTo, messageId, acknowledged: await acknowledged };
     } finally {

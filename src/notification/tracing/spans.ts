@@ -40,6 +40,8 @@ const OPERATIONS = {
 /** The key of `suppressTracing` in `@opentelemetry/core`, which is a part of the SDK. */
 const SUPPRESS_TRACING = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
 
+const NO_TRACE: TraceContext = Object.freeze({});
+
 interface SpanOptions {
   /** Where to. @default 'confirmations' */
   destination?: string;
@@ -120,6 +122,12 @@ export function withinTrace<T>(caller: TraceContext, work: () => T): T {
   const given = toSpanContext(caller);
   if (!given || trace.getActiveSpan()) return work();
   return context.with(trace.setSpanContext(context.active(), given), work);
+}
+
+/** Where the calling code is in a trace. */
+export function activeTrace(): TraceContext {
+  const span = trace.getActiveSpan();
+  return span ? contextOf(span) : NO_TRACE;
 }
 
 function start(

@@ -46,6 +46,13 @@ export function fromSpanContext(context: SpanContext): TraceContext {
   return { traceparent: `00-${traceId}-${spanId}-${flags}`, ...(tracestate && { tracestate }) };
 }
 
+/** The labels of an exemplar: none without a trace, and for one that is not recorded. */
+export function exemplarOf({ traceparent }: TraceContext): { trace_id?: string; span_id?: string } {
+  const parsed = traceparent === undefined ? undefined : parseTraceparent(traceparent);
+  if (!parsed || !(parsed.traceFlags & TraceFlags.SAMPLED)) return {};
+  return { trace_id: parsed.traceId, span_id: parsed.spanId };
+}
+
 function parseTraceparent(text: string): SpanContext | undefined {
   const [, version, traceId, spanId, flags = '', rest] = (text.length <= MAX_TRACEPARENT_LENGTH && TRACEPARENT.exec(text)) || [];
   if (traceId === undefined || spanId === undefined || (version === '00' && rest !== undefined)) return undefined;
