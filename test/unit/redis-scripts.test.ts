@@ -38,9 +38,23 @@ describe('a script', () => {
       const code = codeOf(fileOf(name));
       const [unpacked, names = ''] = /^local ([\w,\s]+?) = unpack\(ARGV\)$/m.exec(code) ?? [''];
       expect([name, ...names.split(/,\s*/)]).toEqual([name, ...(argumentNames.length > 0 ? argumentNames.map(snake) : [''])]);
-      const rest = code.replace(unpacked, '');
+      const rest = code.replace(unpacked, '').replace(/^for at = .*\n.*\n/m, '');
       expect([name, /\bARGV\b/.test(rest)]).toEqual([name, false]);
       for (const argument of argumentNames) expect([name, argument, uses(rest, snake(argument))]).toEqual([name, argument, true]);
+    }
+  });
+
+  it('unpacks exactly the arguments of an item that its descriptor names, after all others, and uses each of them', () => {
+    const taking = scripts.filter(({ itemNames }) => itemNames.length > 0);
+    expect(taking.map(({ name }) => name)).toEqual(['publish']);
+    for (const { name, argumentNames, itemNames } of taking) {
+      const [first, size] = [argumentNames.length + 1, itemNames.length];
+      const unpacking =
+        `for at = ${first}, #ARGV, ${size} do\n` +
+        `  local ${itemNames.map(snake).join(', ')} = unpack(ARGV, at, at + ${size - 1})\n`;
+      expect(codeOf(fileOf(name))).toContain(unpacking);
+      const rest = codeOf(fileOf(name)).replace(unpacking, '');
+      for (const argument of itemNames) expect([argument, uses(rest, snake(argument))]).toEqual([argument, true]);
     }
   });
 

@@ -1,7 +1,8 @@
 /** The engine's guarantees on a Redis Cluster of three masters. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { RedisEngine } from '../../../src/notification/engine/redis/redis-engine.js';
 import { RedisNodes } from '../../support/redis-nodes.js';
-import { RedisCluster } from '../../support/redis.js';
+import { RedisCluster, RedisServer } from '../../support/redis.js';
 import { requireBinary } from '../../support/system.js';
 import { describeEngine } from './engine-suite.js';
 import { question, type EngineFixture } from './engine-under-test.js';
@@ -57,6 +58,25 @@ requireBinary('redis-server')('on a Redis Cluster', () => {
       expect(b.recorder.of('publication').filter(({ publication }) => publication.audienceUserId !== undefined)).toHaveLength(12);
     } finally {
       await nodes.close();
+    }
+  });
+
+  it('publishes through one address that serves a cluster, which takes no script over several slots', async () => {
+    const server = await RedisServer.start({ settings: { 'cluster-enabled': 'yes' } });
+    await server.command('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+    while ((await server.command('CLUSTER', 'INFO')).includes('cluster_state:fail')) await delay(10);
+    const nodes = new RedisNodes(server.url, { partitions: 6 });
+    try {
+      const [a, b] = [await nodes.start(), await nodes.start()];
+      const channels = Array.from({ length: 12 }, (_, index) => `news-${index}`);
+      for (const channel of channels) await b.engine.broker.watch(channel);
+      const publish = (channel: string) => a.engine.broker.publish({ channel, message: { type: 'x' }, recoverable: true });
+      const published = await Promise.all([...channels, ...channels].map(publish));
+      expect(published.map(({ position }) => position?.offset)).toEqual([...Array(12).fill(1), ...Array(12).fill(2)]);
+      await b.recorder.nth('publication', 24);
+    } finally {
+      await nodes.close();
+      await server.stop();
     }
   });
 

@@ -4,9 +4,10 @@
  *
  *  1. Every key and every pub/sub channel of one partition starts with its root, `<prefix>:<database>:{p<n>}`. The braces are
  *     Redis Cluster's hash tag, so that one script may touch all of it. Redis pub/sub ignores the database, so the root names it.
- *  2. A script gets the root as KEYS[1] and derives the rest. KEYS[2] serves Redis Cluster alone: one of the two keys always
+ *  2. A script gets the root as KEYS[1] and derives the rest. KEYS[2] serves Redis Cluster: one of the two keys always
  *     exists and one never does. While a slot moves from one master to another, no master has both. So each of them answers
- *     TRYAGAIN, instead of running the script on half of its keys.
+ *     TRYAGAIN, instead of running the script on half of its keys. A script that works on several partitions, which only a
+ *     single server allows, gets such a pair of keys for each.
  *  3. Names of users, tasks, channels and keys come last, so that no text in them can be taken for something else.
  */
 export class Keys {
@@ -28,8 +29,8 @@ export class Keys {
 /** The database number that a `redis://` URL names in its path; 0 when it names none. */
 export const databaseOf = (url: string): number => Number(new URL(url).pathname.slice(1));
 
-/** The KEYS of a script. */
-export const scriptKeys = (root: string): string[] => [root, `${root}:meta`];
+/** The KEYS of a script. @param roots of the partitions that it works on */
+export const scriptKeys = (roots: readonly string[]): string[] => roots.flatMap((root) => [root, `${root}:meta`]);
 
 /** Pub/sub channels of a partition. They only wake. */
 export const PUBSUB = {

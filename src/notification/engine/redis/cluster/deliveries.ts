@@ -23,8 +23,8 @@ const MAX_NODES = 1000;
 /** How long a publisher waits for its own publication from pub/sub before it emits it by itself. */
 const PATIENCE_MS = 40;
 
-/** The head of a publication, which travels on a line of its own before the message. */
-const publicationHead = fields({
+/** The head of a publication, which travels as JSON on a line of its own before the message. */
+const readHead = fields({
   kind: text,
   uid: text,
   channel: text,
@@ -35,7 +35,7 @@ const publicationHead = fields({
 });
 
 /** Of a publication, what travels before its text. */
-type PublicationHead = Partial<Omit<ReturnType<typeof publicationHead>, 'kind' | 'uid' | 'channel'>>;
+type PublicationHead = Partial<Omit<ReturnType<typeof readHead>, 'kind' | 'uid' | 'channel'>>;
 
 const messageOf = fields({
   kind: text,
@@ -74,7 +74,7 @@ export class Deliveries {
         return;
       }
       case 'publication': {
-        const { uid, channel, ...head } = publicationHead(values);
+        const { uid, channel, ...head } = readHead(values);
         return this.arrived(uid, publicationOf(channel, message.slice(line + 1), head));
       }
       default:
@@ -157,5 +157,20 @@ export function publicationOf(
     ...(epoch !== undefined && offset !== undefined && { position: { epoch, offset } }),
     ...(audienceUserId !== undefined && { audienceUserId }),
     ...(conflationKey !== undefined && { conflationKey }),
+  };
+}
+
+/** The head of a publication that was published. */
+export function publicationHead(uid: string, { channel, position, audienceUserId, conflationKey }: Publication): string {
+  const { head, tail } = publicationEnds(uid, channel, conflationKey);
+  const place = position ? [position.epoch, String(position.offset)] : [false, false];
+  return `${head}${[...place, audienceUserId ?? false].map((value) => JSON.stringify(value)).join(',')}${tail}`;
+}
+
+/** The two ends of a publication's head. Between them come position and audience, which Redis knows. */
+export function publicationEnds(uid: string, channel: string, conflationKey: string | undefined): { head: string; tail: string } {
+  return {
+    head: `["publication",${JSON.stringify(uid)},${JSON.stringify(channel)},`,
+    tail: `,${JSON.stringify(conflationKey ?? false)}]`,
   };
 }

@@ -12,8 +12,13 @@ export interface ScriptSource {
   sha: string;
 }
 
-export function evaluate({ sha, source }: ScriptSource, root: string, args: readonly string[], send: Send): Promise<unknown> {
-  const keys = scriptKeys(root);
+export function evaluate(
+  { sha, source }: ScriptSource,
+  roots: readonly string[],
+  args: readonly string[],
+  send: Send,
+): Promise<unknown> {
+  const keys = scriptKeys(roots);
   const command = ['EVALSHA', sha, String(keys.length), ...keys, ...args];
   return send(command).catch((error: unknown) => {
     if (!saysRedis(error, 'NOSCRIPT')) throw error;

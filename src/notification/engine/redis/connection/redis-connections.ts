@@ -83,15 +83,24 @@ export class RedisConnections {
     return reason;
   }
 
-  /** Runs a script on a partition, or on the keys of the nodes. @param root what every key of it starts with */
-  run(script: ScriptSource & Pick<Script, 'counts'>, root: string, values: readonly string[]): Promise<unknown> {
+  /**
+   * Runs a script on a partition, or on the keys of the nodes.
+   * @param roots what every key of it starts with; one, but for a script that works on several partitions of a single server
+   */
+  run(script: ScriptSource & Pick<Script, 'counts'>, roots: readonly string[], values: readonly string[]): Promise<unknown> {
+    const [root = ''] = roots;
     const until = monotonicMs() + this.options.timeoutMs * PATIENCE;
     return this.call(() =>
       whileSlotMoves(until, () => {
-        if (script.counts && this.waitsForReplicas) return this.runReplicated(script, root, values);
-        return evaluate(script, root, values, (command) => this.client.send(root, command));
+        if (script.counts && this.waitsForReplicas) return this.runReplicated(script, roots, values);
+        return evaluate(script, roots, values, (command) => this.client.send(root, command));
       }),
     );
+  }
+
+  /** Whether one script may work on several partitions: not in a Redis Cluster, which knows no script over several slots. */
+  get isSingleServer(): boolean {
+    return typeof this.options.url === 'string';
   }
 
   /** Whether calls that change something wait for replicas. */
@@ -139,8 +148,9 @@ export class RedisConnections {
     this.client.destroy();
   }
 
-  private async runReplicated(script: ScriptSource, root: string, args: readonly string[]): Promise<unknown> {
-    const reply = await evaluate(script, root, args, (command) => this.client.write(root, command));
+  private async runReplicated(script: ScriptSource, roots: readonly string[], args: readonly string[]): Promise<unknown> {
+    const [root = ''] = roots;
+    const reply = await evaluate(script, roots, args, (command) => this.client.write(root, command));
     await this.replicaWaitOf(root).have(root);
     return reply;
   }
@@ -151,7 +161,7 @@ export class RedisConnections {
     const known = this.replicaWaits.get(master);
     if (known) return known;
     const wait = async (partition: string, ms: number): Promise<number> => {
-      await evaluate(MARK, partition, [], send);
+      await evaluate(MARK, [partition], [], send);
       return Number(await send(['WAIT', String(waitReplicas), String(ms)]));
     };
     const made = new ReplicaWait({ needed: waitReplicas, patienceMs: timeoutMs * PATIENCE, wait });

@@ -16,11 +16,26 @@ export class ScriptRunner {
 
   /** @throws EngineUnavailableError, StoreFullError */
   async run<Arguments, Reply>(script: Script<Arguments, Reply>, partition: number, values: Arguments): Promise<Reply> {
-    return script.decode(await this.connections.run(script, this.keys.root(partition), script.encode(values)));
+    return script.decode(await this.connections.run(script, [this.keys.root(partition)], script.encode(values)));
+  }
+
+  /** Whether one script may work on several partitions. */
+  get isSingleServer(): boolean {
+    return this.connections.isSingleServer;
+  }
+
+  /** Runs a script on several partitions of a single server. */
+  async runOn<Arguments, Reply>(
+    script: Script<Arguments, Reply>,
+    partitions: readonly number[],
+    values: Arguments,
+  ): Promise<Reply> {
+    const roots = partitions.map((partition) => this.keys.root(partition));
+    return script.decode(await this.connections.run(script, roots, script.encode(values)));
   }
 
   /** Runs a script on the keys that all nodes share. */
   async runForNodes<Arguments, Reply>(script: Script<Arguments, Reply>, values: Arguments): Promise<Reply> {
-    return script.decode(await this.connections.run(script, this.keys.nodes, script.encode(values)));
+    return script.decode(await this.connections.run(script, [this.keys.nodes], script.encode(values)));
   }
 }

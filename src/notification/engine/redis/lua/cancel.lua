@@ -24,7 +24,7 @@ if not task[T.cancelled] then
   redis.call('HSET', TASK(id), 'id', id, 'cancelled', text(now), 'version', order, 'via', via)
   set_if_given(TASK(id), 'by', by)
   set_if_given(TASK(id), 'reason', why)
-  redis.call('ZADD', UNDONE, now, id)
-  redis.call('ZADD', TASKS, now, id)
+  redis.call('ZADD', UNDONE(), now, id)
+  redis.call('ZADD', TASKS(), now, id)
 end
-return { status, task, redis.call('SMEMBERS', TASK_PARTITIONS(id)), redis.call('ZSCORE', UNDONE, id) and '1' or '', newest_event() }
+return { status, task, redis.call('SMEMBERS', TASK_PARTITIONS(id)), redis.call('ZSCORE', UNDONE(), id) and '1' or '', newest_event() }

@@ -57,6 +57,6 @@ else
   store_webhook_event('opened-' .. id, 'confirmation', id, 'confirmation.opened')
   local message = cjson.encode({ 'opened', record })
   redis.call('SPUBLISH', TO_CHANNEL('user:' .. user), message)
-  redis.call('SPUBLISH', TO_FIREHOSE, message)
+  redis.call('SPUBLISH', TO_FIREHOSE(), message)
 end
 return { 'created', record, newest_event() }

@@ -6,7 +6,7 @@
 local id = unpack(ARGV)
 local task = read_task(id)
 local status = 'not_cancelled'
-if redis.call('ZSCORE', UNDONE, id) then
+if redis.call('ZSCORE', UNDONE(), id) then
   status = 'undone'
 elseif task[T.cancelled] then
   status = 'resumed'
@@ -14,6 +14,6 @@ elseif task[T.cancelled] then
   task[T.cancelled], task[T.by], task[T.reason], task[T.via] = false, false, false, false
   task[T.version] = emit_task_event(task, false)
   redis.call('HSET', TASK(id), 'version', task[T.version])
-  redis.call('ZADD', TASKS, now, id)
+  redis.call('ZADD', TASKS(), now, id)
 end
 return { status, task, newest_event(), redis.call('SMEMBERS', TASK_PARTITIONS(id)) }

@@ -66,7 +66,7 @@ if webhook_events ~= '' then
 end
 
 -- A killed node keeps its lease for a while, but no connection: then only the node that starts listens. Nothing ran until now.
-if start == 'alone' or (start == 'beside' and redis.call('PUBSUB', 'SHARDNUMSUB', TO_FEED)[2] <= 1) then since = now end
+if start == 'alone' or (start == 'beside' and redis.call('PUBSUB', 'SHARDNUMSUB', TO_FEED())[2] <= 1) then since = now end
 if serves == '1' then
   redis.call('HSET', META, 'running_since', text(running_since()), 'tick', text(now), 'tick_run', server_run())
   redis.call('HDEL', META, 'unserved')
@@ -106,7 +106,7 @@ for _, id in ipairs(nearing) do
     store_webhook_event('expiring-' .. id, 'confirmation', id, 'confirmation.expiring')
     local message = cjson.encode({ 'expiring', record })
     redis.call('SPUBLISH', TO_CHANNEL('user:' .. record[I.user]), message)
-    redis.call('SPUBLISH', TO_FIREHOSE, message)
+    redis.call('SPUBLISH', TO_FIREHOSE(), message)
   end
 end
 
@@ -132,7 +132,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEPT, '-inf', now, 'LIMIT', 0, l
   redis.call('ZREM', WAITING, id)
   redis.call('ZREM', KEPT, id)
 end
-for _, channel in ipairs(redis.call('ZRANGEBYSCORE', CHANNELS, '-inf', now, 'LIMIT', 0, limit)) do forget_channel(channel) end
+for _, channel in ipairs(redis.call('ZRANGEBYSCORE', CHANNELS(), '-inf', now, 'LIMIT', 0, limit)) do forget_channel(channel) end
 
 local next_at, waits = false, false
 first_due = tonumber(redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2] or 'inf')
@@ -157,7 +157,7 @@ if waits then next_at = math.max(next_at, now + 250) end
 if probe ~= '' then redis.call('SPUBLISH', TO_NODE(node), cjson.encode({ 'probe', probe })) end
 local more = #due == limit or #nearing == limit or #old == limit or #given_up == limit
 return { text(now), newest_event(), emitted, next_at and text(next_at), more and '1' or '', expiring,
-  redis.call('ZRANGEBYSCORE', TASKS, '-inf', now - retention, 'WITHSCORES', 'LIMIT', 0, 50),
-  redis.call('ZRANGEBYSCORE', UNDONE, '-inf', now - 1000, 'LIMIT', 0, 10),
+  redis.call('ZRANGEBYSCORE', TASKS(), '-inf', now - retention, 'WITHSCORES', 'LIMIT', 0, 50),
+  redis.call('ZRANGEBYSCORE', UNDONE(), '-inf', now - 1000, 'LIMIT', 0, 10),
   #redis.call('ZRANGEBYSCORE', CLAIMABLE, '-inf', text(now), 'LIMIT', 0, 1) > 0 and '1' or '', text(#given_up), server_run(),
   text(clock_offset) }

@@ -5,5 +5,5 @@
 --- @include "keys/pubsub"
 local task, node = unpack(ARGV)
 local order = next_order()
-redis.call('SPUBLISH', TO_FEED, cjson.encode({ '0', '0', 'lease', { task, node, order } }))
+redis.call('SPUBLISH', TO_FEED(), cjson.encode({ '0', '0', 'lease', { task, node, order } }))
 return order

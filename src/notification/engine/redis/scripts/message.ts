@@ -9,20 +9,21 @@ export type Watchers = ReturnType<typeof watchers>;
 
 export const PUBLISH = script('publish', {
   kind: 'adds',
-  args: {
+  args: { historySize: 'number', historyTtl: 'number', idleTtl: 'number', retention: 'number' },
+  items: {
+    place: 'number',
     channel: 'text',
     message: 'text',
-    uid: 'text',
     recoverable: 'flag',
-    historySize: 'number',
-    historyTtl: 'number',
-    idleTtl: 'number',
     anonymousToo: 'flag',
-    retention: 'number',
-    conflationKey: 'optionalText',
+    head: 'text',
+    tail: 'text',
   },
-  reply: fields({ epoch: optional(text), offset: optional(number), watchers, owner: optional(text) }),
+  reply: listOf(fields({ epoch: optional(text), offset: optional(number), watchers, owner: optional(text) })),
 });
+
+/** What a publication's caller learns. */
+export type Published = ReturnType<(typeof PUBLISH)['decode']>[number];
 
 export const POSITION = script('position', {
   kind: 'maintains',

@@ -2,7 +2,8 @@
  * A script's descriptor: its name, its kind, and the names and types of its arguments and its reply. Nothing outside the
  * descriptor and its `.lua` file knows a position.
  *
- *  1. Arguments travel as ARGV in the order in which the descriptor names them; the `.lua` file unpacks the same names.
+ *  1. Arguments travel as ARGV in the order in which the descriptor names them; the `.lua` file unpacks the same names. A list
+ *     comes last: the arguments of its items, one item after the other.
  *  2. The clock is Redis' own, without the server's jumps (`lua/includes/clock.lua`, `lua/sweep.lua`).
  *  3. Scripts that decide, forget or read run even when Redis is out of memory.
  */
@@ -37,6 +38,10 @@ const ENCODE = {
 type ArgumentKind = keyof typeof ENCODE;
 type ArgumentKinds = Readonly<Record<string, ArgumentKind>>;
 type ArgumentsOf<Kinds extends ArgumentKinds> = { [Name in keyof Kinds]: Parameters<(typeof ENCODE)[Kinds[Name]]>[0] };
+/** The items of a script that takes a list; each has these arguments. */
+type WithItems<Kinds extends ArgumentKinds | undefined> = Kinds extends ArgumentKinds
+  ? { items: readonly ArgumentsOf<Kinds>[] }
+  : unknown;
 
 export interface Script<Arguments = never, Reply = unknown> {
   readonly name: string;
@@ -46,31 +51,50 @@ export interface Script<Arguments = never, Reply = unknown> {
   readonly counts: boolean;
   /** In the order of ARGV. */
   readonly argumentNames: readonly string[];
+  /** The arguments of an item, for a script that takes a list. */
+  readonly itemNames: readonly string[];
   encode(values: Arguments): string[];
   readonly decode: Decoder<Reply>;
 }
 
-export interface Description<Kinds extends ArgumentKinds, Reply> {
+export interface Description<Kinds extends ArgumentKinds, Reply, ItemKinds extends ArgumentKinds | undefined> {
   kind: Kind;
   /** By name, in the order of ARGV. */
   args: Kinds;
+  /** Of each item, in the same way. @default the script takes no list */
+  items?: ItemKinds;
   reply: Decoder<Reply>;
 }
 
 /** Reads `lua/<name>.lua`. */
-export function script<const Kinds extends ArgumentKinds, Reply>(
+export function script<const Kinds extends ArgumentKinds, Reply, const ItemKinds extends ArgumentKinds | undefined = undefined>(
   name: string,
-  { kind, args, reply }: Description<Kinds, Reply>,
-): Script<ArgumentsOf<Kinds>, Reply> {
+  { kind, args, items, reply }: Description<Kinds, Reply, ItemKinds>,
+): Script<ArgumentsOf<Kinds> & WithItems<ItemKinds>, Reply> {
   const source = `#!lua${kind === 'adds' ? '' : ' flags=allow-oom'}\n-- ${name}\n${readScript(name)}`;
-  const encoders = Object.entries(args).map(([argument, its]) => [argument, ENCODE[its] as (value: unknown) => string] as const);
+  const encode = encoderOf(args);
+  const encodeItem = items && encoderOf(items);
   return {
     name,
     source,
     sha: createHash('sha1').update(source).digest('hex'),
     counts: kind !== 'maintains' && kind !== 'reads',
     argumentNames: Object.keys(args),
-    encode: (values) => encoders.map(([argument, encode]) => encode((values as Record<string, unknown>)[argument])),
+    itemNames: Object.keys(items ?? {}),
+    encode: (values) => {
+      const encoded: string[] = [];
+      encode(values, encoded);
+      const { items: list = [] } = values as { items?: readonly object[] };
+      if (encodeItem) for (const item of list) encodeItem(item, encoded);
+      return encoded;
+    },
     decode: reply,
+  };
+}
+
+function encoderOf(kinds: ArgumentKinds): (values: object, into: string[]) => void {
+  const encoders = Object.entries(kinds).map(([name, its]) => [name, ENCODE[its] as (value: unknown) => string] as const);
+  return (values, into) => {
+    for (const [name, encode] of encoders) into.push(encode((values as Record<string, unknown>)[name]));
   };
 }

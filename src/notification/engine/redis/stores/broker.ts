@@ -8,23 +8,13 @@ import { checkCursor, type Page } from '../../page.js';
 import type { Scope } from '../../scope.js';
 import type { ChannelOrder } from '../cluster/channel-order.js';
 import type { ChannelSubscriptions } from '../cluster/channel-subscriptions.js';
-import { publicationOf, type Deliveries } from '../cluster/deliveries.js';
+import { publicationEnds, publicationHead, publicationOf, type Deliveries } from '../cluster/deliveries.js';
 import type { NodeRegistry } from '../cluster/node-registry.js';
 import type { ScriptRunner } from '../connection/script-runner.js';
 import type { Partitions } from '../partitions.js';
-import {
-  ACK,
-  ACKNOWLEDGED,
-  COUNTS,
-  FORWARD,
-  KEEP,
-  NAME_OWNER,
-  OWNER,
-  PUBLISH,
-  TAKE_LEASE,
-  UNACKNOWLEDGED,
-} from '../scripts/message.js';
+import { ACK, ACKNOWLEDGED, COUNTS, FORWARD, KEEP, NAME_OWNER, OWNER, TAKE_LEASE, UNACKNOWLEDGED } from '../scripts/message.js';
 import type { ChannelHistory } from './channel-history.js';
+import { PublicationQueue } from './publication-queue.js';
 
 /** The start of an interval of orders. */
 const CURSOR = /^\(\d{1,17}$/;
@@ -44,29 +34,28 @@ export interface BrokerParts {
 
 export class RedisBroker implements Api.Broker {
   private published = 0;
+  private readonly queue: PublicationQueue;
 
-  constructor(private readonly parts: BrokerParts) {}
+  constructor(private readonly parts: BrokerParts) {
+    const { historySize, historyTtlMs: historyTtl, retentionMs: retention } = parts.settings;
+    const idleTtl = Math.max(retention, historyTtl);
+    this.queue = new PublicationQueue(parts.runner, { historySize, historyTtl, idleTtl, retention });
+  }
 
   async publish({ channel, message, recoverable, conflationKey }: Api.PublishRequest): Promise<Api.PublishResult> {
-    const { runner, deliveries, nodes, partitions } = this.parts;
-    const { historySize, historyTtlMs, retentionMs } = this.parts.settings;
+    const { deliveries, nodes, partitions } = this.parts;
     const { kind } = parseChannel(channel);
     const anonymousToo = kind === 'user' || kind === 'task';
     const uid = `${nodes.id} ${(this.published += 1)}`;
     const body = JSON.stringify(message);
     const expected = deliveries.expect(uid);
     try {
-      const { epoch, offset, watchers, owner } = await runner.run(PUBLISH, partitions.ofChannel(channel), {
+      const { epoch, offset, watchers, owner } = await this.queue.publish(partitions.ofChannel(channel), {
         channel,
         message: body,
-        uid,
         recoverable,
-        historySize,
-        historyTtl: historyTtlMs,
-        idleTtl: Math.max(retentionMs, historyTtlMs),
         anonymousToo,
-        retention: retentionMs,
-        conflationKey,
+        ...publicationEnds(uid, channel, conflationKey),
       });
       const publication = publicationOf(channel, body, { epoch, offset, audienceUserId: owner, conflationKey });
       const { position } = publication;
@@ -182,10 +171,7 @@ export class RedisBroker implements Api.Broker {
   /** Forwards to the task's user, whose nodes listen in another partition. @returns how many of others' connections that may reach */
   private async forward(userId: string, uid: string, publication: Api.Publication): Promise<number> {
     const { runner, nodes, partitions } = this.parts;
-    const { channel, text: body, position, audienceUserId, conflationKey = false } = publication;
-    const offset = position ? String(position.offset) : false;
-    const head = JSON.stringify(['publication', uid, channel, position?.epoch ?? false, offset, audienceUserId, conflationKey]);
-    const message = `${head}\n${body}`;
+    const message = `${publicationHead(uid, publication)}\n${publication.text}`;
     return nodes.sumOf(await runner.run(FORWARD, partitions.of(userId), { channel: userChannel(userId), message }));
   }
 

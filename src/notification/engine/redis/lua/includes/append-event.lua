@@ -8,6 +8,6 @@ local function append_event(kind, subject, payload)
   local before = redis.call('HGET', META, 'feed') or '0'
   redis.call('XADD', EVENTS, order .. '-0', kind, subject)
   redis.call('HSET', META, 'feed', order)
-  redis.call('SPUBLISH', TO_FEED, cjson.encode({ before, order, kind, payload }))
+  redis.call('SPUBLISH', TO_FEED(), cjson.encode({ before, order, kind, payload }))
   return order
 end

@@ -6,5 +6,5 @@ local function forget_channel(channel)
   local head = tonumber(redis.call('GET', HEAD(channel)) or '0')
   if head > tonumber(redis.call('HGET', META, 'floor') or '0') then redis.call('HSET', META, 'floor', text(head)) end
   redis.call('DEL', HEAD(channel), HISTORY(channel))
-  redis.call('ZREM', CHANNELS, channel)
+  redis.call('ZREM', CHANNELS(), channel)
 end

@@ -2,5 +2,5 @@
 --- @include "keys/pubsub"
 local function publish_to_channel(channel, message, anonymous_too)
   redis.call('SPUBLISH', TO_CHANNEL(channel), message)
-  if anonymous_too then redis.call('SPUBLISH', TO_FIREHOSE, message) end
+  if anonymous_too then redis.call('SPUBLISH', TO_FIREHOSE(), message) end
 end

@@ -3,4 +3,4 @@
 local function HEAD(channel) return root .. ':head:' .. channel end
 local function HISTORY(channel) return root .. ':history:' .. channel end
 -- ZSET of channels that have them, by the moment at which they are forgotten
-local CHANNELS = root .. ':channels'
+local function CHANNELS() return root .. ':channels' end

@@ -1,6 +1,7 @@
 --- @include "root"
 -- ZSETs of task ids: by last use; cancelled, but not yet in all partitions
-local TASKS, UNDONE = root .. ':tasks', root .. ':undone'
+local function TASKS() return root .. ':tasks' end
+local function UNDONE() return root .. ':undone' end
 -- HASH: see includes/task-record
 local function TASK(task) return root .. ':task:' .. task end
 -- SET: the partitions in which a task has had confirmations
