@@ -84,6 +84,7 @@ export class Dispatcher implements EngineHandler {
 
   onOpened(confirmation: Confirmation): void {
     this.pending.onOpened(confirmation);
+    this.confirmations.checks.opened(confirmation);
     const startTime = Date.now();
     const frame = new OutboundFrame(promptMessage(confirmation, false));
     let reached = 0;

@@ -62,6 +62,49 @@ describe('a client that sends faster than its frames are handled', () => {
   });
 });
 
+describe('a client that answers several prompts at once', () => {
+  it('has every answer decided without waiting for the reply before, and gets the replies in order', async () => {
+    const service = await start({});
+    const store = service.app.get<ConfirmationStore>(ConfirmationStore);
+    const decide = store.decide.bind(store);
+    let goOn!: () => void;
+    const held = new Promise<void>((resolve) => (goOn = resolve));
+    let first = true;
+    store.decide = async (request) => {
+      const waits = first;
+      first = false;
+      const result = await decide(request);
+      if (waits) await held;
+      return result;
+    };
+    const client = await service.connectAs('ann');
+    service.ask({ message: 'One?' }, 'ann', 'task', 1);
+    const { callback_id: one } = await client.next('task_step_result');
+    const asked = service.notifications.notifyUser({ message: 'Two?' }, 'ann', 'task', 2);
+    const { callback_id: two } = await client.next('task_step_result');
+    const frames = [
+      { action: 'confirm', callback_id: one, proceed: true },
+      { action: 'confirm', callback_id: two, proceed: true },
+      { action: 'confirm', callback_id: two, proceed: false },
+      { action: 'confirm', callback_id: two, procede: true },
+      { action: 'ping' },
+    ];
+    const before = client.received.length;
+    for (const [request_id, frame] of frames.entries()) client.send({ ...frame, request_id });
+    expect(await asked).toMatchObject({ proceed: true, via: 'websocket' });
+    expect(client.received.length).toBe(before);
+    goOn();
+    await client.next('pong');
+    expect(client.received.slice(before).map(({ request_id, type, code }) => [request_id, code ?? type])).toEqual([
+      [0, 'confirmation_accepted'],
+      [1, 'confirmation_accepted'],
+      [2, 'ALREADY_RESOLVED'],
+      [3, 'INVALID_MESSAGE'],
+      [4, 'pong'],
+    ]);
+  });
+});
+
 describe('a client over its rate', () => {
   it('gets RATE_LIMITED for every frame, then is closed with 1008', async () => {
     const service = await start({ WEBSOCKET_RATE_LIMIT: '20', WEBSOCKET_RATE_BURST: '50' });

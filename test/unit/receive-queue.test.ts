@@ -1,21 +1,24 @@
 import { TimeSlices } from '../../src/notification/pacing/time-slices.js';
-import { ReceiveQueue } from '../../src/notification/connection/receive-queue.js';
+import { ReceiveQueue, type Turn } from '../../src/notification/connection/receive-queue.js';
 
 /** A receive queue whose frames are done when the test says so. */
 function makeReceiveQueue(bound: number): {
   receiveQueue: ReceiveQueue<number>;
   begun: number[];
+  turns: Turn[];
   socket: string[];
   finish(): Promise<void>;
 } {
   const begun: number[] = [];
+  const turns: Turn[] = [];
   const socket: string[] = [];
   const open: (() => void)[] = [];
   const receiveQueue = new ReceiveQueue<number>(
     bound,
     {
-      handle: (frame) => {
+      handle: (frame, turn) => {
         begun.push(frame);
+        turns.push(turn);
         return new Promise((resolve) => open.push(resolve));
       },
       pause: () => socket.push('pause'),
@@ -29,7 +32,7 @@ function makeReceiveQueue(bound: number): {
     await new Promise((resolve) => setImmediate(resolve));
     await new Promise((resolve) => setImmediate(resolve));
   };
-  return { receiveQueue, begun, socket, finish };
+  return { receiveQueue, begun, turns, socket, finish };
 }
 
 describe('a receive queue', () => {
@@ -51,6 +54,39 @@ describe('a receive queue', () => {
     await finish();
     receiveQueue.push(4);
     expect(begun).toEqual([1, 2, 3, 4]);
+  });
+
+  it('begins a frame when the one before it has reached the engine, at most so many as the bound', async () => {
+    const { receiveQueue, begun, turns, finish } = makeReceiveQueue(2);
+    const handOver = async (): Promise<void> => {
+      turns.at(-1)?.handOver();
+      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    for (const frame of [1, 2, 3]) receiveQueue.push(frame);
+    await handOver();
+    expect([begun, receiveQueue.handedOver]).toEqual([[1, 2], 1]);
+    expect(turns.map(({ earlier }) => earlier !== undefined)).toEqual([false, true]);
+    await handOver();
+    expect([begun, receiveQueue.handedOver]).toEqual([[1, 2], 2]);
+    await finish();
+    await finish();
+    expect(begun).toEqual([1, 2, 3]);
+    await finish();
+    expect(receiveQueue.handedOver).toBe(3);
+    await receiveQueue.idle();
+  });
+
+  it('begins nothing beside a large frame', async () => {
+    const { receiveQueue, begun, turns, finish } = makeReceiveQueue(10);
+    receiveQueue.push(1, true);
+    receiveQueue.push(2);
+    turns[0]?.handOver();
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(begun).toEqual([1]);
+    await finish();
+    expect(begun).toEqual([1, 2]);
   });
 
   it('stops reading when the bound is reached, and reads on when half of it is done', async () => {

@@ -1,13 +1,18 @@
 /**
  * What a user answers, checked against what was asked. A wrong answer names its fields and costs nothing.
  */
-import { MAX_PROPOSAL_BYTES, type Answer, type Json, type JsonObject } from '../../protocol/confirmation.js';
+import { MAX_PROPOSAL_BYTES, type Answer, type Choice, type Json, type JsonObject } from '../../protocol/confirmation.js';
 import type { FieldErrors } from '../../protocol/messages.js';
 import type { Prompt } from '../engine/engine.js';
 import { InvalidAnswerError, InvalidMessageError, StalePromptError } from '../notification.errors.js';
 import { isObject } from '../../protocol/decode.js';
 import { NUL_RULE, toJson } from '../validation.js';
 import { checkValues } from './form-values.js';
+
+/** What of a prompt an answer is checked against. */
+export interface AnswerRules extends Pick<Prompt, 'inputSchema' | 'digest' | 'editable'> {
+  choices?: readonly Pick<Choice, 'id' | 'proceed'>[];
+}
 
 /** An answer as it comes: from a `confirm` frame or by REST. */
 export interface GivenAnswer {
@@ -53,7 +58,7 @@ export function readAnswer(given: GivenAnswer, maxBytes: number): GivenAnswer {
  * The answer as it counts: a choice sets `proceed`; without one, absent means `false` [old].
  * @throws InvalidAnswerError, StalePromptError
  */
-export function checkAnswer(callbackId: string, prompt: Prompt, given: GivenAnswer): Answer {
+export function checkAnswer(callbackId: string, prompt: AnswerRules, given: GivenAnswer): Answer {
   if (prompt.digest !== undefined && given.digest != null && given.digest !== prompt.digest)
     throw new StalePromptError(callbackId);
   const fields: FieldErrors = {};

@@ -26,8 +26,9 @@ import {
   NotFoundError,
   ServiceClosedError,
 } from '../notification.errors.js';
-import { checkAnswer, readAnswer, type GivenAnswer } from './answer.js';
-import { answerToDecided, decisionResult, type DecisionResult } from './decision-result.js';
+import { readAnswer, type GivenAnswer } from './answer.js';
+import { AnswerChecks } from './answer-checks.js';
+import { decisionResult, type DecisionResult } from './decision-result.js';
 import { prepare, type AskRequest } from './prepare-request.js';
 import { confirmationResult, type ConfirmationResult } from './presentation.js';
 import { ResolvedOptions } from '../notification.options.js';
@@ -61,7 +62,6 @@ const FIRST_ROWS = 16;
 /** For how long an answer is tried while the engine is away, and how often. */
 const ANSWER_RETRY_MS = 1000;
 const ANSWER_AGAIN_MS = 50;
-
 /** How many prompts are read at once after a gap. */
 const READS_AT_ONCE = 16;
 /** Between attempts to withdraw while the engine is away. */
@@ -73,6 +73,7 @@ export class Confirmations {
   private readonly polls = new Set<Waiter>();
   private readonly logger = new Logger('Confirmations');
   private readonly unknown: UnknownOpenings;
+  readonly checks = new AnswerChecks((callbackId, scope) => this.get(callbackId, scope));
   private closed = false;
 
   constructor(
@@ -160,8 +161,7 @@ export class Confirmations {
   }
 
   private async decideOnce(callbackId: string, by: Answerer, given: ReturnType<typeof readAnswer>): Promise<DecisionResult> {
-    const prompt = await this.get(callbackId, by.scope);
-    const answer = isDecided(prompt) ? answerToDecided(prompt, given) : checkAnswer(callbackId, prompt.prompt, given);
+    const answer = await this.checks.check(callbackId, by.scope, given);
     const { scope, userId: answeredBy, via, arrival } = by;
     const result = await this.store.decide({ callbackId, scope, answeredBy, via, answer, arrival });
     return decisionResult(result, callbackId);
@@ -199,6 +199,7 @@ export class Confirmations {
 
   /** Resolves the waiters of this node with a decision. */
   settle(confirmation: Decided): void {
+    this.checks.decided(confirmation.callbackId);
     this.callbacks.settle(confirmation);
   }
 

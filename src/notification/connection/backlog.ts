@@ -20,8 +20,8 @@ export interface Intake {
   readonly framesHandedOver: number;
   /** Whether everything that was read has been handed over. */
   readonly isClear: boolean;
-  /** The frame in work has been handed over, though its handler has not ended. */
-  handedOver(): void;
+  /** A request has been handed over, though its handler has not ended. The frames of a connection have turns of their own. */
+  handedOver?(): void;
 }
 
 interface Marker {
@@ -44,7 +44,7 @@ export class Backlog implements Arrival {
   ) {}
 
   handedOver(): void {
-    this.intake.handedOver();
+    this.intake.handedOver?.();
   }
 
   /** The event loop is about to poll. */

@@ -33,8 +33,8 @@ export class Connection {
   readonly request: IncomingMessage | undefined;
   /** Ids that the current redelivery skips: shown live, decided or acknowledged. */
   readonly changes = new ChangesWhileReading();
-  /** When the current frame reached the socket. */
-  arrival: Arrival | undefined;
+  /** When what is read now reached the socket. */
+  arrival: Pick<Arrival, 'earliest'> | undefined;
   readonly roundTrips = new RoundTrips();
   /** They are cancelled when the socket is gone. */
   readonly timers = new OwnTimers<'authentication' | 'access review'>();
@@ -116,6 +116,11 @@ export class Connection {
   /** Announces that a confirmation was decided or a task cancelled, unless this connection gets that as its reply. */
   announce(subject: Subject, id: string, frame: OutboundFrame): void {
     if (!this.deciding?.keeps(subject, id, frame)) this.send(frame);
+  }
+
+  /** The arrival of the frame that has begun last. Its handler takes it before it calls the engine. */
+  get frameArrival(): Arrival | undefined {
+    return this.incoming.arrivalSince(this.arrival);
   }
 
   /** Queues the reply to the current frame, an object or the JSON of a `type`, then starts the sources that follow it. */

@@ -1,14 +1,22 @@
 /**
- * Remembers what the current frame of a connection decides. Its reply carries the decision, so the announcement that the
- * other connections get is withheld. It is sent only if the reply is an error without the decision.
+ * Remembers what the frames of a connection that are in work decide. Their replies carry the decision, so the announcement
+ * that the other connections get is withheld. It is sent only if no reply carries the decision.
  */
 import { AlreadyResolvedError } from '../notification.errors.js';
 import type { OutboundFrame } from './frame.js';
 
 export type Subject = 'confirmation' | 'task';
 
+/** What some frames of the connection decide. */
+interface Decided {
+  frames: number;
+  announcement?: OutboundFrame;
+  /** Whether a reply carries the decision. */
+  isReplied: boolean;
+}
+
 export class Deciding {
-  private current: { subject: Subject; id: string; announcement?: OutboundFrame } | undefined;
+  private readonly underWay = new Map<string, Decided>();
 
   async run<Result>(
     subject: Subject,
@@ -16,22 +24,30 @@ export class Deciding {
     work: () => Promise<Result>,
     send: (announcement: OutboundFrame) => void,
   ): Promise<Result> {
-    const current: typeof this.current = { subject, id };
-    this.current = current;
+    const key = `${subject} ${id}`;
+    const decided = this.underWay.get(key) ?? { frames: 0, isReplied: false };
+    decided.frames += 1;
+    this.underWay.set(key, decided);
     try {
-      return await work();
+      const result = await work();
+      decided.isReplied = true;
+      return result;
     } catch (error) {
-      if (current.announcement && !(error instanceof AlreadyResolvedError)) send(current.announcement);
+      decided.isReplied ||= error instanceof AlreadyResolvedError;
       throw error;
     } finally {
-      this.current = undefined;
+      decided.frames -= 1;
+      if (decided.frames === 0) {
+        this.underWay.delete(key);
+        if (decided.announcement && !decided.isReplied) send(decided.announcement);
+      }
     }
   }
 
   /** @returns whether the announcement is kept back */
   keeps(subject: Subject, id: string, announcement: OutboundFrame): boolean {
-    if (this.current?.subject !== subject || this.current.id !== id) return false;
-    this.current.announcement = announcement;
-    return true;
+    const decided = this.underWay.get(`${subject} ${id}`);
+    if (decided) decided.announcement = announcement;
+    return decided !== undefined;
   }
 }

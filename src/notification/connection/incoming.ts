@@ -1,18 +1,21 @@
 /**
- * The frames that one connection sends: they are handled one after the other, and none before the connection has begun.
+ * The frames that one connection sends: they are handled in order, and none before the connection has begun.
  * Most connections send none at first, so the receive queue is made at the first frame.
  */
+import type { Arrival } from '../engine/deadlines.js';
 import type { TimeSlices } from '../pacing/time-slices.js';
 import type { ConnectionEvents, ConnectionSocket } from './peer.js';
-import { ReceiveQueue, type FrameWork } from './receive-queue.js';
+import { ReceiveQueue, type FrameWork, type Turn } from './receive-queue.js';
 
-/** Handles the text of one frame; the gateway decodes it. */
-export type FrameHandler<Owner> = (owner: Owner, text: string) => Promise<void>;
+/** Handles the text of one frame, which the gateway decodes, and answers it after `turn.earlier`. */
+export type FrameHandler<Owner> = (owner: Owner, text: string, turn: Turn) => Promise<void>;
 
 export class Incoming<Owner extends { readonly isOpen: boolean }> implements FrameWork<string> {
   private queue: ReceiveQueue<string> | undefined;
   private handler: FrameHandler<Owner> | undefined;
   private beginning: Promise<void> | undefined;
+  /** Frames whose handlers began beside earlier frames, and when those are answered. */
+  private overlaps: Map<object, Promise<void>> | undefined;
 
   constructor(
     private readonly owner: Owner,
@@ -38,7 +41,7 @@ export class Incoming<Owner extends { readonly isOpen: boolean }> implements Fra
     return this.queue?.isHeldUp ?? false;
   }
 
-  /** Sets the handler of this connection's frames. It handles one at a time. */
+  /** Sets the handler of this connection's frames. */
   handleWith(handler: FrameHandler<Owner>): void {
     this.handler = handler;
   }
@@ -58,9 +61,27 @@ export class Incoming<Owner extends { readonly isOpen: boolean }> implements Fra
     this.queue.push(text, isLarge);
   }
 
-  /** The current frame has reached the engine. */
-  handOver(): void {
-    this.queue?.handOver();
+  /**
+   * The arrival of the frame that has begun last. Its handler takes it before it calls the engine.
+   * @param read when what is read now reached the socket
+   */
+  arrivalSince(read: Pick<Arrival, 'earliest'> | undefined): Arrival | undefined {
+    const turn = this.queue?.current;
+    return read && turn && { earliest: read.earliest, handedOver: () => turn.handOver() };
+  }
+
+  /** The handler of a frame begins before earlier frames are answered. */
+  beginBeside(frame: object, earlier: Promise<void>): void {
+    const overlaps = (this.overlaps ??= new Map());
+    overlaps.set(frame, earlier);
+    void earlier.then(() => overlaps.delete(frame));
+  }
+
+  /** Runs `reply`, which answers a frame, once all earlier frames are answered. */
+  inTurn(frame: object, reply: () => void): void {
+    const earlier = this.overlaps?.get(frame);
+    if (earlier) void earlier.then(reply);
+    else reply();
   }
 
   /** Drops the frames that nobody has begun to handle. */
@@ -73,13 +94,13 @@ export class Incoming<Owner extends { readonly isOpen: boolean }> implements Fra
     await this.queue?.idle();
   }
 
-  async handle(text: string): Promise<void> {
+  async handle(text: string, turn: Turn): Promise<void> {
     try {
       if (this.beginning) await this.beginning;
     } catch {
       return; // The caller of `begin` has the error, and closes the connection.
     }
-    await this.handler?.(this.owner, text);
+    await this.handler?.(this.owner, text, turn);
   }
 
   pause(): void {

@@ -1,15 +1,32 @@
 /**
- * The frames that one connection has sent and that are not answered yet. They are handled one after the other, in order.
+ * The frames that one connection has sent and that are not answered yet. They are begun one after the other, in order.
  *
- * While `bound` of them wait, the socket is not read, until half of them are done. A large one counts as `bound` frames. The next frame is not handled while the
- * connection's replies wait to be sent (`room`): a client that does not read cannot make them pile up.
+ *  1. The next frame begins when the one before it is answered, or has reached the engine (`Turn.handOver`): the engine keeps
+ *     the order of calls, so that the answers of one connection share its commits. At most `bound` frames are in work.
+ *  2. While `bound` frames wait, the socket is not read, until half of them are begun. A large frame counts as `bound` frames,
+ *     and the next one waits until it is answered.
+ *  3. No frame begins while the connection's replies wait to be sent (`room`): a client that does not read cannot make them
+ *     pile up.
  */
 import type { TimeSlices } from '../pacing/time-slices.js';
 
+/** A frame's place among those in work. */
+export interface Turn {
+  /** Resolves when all earlier frames are answered; absent if they are. A reply is sent after it. */
+  readonly earlier: Promise<void> | undefined;
+  /** The frame has reached the engine: its handler only waits for the outcome. */
+  handOver(): void;
+}
+
+interface Waiting<Frame> {
+  frame: Frame;
+  isLarge: boolean;
+}
+
 /** The connection whose frames wait. */
 export interface FrameWork<Frame> {
-  /** Handles one frame; must not reject. */
-  handle(frame: Frame): Promise<void>;
+  /** Handles one frame, which it answers after `turn.earlier`; must not reject. */
+  handle(frame: Frame, turn: Turn): Promise<void>;
   /** Stops and resumes reading the socket. */
   pause(): void;
   resume(): void;
@@ -18,13 +35,17 @@ export interface FrameWork<Frame> {
 }
 
 export class ReceiveQueue<Frame> {
-  private readonly waiting: Frame[] = [];
+  private readonly waiting: Waiting<Frame>[] = [];
   /** How many frames were received. */
   taken = 0;
-  /** How many frames were handled. */
-  private handled = 0;
-  private isHandedOver = false;
-  private working = false;
+  /** How many frames, in order, have reached the engine or are answered. */
+  handedOver = 0;
+  /** The turn of the frame that has begun last. */
+  current: Turn | undefined;
+  private inWork = 0;
+  /** Resolves when every frame that has begun is answered. */
+  private answered: Promise<void> | undefined;
+  private beginning = false;
   private paused = false;
   private waitsForRoom = false;
   private closed = false;
@@ -38,27 +59,18 @@ export class ReceiveQueue<Frame> {
 
   push(frame: Frame, isLarge = false): void {
     if (this.closed) return;
-    this.waiting.push(frame);
+    this.waiting.push({ frame, isLarge });
     this.taken += 1;
     if (!this.paused && (isLarge || this.waiting.length >= this.bound)) {
       this.paused = true;
       this.work.pause();
     }
-    if (!this.working) void this.run();
-  }
-
-  get handedOver(): number {
-    return this.handled + Number(this.isHandedOver);
-  }
-
-  /** The frame in work has reached the engine: its handler only waits for the reply. */
-  handOver(): void {
-    this.isHandedOver = this.working;
+    if (!this.beginning) void this.beginAll();
   }
 
   /** Resolves when the frames that came so far are answered. */
   idle(): Promise<void> {
-    return this.working ? new Promise((resolve) => (this.finished ??= []).push(resolve)) : Promise.resolve();
+    return this.isIdle ? Promise.resolve() : new Promise((resolve) => (this.finished ??= []).push(resolve));
   }
 
   /** Whether the socket is not read because of work that takes its time, and not because the peer does not read. */
@@ -73,10 +85,14 @@ export class ReceiveQueue<Frame> {
     this.waiting.length = 0;
   }
 
-  private async run(): Promise<void> {
-    this.working = true;
+  private get isIdle(): boolean {
+    return !this.beginning && this.inWork === 0;
+  }
+
+  private async beginAll(): Promise<void> {
+    this.beginning = true;
     while (this.waiting.length > 0) {
-      for (const frame of this.waiting.splice(0, this.bound)) {
+      for (const next of this.waiting.splice(0, this.bound)) {
         const room = this.closed ? undefined : this.work.room();
         if (room) {
           this.waitsForRoom = true;
@@ -84,9 +100,7 @@ export class ReceiveQueue<Frame> {
           this.waitsForRoom = false;
         }
         if (this.closed) break;
-        await this.work.handle(frame);
-        this.handled += 1;
-        this.isHandedOver = false;
+        await this.begin(next);
         if (this.slices.isOver) await this.slices.afterTurn();
       }
       if (this.paused && this.waiting.length < this.bound / 2) {
@@ -94,8 +108,40 @@ export class ReceiveQueue<Frame> {
         this.work.resume();
       }
     }
-    this.working = false;
-    const { finished = [] } = this;
+    this.beginning = false;
+    this.checkIdle();
+  }
+
+  /** Begins a frame. Resolves when the next one may begin. */
+  private async begin({ frame, isLarge }: Waiting<Frame>): Promise<void> {
+    if (this.inWork >= this.bound) await this.answered;
+    let handOver!: () => void;
+    const reached = new Promise<void>((resolve) => (handOver = resolve));
+    let isHandedOver = false;
+    const turn: Turn = {
+      earlier: this.inWork > 0 ? this.answered : undefined,
+      handOver: () => {
+        if (isHandedOver) return;
+        isHandedOver = true;
+        this.handedOver += 1;
+        if (!isLarge) handOver();
+      },
+    };
+    this.current = turn;
+    this.inWork += 1;
+    const done = this.work.handle(frame, turn).then(() => {
+      turn.handOver();
+      handOver();
+      this.inWork -= 1;
+      this.checkIdle();
+    });
+    this.answered = done;
+    await reached;
+  }
+
+  private checkIdle(): void {
+    const { finished } = this;
+    if (!this.isIdle || !finished) return;
     this.finished = undefined;
     for (const resolve of finished) resolve();
   }

@@ -41,10 +41,6 @@ class SocketIntake implements Intake {
   get isClear(): boolean {
     return this.bytesParsed === this.bytesRead && this.framesParsed === this.framesHandedOver && !this.isPaused;
   }
-
-  handedOver(): void {
-    this.connection.incoming.handOver();
-  }
 }
 
 const INTAKE = Symbol('intake');

@@ -4,7 +4,8 @@
  * The module installs it by itself. An application that sets another adapter sets this one instead:
  * `app.useWebSocketAdapter(new NotificationWsAdapter(app))`. It serves the notification gateway through the module's
  * `NotificationWebSocketServer`. Nest's stock adapter serves the application's other gateways.
- *  1. Frames of one connection are handled one after the other, and every frame is answered.
+ *  1. Frames of one connection are handled in order, and every frame is answered, in the same order. An answer to a prompt
+ *     does not wait for the reply to the answer before it; every other frame does.
  *  2. What a handler returns is the reply. It carries the frame's `request_id`.
  */
 import type { IncomingMessage, Server } from 'node:http';
@@ -18,6 +19,7 @@ import { assertAllowed } from '../access/access.js';
 import { DecodeError, decodeFrame, isObject } from '../../protocol/decode.js';
 import type { ClientMessage, RequestId } from '../../protocol/messages.js';
 import { Connection } from '../connection/connection.js';
+import type { Turn } from '../connection/receive-queue.js';
 import { UNREADABLE } from '../metrics/labels.js';
 import { NotificationError } from '../notification.errors.js';
 import { NotificationMetrics } from '../notification.metrics.js';
@@ -28,6 +30,9 @@ import { isStrike } from './filters/ws-error.filter.js';
 
 /** Marks a gateway's options as the notification gateway's. */
 export const NOTIFICATION_GATEWAY = 'notificationGateway';
+
+/** Actions that begin while earlier frames wait for the engine's outcome. The engine carries out their calls in order. */
+const OVERLAPPING: ReadonlySet<string> = new Set(['confirm']);
 
 type StockServer = Parameters<WsAdapter['close']>[0];
 type StockClient = Parameters<WsAdapter['bindClientDisconnect']>[0];
@@ -67,7 +72,7 @@ export class NotificationWsAdapter extends WsAdapter {
     if (!(server instanceof NotificationWebSocketServer)) return super.bindClientConnect(server, callback);
     const handlers = new BoundHandlers(callback);
     this.handlers = handlers;
-    server.handleWith((connection, text) => this.handle(connection, handlers.of(connection), text));
+    server.handleWith((connection, text, turn) => this.handle(connection, handlers.of(connection), text, turn));
   }
 
   override bindClientDisconnect(client: Connection | StockClient, callback: () => void): void {
@@ -110,8 +115,8 @@ export class NotificationWsAdapter extends WsAdapter {
     return (this.knownMetrics ??= this.app.get<NotificationMetrics>(NotificationMetrics, { strict: false }));
   }
 
-  private async handle(connection: Connection, handlers: Handlers, text: string): Promise<void> {
-    const repliesBefore = connection.replies;
+  private async handle(connection: Connection, handlers: Handlers, text: string, { earlier }: Turn): Promise<void> {
+    let repliesBefore = connection.replies;
     let frame: ClientMessage | undefined;
     try {
       frame = decodeFrame(text);
@@ -121,12 +126,20 @@ export class NotificationWsAdapter extends WsAdapter {
       // An unauthenticated client does not learn which actions exist.
       if (!handler) assertAllowed(connection.identity, 'ws.ping');
       if (!handler) throw new NotificationError('UNKNOWN_ACTION', `Unknown action: ${action}`);
+      if (earlier) {
+        if (!OVERLAPPING.has(action)) await earlier;
+        connection.incoming.beginBeside(frame, earlier);
+        // Before the reply of a filter, which waits for the same promise.
+        void earlier.then(() => (repliesBefore = connection.replies));
+      }
       const result: unknown = await handler.callback(frame, action);
+      if (earlier) await earlier;
       const original = { frame, text };
       if (isObservable(result)) await result.forEach((reply) => send(connection, reply, requestId, original));
       else send(connection, result, requestId, original);
       if (connection.replies === repliesBefore) throw new Error(`the handler of ${action} answered nothing`);
     } catch (error) {
+      if (earlier) await earlier;
       if (!frame) this.metrics.actions.add(UNREADABLE);
       if (isFault(error)) this.log.error(error);
       const reply = errorMessage(error, frame?.request_id ?? (error instanceof DecodeError ? error.requestId : undefined));

@@ -96,7 +96,7 @@ export class NotificationGateway implements OnModuleInit, OnGatewayInit {
     @Frame() given: Readonly<Record<string, unknown>>,
   ): Promise<Replies['confirm']> {
     assertUnderstood(given);
-    const { arrival, identity, userId = null } = connection;
+    const { frameArrival: arrival, identity, userId = null } = connection;
     const by = { userId, scope: await this.access.scopeOf(identity), arrival };
     await connection.decide('confirmation', frame.callback_id, () =>
       this.actions.answer(frame.callback_id, by, frame, auditActorOf(connection)),
@@ -118,7 +118,7 @@ export class NotificationGateway implements OnModuleInit, OnGatewayInit {
       reason: frame.reason ?? undefined,
       namedUserId: frame.user_id,
       allowUnknown: this.access.isOpen,
-      arrival: connection.arrival,
+      arrival: connection.frameArrival,
     };
     return connection.decide('task', frame.task_id, async () =>
       taskCancelledMessage(await this.actions.cancelTask(request, auditActorOf(connection))),

@@ -31,8 +31,10 @@ export class WsErrorFilter implements WsExceptionFilter {
         callbackId: reply.callback_id,
       });
     }
-    connection.reply(reply);
-    if (isStrike(connection, reply.code, frame.action)) connection.strike();
+    connection.incoming.inTurn(frame, () => {
+      connection.reply(reply);
+      if (isStrike(connection, reply.code, frame.action)) connection.strike();
+    });
   }
 }
 
