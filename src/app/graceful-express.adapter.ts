@@ -2,10 +2,13 @@
  * The HTTP server of the stand-alone service. It stops without breaking off a request, so that a load balancer sees none
  * fail:
  *
- *  1. While the node drains, every response closes its connection. At the end no balancer has one to reuse.
- *  2. Then the server accepts no more connections, and waits for the requests under way. Those that take too long are cut.
+ *  1. While the node drains, every response closes its connection. At the end a balancer has few to reuse.
+ *  2. Then the server accepts no more connections. Those that are open may still send a request, which is answered: one may be
+ *     on its way, and a balancer must not send a POST twice. A connection without one is closed after `IDLE_MS`.
+ *  3. Requests under way that take too long are cut.
  */
 import { STATUS_CODES, type Server, type ServerResponse } from 'node:http';
+import { Server as NetServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LoggerService, NestApplicationOptions } from '@nestjs/common';
@@ -16,6 +19,8 @@ import { UnreadResponses } from './unread-responses.js';
 
 /** The time that a request under way gets to end. */
 const GRACE_MS = 5000;
+/** How long an open connection may be silent before it is closed. */
+const IDLE_MS = 500;
 /** After this number of turns of the event loop without a new connection, none is waiting. */
 const QUIET_TURNS = 3;
 /** The upper bound: new connections may keep arriving. */
@@ -52,10 +57,13 @@ export class EndingGently extends ExpressAdapter {
     const { server } = this;
     if (server.listening) {
       await this.acceptAll();
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      // An HTTP server's own `close` would close the connections at once that have no request.
+      const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()));
+      const idle = setTimeout(() => server.closeIdleConnections(), IDLE_MS);
       const over = new AbortController();
       await Promise.race([closed, delay(GRACE_MS, undefined, { signal: over.signal }).catch(() => undefined)]);
       over.abort();
+      clearTimeout(idle);
     }
     this.unread.close();
     await super.close();

@@ -199,6 +199,7 @@ export class Dispatcher implements EngineHandler {
 
   onGap(): void {
     this.metrics.engineGaps.inc();
+    this.rights.onGap();
     this.recoveries.onGap();
     this.rereading.run().catch((error: unknown) => this.logger.error(`re-reading after a gap failed: ${String(error)}`));
   }

@@ -1,7 +1,9 @@
 /** Secure mode's tokens and origins, on the real service with real JWTs. */
+import { jest } from '@jest/globals';
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import type { AuthenticatedUser, Authenticator } from '../../src/notification/index.js';
+import { Places } from '../../src/notification/gateway/places.js';
 import { startService, type TestService } from '../support/service.js';
 import { AUDIENCE, newSigningKey, SECRET, serveJwks, sign, signText, tokenOf, unsigned } from '../support/jwt.js';
 
@@ -103,6 +105,18 @@ describe('a token', () => {
     const taken = await service.connect({}, `/ws?token=${token}`);
     expect(await taken.request({ action: 'ping' })).toMatchObject({ type: 'pong' });
     await expect(service.connect({}, '/ws?token=nope')).rejects.toMatchObject({ status: 401 });
+  });
+
+  it('closes the connection if its user is revoked after the check, before the connection is the user’s', async () => {
+    service = await startService({ environment: { ...SECURE, WEBSOCKET_API_KEYS: API_KEY } });
+    const places = service.app.get(Places, { strict: false });
+    const reserve = places.reserve.bind(places);
+    jest.spyOn(places, 'reserve').mockImplementationOnce(async (isAuthenticated) => {
+      await service.rest('POST', '/ws/users/ann/revoke', {}, { 'x-api-key': API_KEY });
+      return reserve(isAuthenticated);
+    });
+    const client = await service.connect(bearer(await tokenOf('ann', { iat: Math.floor(Date.now() / 1000) - 5 })));
+    expect(await client.closed()).toEqual({ code: 4401, reason: 'revoked' });
   });
 
   it('is refused after its user’s revocation, which closes the user’s connections; a newer one is accepted', async () => {

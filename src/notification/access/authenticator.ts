@@ -17,5 +17,11 @@ export interface AuthenticatedUser {
  * It returns `undefined` for a token that is not valid, and throws when the check itself fails; both refuse.
  */
 export interface Authenticator {
+  /**
+   * Set it to `false` if `authenticate` reads nothing but the token. Each connection then does without its upgrade request,
+   * which takes more than a kilobyte, and `authenticate` may be called without one.
+   * @default true
+   */
+  readonly readsRequest?: boolean;
   authenticate(token: string, request: IncomingMessage): Promise<AuthenticatedUser | undefined>;
 }

@@ -1,10 +1,14 @@
-/** Token buckets by name, for as many names as are remembered; the one that was not used for longest is forgotten. */
+/**
+ * Token buckets by name. The names that were used last are remembered, at least half of `REMEMBERED` and at most all of it, in
+ * two generations: to move each name to the end of one map at each use would cost more the more names there are.
+ */
 import { TokenBucket } from '../pacing/token-bucket.js';
 
 const REMEMBERED = 50_000;
 
 export class Buckets {
-  private readonly byName = new Map<string, TokenBucket>();
+  private recent = new Map<string, TokenBucket>();
+  private earlier: ReadonlyMap<string, TokenBucket> = new Map();
 
   constructor(
     /** Tokens a second. */
@@ -13,11 +17,14 @@ export class Buckets {
   ) {}
 
   of(name: string): TokenBucket {
-    const bucket = this.byName.get(name) ?? new TokenBucket(this.rate, this.burst);
-    this.byName.delete(name);
-    this.byName.set(name, bucket);
-    const [oldest] = this.byName.keys();
-    if (this.byName.size > REMEMBERED && oldest !== undefined) this.byName.delete(oldest);
+    const known = this.recent.get(name);
+    if (known) return known;
+    const bucket = this.earlier.get(name) ?? new TokenBucket(this.rate, this.burst);
+    if (this.recent.size >= REMEMBERED / 2) {
+      this.earlier = this.recent;
+      this.recent = new Map();
+    }
+    this.recent.set(name, bucket);
     return bucket;
   }
 
@@ -26,6 +33,6 @@ export class Buckets {
   }
 
   isEmpty(name: string): boolean {
-    return this.byName.get(name)?.isEmpty() ?? false;
+    return (this.recent.get(name) ?? this.earlier.get(name))?.isEmpty() ?? false;
   }
 }

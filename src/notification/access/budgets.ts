@@ -12,6 +12,7 @@ import { ResolvedOptions } from '../notification.options.js';
 import type { Principal } from './access.js';
 import { networkOf } from './address-limits.js';
 import { Buckets } from './buckets.js';
+import type { TokenBucket } from '../pacing/token-bucket.js';
 
 const BUDGETS_PER_NETWORK = 10;
 
@@ -19,37 +20,39 @@ export type BudgetSettings = Pick<ResolvedOptions, 'rateLimit' | 'rateBurst' | '
 
 @Injectable()
 export class Budgets {
-  private readonly own: Buckets;
+  private readonly users: Buckets;
+  private readonly others: Buckets;
   private readonly networks: Buckets;
   private readonly isOpen: boolean;
 
   constructor(@Inject(ResolvedOptions) { rateLimit, rateBurst, authenticator }: BudgetSettings) {
-    this.own = new Buckets(rateLimit, rateBurst);
+    this.users = new Buckets(rateLimit, rateBurst);
+    this.others = new Buckets(rateLimit, rateBurst);
     this.networks = new Buckets(rateLimit * BUDGETS_PER_NETWORK, rateBurst * BUDGETS_PER_NETWORK);
     this.isOpen = authenticator === undefined;
   }
 
   /** Takes one frame or call. `false`: the budget is spent. */
   take(principal: Principal, address: string): boolean {
-    if (!this.own.take(nameOf(principal, address))) return false;
+    if (!this.bucketOf(principal, address).take()) return false;
     return !this.isOpen || principal.kind !== 'user' || this.networks.take(networkOf(address));
   }
 
   /** Charges `frames`. The budget may become negative; later frames are refused until it has recovered. */
   owe(principal: Principal, address: string, frames: number): void {
-    this.own.of(nameOf(principal, address)).owe(frames);
+    this.bucketOf(principal, address).owe(frames);
   }
 
   /** Until the budget has something to take again, in milliseconds. */
   waitMs(principal: Principal, address: string): number {
-    return this.own.of(nameOf(principal, address)).waitMs();
+    return this.bucketOf(principal, address).waitMs();
   }
-}
 
-function nameOf(principal: Principal, address: string): string {
-  if (principal.kind === 'user') return `user ${principal.userId}`;
-  if (principal.kind === 'service' && principal.keyHash !== undefined) return `key ${principal.keyHash}`;
-  // A service's token may connect as a user of that name: it is one identity.
-  if (principal.kind === 'service' && principal.id !== undefined) return `user ${principal.id}`;
-  return `network ${networkOf(address)}`;
+  private bucketOf(principal: Principal, address: string): TokenBucket {
+    if (principal.kind === 'user') return this.users.of(principal.userId);
+    if (principal.kind === 'service' && principal.keyHash !== undefined) return this.others.of(`key ${principal.keyHash}`);
+    // A service's token may connect as a user of that name: it is one identity.
+    if (principal.kind === 'service' && principal.id !== undefined) return this.users.of(principal.id);
+    return this.others.of(`network ${networkOf(address)}`);
+  }
 }

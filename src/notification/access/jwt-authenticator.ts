@@ -39,6 +39,7 @@ const KEY_ALGORITHMS: Record<string, string[]> = {
 type Check = (token: string) => Promise<JWTPayload | undefined>;
 
 export class JwtAuthenticator implements Authenticator {
+  readonly readsRequest = false;
   private readonly key: KeyObject | URL;
   private readonly options: JWTVerifyOptions;
   private checking: Promise<Check> | undefined;

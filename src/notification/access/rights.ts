@@ -28,7 +28,7 @@ export class Rights implements OnApplicationShutdown {
   private readonly holds = new Map<string, Set<() => void>>();
 
   constructor(
-    @Inject(Tokens) private readonly tokens: Pick<Tokens, 'isRevoked'>,
+    @Inject(Tokens) private readonly tokens: Pick<Tokens, 'isRevoked' | 'announcements'>,
     private readonly wheel: TimerWheel,
   ) {}
 
@@ -39,7 +39,13 @@ export class Rights implements OnApplicationShutdown {
 
   /** Ends the long polls of a revoked user. The dispatcher closes the connections. */
   onRevoked(userId: string): void {
+    this.tokens.announcements += 1;
     for (const end of [...(this.holds.get(userId) ?? [])]) end();
+  }
+
+  /** Revocations may have been missed. */
+  onGap(): void {
+    this.tokens.announcements += 1;
   }
 
   /** Asks for the user's rights again: they may have changed. */

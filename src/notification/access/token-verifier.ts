@@ -29,6 +29,8 @@ const LATEST_MS = 253_402_300_799_999;
 @Injectable()
 export class Tokens {
   private readonly logger = new Logger(Tokens.name);
+  /** How often a revocation, or a gap in which one may have been lost, was announced: what changes it makes older checks doubtful. */
+  announcements = 0;
   /** Checks from addresses with too many failures. */
   private readonly suspicious = new Lanes(CHECKS_AT_ONCE, MAX_WAITING_CHECKS);
 
@@ -39,12 +41,12 @@ export class Tokens {
   ) {}
 
   /**
+   * @param request absent only for an authenticator that does not read it
    * @returns `undefined` when the token is not valid
    * @throws NotificationError RATE_LIMITED when it is not valid and too many from its address were not, BUSY when too
    *   many checks wait, UNAVAILABLE when the check itself fails
    */
-  async check(token: string, request: IncomingMessage): Promise<AuthenticatedUser | undefined> {
-    const address = this.addresses.of(request);
+  async check(token: string, address: string, request: IncomingMessage | undefined): Promise<AuthenticatedUser | undefined> {
     const isSuspicious = this.addresses.isSuspicious(address);
     const check = (): Promise<AuthenticatedUser | undefined> => this.authenticate(token, request);
     const user = isSuspicious ? await this.suspicious.run(address, check) : await check();
@@ -60,9 +62,9 @@ export class Tokens {
     return revokedAt !== undefined && issuedAt <= revokedAt;
   }
 
-  private async authenticate(token: string, request: IncomingMessage): Promise<AuthenticatedUser | undefined> {
+  private async authenticate(token: string, request: IncomingMessage | undefined): Promise<AuthenticatedUser | undefined> {
     try {
-      const user = await this.options.authenticator?.authenticate(token, request);
+      const user = await this.options.authenticator?.authenticate(token, request as IncomingMessage);
       if (!user || !isPlausible(user, Date.now())) return undefined;
       return (await this.isRevoked(user)) ? undefined : user;
     } catch (error) {

@@ -29,7 +29,7 @@ export class Connection {
   readonly id = newId();
   readonly connectedAt = Date.now();
   readonly address: string;
-  /** Secure mode: the upgrade request. */
+  /** Secure mode: the upgrade request, if the authenticator reads it. */
   readonly request: IncomingMessage | undefined;
   /** Ids that the current redelivery skips: shown live, decided or acknowledged. */
   readonly changes = new ChangesWhileReading();

@@ -19,7 +19,14 @@ export type Identity =
   | { kind: 'unauthenticated' }
   /** Open mode, before `subscribe {user_id}`. */
   | { kind: 'anonymous' }
-  | { kind: 'user'; userId: string; expiresAt?: number; issuedAt?: number };
+  | {
+      kind: 'user';
+      userId: string;
+      expiresAt?: number;
+      issuedAt?: number;
+      /** How many revocations had been announced when the token was checked. */
+      announcements?: number;
+    };
 
 /** What the handshake has found out about the peer. */
 export interface Peer {
@@ -27,7 +34,7 @@ export interface Peer {
   address: string;
   /** Whether permessage-deflate was negotiated. */
   compress: boolean;
-  /** The upgrade request, which `authenticate` passes to the authenticator. */
+  /** The upgrade request, if the authenticator reads it at an `authenticate`. */
   request?: IncomingMessage;
 }
 

@@ -61,14 +61,15 @@ export class Authentication {
    * @throws NotificationError UNAUTHENTICATED, FORBIDDEN (another user's token), BUSY (the node is full), INVALID_MESSAGE (open mode)
    */
   async authenticate(connection: Connection, token: string): Promise<UserIdentity> {
-    const { request, userId } = connection;
-    if (!request)
+    const { address, request, userId } = connection;
+    if (!this.options.authenticator)
       throw new NotificationError('INVALID_MESSAGE', 'this server has no authentication: name yourself with subscribe');
-    const user = await this.tokens.check(token, request);
+    const { announcements } = this.tokens;
+    const user = await this.tokens.check(token, address, request);
     if (!user) throw new NotificationError('UNAUTHENTICATED', 'invalid token');
     if (userId !== undefined && userId !== user.userId)
       throw new NotificationError('FORBIDDEN', 'this connection is somebody else');
-    const identity = identityOf(user);
+    const identity = identityOf(user, announcements);
     if (userId === undefined) {
       await this.assertPlace(connection);
       await this.identities.becomeUser(connection, identity);
@@ -115,6 +116,8 @@ export class Authentication {
   private async watchToken(connection: Connection, identity: UserIdentity): Promise<void> {
     this.closeUnauthenticatedIn(connection, identity.expiresAt === undefined ? undefined : identity.expiresAt - Date.now());
     this.review.start(connection);
+    // From now on the connection is closed by the event itself.
+    if (identity.announcements === this.tokens.announcements) return;
     if (await this.tokens.isRevoked(identity)) connection.cut(CLOSE.REVOKED);
   }
 

@@ -53,13 +53,15 @@ export class Handshake {
     this.pages.check(request);
     if (!this.serves(request)) throw new Refusal('NOT_FOUND', 'not found');
     this.assertAccepting();
-    if (!this.addresses.admits(this.addresses.of(request))) throw new Refusal('RATE_LIMITED', 'too many handshakes');
+    const address = this.addresses.of(request);
+    if (!this.addresses.admits(address)) throw new Refusal('RATE_LIMITED', 'too many handshakes');
     if (!this.options.authenticator) return { kind: 'anonymous' };
     const token = tokenOf(request, this.options.tokenInQuery);
     if (token === undefined) return { kind: 'unauthenticated' };
-    const user = await this.tokens.check(token, request);
+    const { announcements } = this.tokens;
+    const user = await this.tokens.check(token, address, request);
     if (!user) throw new Refusal('UNAUTHENTICATED', 'invalid token', { 'WWW-Authenticate': 'Bearer error="invalid_token"' });
-    return identityOf(user);
+    return identityOf(user, announcements);
   }
 
   /** To be repeated after each wait: a drain that has begun meanwhile would not close this connection. @throws Refusal */
@@ -68,9 +70,15 @@ export class Handshake {
   }
 }
 
-/** A service's token may connect as well: as a user of that name. */
-export function identityOf({ userId, expiresAt, issuedAt }: AuthenticatedUser): Identity & { kind: 'user' } {
-  return { kind: 'user', userId, expiresAt, issuedAt };
+/**
+ * A service's token may connect as well: as a user of that name.
+ * @param announcements of `Tokens`, before the token was checked
+ */
+export function identityOf(
+  { userId, expiresAt, issuedAt }: AuthenticatedUser,
+  announcements: number,
+): Identity & { kind: 'user' } {
+  return { kind: 'user', userId, expiresAt, issuedAt, announcements };
 }
 
 /** The refusal for an error of any kind. It shows nothing of an internal error. */

@@ -36,17 +36,19 @@ const SHARED_DEFLATE = { serverNoContextTakeover: true, clientNoContextTakeover:
 @Injectable()
 export class NotificationWebSocketServer implements OnModuleInit {
   private readonly writer = new SocketWriter();
+  private readonly keepsRequests: boolean;
   private readonly server: Server<typeof ClientSocket>;
   private handler: FrameHandler<Connection> | undefined;
 
   constructor(
-    @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
+    @Inject(ResolvedOptions) options: ResolvedOptions,
     private readonly handshake: Handshake,
     private readonly authentication: Authentication,
     private readonly clients: ClientServices,
     private readonly listening: ListeningAddress,
   ) {
-    const { maxPayload, compression, subprotocols } = options;
+    const { authenticator, maxPayload, compression, subprotocols } = options;
+    this.keepsRequests = authenticator !== undefined && authenticator.readsRequest !== false;
     this.server = new WebSocketServer({
       noServer: true,
       WebSocket: ClientSocket,
@@ -127,7 +129,7 @@ export class NotificationWebSocketServer implements OnModuleInit {
       identity,
       address,
       compress: ws.extensions.includes('permessage-deflate'),
-      ...(this.options.authenticator && { request }),
+      ...(this.keepsRequests && { request }),
     };
     const client = new Client(ws, peer, this.clients);
     const { connection } = client;

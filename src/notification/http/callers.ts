@@ -90,7 +90,7 @@ export class Callers {
     const token = headerText(request, 'X-API-Key') ?? /^Bearer +(\S+)$/i.exec(headerText(request, 'Authorization') ?? '')?.[1];
     if (token !== undefined && this.isKey(token))
       return { principal: { kind: 'service', keyHash: hash(token).toString('hex').slice(0, 8) } };
-    const user = token === undefined ? undefined : await this.tokens.check(token, request);
+    const user = token === undefined ? undefined : await this.tokens.check(token, this.addresses.of(request), request);
     if (!user) throw new NotificationError('UNAUTHENTICATED', 'an API key or a valid token is needed');
     const { userId } = user;
     return { principal: user.isService === true ? { kind: 'service', id: userId } : { kind: 'user', userId }, proof: user };
