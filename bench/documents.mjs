@@ -5,7 +5,7 @@
  *   table ROW                a table of the row
  *   figure ROW / MEASURE / CONTESTANT
  *   ratio ROW / MEASURE / PEER
- *   scaling NAME             a table of the arithmetic in scaling.mjs
+ *   scaling NAME             a part of the arithmetic in scaling.mjs
  *
  *   node bench/documents.mjs           fails when a document does not agree with the claims
  *   node bench/documents.mjs --write   makes it agree
@@ -15,29 +15,29 @@ import { fileURLToPath } from 'node:url';
 import { readClaims } from './claims.mjs';
 import { round } from './harness/table.mjs';
 import { picture } from './picture.mjs';
-import { scaling } from './scaling.mjs';
+import { scaling, SCALING_ROWS } from './scaling.mjs';
 
 const DOCUMENTS = ['README.md', 'docs/benchmarks.md', 'docs/scaling.md'];
 const PICTURE = 'docs/pictures/benchmarks.svg';
 const MARKED = /(<!--bench (\w+) ?(.*?)-->)([\s\S]*?)(<!--\/bench-->)/g;
 
+const NOT_MEASURED = 'not measured yet';
+
 const KINDS = {
   machine: ({ machine }) => machine,
   peers: ({ peers }) => peers,
-  table: ({ figures }, [row]) => `\n\n${tableOf(figures[row].measures)}\n\n`,
-  figure: ({ figures }, [row, measure, key]) => `${round(measureOf(figures, row, measure).by[key])}`,
-  ratio({ figures }, [row, measure, peer]) {
-    const { by } = measureOf(figures, row, measure);
-    return round(Object.values(by)[0] / by[peer]);
+  table: ({ figures }, [row]) => `\n\n${figures[row] ? tableOf(figures[row].measures) : NOT_MEASURED}\n\n`,
+  figure({ figures }, [row, measure, key]) {
+    const value = figures[row]?.measures[measure]?.by[key];
+    return value === undefined ? NOT_MEASURED : round(value);
   },
-  scaling: (claims, [name]) => `\n\n${scaling(claims)[name]}\n\n`,
+  ratio({ figures }, [row, measure, peer]) {
+    const by = figures[row]?.measures[measure]?.by ?? {};
+    return by[peer] === undefined ? NOT_MEASURED : round(Object.values(by)[0] / by[peer]);
+  },
+  scaling: (claims, [name]) =>
+    `\n\n${SCALING_ROWS.every((row) => row in claims.figures) ? scaling(claims)[name] : NOT_MEASURED}\n\n`,
 };
-
-function measureOf(figures, row, measure) {
-  const found = figures[row]?.measures[measure];
-  if (found === undefined) throw new Error(`bench/claims.json has no ${row} / ${measure}`);
-  return found;
-}
 
 /** One line for each measure, one column for each contestant; in brackets ours to it. */
 function tableOf(measures) {

@@ -32,6 +32,8 @@ const { values: options } = parseArgs({
   },
 });
 
+if (options.write && options.quick) throw new Error('--quick measures too little to write it down');
+
 /** @returns the measures of a row: for each its unit and, by contestant, a summary of the rounds */
 async function measure(row) {
   const keys = row.contestants.filter(canRun);
@@ -65,12 +67,18 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.e
 const results = { machine: machine(), peers: peers(), rows: {} };
 console.log(`${results.machine}\n${results.peers}`);
 
+/** A row that fails costs the others nothing. */
 async function measureAndPrint(row) {
   const begun = performance.now();
-  const measures = await measure(row);
-  const seconds = Math.round((performance.now() - begun) / 1000);
-  results.rows[row.name] = { title: row.title, seconds, measures };
-  console.log(`\n${row.title} (--only=${row.name}, ${seconds} s)\n\n${table(measures)}`);
+  try {
+    const measures = await measure(row);
+    const seconds = Math.round((performance.now() - begun) / 1000);
+    results.rows[row.name] = { title: row.title, seconds, measures };
+    console.log(`\n${row.title} (--only=${row.name}, ${seconds} s)\n\n${table(measures)}`);
+  } catch (error) {
+    console.error(`\n${row.name} failed: ${error.stack}`);
+    process.exitCode = 1;
+  }
 }
 
 /** A row that has drifted is measured once more: what remains is no accident of the machine. */

@@ -1,12 +1,12 @@
-/** Installs the contestants, when one is not there. */
+/** Installs the contestants when what is installed is older than the list of them. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const folder = fileURLToPath(new URL('.', import.meta.url));
-const { dependencies } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'));
-if (Object.keys(dependencies).some((name) => !existsSync(new URL(`node_modules/${name}/package.json`, import.meta.url)))) {
+const changed = (name) => statSync(new URL(name, import.meta.url), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+
+if (changed('node_modules/.package-lock.json') < changed('package-lock.json')) {
   const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  const { status } = spawnSync('npm', args, { cwd: folder, stdio: 'inherit' });
+  const { status } = spawnSync('npm', args, { cwd: fileURLToPath(new URL('.', import.meta.url)), stdio: 'inherit' });
   process.exitCode = status ?? 1;
 }

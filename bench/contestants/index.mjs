@@ -29,6 +29,7 @@ export const CONTESTANTS = {
     env: { ...SERVICE, WEBSOCKET_AUTH: 'jwt', WEBSOCKET_JWT_SECRET: SECRET },
     dialect: 'secure',
   },
+  'ours, pending': { ...ours, name: 'ours', script: 'contestants/pending.mjs' },
   ws: { name: 'ws', script: 'contestants/ws.mjs', flags: FLAGS, dialect: 'plain' },
   'Socket.IO': socketio,
   'stock Nest': { name: 'stock Nest', script: 'contestants/nest.mjs', flags: FLAGS, dialect: 'nest' },

@@ -5,6 +5,7 @@
  * A server listens on PORT. It is `{ broadcast(message), toUser(user, message), ask(user, n) }`, each call resolving when it has been
  * accepted; `ask` resolves when the user has answered.
  */
+import { getHeapStatistics } from 'node:v8';
 import { obey } from './child.mjs';
 
 const now = () => performance.now();
@@ -42,14 +43,20 @@ function resources() {
   return { user, system };
 }
 
-/** After a collection. @returns bytes */
+/**
+ * What is resident after a collection, in bytes, less the room that V8 keeps for objects to come: how much that is depends on
+ * what the process did before.
+ */
 async function memory() {
   for (let round = 0; round < 3; round += 1) {
     await new Promise((resolve) => setTimeout(resolve, 200));
     if (process.versions.bun) globalThis.Bun.gc(true);
     else globalThis.gc();
   }
-  return process.memoryUsage().rss;
+  const { rss } = process.memoryUsage();
+  if (process.versions.bun) return rss;
+  const { total_physical_size: kept, used_heap_size: used } = getHeapStatistics();
+  return rss - (kept - used);
 }
 
 export function compete({ broadcast, toUser, ask, ...commands }) {

@@ -3,6 +3,7 @@
  * by its name).
  */
 import { crowd, idle, memory } from './crowds.mjs';
+import { million } from './million.mjs';
 import { flaky, flakyNodes } from './flaky.mjs';
 import { accept, ask, askDuringBroadcasts, broadcast, ping, questionCost, toUser } from './one-node.mjs';
 import { scaling, scalingOfRedis } from './scaling.mjs';
@@ -12,5 +13,5 @@ import { redis } from './two-nodes.mjs';
 export const ROWS = [
   ...[ask, askDuringBroadcasts, questionCost, toUser, broadcast, crowd, ping],
   ...[accept, memory, idle, redis, scaling, scalingOfRedis],
-  ...[smallStorm, largeStorm, flaky, flakyNodes],
+  ...[smallStorm, largeStorm, flaky, flakyNodes, million],
 ];

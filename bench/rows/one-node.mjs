@@ -18,7 +18,7 @@ export const askDuringBroadcasts = {
   contestants: ['ours', 'Socket.IO'],
   connections: 1000,
   rounds: 4,
-  measures: { wait: { unit: 'ms', run: answersDuringBroadcasts({ count: 300, everyMs: 17 }) } },
+  measures: { wait: { unit: 'ms', run: answersDuringBroadcasts({ count: 260, everyMs: 17 }) } },
 };
 
 export const questionCost = {

@@ -9,7 +9,7 @@ import { createClient } from 'redis';
 import { SIZES } from './crowds.mjs';
 
 /** What the mixed load consists of. */
-export const MIXED = { broadcasts: 5, messages: 3200, questions: 800 };
+const MIXED = { broadcasts: 5, messages: 3200, questions: 800 };
 
 const single = (unit, value) => ({ unit, by: { ours: summary([value]) } });
 
@@ -40,16 +40,16 @@ export const scaling = {
         question: ['µs', questions({ count: 1000, inFlight: 64 })],
         mixed: ['s', mixed],
       };
-      const measures = { 'memory at 0': single('MB', (await stand.server.call('memory')) / 1e6) };
+      const measures = {};
       for (const count of quick ? SIZES.slice(0, 2) : SIZES) {
         await stand.connect(count);
         const at = `at ${count.toLocaleString('en')}`;
-        measures[`memory ${at}`] = single('MB', (await stand.server.call('memory')) / 1e6);
         loads.delivery = ['µs', broadcasts({ count: Math.ceil(30_000 / count), everyMs: count / 40 })];
         for (const [name, [unit, run]] of Object.entries(loads)) {
           const { total } = await interleaved([stand], rounds, run);
           measures[`${name} ${at}`] = { unit, by: { ours: total[stand.key] } };
         }
+        measures[`memory ${at}`] = single('MB', (await stand.server.call('memory')) / 1e6);
       }
       return measures;
     }),
