@@ -26,7 +26,8 @@ const STEP_ROWS = 500;
 /** How many publications are read at once. */
 const READ_ROWS = 25;
 
-export interface HistoryLimits {
+export interface MessageLimits {
+  retentionMs: number;
   historySize: number;
   historyTtlMs: number;
 }
@@ -42,10 +43,13 @@ interface MessageRow {
 
 export class MessageStore {
   private readonly epoch: string;
+  /** For how long an unused channel is kept; up to a tenth longer, as `used_at` is coarse. */
+  private readonly keptMs: number;
   private readonly floor: Statement<{ value: number }>;
   private readonly raiseFloor: Statement<never>;
   private readonly channel: Statement<{ head: number }>;
   private readonly advance: Statement<{ head: number }>;
+  private readonly begin: Statement<{ head: number }>;
   private readonly append: Statement<never>;
   private readonly trim: Statement<never>;
   private readonly after: Statement<{ position: number; message: string }>;
@@ -63,13 +67,16 @@ export class MessageStore {
   constructor(
     database: Sqlite,
     private readonly unit: UnitOfWork,
-    private readonly limits: HistoryLimits,
+    private readonly limits: MessageLimits,
   ) {
+    this.keptMs = Math.max(limits.retentionMs, limits.historyTtlMs);
     this.epoch = database.prepare<{ value: string }>(`SELECT value FROM meta WHERE name = 'epoch'`).get()?.value ?? '';
     this.floor = database.prepare(`SELECT value FROM meta WHERE name = 'floor'`);
     this.raiseFloor = database.prepare(`UPDATE meta SET value = max(value, ?) WHERE name = 'floor'`);
     this.channel = database.prepare('SELECT head FROM channel WHERE channel = ?');
-    this.advance = database.prepare(`INSERT INTO channel SELECT ?, value + 1, ? FROM meta WHERE name = 'floor'
+    // `used_at` has an index, so it is written only when it is old.
+    this.advance = database.prepare('UPDATE channel SET head = head + 1 WHERE channel = ? AND used_at > ? RETURNING head');
+    this.begin = database.prepare(`INSERT INTO channel SELECT ?, value + 1, ? FROM meta WHERE name = 'floor'
       ON CONFLICT (channel) DO UPDATE SET head = head + 1, used_at = excluded.used_at RETURNING head`);
     this.append = database.prepare('INSERT INTO publication VALUES (?, ?, ?, ?)');
     this.trim = database.prepare('DELETE FROM publication WHERE channel = ? AND position <= ?');
@@ -98,7 +105,7 @@ export class MessageStore {
 
   publish(channel: string, message: string): StreamPosition {
     const now = this.unit.now();
-    const head = this.advance.get(channel, now)?.head;
+    const head = (this.advance.get(channel, now - this.keptMs / 10) ?? this.begin.get(channel, now))?.head;
     if (head === undefined) throw new Error('the store has lost its floor');
     if (this.limits.historySize > 0) this.append.run(channel, head, message, now);
     this.trim.run(channel, head - this.limits.historySize);
@@ -176,7 +183,7 @@ export class MessageStore {
   }
 
   /** @returns whether there may be more */
-  purge(retentionMs: number): boolean {
+  purge(): boolean {
     const now = this.unit.now();
     const messages = this.outdatedMessages.all(now);
     for (const { seq, acknowledged_at } of messages) {
@@ -187,7 +194,7 @@ export class MessageStore {
     for (const { channel, position } of publications) this.removePublication.run(channel, position);
     if (messages.length === STEP_ROWS || publications.length === STEP_ROWS) return true;
     // The publications of such a channel were removed above.
-    const idle = this.idleChannels.all(now - Math.max(retentionMs, this.limits.historyTtlMs));
+    const idle = this.idleChannels.all(now - this.keptMs * 1.1);
     for (const { channel, head } of idle) {
       this.raiseFloor.run(head);
       this.removeChannel.run(channel);

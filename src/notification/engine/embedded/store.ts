@@ -256,7 +256,7 @@ function operationsOf(database: Sqlite, unit: UnitOfWork, settings: StoreOptions
         !keepsAll && events.purge(cutoff),
         !keepsAll && confirmations.purge(cutoff),
         !keepsAll && tasks.purge(cutoff),
-        messages.purge(settings.retentionMs),
+        messages.purge(),
       ].includes(true);
     },
     decisions: (...args) => confirmations.decisions(...args),
