@@ -1,7 +1,7 @@
 /** A node whose port several processes share: limits, status and metrics are the node's, whichever process is asked. */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { TestClient } from '../support/client.js';
+import { TestClient, type Frame } from '../support/client.js';
 import { SECRET, sign } from '../support/jwt.js';
 import { runToEnd, startProcess, type ServiceProcess } from '../support/process.js';
 import { RedisServer } from '../support/redis.js';
@@ -181,6 +181,14 @@ requireBinary('redis-server')('workers that share a port', () => {
       await eventually(
         async () => states.filter(({ isClosed }) => isClosed).length,
         (count) => count > 0,
+      );
+      // The kernel has closed all sockets of the killed worker. A connection that is answered is not one of them.
+      for (const client of clients) client.send({ action: 'ping', sent: 'after the kill' });
+      const isAnswered = ({ type, original_data }: Frame): boolean =>
+        type === 'pong' && (original_data as Frame)['sent'] === 'after the kill';
+      await eventually(
+        async () => clients.filter((client, index) => states[index]?.isClosed || client.received.some(isAnswered)).length,
+        (count) => count === clients.length,
       );
       const lost = clients.filter((_, index) => states[index]?.isClosed);
       expect([1, 2, 3]).toContain(lost.length);

@@ -80,6 +80,8 @@ export class TestClient {
           new Error(`no frame matched ${describe(matcher)}${this.ended ? ' (closed)' : ''}; last received: ${types.join(', ')}`),
         );
       }, PATIENCE_MS);
+      // A test may stop waiting, for a connection that was closed. The timer must not keep the process of its tests.
+      timer.unref();
       this.waiters.push({
         matches,
         resolve: (frame) => {
