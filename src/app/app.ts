@@ -90,11 +90,17 @@ export function portOf(server: Server): number {
   return address.port;
 }
 
-function listeningLine(server: Server, { openByDefault }: Readonly<AppConfig>): string {
+function listeningLine(server: Server, config: Readonly<AppConfig>): string {
   const { address, family } = server.address() as AddressInfo;
-  const where = `listening on ${family === 'IPv6' ? `[${address}]` : address}:${portOf(server)}`;
-  if (!openByDefault || !isLoopback(address)) return where;
-  return `${where}, for this machine only. WEBSOCKET_AUTH=jwt opens it to others in secure mode, WEBSOCKET_AUTH=none to everybody`;
+  const host = family === 'IPv6' ? `[${address}]` : address;
+  const port = portOf(server);
+  const where = `listening on ${host}:${port}`;
+  const isHere = isLoopback(address) || address === '0.0.0.0' || address === '::';
+  const page = config.page ? '/' : config.docs ? '/docs' : undefined;
+  const base = config.notification.publicUrl ?? `http://${isHere ? 'localhost' : host}:${port}`;
+  const open = page === undefined ? '' : `. Open ${base}${page}`;
+  if (!config.openByDefault || !isLoopback(address)) return where + open;
+  return `${where}, for this machine only: WEBSOCKET_AUTH=jwt opens it to others in secure mode, WEBSOCKET_AUTH=none to everybody${open}`;
 }
 
 function listen(server: Server, { host, port }: Readonly<AppConfig>): Promise<void> {

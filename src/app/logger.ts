@@ -1,8 +1,9 @@
 /**
- * Nest's logger on pino: one JSON line an entry, with a level for each logger by its name. It never throws: a value that
- * cannot be written is named in its place.
+ * Nest's logger on pino: one JSON line an entry, with a level for each logger by its name, and with the trace in which it is
+ * written. It never throws: a value that cannot be written is named in its place.
  */
 import type { LoggerService } from '@nestjs/common';
+import { isSpanContextValid, trace } from '@opentelemetry/api';
 import { pino, type Logger } from 'pino';
 import { ConfigurationError } from '../notification/index.js';
 
@@ -15,6 +16,16 @@ export interface LogLevels {
   all: Level;
   byLogger: ReadonlyMap<string, Level>;
 }
+
+/** Nest's own loggers, which list every part, route and action at each start: at `debug`. */
+const OF_NEST = new Set([
+  'InstanceLoader',
+  'NestApplication',
+  'NestFactory',
+  'RouterExplorer',
+  'RoutesResolver',
+  'WebSocketsController',
+]);
 
 interface LoggerSettings {
   levels: LogLevels;
@@ -35,7 +46,7 @@ export class PinoLogger implements LoggerService {
   }
 
   log(message: unknown, ...context: unknown[]): void {
-    this.write('info', message, context);
+    this.write(OF_NEST.has(String(context.at(-1))) ? 'debug' : 'info', message, context);
   }
 
   warn(message: unknown, ...context: unknown[]): void {
@@ -66,7 +77,7 @@ export class PinoLogger implements LoggerService {
     const logger = typeof name === 'string' ? name : undefined;
     const threshold = this.levels.byLogger.get(logger?.toLowerCase() ?? '') ?? this.levels.all;
     if (LEVELS.indexOf(level) < LEVELS.indexOf(threshold)) return;
-    const fields = logger === undefined ? {} : { context: logger };
+    const fields = { ...(logger !== undefined && { context: logger }), ...activeSpan() };
     try {
       this.put(level, fields, message);
     } catch (error) {
@@ -80,4 +91,10 @@ export class PinoLogger implements LoggerService {
       this.pino[level]({ ...fields, ...message });
     else this.pino[level](fields, typeof message === 'string' ? message : JSON.stringify(message));
   }
+}
+
+/** The names are those of OpenTelemetry's own log appenders. */
+function activeSpan(): { trace_id?: string; span_id?: string } {
+  const span = trace.getActiveSpan()?.spanContext();
+  return span && isSpanContextValid(span) ? { trace_id: span.traceId, span_id: span.spanId } : {};
 }

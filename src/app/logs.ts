@@ -1,13 +1,15 @@
 /**
  * The logs of the stand-alone service: single JSON lines to standard output, to a file as well, and an audit trail in a
- * file of its own. None of them ever stops, delays or ends the service (`log-sink.ts`).
+ * file of its own. A terminal gets readable lines in their place. None of them ever stops, delays or ends the service (`log-sink.ts`).
  */
 import { statSync, type Stats } from 'node:fs';
+import { isatty } from 'node:tty';
 import { type AuditEntry } from '../notification/index.js';
 import { printable } from '../notification/service-door.js';
 import { LogSink } from './log-sink.js';
 import { LogFile, StandardOutput, type LogTarget } from './log-target.js';
 import { PinoLogger, type LogLevels } from './logger.js';
+import { readableLine } from './readable-line.js';
 
 export interface LogSettings {
   levels: LogLevels;
@@ -18,6 +20,7 @@ export interface LogSettings {
 }
 
 const WARN = 40;
+const STDOUT = 1;
 
 export class Logs {
   readonly logger: PinoLogger;
@@ -30,7 +33,9 @@ export class Logs {
     const base = worker === undefined ? undefined : { worker };
     const lossLine = (count: number, reason: string): string =>
       line({ level: WARN, time: Date.now(), ...base, context: 'Logs', msg: `${count} lines of this log were lost: ${reason}` });
-    const sinks = [this.add('stdout', new StandardOutput(), lossLine)];
+    const onScreen = isatty(STDOUT) ? readableText : asIs;
+    const screen = this.add('stdout', new StandardOutput(), (count, reason) => onScreen(lossLine(count, reason)));
+    const sinks: LogSink[] = [];
     if (file !== undefined) sinks.push(this.add('file', new LogFile(file), lossLine));
     this.files = [file, auditFile].filter((path) => path !== undefined);
     this.logger = new PinoLogger({
@@ -38,6 +43,7 @@ export class Logs {
       base,
       write: (text) => {
         const safe = `${printable(text.trimEnd())}\n`;
+        screen.write(onScreen(safe));
         for (const sink of sinks) sink.write(safe);
       },
     });
@@ -84,6 +90,8 @@ export class Logs {
   }
 }
 
+const asIs = (text: string): string => text;
+const readableText = (text: string): string => readableLine(text, process.env['NO_COLOR'] === undefined);
 const line = (value: object): string => `${printable(JSON.stringify(value))}\n`;
 
 function statOf(path: string): Stats | undefined {

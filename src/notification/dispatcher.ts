@@ -35,7 +35,8 @@ import { nodeCounts } from './metrics/node-report.js';
 import { NotificationMetrics } from './notification.metrics.js';
 import { SingleFlight } from './pacing/single-flight.js';
 import { Date } from './pacing/time-source.js';
-import { decisionAttributes, recordSent, startSpan } from './tracing/spans.js';
+import { decisionAttributes, recordSent, startSpan, within } from './tracing/spans.js';
+import { LogLine } from './tracing/log-line.js';
 import { Delivery } from './subscription/delivery.js';
 import { PendingPrompts } from './subscription/pending-prompts.js';
 import { Recoveries } from './subscription/recoveries.js';
@@ -100,9 +101,11 @@ export class Dispatcher implements EngineHandler {
     const { callbackId, decision } = confirmation;
     this.metrics.decided(confirmation, isLate(confirmation));
     if (decision.outcome === 'timed_out' && isOurs) {
-      this.logger.log(`confirmation ${callbackId} timed out`);
-      startSpan('settle', confirmation, { attributes: decisionAttributes(decision) })?.end();
       const { userId, taskId } = confirmation;
+      const span = startSpan('settle', confirmation, { attributes: decisionAttributes(decision) });
+      const line = new LogLine(`confirmation ${callbackId} timed out`, { callback_id: callbackId, task_id: taskId });
+      within(span, () => this.logger.log(line));
+      span?.end();
       this.audit.record({
         event: 'decision',
         by: null,

@@ -99,10 +99,15 @@ describe('a start', () => {
     [
       'in open mode that nobody chose',
       {},
-      /^listening on 127\.0\.0\.1:\d+, for this machine only\. .*WEBSOCKET_AUTH=jwt.*WEBSOCKET_AUTH=none/,
+      /^listening on 127\.0\.0\.1:(\d+), for this machine only: .*WEBSOCKET_AUTH=jwt.*WEBSOCKET_AUTH=none.*\. Open http:\/\/localhost:\1\/$/,
     ],
-    ['in open mode by choice', { WEBSOCKET_AUTH: 'none' }, /^listening on 0\.0\.0\.0:\d+$/],
-  ])('ends its log with the address on which it listens: %s', async (_what, environment, line) => {
+    ['in open mode by choice', { WEBSOCKET_AUTH: 'none' }, /^listening on 0\.0\.0\.0:(\d+)\. Open http:\/\/localhost:\1\/$/],
+    [
+      'behind a public address and without the page',
+      { WEBSOCKET_AUTH: 'none', WEBSOCKET_CONSOLE: 'off', WEBSOCKET_PUBLIC_URL: 'https://ask.example/people/' },
+      /^listening on 0\.0\.0\.0:\d+\. Open https:\/\/ask\.example\/people\/docs$/,
+    ],
+  ])('ends its log with the address on which it listens, and the one to open: %s', async (_what, environment, line) => {
     expect(await lastLine(environment)).toMatch(line);
   });
 });

@@ -13,6 +13,8 @@ import type { Request, Response as ExpressResponse } from 'express';
 import { lastErrorHandler } from '../../src/app/graceful-express.adapter.js';
 import { NotificationError } from '../../src/notification/index.js';
 import { ProtocolErrorFilter } from '../../src/notification/service-door.js';
+import { Program } from '../support/child-program.js';
+import { TestClient } from '../support/client.js';
 import { freePort } from '../support/free-port.js';
 import { MAIN, startProcess } from '../support/process.js';
 import { startService } from '../support/service.js';
@@ -54,7 +56,10 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
 describe('the log', () => {
   it('goes to standard output and to the file, at the levels of its loggers, and is private', async () => {
     const file = join(folder, 'logs', 'service.log');
-    const service = await startProcess({ WEBSOCKET_LOG_FILE: file, WEBSOCKET_LOG_LEVEL: 'info,audit=warn,NestFactory=silent' });
+    const service = await startProcess({
+      WEBSOCKET_LOG_FILE: file,
+      WEBSOCKET_LOG_LEVEL: 'info,audit=warn,NotificationModule=silent',
+    });
     let output = '';
     service.child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
     await ask(service.url);
@@ -64,9 +69,73 @@ describe('the log', () => {
     const contexts = new Set(linesOf(text).map(({ context }) => context));
     expect(contexts).toContain('App');
     expect(contexts).not.toContain('Audit');
-    expect(contexts).not.toContain('NestFactory');
+    expect(contexts).not.toContain('NotificationModule');
     expect((await stat(file)).mode & 0o777).toBe(0o600);
   });
+
+  it('lists routes and actions at debug alone, and has fields to find a connection, a task and a confirmation by', async () => {
+    const service = await startProcess({ WEBSOCKET_LOG_LEVEL: 'debug' });
+    let output = '';
+    service.child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const device = await TestClient.connect(`${service.wsUrl}/ws`);
+    const body = JSON.stringify({ user_id: 'ann', task_id: 'deploy', step: 1, step_result: { message: '?' }, timeout: 0.05 });
+    await fetch(`${service.url}/ws/confirmations`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+    const { callback_id } = await device.next('confirmation_resolved');
+    await device.close();
+    await until(async () => output.includes('closed with'));
+    await service.stop();
+    const lines = linesOf(service.startOutput + output);
+    expect(lines).toContainEqual(expect.objectContaining({ level: 20, msg: 'Mapped {/ws/status, GET} route' }));
+    expect(lines).not.toContainEqual(
+      expect.objectContaining({ level: 30, context: expect.stringMatching(/^(Nest|Rout|Instance)/) }),
+    );
+    const found = lines.filter((line) => line['callback_id'] === callback_id && line['task_id'] === 'deploy');
+    expect(found.map(({ context }) => context)).toEqual(['Audit', 'Dispatcher', 'Audit']);
+    const [connection] = lines.flatMap((line) => ('connection' in line ? [line['connection']] : []));
+    expect(lines.filter((line) => line['connection'] === connection)).toHaveLength(2);
+  });
+
+  it('is readable on a terminal, in colours unless NO_COLOR is set, and JSON in the file beside it', async () => {
+    const file = join(folder, 'service.log');
+    const port = String(await freePort());
+    const environment = {
+      PATH: process.env['PATH'] ?? '',
+      WEBSOCKET_DATA_DIR: ':memory:',
+      WEBSOCKET_PORT: port,
+      WEBSOCKET_LOG_FILE: file,
+    };
+    const show = async (more: Record<string, string>): Promise<string> => {
+      // Gives the program a terminal of its own.
+      const command = ['-qefc', `exec "${process.execPath}" "${MAIN}"`, '/dev/null'];
+      const terminal = Program.start('script', command, { ...environment, ...more });
+      try {
+        await terminal.says('Open http://localhost');
+        const { status } = await fetch(`http://127.0.0.1:${port}/ws/confirmations`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ user_id: 'x\u001b[31m', task_id: 'deploy', step: 1, step_result: { message: '?' } }),
+        });
+        expect(status).toBe(201);
+        await terminal.says('task_id=deploy');
+      } finally {
+        await terminal.stop();
+      }
+      return terminal.output;
+    };
+    const plain = await show({ NO_COLOR: '1' });
+    expect(plain).toMatch(
+      new RegExp(
+        `^\\d\\d:\\d\\d:\\d\\d\\.\\d{3} INFO  \\[App\\] listening on 127.0.0.1:${port}, .* Open http://localhost:${port}/\\r$`,
+        'm',
+      ),
+    );
+    expect(plain).toContain('userId=x\\u001b[31m');
+    expect(plain).not.toContain('\u001b');
+    expect(await show({})).toContain('\u001b[32mINFO \u001b[0m');
+    expect(linesOf(await readFile(file, 'utf8'))).toContainEqual(
+      expect.objectContaining({ context: 'Audit', task_id: 'deploy' }),
+    );
+  }, 60_000);
 
   it('is left as it is, with a warning, when other users can read it', async () => {
     const file = join(folder, 'service.log');
@@ -114,6 +183,7 @@ describe('the log', () => {
         WEBSOCKET_PORT: String(port),
         WEBSOCKET_DATA_DIR: ':memory:',
         WEBSOCKET_LOG_FILE: log,
+        WEBSOCKET_LOG_LEVEL: 'debug',
         WEBSOCKET_AUDIT_FILE: audit,
       },
       stdio: ['ignore', 'pipe', 'ignore'],

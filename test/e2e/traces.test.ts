@@ -66,6 +66,7 @@ describeEngines('with an OpenTelemetry SDK', (engine) => {
     const [creation] = named(died, 'create confirmations');
     const { traceId, spanId } = creation ?? missing('the span of the creation');
     expect(first.prompt['traceparent']).toBe(`00-${traceId}-${spanId}-01`);
+    expect(first.worker.output).toContain(`"trace_id":"${traceId}"`);
     const [attached] = named(resumed, 'attach confirmations');
     const [job] = named(resumed, 'job');
     expect(attached).toMatchObject({ traceId: job?.traceId, parentSpanId: job?.spanId, links: [{ traceId, spanId }] });

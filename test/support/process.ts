@@ -7,6 +7,8 @@ export const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
 
 export interface ServiceProcess {
   child: ChildProcess;
+  /** What it has written until it listened. */
+  startOutput: string;
   port: number;
   url: string;
   wsUrl: string;
@@ -33,9 +35,10 @@ export async function startProcess(environment: Record<string, string> = {}): Pr
     code: code as number | null,
     signal: signal as NodeJS.Signals | null,
   }));
-  const port = await listeningPort(child);
+  const { port, output: startOutput } = await listening(child);
   return {
     child,
+    startOutput,
     port,
     url: `http://127.0.0.1:${port}`,
     wsUrl: `ws://127.0.0.1:${port}`,
@@ -61,7 +64,7 @@ export async function runToEnd(
   return { code, ...output };
 }
 
-function listeningPort(child: ChildProcess): Promise<number> {
+function listening(child: ChildProcess): Promise<{ port: number; output: string }> {
   return new Promise((resolve, reject) => {
     let output = '';
     let listens = false;
@@ -71,7 +74,7 @@ function listeningPort(child: ChildProcess): Promise<number> {
       const port = /listening on [^"]*:(\d+)/.exec(output)?.[1];
       if (port === undefined) return;
       listens = true;
-      resolve(Number(port));
+      resolve({ port: Number(port), output });
     };
     child.stdout?.on('data', read);
     child.stderr?.on('data', read);

@@ -49,7 +49,7 @@ export const logs = {
   },
   WEBSOCKET_LOG_FILE: {
     ...text('a file'),
-    about: 'A file that gets the JSON lines of standard output as well. It may be moved away while the service runs.',
+    about: 'A file that gets the log as lines of JSON, beside standard output. It may be moved away while the service runs.',
   },
   WEBSOCKET_AUDIT_FILE: {
     ...text('a file; without, the audit trail goes to the log'),

@@ -5,6 +5,7 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import type { ErrorCode } from '../../protocol/codes.js';
 import { ResolvedOptions } from '../notification.options.js';
+import type { LogFields } from '../tracing/log-line.js';
 import type { AuditEntry } from './audit-entry.js';
 import { Refusals, type AuditRecord } from './refusals.js';
 import { Date } from '../pacing/time-source.js';
@@ -29,7 +30,7 @@ export class AuditTrail implements OnApplicationShutdown {
   private readonly write: (entry: AuditEntry) => void;
 
   constructor(@Inject(ResolvedOptions) options: ResolvedOptions) {
-    this.write = options.audit ?? ((entry) => this.logger.log(entry));
+    this.write = options.audit ?? ((entry) => this.logger.log(logged(entry)));
   }
 
   record(entry: AuditRecord): void {
@@ -50,3 +51,10 @@ export class AuditTrail implements OnApplicationShutdown {
     }
   }
 }
+
+/** In the log an entry has the names by which other lines are found, too. */
+const logged = (entry: AuditEntry): AuditEntry & LogFields => ({
+  ...entry,
+  ...(entry.callbackId !== undefined && { callback_id: entry.callbackId }),
+  ...(entry.taskId !== undefined && { task_id: entry.taskId }),
+});

@@ -33,6 +33,7 @@ import { prepare, type AskRequest } from './prepare-request.js';
 import { confirmationResult, type ConfirmationResult } from './presentation.js';
 import { ResolvedOptions } from '../notification.options.js';
 import { CallbackRegistry, type Waiter } from './callback-registry.js';
+import { LogLine } from '../tracing/log-line.js';
 import { UnknownOpenings } from './unknown-openings.js';
 import { clearTimeout, delay, monotonicMs, setTimeout } from '../pacing/time-source.js';
 
@@ -257,7 +258,7 @@ export class Confirmations {
     try {
       await readWhenAvailable(isWaitedFor, () => this.look(callbackId));
     } catch (error) {
-      this.logger.error(`reading ${callbackId} failed: ${String(error)}`);
+      this.logger.error(new LogLine(`reading ${callbackId} failed: ${String(error)}`, { callback_id: callbackId }));
     }
   }
 
@@ -286,7 +287,7 @@ export class Confirmations {
         return;
       } catch (error) {
         if (!(error instanceof EngineUnavailableError)) {
-          this.logger.error(`withdrawing ${callbackId} failed: ${String(error)}`);
+          this.logger.error(new LogLine(`withdrawing ${callbackId} failed: ${String(error)}`, { callback_id: callbackId }));
           return;
         }
         unsure = true;

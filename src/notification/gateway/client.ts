@@ -24,6 +24,7 @@ import type { ClientSocket, SocketListener } from './client-socket.js';
 import { isLargeAnswer } from './frame-size.js';
 import { Places } from './places.js';
 import { RateLimiter } from './rate-limiter.js';
+import { LogLine } from '../tracing/log-line.js';
 
 /** Errors of clients that an operator wants to know of. */
 const LOGGED_ERRORS: ReadonlySet<string> = new Set(['INVALID_JSON', 'NOT_FOUND']);
@@ -97,7 +98,9 @@ export class Client implements ConnectionEvents, SocketListener {
   onClosed(code: number): void {
     const { connection } = this;
     const { addresses, hub, logger, metrics, places } = this.services;
-    logger.debug(`connection ${connection.id} from ${connection.address} closed with ${code}`);
+    logger.debug(
+      new LogLine(`connection ${connection.id} from ${connection.address} closed with ${code}`, { connection: connection.id }),
+    );
     addresses.leave(connection.address);
     metrics.closes.add(String(code));
     places.leave(connection);
@@ -120,7 +123,8 @@ export class Client implements ConnectionEvents, SocketListener {
   }
 
   onSourceError(error: unknown): void {
-    this.services.logger.error(`redelivery to connection ${this.connection.id} failed: ${String(error)}`);
+    const { id } = this.connection;
+    this.services.logger.error(new LogLine(`redelivery to connection ${id} failed: ${String(error)}`, { connection: id }));
     void this.connection.close(CLOSE.INTERNAL);
   }
 

@@ -27,6 +27,7 @@ import { Handshake, ignoreReset, Refusal, refusalOf, refuse } from './handshake.
 import { followConnection, followRequests } from './intake.js';
 import { SocketWriter } from './socket-writer.js';
 import { setImmediate } from '../pacing/time-source.js';
+import { LogLine } from '../tracing/log-line.js';
 
 export const SUBPROTOCOL = 'notification.v1';
 
@@ -136,7 +137,7 @@ export class NotificationWebSocketServer implements OnModuleInit {
     ws.serve(stream, this.writer, client);
     followConnection(reading, ws, stream, connection);
     metrics.connectionsTotal.inc();
-    logger.debug(`connection ${connection.id} from ${address} opened`);
+    logger.debug(new LogLine(`connection ${connection.id} from ${address} opened`, { connection: connection.id }));
     hub.add(connection);
     places.hold(connection, identity.kind !== 'unauthenticated', place, this.giveWay);
     if (this.handler) connection.incoming.handleWith(this.handler);

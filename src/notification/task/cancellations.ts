@@ -11,6 +11,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Subject, type Observable } from 'rxjs';
 import { TaskStore, type Task } from '../engine/task-store.js';
 import { readWhenAvailable } from '../engine/retry-while-unavailable.js';
+import { LogLine } from '../tracing/log-line.js';
 import { printable } from '../access/printable.js';
 import { inParallel } from '../pacing/in-parallel.js';
 import { TimerWheel, type WheelTimer } from '../pacing/timer-wheel.js';
@@ -115,7 +116,7 @@ export class Cancellations {
       });
       return isWatched() && events === watched.events ? task : undefined;
     } catch (error) {
-      this.logger.error(`reading task ${printable(taskId)} failed: ${String(error)}`);
+      this.logger.error(new LogLine(`reading task ${printable(taskId)} failed: ${String(error)}`, { task_id: taskId }));
       return undefined;
     }
   }

@@ -8,6 +8,7 @@ import type { Connection } from '../../connection/connection.js';
 import { auditActorOf } from '../audit-actor.js';
 import { NotificationError } from '../../notification.errors.js';
 import { errorMessage, isFault } from '../../protocol-error.js';
+import { LogLine } from '../../tracing/log-line.js';
 
 @Catch()
 export class WsErrorFilter implements WsExceptionFilter {
@@ -17,11 +18,14 @@ export class WsErrorFilter implements WsExceptionFilter {
 
   catch(thrown: unknown, host: ArgumentsHost): void {
     const error = thrown instanceof WsException ? fromWsException(thrown) : thrown;
-    if (isFault(error)) this.logger.error(error);
     const ws = host.switchToWs();
     const connection = ws.getClient<Connection>();
     const frame = ws.getData<ClientMessage>();
     const reply = errorMessage(error, frame.request_id);
+    if (isFault(error)) {
+      const fields = { connection: connection.id, callback_id: reply.callback_id, err: error };
+      this.logger.error(new LogLine(error instanceof Error ? error.message : String(error), fields));
+    }
     if (isRefusal(reply.code)) {
       this.audit.record({
         event: 'refused',
