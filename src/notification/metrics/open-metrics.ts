@@ -1,5 +1,5 @@
 /**
- * OpenMetrics, which unlike Prometheus' own text format has exemplars: a sample's trace. It is served to whoever asks for it.
+ * OpenMetrics. Unlike Prometheus' own text format it has exemplars: the trace of a sample. A reader that prefers it gets it.
  */
 import { Registry, type MetricObjectWithValues, type MetricValue, type OpenMetricsContentType } from 'prom-client';
 
