@@ -39,6 +39,9 @@ const KINDS = {
     `\n\n${SCALING_ROWS.every((row) => row in claims.figures) ? scaling(claims)[name] : NOT_MEASURED}\n\n`,
 };
 
+/** Nothing has a ratio to zero. */
+const inBrackets = (times) => (Number.isFinite(times) ? ` (${round(times)})` : '');
+
 /** One line for each measure, one column for each contestant; in brackets ours to it. */
 function tableOf(measures) {
   const keys = [...new Set(Object.values(measures).flatMap(({ by }) => Object.keys(by)))];
@@ -46,7 +49,7 @@ function tableOf(measures) {
     const [own] = Object.values(by);
     const cells = keys.map((key, index) => {
       if (by[key] === undefined) return '';
-      return index === 0 ? `${round(by[key])} ${unit}` : `${round(by[key])} (${round(own / by[key])})`;
+      return index === 0 ? `${round(by[key])} ${unit}` : `${round(by[key])}${inBrackets(own / by[key])}`;
     });
     return `| ${[name, ...cells].join(' | ')} |`;
   });

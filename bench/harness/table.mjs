@@ -12,7 +12,7 @@ export function table(measures) {
       const [own] = Object.values(by);
       const compared = index === 0 ? undefined : ratio(own, result);
       const cells = [index === 0 ? name : '', key, `${round(result.value)} ${unit}`, spread(result)];
-      return [...cells, compared ? `${round(compared.value)} ×` : '', compared ? spread(compared) : ''];
+      return Number.isFinite(compared?.value) ? [...cells, `${round(compared.value)} ×`, spread(compared)] : [...cells, '', ''];
     }),
   );
   return aligned([['measure', 'contestant', 'median', 'spread', 'ours to it', 'spread'], ...lines]);

@@ -1,4 +1,5 @@
 /** Users whose connections break all the time: what of the messages to them is lost, doubled or out of order. */
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Cutter } from '../network/cutter.mjs';
 import { BalancedNodes, OneNode, frontEndOf } from '../network/site.mjs';
@@ -85,6 +86,7 @@ async function flakyUsers(site) {
   const times = [];
   const lanes = [];
   const over = new AbortController();
+  setMaxListeners(CLIENTS, over.signal);
   try {
     await site.start();
     lanes.push(...(await connectAll(site, times)));

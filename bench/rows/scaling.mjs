@@ -105,12 +105,12 @@ async function accountsOf(stand, { few, many }) {
   const each = {};
   each['an idle node, a second'] = await accounts.idle();
   await stand.connect(few);
+  const { cpu } = await accounts.of(200, () => server.call('broadcast', { message: MESSAGE, count: 200, everyMs: 20 }));
+  each['a broadcast'] = { cpu };
   each['a user, subscribed'] = await accounts.of(added, () => stand.connect(many));
   each['a node and its users, a second'] = await accounts.idle();
   each['a first message to a user'] = await accounts.of(many, send);
   each['a further message'] = await accounts.of(many, send);
-  const { cpu } = await accounts.of(50, () => server.call('broadcast', { message: MESSAGE, count: 50, everyMs: many / 40 }));
-  each['a broadcast'] = { cpu };
   each['a pending question'] = await accounts.of(added, () =>
     server.call('openFor', { users: Array.from({ length: added }, (_, n) => `absent-${n}`) }),
   );
