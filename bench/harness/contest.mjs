@@ -15,7 +15,11 @@ function paced({ count, perTick = 1, everyMs }, call) {
   return new Promise((resolve, reject) => {
     const calls = [];
     const timer = setInterval(() => {
-      for (let left = perTick; left > 0 && calls.length < count; left -= 1) calls.push(call(calls.length));
+      for (let left = perTick; left > 0 && calls.length < count; left -= 1) {
+        const done = Promise.resolve(call(calls.length));
+        done.catch(reject);
+        calls.push(done);
+      }
       if (calls.length < count) return;
       clearInterval(timer);
       Promise.all(calls).then(() => resolve(), reject);
