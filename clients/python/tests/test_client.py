@@ -159,6 +159,7 @@ class ClientTest(unittest.IsolatedAsyncioTestCase):
         await connection.send(type="n", number=1, channel="news", offset=1)
         await connection.prompt("first")
         await self.shown(client, "first")
+        await self.until(lambda: bool(events))
         self.assertEqual(events, ["news"])  # the message waits for what it applies to
         loaded.set()
         await connection.send(type="n", number=3, channel="news", offset=3)
