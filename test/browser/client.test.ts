@@ -136,6 +136,52 @@ requireBinary('chromium')('a client in a browser', () => {
     expect(await other.evaluate(() => page.messages)).toEqual([1]);
   }, 30_000);
 
+  it('delivers what a tab has answered offline when the tab that held the connection dies, and loses no prompt', async () => {
+    const holder = await open('leader');
+    const other = await open('leader');
+    const asked = ask('leader', 'leader-1');
+    await Promise.all([shows(holder, 1), shows(other, 1)]);
+    await proxy.refuse();
+    proxy.cut();
+    for (const tab of [holder, other]) await tab.waitForFunction(() => page.client.state.status === 'waiting');
+    const answered = answer(other);
+    const second = ask('leader', 'leader-2');
+    // The holder has an answer of its own, which ends with it: its user sees the prompt in the other tab, and answers there.
+    void answer(holder).catch(() => undefined);
+    await holder.close();
+    await proxy.resume();
+    await answered;
+    expect(await asked).toMatchObject({ outcome: 'answered', proceed: true });
+    await shows(other, 1);
+    await answer(other);
+    expect(await second).toMatchObject({ outcome: 'answered', proceed: true });
+  }, 40_000);
+
+  it('counts one of two answers that two tabs give at once, and the other tab learns which', async () => {
+    const tabs = [await open('both'), await open('both')];
+    for (let round = 1; round <= 10; round += 1) {
+      const asked = ask('both', `both-${round}`);
+      await Promise.all(tabs.map((tab) => shows(tab, 1)));
+      const outcomes = await Promise.all(
+        tabs.map((tab, index) =>
+          tab.evaluate(async (proceed) => {
+            const [first] = page.client.confirmations.getSnapshot();
+            try {
+              await page.client.confirmations.answer(first!.callback_id, { proceed });
+              return proceed;
+            } catch (error) {
+              return (error as client.AlreadyResolvedError).decision.proceed === !proceed && 'learned';
+            }
+          }, index === 0),
+        ),
+      );
+      const { proceed } = await asked;
+      expect(outcomes).toEqual(proceed ? [true, 'learned'] : ['learned', false]);
+      await Promise.all(tabs.map((tab) => shows(tab, 0)));
+    }
+    expect(await connectionsOf('both')).toMatchObject({ connections: 1 });
+  }, 40_000);
+
   it('takes the connection from a tab that is frozen, and loses no message', async () => {
     const frozen = await open('cold');
     await freeze(frozen);
