@@ -165,7 +165,10 @@ export class Inbox extends ConnectedElement {
   protected onClient(client: NotificationClient): void {
     const onChange = (): void => this.draw();
     this.stopState = client.onState(onChange);
-    this.tasks = new Tasks(client, onChange);
+    // Thousands of messages a second draw nothing while their tab is not shown.
+    this.tasks = new Tasks(client, (isLonger) => {
+      if (isLonger || this.shown === 'tasks') this.draw();
+    });
     this.cards = new Cards(client, {
       onChange,
       check: (asked, answer) => this.more.views?.checkAnswer(asked, answer) ?? {},

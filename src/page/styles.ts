@@ -66,6 +66,10 @@ export const STYLES = `
   .card.expiring {
     border-inline-start: 4px solid var(--bad);
   }
+  .tasks > li {
+    content-visibility: auto;
+    contain-intrinsic-size: auto 8em;
+  }
   .cards,
   .tasks {
     list-style: none;

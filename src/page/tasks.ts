@@ -22,7 +22,7 @@ export interface RunningTask {
 const LEAVES_AFTER_MS = 6000;
 /** A task without a sign for this long is no longer shown. */
 const FORGOTTEN_AFTER_MS = 600_000;
-const MOST = 100;
+const MOST = 500;
 
 export class Tasks {
   private readonly tasks = new Map<string, RunningTask>();
@@ -30,7 +30,8 @@ export class Tasks {
 
   constructor(
     private readonly client: NotificationClient,
-    private readonly onChange: () => void,
+    /** Gets whether the list has another length. */
+    private readonly onChange: (isLonger: boolean) => void,
   ) {
     const on = (type: string): (() => void) => client.on(type, (message) => this.onSign(type, message));
     this.stops = ['task_progress', 'heartbeat', 'task_cancelled'].map(on);
@@ -53,19 +54,19 @@ export class Tasks {
   /** Asks once more at first. */
   async cancel(task: RunningTask): Promise<void> {
     task.isSure = !task.isSure;
-    this.onChange();
+    this.onChange(false);
     if (task.isSure) return;
     try {
       await this.client.cancel(task.id);
     } catch (error) {
       task.problem = (error as Error).message;
-      this.onChange();
+      this.onChange(false);
     }
   }
 
   back(task: RunningTask): void {
     task.isSure = false;
-    this.onChange();
+    this.onChange(false);
   }
 
   private onSign(type: string, { task_id: id, progress, message }: Record<string, unknown>): void {
@@ -89,6 +90,6 @@ export class Tasks {
     this.tasks.set(id, task);
     const [oldest = ''] = this.tasks.keys();
     if (this.tasks.size > MOST) this.tasks.delete(oldest);
-    this.onChange();
+    this.onChange(!known);
   }
 }

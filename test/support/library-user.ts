@@ -4,7 +4,7 @@ import { WebSocket } from 'ws';
 import { connect, type Message, type NotificationClient, type SocketConstructor } from '../../src/client/index.js';
 
 /** Without compression: hundreds of them share this process with the publisher. */
-class PlainSocket extends WebSocket {
+export class PlainSocket extends WebSocket {
   constructor(url: string, protocols?: string | string[]) {
     super(url, protocols, { perMessageDeflate: false });
   }

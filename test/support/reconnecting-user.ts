@@ -1,90 +1,92 @@
 /**
- * A user's device that comes back by itself, recovers, answers every question and acknowledges every message. An answer
- * whose reply did not come is given again with the same contents, by the next connection.
+ * A user's device with the client library, as an application uses it: it answers every question and acknowledges every
+ * message. What its application got is counted here; coming back, recovering and sending again is the library's.
  */
-import { FlakyClient } from './bad-network-client.js';
-import type { Frame } from './client.js';
-
-/** Replies after which the same answer is given again. */
-const AGAIN = new Set(['UNAVAILABLE', 'BUSY']);
-const AGAIN_AFTER_MS = 200;
+import { connect, type NotificationClient, type SocketConstructor } from '../../src/client/index.js';
+import { PlainSocket } from './library-user.js';
 
 /** What the user says to question `n`: the back-end knows it, too. */
 export const answerTo = (n: number): { proceed: boolean; feedback: string } => ({ proceed: n % 2 === 0, feedback: `to ${n}` });
 
 export class RollingUser {
-  readonly client: FlakyClient;
+  readonly client: NotificationClient;
   readonly acknowledged = new Set<number>();
-  readonly counts = { answers: 0, repeatedAnswers: 0, acceptedAnswers: 0 };
-  /** Errors with which answers ended. */
-  readonly refusedAnswers: Frame[] = [];
-  private readonly answers = new Map<string, object>();
-  private cameBack = false;
+  readonly counts = { answers: 0, acceptedAnswers: 0, connects: 0, gaps: 0, repetitions: 0 };
+  /** Close codes of connections that were open. */
+  readonly closes: number[] = [];
+  /** Why attempts to connect failed. */
+  readonly refusals: string[] = [];
+  /** Errors with which answers ended, and what the library reported. */
+  readonly errors: string[] = [];
+  /** Answers that were given and have no reply. */
+  openAnswers = 0;
+  private readonly numbers: Record<string, Set<number>>;
+  private readonly subscribed: Promise<unknown>;
 
   constructor(
     readonly id: string,
     url: string,
   ) {
-    this.client = new FlakyClient({
-      url: () => `${url}/ws`,
-      channels: { [`user:${id}`]: { user_id: id }, broadcast: { channel: 'broadcast' } },
-      pauseMs: () => 50 + Math.random() * 450,
-      handshakeTimeoutMs: 30_000,
+    const channels = [`user:${id}`, 'broadcast'];
+    this.numbers = Object.fromEntries(channels.map((channel) => [channel, new Set<number>()]));
+    this.client = connect(`${url}/ws`, {
+      WebSocket: PlainSocket as unknown as SocketConstructor,
+      userId: id,
+      silenceMs: 30_000,
+      onError: (error) => this.errors.push(String(error)),
     });
-    this.client.events.on('frame', (frame: Frame) => this.take(frame));
-    this.client.events.on('closed', () => (this.cameBack = true));
-    this.client.events.on('ready', () => this.repeat());
+    let isOpen = false;
+    this.client.onState((state) => {
+      if (state.status === 'open') this.counts.connects += 1;
+      else if (state.status === 'waiting') {
+        if (isOpen) this.closes.push(state.code);
+        else this.refusals.push(state.reason);
+      }
+      isOpen = state.status === 'open';
+    });
+    this.client.onGap(() => (this.counts.gaps += 1));
+    this.client.on('bill', ({ n }) => this.acknowledged.add(Number(n)));
+    this.client.onConfirmation(async ({ callback_id: callbackId, step }) => {
+      await this.answer(callbackId, step);
+      return undefined;
+    });
+    this.subscribed = Promise.all(
+      channels.map(
+        (channel) =>
+          new Promise<void>((resolve) =>
+            this.client.channel(channel, ({ type, n }) => type === 'note' && this.take(channel, Number(n)), {
+              snapshot: () => resolve(),
+            }),
+          ),
+      ),
+    );
   }
 
-  /** Answers that were given and have no reply. */
-  get openAnswers(): number {
-    return this.answers.size;
+  async ready(): Promise<void> {
+    await this.subscribed;
   }
 
   /** The numbers that have come on a channel, each once. */
-  received(channel: string): Set<number> {
-    const own = this.client.messages.filter((message) => message.channel === channel);
-    return new Set(own.map(({ frame }) => Number(frame['n'])));
+  received(channel: string): ReadonlySet<number> {
+    return this.numbers[channel] ?? new Set();
   }
 
-  private take(frame: Frame): void {
-    const callbackId = String(frame['callback_id']);
-    // Before it says who it is, a connection in open mode is shown everybody's.
-    if ((frame['user_id'] ?? frame['target_user_id'] ?? this.id) !== this.id) return;
-    if (frame.type === 'task_step_result') {
-      if (this.answers.has(callbackId)) return; // shown again: the answer is under way
-      const answer = { action: 'confirm', callback_id: callbackId, ...answerTo(Number(frame['step'])) };
-      this.answers.set(callbackId, answer);
-      this.counts.answers += 1;
-      this.client.send(answer);
-    } else if (frame.type === 'confirmation_accepted') {
-      if (this.answers.delete(callbackId)) this.counts.acceptedAnswers += 1;
-    } else if (frame.type === 'error') this.refused(frame, callbackId);
-    else if (frame['requires_ack'] === true) {
-      this.acknowledged.add(Number(frame['n']));
-      this.client.send({ action: 'ack', message_id: frame['message_id'] });
+  private take(channel: string, n: number): void {
+    const numbers = this.numbers[channel];
+    if (numbers?.has(n)) this.counts.repetitions += 1;
+    numbers?.add(n);
+  }
+
+  private async answer(callbackId: string, step: number): Promise<void> {
+    this.counts.answers += 1;
+    this.openAnswers += 1;
+    try {
+      await this.client.confirmations.answer(callbackId, answerTo(step));
+      this.counts.acceptedAnswers += 1;
+    } catch (error) {
+      this.errors.push(String(error));
+    } finally {
+      this.openAnswers -= 1;
     }
-  }
-
-  private refused(frame: Frame, callbackId: string): void {
-    if (AGAIN.has(String(frame['code']))) {
-      setTimeout(() => this.again(callbackId), AGAIN_AFTER_MS);
-      return;
-    }
-    this.refusedAnswers.push(frame);
-    this.answers.delete(callbackId);
-  }
-
-  private repeat(): void {
-    if (!this.cameBack) return;
-    this.cameBack = false;
-    for (const callbackId of this.answers.keys()) this.again(callbackId);
-  }
-
-  private again(callbackId: string): void {
-    const answer = this.answers.get(callbackId);
-    if (!answer || !this.client.isReady) return; // the next connection gives it
-    this.counts.repeatedAnswers += 1;
-    this.client.send(answer);
   }
 }

@@ -16,13 +16,12 @@ export interface RollingAccount {
   failedCalls: Record<string, number>;
   questions: number;
   answers: number;
-  repeatedAnswers: number;
   failedAnswers: number;
   expectedMessages: number;
   lost: number;
   gaps: number;
-  repetitionsOnWire: number;
-  unrecovered: number;
+  /** Messages that an application got twice. */
+  doubled: number;
   /** How many users came back how often. */
   reconnects: Record<string, number>;
   /** Attempts to connect that failed, by what they got. */
@@ -58,7 +57,7 @@ export class RollingWorkload {
         return new RollingUser(`user-${this.users.length + index}`, this.site.wsUrl);
       });
       this.users.push(...some);
-      await Promise.all(some.map(({ client }) => client.ready()));
+      await Promise.all(some.map((user) => user.ready()));
     }
     for (const { id } of this.users) this.sent.set(`user:${id}`, new Set());
   }
@@ -86,32 +85,29 @@ export class RollingWorkload {
     while (Date.now() < until && (this.lost() > 0 || this.users.some(({ openAnswers }) => openAnswers > 0))) await delay(250);
   }
 
-  async close(): Promise<void> {
+  close(): void {
     this.stopping = true;
-    await Promise.all(this.users.map(({ client }) => client.stop()));
+    for (const { client } of this.users) client.close();
   }
 
   account(): RollingAccount {
     const sum = (pick: (user: RollingUser) => number): number => this.users.reduce((total, user) => total + pick(user), 0);
-    const closes = this.users.flatMap(({ client }) => client.closes);
-    const unfinished = sum(({ openAnswers, refusedAnswers }) => openAnswers + refusedAnswers.length);
+    const unfinished = sum(({ openAnswers, errors }) => openAnswers + errors.length);
     if (unfinished > 0 || this.wrong.length > 0)
-      console.error(this.users.flatMap(({ refusedAnswers }) => refusedAnswers).slice(0, 5), this.wrong.slice(0, 5));
+      console.error(this.users.flatMap(({ errors }) => errors).slice(0, 5), this.wrong.slice(0, 5));
     return {
       calls: this.calls,
       failedCalls: this.failedCalls,
       questions: this.questions,
       answers: sum(({ counts }) => counts.answers),
-      repeatedAnswers: sum(({ counts }) => counts.repeatedAnswers),
       failedAnswers: unfinished + this.wrong.length,
       expectedMessages: this.expected(),
       lost: this.lost(),
-      gaps: sum(({ client }) => client.counts.gaps),
-      repetitionsOnWire: sum(({ client }) => client.counts.repetitions),
-      unrecovered: sum(({ client }) => client.counts.unrecovered),
-      reconnects: tally(this.users.map(({ client }) => client.counts.connects - 1)),
-      refusedConnects: tally(this.users.flatMap(({ client }) => client.refusals)),
-      closeCodes: tally(closes),
+      gaps: sum(({ counts }) => counts.gaps),
+      doubled: sum(({ counts }) => counts.repetitions),
+      reconnects: tally(this.users.map(({ counts }) => counts.connects - 1)),
+      refusedConnects: tally(this.users.flatMap(({ refusals }) => refusals)),
+      closeCodes: tally(this.users.flatMap(({ closes }) => closes)),
       callP99Ms: Math.round(percentile(this.durations, 0.99)),
       callMaxMs: Math.round(Math.max(...this.durations)),
     };
