@@ -12,7 +12,7 @@ const CROWDED_MS = 5000;
 export const isCrowded = (code?: number): boolean => code === 1013 || code === 1008;
 
 /**
- * Full jitter: any time from zero to half of the time that the client has been away. So a short break stays short, and a
+ * Full jitter: any time from zero to a quarter of the time that the client has been away. So a short break stays short, and a
  * server that is away for long is asked seldom.
  *
  * @param code the close code, 1006 where there was none
@@ -23,6 +23,6 @@ export const isCrowded = (code?: number): boolean => code === 1013 || code === 1
 export function waitAfter(code: number, awayMs: number, random: () => number): number | null {
   if (code >= 4500 && code <= 4999) return null;
   if (code === 1012) return random() * RESTART_MS;
-  const jitterMs = random() * Math.min(LONGEST_MS, Math.max(LEAST_MS, awayMs / 2));
+  const jitterMs = random() * Math.min(LONGEST_MS, Math.max(LEAST_MS, awayMs / 4));
   return isCrowded(code) ? CROWDED_MS + jitterMs : jitterMs;
 }

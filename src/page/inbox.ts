@@ -143,8 +143,8 @@ export class Inbox extends ConnectedElement {
       if (cards) void more.openBatch(cards, selected, () => this.stopSelecting());
     };
     return html`${
-      shown === 'inbox' && (isSelecting || listed.length > 1)
-        ? selectionView(isSelecting ? selected.length : undefined, words, toggle, open)
+      shown === 'inbox' && (isSelecting || listed.length > 0)
+        ? selectionView(isSelecting ? selected.length : undefined, isSelecting || listed.length > 1, words, toggle, open)
         : nothing
     }${cardsView(listed.length === 0, shown, words, more.problem, shown === 'done' && !more.past)}`;
   }

@@ -21,8 +21,17 @@ export const tabsView = (
     </div>
     <h2 id="shown" class="hidden" tabindex="-1">${words[shown]}</h2>`;
 
-/** @param selected how many cards are selected; `undefined` while none can be */
-export const selectionView = (selected: number | undefined, words: Words, toggle: () => void, open: () => void): TemplateResult =>
+/**
+ * @param selected how many cards are selected; `undefined` while none can be
+ * @param isOffered otherwise it only keeps its room: the cards below do not move when another one comes
+ */
+export const selectionView = (
+  selected: number | undefined,
+  isOffered: boolean,
+  words: Words,
+  toggle: () => void,
+  open: () => void,
+): TemplateResult =>
   html`<div class="actions">
     ${
       selected === undefined
@@ -31,7 +40,9 @@ export const selectionView = (selected: number | undefined, words: Words, toggle
             ${fill(words.selected, { n: selected })}
           </button>`
     }
-    <button part="button" class="plain" @click=${toggle}>${selected === undefined ? words.select : words.selectNone}</button>
+    <button part="button" class="plain ${isOffered ? '' : 'room'}" @click=${toggle}>
+      ${selected === undefined ? words.select : words.selectNone}
+    </button>
   </div>`;
 
 /** @param problem why something could not be loaded, if it could not */

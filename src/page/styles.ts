@@ -237,6 +237,9 @@ export const STYLES = `
     width: 100%;
     accent-color: var(--accent);
   }
+  .room {
+    visibility: hidden;
+  }
   [hidden] {
     display: none;
   }

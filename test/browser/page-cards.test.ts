@@ -149,6 +149,8 @@ requireBinary('chromium')('a card of the page', () => {
     const page = await pages.open();
     pages.leave('The first?');
     await card(page, 'The first?').waitFor();
+    // The browser forgives what shifts within half a second of an input.
+    await page.evaluate('new Promise((resolve) => setTimeout(resolve, 600))');
     await page.evaluate(SHIFTS);
     for (let n = 1; n <= 5; n += 1) pages.leave(`Another ${n}?`);
     await tab(page, 'Waiting for you').getByText('6').waitFor();

@@ -388,8 +388,8 @@ def _remember(store: "OrderedDict[str, Any]", key: str, value: Any) -> None:
 
 
 def wait_after(code: int, away: float) -> float:
-    """Seconds before the next attempt: up to half of the time away, a restart's random moment, or later without room."""
+    """Seconds before the next attempt: up to a quarter of the time away, a restart's random moment, or later without room."""
     if code == 1012:
         return random.uniform(0, 3)
-    jitter = random.uniform(0, min(30, max(0.25, away / 2)))
+    jitter = random.uniform(0, min(30, max(0.25, away / 4)))
     return 5 + jitter if code in (1008, 1013) else jitter
