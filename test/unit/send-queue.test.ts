@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { OutboundFrame } from '../../src/notification/connection/frame.js';
 import { SendQueue } from '../../src/notification/connection/send-queue.js';
+import { BufferJoiner } from '../../src/notification/pacing/buffer-joiner.js';
+import { WriteScheduler } from '../../src/notification/pacing/write-scheduler.js';
 import { Pacing } from '../../src/notification/pacing/pacing.js';
 import { until, type FrameGenerator } from '../../src/notification/connection/frame-source.js';
 import { nextTurn, payloadsOf } from '../support/fake-connection.js';
@@ -149,6 +151,47 @@ describe('a send queue', () => {
     sendQueue.push(sized(100, 'progress'));
     sendQueue.push(sized(900, 'progress'));
     expect(overflows).toHaveLength(1);
+  });
+
+  it('lets a reply take the waiting broadcast along, before the turn of the broadcast and in order', async () => {
+    let now = 0;
+    const pacing = { writes: new WriteScheduler(() => (now += 2)), joiner: new BufferJoiner() };
+    const written: string[] = [];
+    const queues = Array.from({ length: 40 }, (_, index) => {
+      const write = (bytes: Buffer): boolean => written.push(`${index}: ${valuesOf(bytes).join()}`) > 0;
+      const events = { onOverflow: () => undefined, onSourceError: () => undefined };
+      return new SendQueue(1000, false, pacing, { write }, events);
+    });
+    for (const queue of queues) queue.push(frame('broadcast'), true);
+    queues[39]?.push(frame('reply'));
+    await nextTurn();
+    expect([written[0], written.length]).toEqual(['39: broadcast,reply', 17]);
+    while (queues.some(({ waitingBytes }) => waitingBytes > 0)) await nextTurn();
+    expect(written.slice(1)).toEqual(Array.from({ length: 39 }, (_, index) => `${index}: broadcast`));
+  });
+
+  it('writes the same bytes for all that wait for the same frames, and other bytes for others', async () => {
+    const pacing = new Pacing();
+    const [one, two, three] = [frame(1), frame(2), frame(3)];
+    const written: Buffer[] = [];
+    for (const frames of [
+      [one, two],
+      [one, two],
+      [one, three],
+      [one, two, three],
+    ]) {
+      const events = { onOverflow: () => undefined, onSourceError: () => undefined };
+      const queue = new SendQueue(1000, false, pacing, { write: (bytes) => written.push(bytes) > 0 }, events);
+      for (const each of frames) queue.push(each);
+    }
+    await nextTurn();
+    expect(written.map(valuesOf)).toEqual([
+      [1, 2],
+      [1, 2],
+      [1, 3],
+      [1, 2, 3],
+    ]);
+    expect(written.map((bytes) => bytes === written[0])).toEqual([true, true, false, false]);
   });
 
   it('reads a source as the socket drains, and never overflows by it', async () => {

@@ -111,10 +111,15 @@ describe('a socket writer', () => {
     const taken = new Promise<void>((resolve) => {
       expect(write(MUCH, () => resolve(void order.push('written')))).toBe(false);
     });
-    // A request of its own: the first one is in use.
+    // Writes of another socket meanwhile: one that is taken at once, and one that is not.
     const other = await pair();
-    expect(writeTo(other.socket, writer)(Buffer.from('other'), written)).toBe(true);
-    expect(await read(other.peer, 5)).toBe('other');
+    const [small, large] = [Buffer.from('other'), MUCH];
+    expect(writeTo(other.socket, writer)(small, written)).toBe(true);
+    const otherTaken = new Promise<void>((resolve) => {
+      expect(writeTo(other.socket, writer)(large, () => resolve())).toBe(false);
+    });
+    expect((await read(other.peer, small.length + large.length)).slice(0, 6)).toBe('otherx');
+    await otherTaken;
     expect([order, socket.writableLength]).toEqual([[], 0]);
     socket.end('end');
     const text = await read(peer, MUCH.length + 3);

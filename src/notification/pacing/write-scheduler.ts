@@ -26,6 +26,8 @@ const SOON_MS = 5;
 const LATER_MS = 2;
 /** Bytes that one turn writes for the lane `later`. The last writer may exceed it. */
 const TURN_SIZE = 262_144;
+/** More writers in the lane `later` need more than one turn: a write takes about 7 µs. */
+const TURN_WRITERS = 256;
 /** How many writers are served between two readings of the clock, unless they have much to write. Each lane gets as many a turn. */
 const STRIDE = 16;
 /** The clock is read after a writer with more bytes. */
@@ -61,9 +63,11 @@ export class WriteScheduler {
   /**
    * Resolves at once if everything queued fits into one turn, otherwise when it has been written. Senders that await it send
    * no faster than the node writes.
+   * @param isBulk the sender has queued frames in the lane `later`
    */
-  async turnsTaken(): Promise<void> {
-    if (this.isDue && (this.isBehind || this.bytes > TURN_SIZE)) await new Promise<void>((resolve) => this.later.push(resolve));
+  async turnsTaken(isBulk: boolean): Promise<void> {
+    const isLate = this.bytes > TURN_SIZE || (isBulk && (this.isBehind || this.later.length > TURN_WRITERS));
+    if (this.isDue && isLate) await new Promise<void>((resolve) => this.later.push(resolve));
   }
 
   private readonly takeTurns = (): void => {

@@ -95,8 +95,8 @@ export class Publisher {
       recoverable: key === undefined,
       ...(key !== undefined && { conflationKey: key }),
     });
+    await this.pacing.writes.turnsTaken(parseChannel(channel).kind !== 'user');
     this.metrics.delivering('message', began, activeTrace());
-    await this.pacing.writes.turnsTaken();
     return { deliveredTo };
   }
 
@@ -116,8 +116,8 @@ export class Publisher {
       const { deliveredTo } = await this.broker.sendAcknowledged(request);
       // From here on: the message is stored, and may have reached a device.
       const acknowledged = expected?.within(ackTimeoutMs ?? 0);
+      await this.pacing.writes.turnsTaken(false);
       this.metrics.delivering('acknowledged', began, activeTrace());
-      await this.pacing.writes.turnsTaken();
       return { deliveredTo, messageId, acknowledged: await acknowledged };
     } finally {
       signal?.removeEventListener('abort', stop);
