@@ -59,11 +59,14 @@ export class EndingGently extends ExpressAdapter {
       await this.acceptAll();
       // An HTTP server's own `close` would close the connections at once that have no request.
       const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()));
-      const idle = setTimeout(() => server.closeIdleConnections(), IDLE_MS);
       const over = new AbortController();
-      await Promise.race([closed, delay(GRACE_MS, undefined, { signal: over.signal }).catch(() => undefined)]);
+      const { signal } = over;
+      void delay(IDLE_MS, undefined, { signal }).then(
+        () => this.closeIdle(),
+        () => undefined,
+      );
+      await Promise.race([closed, delay(GRACE_MS, undefined, { signal }).catch(() => undefined)]);
       over.abort();
-      clearTimeout(idle);
     }
     this.unread.close();
     await super.close();
@@ -80,6 +83,12 @@ export class EndingGently extends ExpressAdapter {
       await new Promise(setImmediate);
     }
     this.server.off('connection', note);
+  }
+
+  /** After a stall of the event loop requests wait to be read: they are read first. */
+  private async closeIdle(): Promise<void> {
+    for (let turn = 0; turn < QUIET_TURNS; turn += 1) await new Promise(setImmediate);
+    this.server.closeIdleConnections();
   }
 
   private get server(): Server {
