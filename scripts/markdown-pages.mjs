@@ -23,5 +23,18 @@ export function copyMarkdownPages(target) {
   writeFileSync(join(target, 'llms.txt'), linked(readFileSync(join(ROOT, 'llms.txt'), 'utf8'), 'docs/'));
 }
 
-/** A link to a page, from wherever it was, to where the page is now. */
-const linked = (text, folder) => text.replaceAll(/\]\((?!https?:)(?:[\w.-]+\/)*([\w.-]+\.md)(#[\w-]+)?\)/g, `](${folder}$1$2)`);
+/**
+ * A link to a page, from wherever it was, to where the page is now. A link to another file, which is not served, becomes its text.
+ * Code stays as it is.
+ */
+const linked = (text, folder) =>
+  text
+    .split(/(^```[\s\S]*?^```$)/m)
+    .map((part) => (part.startsWith('```') ? part : linkedText(part, folder)))
+    .join('');
+
+const linkedText = (text, folder) =>
+  text.replaceAll(/!?\[([^\]]*)\]\((?!https?:|#)([^)\s]+)\)/g, (_link, label, target) => {
+    const page = /^(?:[\w.-]+\/)*([\w.-]+\.md)(#[\w-]+)?$/.exec(target);
+    return page ? `[${label}](${folder}${page[1]}${page[2] ?? ''})` : label;
+  });

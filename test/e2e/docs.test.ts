@@ -275,7 +275,10 @@ describe('llms.txt', () => {
     expect(targets.length).toBe(links.length);
     for (const target of targets) {
       const page = await fetch(new URL(target, `${service.url}/llms.txt`));
-      expect([target, page.status, await page.text()]).toEqual([target, 200, expect.stringMatching(/^# /)]);
+      const text = await page.text();
+      expect([target, page.status, text]).toEqual([target, 200, expect.stringMatching(/^# /)]);
+      const linked = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(([, name = '']) => `docs/${name}`);
+      expect([target, linked.filter((one) => !targets.includes(one))]).toEqual([target, []]);
       expect(page.headers.get('content-type')).toBe('text/markdown; charset=utf-8');
     }
     for (const other of ['index.html', 'none.md', '..%2F..%2Fmain.js', '%2e%2e%2fmain.js'])
