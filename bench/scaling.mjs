@@ -5,7 +5,7 @@
 import { round } from './harness/table.mjs';
 
 /** The rows that it rests on. */
-export const SCALING_ROWS = ['accept', 'idle', 'redis', 'scaling', 'scaling-redis'];
+export const SCALING_ROWS = ['accept', 'memory', 'idle', 'redis', 'scaling', 'scaling-redis'];
 
 /** What a user does, and how large a node is. A node is one process on one core. */
 const ASSUMED = {
@@ -43,23 +43,19 @@ function reader({ figures }) {
   };
 }
 
-/** @returns what a process takes without users, and what each user adds, in MB: the line through 5,000 and 10,000 */
-function memoryOf(claims) {
-  const read = reader(claims);
-  const [small, large] = ['5,000', '10,000'].map((size) => read('scaling', `memory at ${size}`));
-  const each = (large - small) / 5000;
-  return { base: small - 5000 * each, each };
-}
+/** @returns the memory of a process with so many users of so many KB each, in MB */
+const memoryWith = (claims, users, each) => reader(claims)('scaling', 'memory at 1,000') + ((users - 1000) * each * 1024) / 1e6;
 
 function predicted(claims) {
   const read = reader(claims);
   const at = (what, count) => read('scaling', `${what} at ${count}`);
   const mean = (what) => (at(what, '5,000') + at(what, '10,000')) / 2;
-  const { base, each } = memoryOf(claims);
+  const each = (size) => read('memory', `a user, at ${size}`);
+  const memory = (size) => memoryWith(claims, 19_000, each(size));
   const mixed =
     (MIXED.broadcasts * 19_000 * mean('delivery') + MIXED.messages * mean('message') + MIXED.questions * mean('question')) / 1e6;
   const rows = [
-    ['memory of the process', base + 19_000 * each, at('memory', '19,000'), 'MB'],
+    ['memory of the process', (memory('5,000') + memory('10,000')) / 2, memory('19,000'), 'MB'],
     ['a message to one user, CPU', mean('message'), at('message', '19,000'), 'µs'],
     ['one delivery of a broadcast, CPU', mean('delivery'), at('delivery', '19,000'), 'µs'],
     ['a question and its answer, CPU', mean('question'), at('question', '19,000'), 'µs'],
@@ -80,15 +76,10 @@ function node(claims) {
   const read = reader(claims);
   const sizes = ['5,000', '10,000', '19,000'];
   const each = (what, unit) => sizes.map((size) => `${round(read('scaling', `${what} at ${size}`))} ${unit}`);
-  const { base } = memoryOf(claims);
-  const perUser = sizes.map((size) => {
-    const bytes = (read('scaling', `memory at ${size}`) - base) * 1e6;
-    return `${round(bytes / 1024 / Number(size.replace(',', '')))} KB`;
-  });
   return lines(
     ['one …, with … connections', ...sizes],
     [
-      ['subscribed user: memory', ...perUser],
+      ['subscribed user: memory', ...sizes.map((size) => `${round(read('memory', `a user, at ${size}`))} KB`)],
       ['message to one user: CPU', ...each('message', 'µs')],
       ['delivery of a broadcast: CPU', ...each('delivery', 'µs')],
       ['question and its answer: CPU', ...each('question', 'µs')],
@@ -198,13 +189,12 @@ function plan(claims) {
   });
   const ofRedis = (what) => read('scaling-redis', `${what}, cpu`);
   const shards = ({ cores }) => Math.ceil(cores / ASSUMED.redisShare);
-  const memory = memoryOf(claims);
   const accept = read('accept', 'connection, total', 'ours, with JWT');
   const full = ASSUMED.connectionsPerNode;
   const rows = {
     [`nodes of ${thousands(full)} connections`]: ({ nodes }) => thousands(nodes),
     'of a node’s core, on average': ({ nodesCpu, nodes }) => `${round(sum(nodesCpu) / 1e4 / nodes)} %`,
-    'memory of a node': () => `${round((memory.base + memory.each * full) / 1e3)} GB`,
+    'memory of a node': () => `${round(memoryWith(claims, full, read('memory', 'a user, at 19,000')) / 1e3)} GB`,
     'commands in Redis, each second': ({ redisCommands }) => thousands(sum(redisCommands)),
     'cores of Redis': ({ cores }) => round(cores),
     'of these for idle nodes': ({ idle }) => `${Math.round(idle * 100)} %`,

@@ -5,6 +5,8 @@ import { interleaved } from '../harness/rounds.mjs';
 import { withStands } from '../harness/stand.mjs';
 import { summary } from '../harness/statistics.mjs';
 
+/** The code of a process with so many connections is compiled, and its pools are filled. */
+export const FEW = 1000;
 export const SIZES = [5000, 10_000, 19_000];
 const named = (count) => count.toLocaleString('en');
 
@@ -12,7 +14,7 @@ async function connectAll(stands, count) {
   for (const stand of stands) await stand.connect(count);
 }
 
-/** Against the process with a thousand connections, which has its code compiled and its pools filled. */
+/** Against the process with few connections. */
 export const memory = {
   name: 'memory',
   pace: 'slow',
@@ -22,7 +24,6 @@ export const memory = {
   run: ({ keys, quick }) =>
     withStands(keys, async (stands) => {
       const measures = {};
-      const FEW = 1000;
       await connectAll(stands, FEW);
       const few = new Map();
       for (const stand of stands) few.set(stand, await stand.server.call('memory'));

@@ -6,7 +6,7 @@ import { withStands } from '../harness/stand.mjs';
 import { summary } from '../harness/statistics.mjs';
 import { TwoNodes } from '../harness/two-nodes.mjs';
 import { createClient } from 'redis';
-import { SIZES } from './crowds.mjs';
+import { FEW, SIZES } from './crowds.mjs';
 
 /** What the mixed load consists of. */
 const MIXED = { broadcasts: 5, messages: 3200, questions: 800 };
@@ -40,7 +40,8 @@ export const scaling = {
         question: ['µs', questions({ count: 1000, inFlight: 64 })],
         mixed: ['s', mixed],
       };
-      const measures = {};
+      await stand.connect(FEW);
+      const measures = { [`memory at ${FEW.toLocaleString('en')}`]: single('MB', (await stand.server.call('memory')) / 1e6) };
       for (const count of quick ? SIZES.slice(0, 2) : SIZES) {
         await stand.connect(count);
         const at = `at ${count.toLocaleString('en')}`;
@@ -49,7 +50,6 @@ export const scaling = {
           const { total } = await interleaved([stand], rounds, run);
           measures[`${name} ${at}`] = { unit, by: { ours: total[stand.key] } };
         }
-        measures[`memory ${at}`] = single('MB', (await stand.server.call('memory')) / 1e6);
       }
       return measures;
     }),
