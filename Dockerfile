@@ -12,13 +12,13 @@ RUN npm run build && node scripts/production.mjs
 FROM node:22-slim
 ENV NODE_ENV=production
 WORKDIR /app
-RUN mkdir data logs && chown node:node data logs && chmod 700 data logs
+RUN mkdir data && chown node:node data && chmod 700 data
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 USER node
 EXPOSE 8765
-VOLUME ["/app/data", "/app/logs"]
+VOLUME ["/app/data"]
 # Bash asks by itself: the image has no curl, and a Node process for each check costs more than the service at rest.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
   CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/${WEBSOCKET_PORT:-${PORT:-8765}} && printf 'GET /health/live HTTP/1.0\\r\\nHost: 127.0.0.1\\r\\n\\r\\n' >&3 && read -r _ status _ <&3 && [ \"$status\" = 200 ]"]

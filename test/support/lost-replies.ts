@@ -15,7 +15,7 @@ import { TcpProxy } from './tcp-proxy.js';
 /** Each key and how much is in it, but for the notes of who looked when; of a channel its offset as well. */
 const SIZES = `
 local sizes = {}
-for _, key in ipairs(redis.call('KEYS', ARGV[1] .. ':*')) do if not string.find(key, ':meta$') then
+for _, key in ipairs(redis.call('KEYS', ARGV[1] .. ':*')) do if not string.find(key, ':meta$') and not string.find(key, ':report:') then
   local kind = redis.call('TYPE', key).ok
   local size = redis.call(({ string = 'EXISTS', hash = 'HLEN', zset = 'ZCARD', set = 'SCARD', stream = 'XLEN' })[kind], key)
   sizes[string.sub(key, #ARGV[1] + 1)] = string.find(key, ':position:') and size .. ' ' .. redis.call('HGET', key, 'head') or size
