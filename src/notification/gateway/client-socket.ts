@@ -4,6 +4,7 @@
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import type { ConnectionSocket } from '../connection/connection.js';
+import type { SocketListener } from './client.js';
 import type { SocketWriter } from './socket-writer.js';
 import { clearTimeout, setTimeout } from '../pacing/time-source.js';
 
@@ -13,15 +14,6 @@ const CLOSE_TIMEOUT_MS = 2000;
 const PING = Buffer.from([0x89, 0]);
 
 const ignore = (): void => undefined;
-
-/** What becomes of what a WebSocket emits. */
-export interface SocketListener {
-  onMessage(data: Buffer): void;
-  onPing(): void;
-  onPong(): void;
-  onClosed(code: number): void;
-  onError(error: Error): void;
-}
 
 export class ClientSocket extends WebSocket implements ConnectionSocket {
   private stream: Duplex | undefined;

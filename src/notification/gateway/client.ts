@@ -8,7 +8,7 @@ import { CLOSE } from '../../protocol/codes.js';
 import { Addresses, networkOf } from '../access/address-limits.js';
 import { AuditTrail } from '../access/audit.js';
 import { Budgets } from '../access/budgets.js';
-import { Connection, type ConnectionEvents } from '../connection/connection.js';
+import { Connection, type ConnectionEvents, type ConnectionSocket } from '../connection/connection.js';
 import { Hub } from '../connection/hub.js';
 import { Liveness } from '../connection/liveness.js';
 import type { Peer } from '../connection/peer.js';
@@ -20,7 +20,6 @@ import { NotificationMetrics } from '../notification.metrics.js';
 import { ResolvedOptions } from '../notification.options.js';
 import { Identities } from '../subscription/identities.js';
 import { auditActorOf } from './audit-actor.js';
-import type { ClientSocket, SocketListener } from './client-socket.js';
 import { isLargeAnswer } from './frame-size.js';
 import { Places } from './places.js';
 import { RateLimiter } from './rate-limiter.js';
@@ -28,6 +27,15 @@ import { LogLine } from '../tracing/log-line.js';
 
 /** Errors of clients that an operator wants to know of. */
 const LOGGED_ERRORS: ReadonlySet<string> = new Set(['INVALID_JSON', 'NOT_FOUND']);
+
+/** What becomes of what a WebSocket emits. */
+export interface SocketListener {
+  onMessage(data: Buffer): void;
+  onPing(): void;
+  onPong(): void;
+  onClosed(code: number): void;
+  onError(error: Error): void;
+}
 
 /** What all clients of a server share. */
 @Injectable()
@@ -63,7 +71,7 @@ export class Client implements ConnectionEvents, SocketListener {
   private limiter: RateLimiter | undefined;
 
   constructor(
-    socket: ClientSocket,
+    socket: ConnectionSocket,
     peer: Peer,
     private readonly services: ClientServices,
   ) {
