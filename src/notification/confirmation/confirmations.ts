@@ -28,6 +28,7 @@ import {
 } from '../notification.errors.js';
 import { readAnswer, type GivenAnswer } from './answer.js';
 import { AnswerChecks } from './answer-checks.js';
+import { readPage } from './confirmation-page.js';
 import { decisionResult, type DecisionResult } from './decision-result.js';
 import { prepare, type AskRequest } from './prepare-request.js';
 import { confirmationResult, type ConfirmationResult } from './presentation.js';
@@ -56,10 +57,6 @@ export interface AskListener {
   onWithdrawn?: (confirmation: Decided) => void;
 }
 
-/** A page of confirmations takes no more once it has about this many bytes. */
-const LIST_BYTES = 262_144;
-/** Read before their size is known. */
-const FIRST_ROWS = 16;
 /** For how long an answer is tried while the engine is away, and how often. */
 const ANSWER_RETRY_MS = 1000;
 const ANSWER_AGAIN_MS = 50;
@@ -181,21 +178,8 @@ export class Confirmations {
     return confirmation;
   }
 
-  /** A page: at most `limit` confirmations, fewer once they have `LIST_BYTES`, one at least if there is one. */
-  async list({ limit, ...query }: ConfirmationQuery): Promise<Page<Confirmation>> {
-    const items: Confirmation[] = [];
-    let { cursor } = query;
-    let bytes = 0;
-    let next = Math.min(limit, FIRST_ROWS);
-    do {
-      const page = await this.store.list({ ...query, limit: next, cursor });
-      items.push(...page.items);
-      bytes += JSON.stringify(page.items).length;
-      cursor = page.cursor;
-      // As many more as will probably fit.
-      next = Math.min(limit - items.length, Math.ceil(((LIST_BYTES - bytes) * items.length) / bytes));
-    } while (cursor !== undefined && next > 0);
-    return { items, ...(cursor !== undefined && { cursor }) };
+  list(query: ConfirmationQuery): Promise<Page<Confirmation>> {
+    return readPage(this.store, query);
   }
 
   /** Resolves the waiters of this node with a decision. */
