@@ -43,7 +43,7 @@ function reader({ figures }) {
   };
 }
 
-/** @returns the memory of a process with so many users of so many KB each, in MB */
+/** @returns the memory of a process with `users` users of `each` KB, in MB */
 const memoryWith = (claims, users, each) => reader(claims)('scaling', 'memory at 1,000') + ((users - 1000) * each * 1024) / 1e6;
 
 function predicted(claims) {
@@ -113,7 +113,7 @@ function redis(claims) {
   );
 }
 
-/** @returns what so many users do in a second */
+/** @returns what `users` users do in a second */
 const ratesOf = (users) => ({
   messages: (users * ASSUMED.messagesPerMinute) / 60,
   questions: (users * ASSUMED.questionsPerHour) / 3600,

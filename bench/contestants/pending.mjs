@@ -23,7 +23,7 @@ function spent() {
   return user + system;
 }
 
-/** Runs `count` calls, so many in flight. @returns microseconds of processor time per call */
+/** Runs `count` calls, of which a bounded number is in flight. @returns microseconds of processor time per call */
 async function timed(count, call) {
   let next = 0;
   const before = spent();

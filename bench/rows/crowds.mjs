@@ -5,7 +5,7 @@ import { interleaved } from '../harness/rounds.mjs';
 import { withStands } from '../harness/stand.mjs';
 import { summary } from '../harness/statistics.mjs';
 
-/** The code of a process with so many connections is compiled, and its pools are filled. */
+/** With this number of connections a process has compiled its code and filled its pools. */
 export const FEW = 1000;
 export const SIZES = [5000, 10_000, 19_000];
 const named = (count) => count.toLocaleString('en');

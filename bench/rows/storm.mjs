@@ -56,7 +56,7 @@ async function storm(key, count) {
   }
 }
 
-/** @returns the row for so many clients, one storm after the other */
+/** @returns the row for a number of clients, with one storm after the other */
 const stormOf = (name, count, rounds, pace) => ({
   name,
   pace,

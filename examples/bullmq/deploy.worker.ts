@@ -5,10 +5,10 @@
  *    `concurrency` places, which costs next to nothing; there must be more of them than questions open at a time.
  * 2. This process dies (`kill -9`): the lock ends after `lockDuration`, and within two `stalledInterval`s another worker
  *    has the job again. Its key finds the question, or the answer that was given meanwhile.
- * 3. This process is told to stop: `notifyUser` rejects with `ServiceClosedError`. That is no failure of the job, so it goes
+ * 3. This process gets SIGTERM: `notifyUser` rejects with `ServiceClosedError`. That is no failure of the job, so it goes
  *    back to the queue as it was, without an attempt being counted, and another worker has it at once.
  * 4. Nobody answered in time, or the key belongs to another question: it fails for good, since asking again by the same
- *    key would only find the same. To ask anew, give it a new task id.
+ *    key would only find the same. To ask again, give it a new task id.
  * 5. Anything else, such as `EngineUnavailableError`: BullMQ tries again (`attempts` and `backoff`, see enqueue.ts).
  */
 import {
@@ -46,7 +46,7 @@ export class DeployWorker implements OnApplicationBootstrap, OnModuleDestroy, On
     this.worker.on('failed', (job, error) => this.logger.warn(`${job?.id ?? 'a job'}: ${error.message}`));
   }
 
-  /** Takes no more jobs. It cannot wait here for those under way: they are told only when the module closes, after this. */
+  /** Takes no more jobs. It cannot wait here for those under way: their calls reject only when the module closes, after this. */
   onModuleDestroy(): void {
     this.closing = this.worker?.close();
   }

@@ -1,4 +1,4 @@
-/** What the worker and whoever gives it work agree on. */
+/** What the worker and the program that enqueues its jobs agree on. */
 import { createClient } from 'redis';
 
 export const QUEUE = 'deployments';

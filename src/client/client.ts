@@ -97,7 +97,7 @@ export function connect(url: string, options: ClientOptions = {}): NotificationC
     }
   };
 
-  /** Until an open-mode connection is its user's, it is anonymous and gets what is everybody's. */
+  /** An open-mode connection is anonymous until it has its user, and receives what concerns all users. */
   const isForeign = ({ type, user_id, target_user_id = user_id }: ServerMessage): boolean => {
     if (type === 'task_step_result' && identity.isForeign(user_id)) return true;
     const { userId } = identity;

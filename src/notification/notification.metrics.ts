@@ -4,7 +4,7 @@
  * The values of a node's workers are added up. Every worker sees every decision, so `aggregator: 'max'` combines those
  * counts. Labels take closed sets of values (`metrics/labels.ts`).
  */
-import { Counter, Histogram, Registry } from 'prom-client';
+import { Counter, Histogram, Registry, type HistogramConfiguration } from 'prom-client';
 import { ACTIONS } from '../protocol/messages.js';
 import { toSeconds } from '../protocol/time.js';
 import { AskedUsers } from './metrics/asked-users.js';
@@ -86,12 +86,12 @@ export class NotificationMetrics {
     SENT_TYPES,
     'application',
   );
-  private readonly deliveryTime = this.tracedHistogram(
-    'websocket_delivery_seconds',
-    'From the call that sends something until this node has handed it to its sockets, by kind',
-    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
-    ['kind'],
-  );
+  private readonly deliveryTime = this.tracedHistogram({
+    name: 'websocket_delivery_seconds',
+    help: 'From the call that sends something until this node has handed it to its sockets, by kind',
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    labelNames: ['kind'],
+  });
   readonly recoveries = this.tally(
     'websocket_recoveries_total',
     'Recoveries of missed messages, by result',
@@ -121,13 +121,12 @@ export class NotificationMetrics {
     ['outcome', 'via'],
     'max',
   );
-  private readonly responseTime = this.tracedHistogram(
-    'confirmation_response_seconds',
-    'From a prompt to its answer',
-    [0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 86_400],
-    [],
-    'max',
-  );
+  private readonly responseTime = this.tracedHistogram({
+    name: 'confirmation_response_seconds',
+    help: 'From a prompt to its answer',
+    buckets: [0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 86_400],
+    aggregator: 'max',
+  });
   private readonly lateDeadlines = this.labelled(
     'confirmation_deadlines_late_total',
     'Deadlines applied more than 2.5 s after their time, as seen by this node',
@@ -244,27 +243,14 @@ export class NotificationMetrics {
     return new Tally(this.registry, { name, help, label, values, rest });
   }
 
-  private histogram(
-    name: string,
-    help: string,
-    buckets: number[],
-    labelNames: string[] = [],
-    aggregator: Aggregator = 'sum',
-  ): Histogram {
-    return new Histogram({ name, help, buckets, labelNames, aggregator, registers: [this.registry] });
+  private histogram(name: string, help: string, buckets: number[], labelNames: string[] = []): Histogram {
+    return new Histogram({ name, help, buckets, labelNames, registers: [this.registry] });
   }
 
   /** With exemplars, which are shown in OpenMetrics. */
-  private tracedHistogram(
-    name: string,
-    help: string,
-    buckets: number[],
-    labelNames: string[] = [],
-    aggregator: Aggregator = 'sum',
-  ): Histogram {
-    const enableExemplars = true;
+  private tracedHistogram(config: HistogramConfiguration<string>): Histogram {
     // The constructor would refuse a registry of plain text.
-    const histogram = new Histogram({ name, help, buckets, labelNames, aggregator, enableExemplars, registers: [] });
+    const histogram = new Histogram({ ...config, enableExemplars: true, registers: [] });
     this.registry.registerMetric(histogram);
     return histogram;
   }

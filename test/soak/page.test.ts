@@ -79,7 +79,7 @@ requireBinary('chromium')('the page behind a flood of messages', () => {
     (SECONDS + 120) * 1000,
   );
 
-  it('is drawn within 150 ms, and nothing shifts while it loads', async () => {
+  it('draws within 150 ms, and nothing shifts while it loads', async () => {
     const times: number[] = [];
     const shifts: number[] = [];
     for (let round = 0; round < 7; round += 1) {

@@ -68,7 +68,7 @@ describe('the metrics', () => {
     expect(await totalsOf(metrics.registry)).toMatchObject({ total_connections: 1, messages_sent: 7, avg_response_time: 2 });
   });
 
-  it('are separate for two modules in one process', async () => {
+  it('counts in each of two modules of one process what is its own', async () => {
     const [one, other] = [observed(async () => 0), observed(async () => 0)];
     one.connectionsTotal.inc();
     expect((await totalsOf(other.registry)).total_connections).toBe(0);

@@ -56,7 +56,7 @@ describe('a receive queue', () => {
     expect(begun).toEqual([1, 2, 3, 4]);
   });
 
-  it('begins a frame when the one before it has reached the engine, at most so many as the bound', async () => {
+  it('begins a frame when the one before it has reached the engine, and no more frames than its bound', async () => {
     const { receiveQueue, begun, turns, finish } = makeReceiveQueue(2);
     const handOver = async (): Promise<void> => {
       turns.at(-1)?.handOver();

@@ -138,6 +138,15 @@ describe('deliveries of a channel', () => {
     expect(offsets(recorder)).toEqual([1, 2, 3, 4]);
   });
 
+  it('show no message that was acknowledged before it arrived', () => {
+    const { deliveries, recorder } = make();
+    const kept = (messageId: string) => ({ messageId, userId: 'ann', expiresAt: 1, message: {} });
+    deliveries.acknowledged('m-1', 'ann');
+    deliveries.message(kept('m-1'));
+    deliveries.message(kept('m-2'));
+    expect(recorder.of('message').map(({ message }) => message.messageId)).toEqual(['m-2']);
+  });
+
   it('report what history does not have any more', async () => {
     const { deliveries, recorder, reads } = make();
     arrive(deliveries, 30);

@@ -52,7 +52,7 @@ describe('refusals', () => {
     expect(written).toHaveLength(2);
   });
 
-  it('are not lost beyond the limit of kinds: the oldest kind is written with its count', () => {
+  it('writes the oldest kind with its count beyond the limit of kinds, and loses none', () => {
     refusals.add(refusal('first'));
     refusals.add(refusal('first'));
     for (let count = 0; count < 10_000; count += 1) refusals.add(refusal(`address-${count}`));

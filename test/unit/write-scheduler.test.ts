@@ -64,7 +64,7 @@ describe('turns', () => {
   const named = (name: string, from: number, to: number): string[] =>
     Array.from({ length: to - from + 1 }, (_, index) => `${name} ${from + index}`);
 
-  it('end when their time is over, and what comes then for one connection goes before the rest of a broadcast', async () => {
+  it('serve a frame for one connection before the rest of a broadcast, once their time is over', async () => {
     const { add, turn } = slowWriters();
     add('later', ...named('broadcast', 1, 40));
     expect(await turn()).toEqual(named('broadcast', 1, 16));

@@ -104,8 +104,10 @@ export class Deliveries {
   }
 
   message(message: AcknowledgedMessage): void {
-    if (!this.recent.add(`message ${message.messageId}`)) return this.resolveExpected(message.messageId, 0);
-    this.resolveExpected(message.messageId, this.emitter.emit((handler) => handler.onAcknowledgedMessage(message)) ?? 0);
+    const { messageId } = message;
+    const isOver = this.recent.has(`acknowledged ${messageId}`);
+    if (isOver || !this.recent.add(`message ${messageId}`)) return this.resolveExpected(messageId, 0);
+    this.resolveExpected(messageId, this.emitter.emit((handler) => handler.onAcknowledgedMessage(message)) ?? 0);
   }
 
   acknowledged(messageId: string, userId: string): void {
@@ -122,9 +124,9 @@ export class Deliveries {
   }
 
   /** This node has published something. Pub/sub brings it, in its order; where it does not, `emit` emits it. */
-  async own(viaPubSub: boolean, reached: Promise<number>, emit: () => void): Promise<number> {
-    if (!viaPubSub) emit();
-    else if ((await Promise.race([reached, delay(PATIENCE_MS, undefined)])) === undefined) emit();
+  async own(viaPubSub: boolean, reached: Promise<number>, emit: () => void | Promise<void>): Promise<number> {
+    if (!viaPubSub) await emit();
+    else if ((await Promise.race([reached, delay(PATIENCE_MS, undefined)])) === undefined) await emit();
     return reached;
   }
 

@@ -5,6 +5,7 @@ import { EVERYTHING, PAGE_BYTES } from '../../broker.js';
 import type * as Api from '../../broker.js';
 import type { Counts } from '../../engine.js';
 import { checkCursor, type Page } from '../../page.js';
+import { EngineUnavailableError } from '../../../notification.errors.js';
 import type { Scope } from '../../scope.js';
 import type { ChannelOrder } from '../cluster/channel-order.js';
 import type { ChannelSubscriptions } from '../cluster/channel-subscriptions.js';
@@ -110,12 +111,25 @@ export class RedisBroker implements Api.Broker {
       });
       if (!created || expires === undefined) return { deliveredTo: 0 };
       const local = deliveries.own(this.isLive(userChannel(userId), true), expected.reached, () =>
-        deliveries.message({ messageId, userId, message, expiresAt: expires }),
+        this.emitByItself({ messageId, userId, message, expiresAt: expires }),
       );
       return { deliveredTo: (await local) + nodes.sumOf(watchers) + nodes.sum('anonymous') };
     } finally {
       expected.stop();
     }
+  }
+
+  /** Without pub/sub this node may have missed the acknowledgement by a device on another node: later devices are not shown it. */
+  private async emitByItself(message: Api.AcknowledgedMessage): Promise<void> {
+    const { deliveries } = this.parts;
+    const { messageId, userId } = message;
+    try {
+      if (await this.isAcknowledged(messageId, userId)) deliveries.acknowledged(messageId, userId);
+    } catch (error) {
+      // The message is stored, and shown once too often at worst.
+      if (!(error instanceof EngineUnavailableError)) throw error;
+    }
+    deliveries.message(message);
   }
 
   async ack(messageId: string, scope: Scope): Promise<Api.AckResult> {

@@ -114,7 +114,7 @@ export class InboxEntryResponse extends ConfirmationResponse {
   @ApiPropertyOptional({ type: String, description: 'What an answer to something irreversible must echo.' })
   digest?: string;
 
-  @ApiPropertyOptional({ type: String, description: 'Where the question belongs in a trace (W3C Trace Context).' })
+  @ApiPropertyOptional({ type: String, description: 'Where the confirmation belongs in a trace (W3C Trace Context).' })
   traceparent?: string;
 }
 
