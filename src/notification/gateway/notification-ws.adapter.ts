@@ -157,10 +157,10 @@ function send(
   original: { frame: ClientMessage; text: string },
 ): void {
   if (!isObject(reply)) return;
-  const { original_data: repeated, ...rest }: Record<string, unknown> = { ...reply, request_id: requestId };
-  if (repeated === undefined) connection.reply(rest);
-  else if (repeated !== original.frame) connection.reply({ ...rest, original_data: repeated });
-  else connection.reply(`${JSON.stringify(rest).slice(0, -1)},"original_data":${original.text}}`, 'pong');
+  const message: Record<string, unknown> = { ...reply, request_id: requestId };
+  if (message['original_data'] !== original.frame) return connection.reply(message);
+  message['original_data'] = undefined;
+  connection.reply(`${JSON.stringify(message).slice(0, -1)},"original_data":${original.text}}`, 'pong');
 }
 
 function wantsWebSocket({ headers }: IncomingMessage): boolean {
