@@ -42,6 +42,8 @@ export const scaling = {
       };
       await stand.connect(FEW);
       const measures = { [`memory at ${FEW.toLocaleString('en')}`]: single('MB', (await stand.server.call('memory')) / 1e6) };
+      // Not counted: a process that has just started compiles its code.
+      for (const [, run] of Object.values(loads)) await interleaved([stand], rounds, run);
       for (const count of quick ? SIZES.slice(0, 2) : SIZES) {
         await stand.connect(count);
         const at = `at ${count.toLocaleString('en')}`;
