@@ -12,7 +12,7 @@ import type { TestClient } from '../support/client.js';
 import { startService, type TestService } from '../support/service.js';
 import { requireBinary } from '../support/system.js';
 
-/** What a page got to know by each of its attempts; `null` where the browser told it nothing. */
+/** What a page learned by each of its attempts; `null` where the browser gave it nothing. */
 type Attempts = Record<string, { read: string | null }>;
 
 const HTML = '<!doctype html><meta charset="utf-8"><title>A page</title>';

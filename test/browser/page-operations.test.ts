@@ -1,4 +1,4 @@
-/** The view of operations in a real Chromium: whoever runs the service sees the nodes, what is open, and a user's devices. */
+/** The view of operations in a real Chromium: an operator sees the nodes, what is open, and a user's devices. */
 import { startService } from '../support/service.js';
 import { SECRET } from '../support/jwt.js';
 import { requireBinary } from '../support/system.js';

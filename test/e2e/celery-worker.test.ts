@@ -122,7 +122,7 @@ describeWithCelery('a Celery worker whose tasks ask a user', () => {
       await confirm(question, true);
       expect(await result('service-killed')).toMatchObject({ status: 'released' });
       expect(worker.output).not.toContain('Unavailable'); // it has not even failed
-      // A worker that is told to stop ends what it has begun, and nothing is left over.
+      // A worker that is asked to stop ends what it has begun, and nothing is left over.
       expect(await worker.stop()).toMatchObject({ code: 0 });
       expect(await redis.command('HLEN', 'unacked')).toBe(':0\r\n');
     },

@@ -149,7 +149,7 @@ describe('a client', () => {
     const client = open({ userId: 'news' });
     const got: unknown[] = [];
     const all = new Promise<void>((resolve) => {
-      // In this order: whoever hears of `headlines` has subscribed to `broadcast`.
+      // In this order: a client that gets `headlines` has subscribed to `broadcast`.
       for (const channel of ['broadcast', 'headlines'])
         client.channel(channel, (message) => {
           if (message.type !== 'news') return;

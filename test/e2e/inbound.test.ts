@@ -26,7 +26,7 @@ async function connectRaw(service: TestService): Promise<{ client: RawClient; so
   return { client, socket: await arrived };
 }
 
-/** Nothing is bounded by time here: so many round trips of a healthy client are long enough for anything to happen. */
+/** Nothing is bounded by time here: after `count` round trips of a healthy client anything would have happened. */
 async function roundTrips(service: TestService, count: number): Promise<void> {
   const healthy = await service.connect();
   for (let index = 0; index < count; index += 1) await healthy.settled();

@@ -104,9 +104,9 @@ describe.each(KINDS)('a $kind channel', ({ channel: channelOf, target, publish }
     expect(recovered).toMatchObject({ channel, recovered: true, epoch });
     await publishing;
     expect(offsetsOf(await messagesAfterReply(second, channel, 600))).toEqual(range(2, 600));
-    // All up to the position told stands before `recovered`, all the rest behind it.
-    const told = second.received.indexOf(recovered);
-    const before = second.received.slice(0, told).filter(({ type, offset }) => type === 'note' && Number(offset) > 1);
+    // Everything up to the position that `recovered` gives stands before it, all the rest behind it.
+    const at = second.received.indexOf(recovered);
+    const before = second.received.slice(0, at).filter(({ type, offset }) => type === 'note' && Number(offset) > 1);
     expect(before.at(-1)?.['offset']).toBe(recovered['offset']);
   });
 
@@ -140,13 +140,13 @@ describe.each(KINDS)('a $kind channel', ({ channel: channelOf, target, publish }
     })();
     const client = await service.connect();
     client.send({ action: 'subscribe', ...target('ann'), recover: { epoch, ...since } });
-    const told = await client.next('recovered');
-    expect(told).toMatchObject({ channel, recovered: false, epoch });
+    const recovered = await client.next('recovered');
+    expect(recovered).toMatchObject({ channel, recovered: false, epoch });
     await publishing;
     await publish(service, 'ann', { type: 'note', n: 61 });
     await client.next({ channel, n: 61 });
-    const after = client.received.slice(client.received.indexOf(told)).filter(({ type }) => type === 'note');
-    expect(offsetsOf(after)).toEqual(range(Number(told['offset']) + 1, 61));
+    const after = client.received.slice(client.received.indexOf(recovered)).filter(({ type }) => type === 'note');
+    expect(offsetsOf(after)).toEqual(range(Number(recovered['offset']) + 1, 61));
   });
 
   it('still recovers from the oldest position that history has', async () => {
@@ -166,12 +166,12 @@ describe.each(KINDS)('a $kind channel', ({ channel: channelOf, target, publish }
     const client = await service.connect();
     const { epoch } = await client.request({ action: 'subscribe', ...target('ann') });
     for (const n of range(1, 3)) await publish(service, 'ann', { type: 'note', n });
-    let told: Frame;
+    let recovered: Frame;
     do {
       await client.request({ action: 'subscribe', ...target('ann'), recover: { epoch, offset: 1 } });
-      told = await client.next('recovered');
-    } while (told['recovered'] === true);
-    expect(told).toMatchObject({ epoch, offset: 3 });
+      recovered = await client.next('recovered');
+    } while (recovered['recovered'] === true);
+    expect(recovered).toMatchObject({ epoch, offset: 3 });
     await publish(service, 'ann', { type: 'note', n: 4 });
     expect(await client.next({ channel, n: 4 })).toMatchObject({ offset: 4 });
   });
@@ -195,9 +195,9 @@ describe.each(KINDS)('a $kind channel', ({ channel: channelOf, target, publish }
     const fresh = await start();
     const stranger = await fresh.connect();
     stranger.send({ action: 'subscribe', ...target('ann'), recover: { epoch, offset: 4 } });
-    const told = await stranger.next('recovered');
-    expect(told).toMatchObject({ recovered: false, offset: 0 });
-    expect(told['epoch']).not.toBe(epoch);
+    const recovered = await stranger.next('recovered');
+    expect(recovered).toMatchObject({ recovered: false, offset: 0 });
+    expect(recovered['epoch']).not.toBe(epoch);
   });
 
   it('gives the later of two overlapping recoveries everything from its own position', async () => {

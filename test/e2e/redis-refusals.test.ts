@@ -1,4 +1,4 @@
-/** What Redis says is told to whoever runs the service, in one line, and to no client. */
+/** What Redis says reaches the operator, in one line, and no client. */
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { once } from 'node:events';
 import { createServer as createTlsServer } from 'node:tls';

@@ -46,8 +46,8 @@ requireBinary('redis-server')('two deployments on one Redis', () => {
 
     it('show no prompt, message or cancellation of the other, decide nothing there and close nobody there', async () => {
       const signal = production.notifications.cancellationSignal('deploy');
-      const told: unknown[] = [];
-      const subscription = production.notifications.decisions$.subscribe((event) => told.push(event));
+      const decisions: unknown[] = [];
+      const subscription = production.notifications.decisions$.subscribe((event) => decisions.push(event));
       const request = { stepResult: STEP, userId: 'ann', taskId: 'deploy', step: 1, key: 'k' };
       const asked = await production.notifications.openConfirmation(request);
       const callback_id = String((await ann.next('task_step_result'))['callback_id']);
@@ -79,7 +79,7 @@ requireBinary('redis-server')('two deployments on one Redis', () => {
       await ann.settled();
       const foreign = ['all', 'one', 'kept', 'step', 'news', 'task_cancelled', 'confirmation_resolved'];
       for (const client of [ann, anonymous]) expect(client.received.filter(({ type }) => foreign.includes(type))).toEqual([]);
-      expect([signal.aborted, told]).toEqual([false, []]);
+      expect([signal.aborted, decisions]).toEqual([false, []]);
       expect(await production.notifications.getTask('deploy')).toMatchObject({ cancelled: false });
       expect((await production.notifications.getConfirmation(callback_id)).state).toBe('pending');
       subscription.unsubscribe();

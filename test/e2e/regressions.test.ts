@@ -324,7 +324,7 @@ describe('a device whose answer is refused while another one decides', () => {
     const [wrong, right] = [await service.connectAs('ann'), await service.connectAs('ann')];
     service.ask({ message: '?' }, 'ann', 'task', 1);
     const { callback_id } = await wrong.next('task_step_result');
-    // Between the look at the prompt and the reply: the other device decides, and everybody is told.
+    // Between the reading of the prompt and the reply, the other device decides, and the decision is emitted.
     const store = service.app.get<ConfirmationStore>(ConfirmationStore);
     const get = store.get.bind(store);
     store.get = async (callbackId) => {

@@ -330,7 +330,7 @@ describeEngines('free JSON', (engine) => {
   });
 });
 
-describe('what a caller is told of a faulty question', () => {
+describe('the error of a faulty question', () => {
   let service: TestService;
   beforeAll(async () => {
     service = await startService();

@@ -36,7 +36,7 @@ describeEngines('the webhook', (engine) => {
   };
   const isEarly = ({ event }: Delivery): boolean => /opened|expiring/.test(event.type);
   /** What is delivered of a prompt's decision. */
-  const told = (callbackId: string, count = 1) =>
+  const delivered = (callbackId: string, count = 1) =>
     receiver.nth(count, (delivery) => delivery.event.data['callback_id'] === callbackId && !isEarly(delivery));
   const early = (callbackId: string, type: string, count = 1) =>
     receiver.nth(count, ({ event }) => event.data['callback_id'] === callbackId && event.type === `confirmation.${type}`);
@@ -69,7 +69,7 @@ describeEngines('the webhook', (engine) => {
       [timedOut]: 'timed_out',
       [cancelled]: 'cancelled',
     })) {
-      const { event, headers, body } = await told(callbackId);
+      const { event, headers, body } = await delivered(callbackId);
       const { body: shown } = await service.rest('GET', `/ws/confirmations/${callbackId}`);
       expect(event).toEqual({ type: `confirmation.${state}`, timestamp: expect.any(String), data: shown });
       expect(new Date(event.timestamp).toISOString()).toBe(event.timestamp);
@@ -113,7 +113,7 @@ describeEngines('the webhook', (engine) => {
     });
     expect(warning.id).not.toBe(id);
     await service.notifications.withdraw(callbackId);
-    expect((await told(callbackId)).event.data).not.toHaveProperty('url');
+    expect((await delivered(callbackId)).event.data).not.toHaveProperty('url');
   });
 
   it('shows an opened prompt as it was opened when it is delivered after the decision', async () => {
@@ -126,13 +126,13 @@ describeEngines('the webhook', (engine) => {
     expect([second.id, second.body]).toEqual([first.id, first.body]);
     expect(second.event.data).toMatchObject({ state: 'pending', message: 'Deploy?' });
     expect(second.event.data).not.toHaveProperty('proceed');
-    expect((await told(callbackId)).event).toMatchObject({ type: 'confirmation.answered', data: { via: 'rest' } });
+    expect((await delivered(callbackId)).event).toMatchObject({ type: 'confirmation.answered', data: { via: 'rest' } });
   });
 
   it('signs with every secret, so that a receiver may know any of them', async () => {
     const callbackId = await ask(newTask());
     await answer(callbackId);
-    const { headers, body, event } = await told(callbackId);
+    const { headers, body, event } = await delivered(callbackId);
     expect(headers['webhook-signature']).toMatch(/^v1,[A-Za-z0-9+/]{43}= v1,[A-Za-z0-9+/]{43}=$/);
     const verify = (secret: string, text: string) => new Webhook(secret).verify(text, headers as Record<string, string>);
     for (const secret of [SECRET, OLD_SECRET]) {
@@ -153,7 +153,7 @@ describeEngines('the webhook', (engine) => {
     };
     await Promise.all(ids.map(answer));
     for (const callbackId of ids) {
-      const [first, second] = [await told(callbackId), await told(callbackId, 2)];
+      const [first, second] = [await delivered(callbackId), await delivered(callbackId, 2)];
       expect([second.id, second.body]).toEqual([first.id, first.body]);
       expect(Number(second.headers['webhook-timestamp'])).toBeGreaterThanOrEqual(Number(first.headers['webhook-timestamp']));
     }
@@ -180,14 +180,14 @@ describeEngines('the webhook', (engine) => {
     await early(callbackId, 'opened');
     receiver.answering = hanging;
     await answer(callbackId);
-    const { id } = await told(callbackId);
+    const { id } = await delivered(callbackId);
     const { dataDir } = service;
     const begunAt = performance.now();
     await service.app.close();
     expect(performance.now() - begunAt).toBeLessThan(10_000);
     receiver.answering = taken;
     service = await startService({ environment: environment(), dataDir });
-    expect((await told(callbackId, 2)).id).toBe(id);
+    expect((await delivered(callbackId, 2)).id).toBe(id);
     while ((await waiting()) > 0) await service.app.get<Engine>(Engine).ping();
   });
 });

@@ -75,6 +75,6 @@ it('closes those who send it with the documented code and serves the others with
   expect(lines).toBeLessThanOrEqual(100);
   expect(p99).toBeLessThanOrEqual(100);
   expect(codes.get(1008) ?? 0).toBeGreaterThan(0);
-  // Who floods may have his connection broken before he has read why, but is told nothing else.
+  // A client that floods may lose its connection before it has read the close code, but gets no other code.
   for (const code of codes.keys()) expect([1008, 4408, undefined]).toContain(code);
 }, 300_000);

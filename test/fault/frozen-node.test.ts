@@ -77,7 +77,7 @@ requireBinary('redis-server')('a node that is frozen', () => {
       if (state['code'] !== 'UNAVAILABLE') return state;
     }
   };
-  /** As a client does that was told UNAVAILABLE: whether it was done is not known, and asking again is safe. */
+  /** Repeats the answer after `UNAVAILABLE`, as a client does: whether it counted is not known, and a repetition is safe. */
   const confirm = async (client: TestClient, callback_id: string, proceed: boolean): Promise<Frame> => {
     for (;;) {
       const reply = await client.request({ action: 'confirm', callback_id, proceed });

@@ -1,6 +1,6 @@
 /**
  * A fail-over: the master dies while its replica lags, and the replica is promoted. What had been acknowledged may be gone
- * then, unless replicas were waited for; nobody is told *proceed* without an answer, and everybody finds their way back.
+ * then, unless replicas were waited for; no caller gets *proceed* without an answer, and every client recovers.
  */
 import { untilAvailable } from '../support/redis-nodes.js';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -28,9 +28,9 @@ requireBinary('redis-server')('when a replica is promoted', () => {
     const settings = { WEBSOCKET_ENGINE: 'redis', WEBSOCKET_REDIS_URL: pair.url, ...environment };
     nodes = await Promise.all([0, 1, 2].map(() => startService({ environment: settings })));
     decisions = nodes.map(({ notifications }) => {
-      const told: DecisionEvent[] = [];
-      notifications.decisions$.subscribe((decision) => told.push(decision));
-      return told;
+      const emitted: DecisionEvent[] = [];
+      notifications.decisions$.subscribe((decision) => emitted.push(decision));
+      return emitted;
     });
   };
   afterEach(async () => {
@@ -44,7 +44,7 @@ requireBinary('redis-server')('when a replica is promoted', () => {
     for (const one of nodes) while ((await one.rest('GET', '/health/ready')).status !== 200) await delay(20);
   };
 
-  it('what it had not got is gone, who waits for it is told so, and work goes on', async () => {
+  it('what the replica lacks is gone, callers that wait for it are rejected, and work goes on', async () => {
     await start();
     const [ann, bob] = [await node(0).connectAs('ann'), await node(1).connectAs('bob')];
     const { epoch, offset } = await ann.request({ action: 'subscribe', channel: 'news' });
@@ -106,8 +106,8 @@ requireBinary('redis-server')('when a replica is promoted', () => {
     await back.request({ action: 'subscribe', channel: 'news', recover: { epoch, offset } });
     expect(await back.next('recovered')).toMatchObject({ channel: 'news', recovered: false });
     const proceeds = new Set([keptId, answeredId]);
-    for (const told of decisions)
-      for (const { proceed, callbackId, outcome } of told)
+    for (const emitted of decisions)
+      for (const { proceed, callbackId, outcome } of emitted)
         expect([callbackId, outcome, proceed]).toEqual([callbackId, expect.any(String), proceeds.has(callbackId)]);
 
     await pair.comeBack();
@@ -177,8 +177,8 @@ requireBinary('redis-server')('when a replica is promoted', () => {
     }
     expect(missing).toEqual([]);
     expect(refusedLagging).toBeGreaterThan(5);
-    for (const told of decisions)
-      for (const { callbackId, proceed } of told)
+    for (const emitted of decisions)
+      for (const { callbackId, proceed } of emitted)
         expect((await untilAvailable(() => node(1).notifications.getConfirmation(callbackId))).decision?.proceed).toBe(proceed);
     // The answer that was refused has decided nothing; given again it does.
     let reply = await ann.request({ action: 'confirm', callback_id: standingId, proceed: true });

@@ -18,7 +18,7 @@ const LIMIT_MS = 900_000;
 const KILLS = Number(process.env['REDIS_KILLS'] ?? 20);
 const PENDING = Number(process.env['REDIS_PENDING'] ?? 10_000);
 const CALLERS = Number(process.env['REDIS_CALLERS'] ?? 500);
-/** A caller by REST asks again after 30 s, and would find what nobody told it. */
+/** A caller by REST polls again after 30 s, and would then find a decision whose event was lost. */
 const TIMELINESS = { withinMs: 20_000 };
 const GOES_ON = { questions: 20, withinMs: 15_000 };
 
@@ -138,10 +138,10 @@ requireBinary('redis-server')('three nodes on one Redis, under load', () => {
   );
 });
 
-/** How many callers lost their node, and how many of these were told on another one. */
-function comingsBack({ entries }: Recorder): { cameBack: number; toldElsewhere: number } {
+/** How many callers lost their node, and how many of these got their decision on another one. */
+function comingsBack({ entries }: Recorder): { cameBack: number; servedElsewhere: number } {
   const lostOn = new Map<number, string>();
-  const told = new Set<number>();
+  const served = new Set<number>();
   const calls = new Map<number, { question: number; node: string }>();
   for (const entry of entries) {
     if (entry.kind === 'ask' && entry.waits !== false) calls.set(entry.call, entry);
@@ -149,7 +149,7 @@ function comingsBack({ entries }: Recorder): { cameBack: number; toldElsewhere: 
     const call = calls.get(entry.call);
     if (!call) continue;
     if (entry.kind === 'failed') lostOn.set(call.question, call.node);
-    else if (lostOn.has(call.question) && lostOn.get(call.question) !== call.node) told.add(call.question);
+    else if (lostOn.has(call.question) && lostOn.get(call.question) !== call.node) served.add(call.question);
   }
-  return { cameBack: lostOn.size, toldElsewhere: told.size };
+  return { cameBack: lostOn.size, servedElsewhere: served.size };
 }

@@ -89,14 +89,14 @@ requireBinary('redis-server')('slots of a Redis Cluster that are moved', () => {
       });
     for (const { recorder } of both) {
       await recorder.nth('decided', decided.size);
-      const told = recorder.of('decided').map(({ confirmation }) => confirmation.callbackId);
-      expect(told).toHaveLength(decided.size);
-      expect(new Set(told)).toEqual(new Set(decided.keys()));
+      const emitted = recorder.of('decided').map(({ confirmation }) => confirmation.callbackId);
+      expect(emitted).toHaveLength(decided.size);
+      expect(new Set(emitted)).toEqual(new Set(decided.keys()));
     }
     console.log(`slots: ${moved} keys moved in ${slots.length} slots under ${asked} questions`);
   }, 90_000);
 
-  it('show and tell what came while the subscriptions moved along', async () => {
+  it('show prompts and emit decisions that came while the subscriptions moved', async () => {
     const [a, b] = [await nodes.start(), await nodes.start()];
     const slot = slotOf(`ws:0:{p${new Partitions(PARTITIONS).of('ann')}}`);
     await b.engine.broker.watch('user:ann');

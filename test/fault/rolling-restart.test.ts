@@ -3,7 +3,7 @@
  * drain, end, start. Nothing is lost, no answer and no call fails, nobody changes over more often than they must.
  *
  * A client has to change over when its node ends. Once is enough when it then lands on a node that has been restarted:
- * that takes a place for a fourth node, where the first new one is started before the first old one is told to end.
+ * that takes a place for a fourth node, where the first new one is started before the first old one is stopped.
  * Without it the first node's clients have only nodes that are yet to be restarted to go to, and change over twice.
  */
 import { setTimeout as delay } from 'node:timers/promises';
@@ -31,7 +31,7 @@ describeWithBoth('a rolling restart', () => {
     if (complaints.length > 0) console.error(`nginx did not repeat:\n${complaints.join('\n')}`);
   }, 60_000);
 
-  /** @returns the account, and how many connections the nodes had when they were told to end, in all */
+  /** @returns the account, and how many connections the nodes had when they were stopped, in all */
   async function roll(places: number): Promise<RollingAccount & { sentAway: number }> {
     site = await ClusterSite.create(places, NODES, {
       WEBSOCKET_DRAIN_TIMEOUT: String(DRAIN_S),

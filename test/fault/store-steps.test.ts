@@ -1,4 +1,4 @@
-/** Every step of the store fails in its turn, under the whole service: nobody is told what was not decided. */
+/** Every step of the store fails in its turn, under the whole service: no caller learns of a decision that was not made. */
 import { check } from '../history/checker.js';
 import { Recorder } from '../history/recorder.js';
 import { ERROR, FaultySite, IOERR, REFUSALS_OF_A_FAULTY_STORE } from '../history/workloads/store-faults.js';
@@ -14,7 +14,7 @@ describe('a store of which a step fails', () => {
     ['to answer for a while', { times: 1, effect: { kind: 'stall', ms: 100 } }],
   ];
   it.each(faults)(
-    '%s never proceeds; everybody is refused by a typed error, and told once it works again',
+    '%s never proceeds; every call is refused by a typed error, and gets its decision once the store works again',
     async (_how, fault) => {
       const recorder = new Recorder();
       const site = await FaultySite.create(recorder);

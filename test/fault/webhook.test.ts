@@ -1,5 +1,5 @@
 /**
- * Webhooks over the death of whoever has to send them: real processes, `kill -9`, a receiver that is gone, slow, or silent.
+ * Webhooks over the death of the node that has to send them: real processes, `kill -9`, a receiver that is gone, slow, or silent.
  * WEBHOOK_DECISIONS says how many decisions are made each time.
  */
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -52,7 +52,7 @@ const shown = (more: Of<'shown'> = {}): Entry => ({
   expiresAt: 5000,
   ...more,
 });
-const told = (verdict: Verdict, more: Of<'observed'> = {}): Entry => ({
+const observed = (verdict: Verdict, more: Of<'observed'> = {}): Entry => ({
   kind: 'observed',
   observer: 'connection',
   connection: 1,
@@ -78,7 +78,7 @@ const WELL: Entry[] = [
   answer(YES, { connection: 1 }),
   accepted(),
   ended(answered('ann', YES)),
-  told(
+  observed(
     { outcome: 'answered', proceed: true, answeredBy: 'ann', choice: null },
     { observer: 'decisions$', connection: undefined },
   ),
@@ -131,7 +131,7 @@ describe('the checker', () => {
     [
       'one decision',
       'a caller and an observer who have different decisions',
-      [...WELL.slice(0, 8), told({ outcome: 'answered', proceed: false }), ...WELL.slice(9)],
+      [...WELL.slice(0, 8), observed({ outcome: 'answered', proceed: false }), ...WELL.slice(9)],
     ],
     ['one decision', 'a decision that changes after a restart', [...WELL.slice(0, 9), ...looked(answered('ann', NO))]],
     [

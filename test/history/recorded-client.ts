@@ -1,5 +1,5 @@
 /**
- * Callers, answerers and devices that note in the record what they do and are told.
+ * Callers, answerers and devices that record what they do and what they get.
  */
 import { Agent, request as httpRequest } from 'node:http';
 import { WebSocket } from 'ws';
@@ -39,7 +39,7 @@ export interface Answer {
   values?: JsonObject;
 }
 
-/** A call came to nothing that could be told: whoever has a key asks again. */
+/** A call ended without a result: a caller with a key asks again. */
 export class LostCall extends Error {}
 
 /** A call that asks or looks was refused; the message is the code. */
@@ -100,7 +100,7 @@ export async function askInProcess(recorder: Recorder, node: Node, asked: Asked,
 
 /**
  * A worker in any language: opens by REST, then polls until it is decided.
- * @param onCreated is told of the acknowledgement that the prompt is stored
+ * @param onCreated called when the service has acknowledged that the prompt is stored
  * @throws LostCall
  */
 export async function askByRest(
@@ -286,11 +286,11 @@ type Frame = Record<string, unknown> & { type: string };
 export class Device {
   readonly closed: Promise<void>;
   onPrompt: (prompt: PromptFrame) => void = () => undefined;
-  /** A decision is told without having been asked for. */
+  /** Called for each decision that the service sends by itself. */
   onResolved: (callbackId: string) => void = () => undefined;
   private readonly replies = new Map<number, { note(frame: Frame | undefined): void; resolve(frame?: Frame): void }>();
   private requests = 0;
-  /** What a user's device was shown before it was known to be the user's: whoever answers then is nobody. */
+  /** What a user's device was shown before it was known to be the user's: an answer then is anonymous. */
   private early: PromptFrame[] | undefined;
 
   private constructor(

@@ -1,5 +1,5 @@
 /**
- * What callers, answerers and observers did and were told, in one global order: the place in `entries` is the order.
+ * What callers, answerers and observers did and got, in one global order: the place in `entries` is the order.
  * The recorder judges nothing; `checker.ts` does, over a record that is complete. Neither knows an engine or a transport.
  *
  * A call is two entries: its beginning, and what it came to (`created`, `ended`, `accepted`, `refused`, `listed`, `looked`

@@ -25,7 +25,7 @@ const answered: Timed[] = [
   at(30, { kind: 'accepted', call: 2 }),
 ];
 const ended = (moment: number): Timed => at(moment, { kind: 'ended', call: 1, callbackId: 'c', verdict });
-const told = (moment: number): Timed =>
+const resolved = (moment: number): Timed =>
   at(moment, { kind: 'observed', observer: 'connection', connection: 1, callbackId: 'c', verdict });
 const closed = (moment: number, code: number): Timed => at(moment, { kind: 'closed', connection: 1, code });
 const left = (moment: number): Timed[] => [at(moment, { kind: 'leave', connection: 1 }), closed(moment, 1005)];
@@ -38,11 +38,11 @@ const BEGUN = [started, connected, asked, shown, ...answered];
 
 describe('the checker of timeliness', () => {
   it('finds nothing if every decision arrives soon, and reports the slowest', () => {
-    expect(judge(...BEGUN, ended(500), told(700), ...left(3000))).toEqual({ violations: [], slowestMs: 670 });
+    expect(judge(...BEGUN, ended(500), resolved(700), ...left(3000))).toEqual({ violations: [], slowestMs: 670 });
   });
 
   it('stops the clock while the store is away', () => {
-    expect(judge(...BEGUN, away(100), back(9000), ended(9500), told(9500), ...left(20_000)).violations).toEqual([]);
+    expect(judge(...BEGUN, away(100), back(9000), ended(9500), resolved(9500), ...left(20_000)).violations).toEqual([]);
   });
 
   it('expects no decision on a connection that left or whose node stopped', () => {
@@ -56,15 +56,15 @@ describe('the checker of timeliness', () => {
   });
 
   const cases: [Rule, string, Timed[]][] = [
-    ['delivered in time', 'a caller who hears of a decision late', [...BEGUN, told(40), ended(1500)]],
-    ['delivered in time', 'a device that gets it late', [...BEGUN, ended(40), told(1500)]],
+    ['delivered in time', 'a caller who hears of a decision late', [...BEGUN, resolved(40), ended(1500)]],
+    ['delivered in time', 'a device that gets it late', [...BEGUN, ended(40), resolved(1500)]],
     ['delivered in time', 'a device that never gets it', [...BEGUN, ended(40), ...left(3000)]],
     [
       'delivered in time',
       'a caller that gets it late although the store has been back for long',
-      [...BEGUN, away(40), back(50), told(60), ended(5000)],
+      [...BEGUN, away(40), back(50), resolved(60), ended(5000)],
     ],
-    ['connections stay', 'a connection that is closed for no reason', [...BEGUN, ended(40), told(40), closed(50, 1006)]],
+    ['connections stay', 'a connection that is closed for no reason', [...BEGUN, ended(40), resolved(40), closed(50, 1006)]],
     ['connections stay', 'one that is closed because the store is away', [...BEGUN, away(40), closed(50, 1011), back(60)]],
   ];
   it.each(cases)('reports "%s" for %s', (rule, _what, record) => {

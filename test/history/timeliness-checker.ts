@@ -34,7 +34,7 @@ interface Connection {
   end?: number;
   left: boolean;
   shown: Map<string, number>;
-  told: Map<string, number>;
+  resolved: Map<string, number>;
 }
 
 export function checkTimeliness(
@@ -54,8 +54,8 @@ export function checkTimeliness(
 
   const learn = (callbackId: string, at: number, connection?: number): void => {
     if (!known.has(callbackId)) known.set(callbackId, at);
-    const told = connection === undefined ? undefined : connections.get(connection)?.told;
-    if (told && !told.has(callbackId)) told.set(callbackId, at);
+    const resolved = connection === undefined ? undefined : connections.get(connection)?.resolved;
+    if (resolved && !resolved.has(callbackId)) resolved.set(callbackId, at);
   };
   /** It was opened while the store was away, or seemed away to its node, and was closed before its first reply. */
   const isExcused = ({ since, served }: Connection, to: number): boolean =>
@@ -109,7 +109,7 @@ export function checkTimeliness(
           served: false,
           left: false,
           shown: new Map(),
-          told: new Map(),
+          resolved: new Map(),
         });
       }
       case 'shown': {
@@ -157,15 +157,15 @@ export function checkTimeliness(
     judge(tookMs, `${callbackId}: the caller of call ${call} got the decision after`);
   }
   const last = times.at(-1) ?? 0;
-  for (const [number, { userId, shown, told, end = last }] of connections) {
+  for (const [number, { userId, shown, resolved, end = last }] of connections) {
     for (const [callbackId, shownAt] of shown) {
       // Until it has said who it is, a connection is shown everybody's.
       if (userId !== null && userId !== owners.get(callbackId)) continue;
       const knownAt = known.get(callbackId);
       if (knownAt === undefined) continue;
-      const toldAt = told.get(callbackId);
-      const tookMs = taken(Math.max(shownAt, knownAt), toldAt ?? end);
-      if (toldAt !== undefined) judge(tookMs, `${callbackId}: connection ${number} got the decision after`);
+      const resolvedAt = resolved.get(callbackId);
+      const tookMs = taken(Math.max(shownAt, knownAt), resolvedAt ?? end);
+      if (resolvedAt !== undefined) judge(tookMs, `${callbackId}: connection ${number} got the decision after`);
       else if (tookMs > withinMs) judge(tookMs, `${callbackId}: connection ${number} did not get the decision in`);
     }
   }

@@ -1,5 +1,5 @@
 /**
- * One winner, whoever answers where: devices of one user on the nodes of one Redis answer in opposite ways at once.
+ * One answer wins, on any device and node: devices of one user on the nodes of one Redis answer in opposite ways at once.
  * `OPPOSITES` and `OPPOSITES_OF_FIVE` say how many questions.
  */
 import { check } from '../history/checker.js';

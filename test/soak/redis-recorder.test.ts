@@ -15,12 +15,12 @@ const LIMIT_MS = 1_800_000;
 const ROUND = 1500;
 const TOTAL = Number(process.env['RECORDED'] ?? 6000);
 const KILLS = 6;
-/** A caller by REST asks again after 30 s, and would find what nobody told it. */
+/** A caller by REST polls again after 30 s, and would then find a decision whose event was lost. */
 const TIMELINESS = { withinMs: 20_000 };
 
 requireBinary('redis-server')('three nodes on one Redis', () => {
   it(
-    `bring ${TOTAL} questions each to one decision that everybody is told, with a node killed ${KILLS} times in each round`,
+    `bring ${TOTAL} questions each to one decision that every caller and device gets, with a node killed ${KILLS} times in each round`,
     async () => {
       const seed = seedOf('redis soak');
       const sum = { questions: 0, decisions: 0, kills: 0, slowestStartMs: 0, slowestDeliveryMs: 0 };

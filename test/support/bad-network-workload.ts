@@ -79,7 +79,7 @@ export async function runFlaky(plan: FlakyPlan, during: Promise<unknown> = Promi
   }
 }
 
-/** Whoever listens on the port next is asked again until it has answered. */
+/** Repeats a request until the server that listens on the port has answered. */
 async function post({ port, publishPort = port }: FlakyPlan, path: string, body: object): Promise<void> {
   for (;;) {
     try {

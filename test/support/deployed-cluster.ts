@@ -19,7 +19,7 @@ export class ClusterSite {
     this.nodes = ports.map(() => undefined);
   }
 
-  /** @param running so many nodes are started, at the first places */
+  /** @param running how many nodes are started, at the first places */
   static async create(places: number, running: number, environment: Record<string, string> = {}): Promise<ClusterSite> {
     const ports: number[] = [];
     while (ports.length < places) ports.push(await freePort());

@@ -1,4 +1,4 @@
-/** An engine's handler that keeps what it was told, in order, and lets a test await it. */
+/** An engine's handler that keeps the events it gets, in order, and lets a test await them. */
 import type { JsonObject } from '../../src/protocol/confirmation.js';
 import type {
   AcknowledgedMessage,
@@ -37,7 +37,7 @@ export class EngineRecorder implements EngineHandler {
     return this.events.filter((event): event is EventOf<Kind> => event.kind === kind);
   }
 
-  /** The decisions told of one prompt. */
+  /** The decisions emitted for one prompt. */
   decisionsOf(callbackId: string): Confirmation[] {
     return this.of('decided').flatMap(({ confirmation }) => (confirmation.callbackId === callbackId ? confirmation : []));
   }

@@ -18,7 +18,7 @@ export class FakeIntake implements Intake {
     this.bytesRead += bytes;
   }
 
-  /** All that was read is parsed, and has so many frames. */
+  /** All that was read is parsed, and has `frames` frames. */
   parse(frames: number): void {
     this.bytesParsed = this.bytesRead;
     this.framesParsed += frames;

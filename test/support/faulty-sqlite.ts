@@ -7,9 +7,9 @@ import { SqliteError, type Sqlite, type SqlValue } from '../../src/notification/
 export interface Fault {
   /** Only steps whose SQL contains this; any step when absent. */
   match?: string;
-  /** Let so many matching steps pass first. @default 0 */
+  /** How many matching steps pass first. @default 0 */
   skip?: number;
-  /** Then hit so many. @default 1 */
+  /** How many steps are hit then. @default 1 */
   times?: number;
   effect: { kind: 'error'; resultCode: number } | { kind: 'stall'; ms: number } | { kind: 'exit' };
 }

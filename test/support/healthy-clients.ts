@@ -15,7 +15,7 @@ interface Given {
 export interface HealthyReport {
   /** Milliseconds. */
   times: number[];
-  /** Connections that ended before they were told to. */
+  /** Connections that ended before the clients closed them. */
   lost: number;
 }
 
@@ -31,9 +31,9 @@ export class HealthyClients {
 
   /** The round trips since the last call. */
   async report(): Promise<HealthyReport> {
-    const told = once(this.worker, 'message') as Promise<[HealthyReport]>;
+    const reported = once(this.worker, 'message') as Promise<[HealthyReport]>;
     this.worker.postMessage('report');
-    return (await told)[0];
+    return (await reported)[0];
   }
 
   async stop(): Promise<void> {

@@ -36,7 +36,7 @@ export function describeLostReplies(how: 'cut' | 'silence', commandTimeoutMs: nu
   beforeAll(async () => {
     [server, scripts] = await Promise.all([RedisServer.start(), everyScript()]);
     monitor = await server.monitor();
-    // Otherwise the first one to come is told that Redis does not know it.
+    // Otherwise Redis answers the first call of each script that it does not know it.
     for (const { source } of scripts.values()) await server.command('SCRIPT', 'LOAD', source);
   });
   afterEach(async () => {

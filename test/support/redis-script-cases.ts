@@ -81,7 +81,7 @@ const publish = ({ node }: Scene, channel = 'news') =>
 const until = async (condition: () => Promise<boolean> | boolean): Promise<void> => {
   while (!(await condition())) await delay(5);
 };
-/** Exactly so many, told to both nodes. */
+/** Both nodes emit exactly `count` decisions. */
 const decidedOnce = async ({ node, other }: Scene, outcome: string, count = 1): Promise<void> => {
   for (const { recorder } of [node, other]) {
     await recorder.nth('decided', count);

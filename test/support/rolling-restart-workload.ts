@@ -1,10 +1,10 @@
 /**
- * Users behind nginx, and a back-end that asks them, writes to them and to all, over REST through the same nginx, so
- * many calls a second. It keeps book of what was accepted; `account()` says what of it is missing.
+ * Users behind nginx, and a back-end that asks them, writes to them and to all, over REST through the same nginx, at a
+ * given rate. It records what was accepted; `account()` says what of it is missing.
  *
  * A call fails when it gets no answer or one of 5xx. It is then repeated, unchanged: questions by `Idempotency-Key`,
  * messages with the same number, by which their receiver knows them. An answer fails when what it finally gets is
- * neither "accepted" nor the same for its repetition, or when the back-end is told another decision.
+ * neither "accepted" nor the same for its repetition, or when the back-end gets another decision.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { percentile } from './bad-network-workload.js';
@@ -34,7 +34,7 @@ export interface RollingAccount {
 const CONNECTING_AT_ONCE = 50;
 const REPEAT_AFTER_MS = 50;
 const POLL_S = 10;
-/** One call in so many is a broadcast. */
+/** One call of this many is a broadcast. */
 const BROADCAST_EVERY = 300;
 const PATIENCE_MS = 30_000;
 

@@ -125,7 +125,7 @@ export class ScriptedConnection {
   }
 }
 
-/** What comes, in order, for whoever waits. */
+/** Items in the order in which they came, each for one waiter. */
 class Queue<Item> {
   private readonly items: Item[] = [];
   private readonly waiting: ((item: Item) => void)[] = [];

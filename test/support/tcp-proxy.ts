@@ -1,6 +1,6 @@
 /**
- * A TCP proxy that breaks connections on purpose. It listens on a free port and forwards to a target until told
- * otherwise: faults set on the proxy hold for all its connections, present and future; those set on one connection for
+ * A TCP proxy that breaks connections on purpose. It listens on a free port and forwards to a target.
+ * Faults set on the proxy hold for all its connections, present and future; those set on one connection for
  * that one. `resume()` takes away what `delay`, `trickle`, `blackHole` and `refuse` did; a cut stays cut.
  *
  *  P1  Bytes are never reordered, and lost only by `cut`, `dropReply…` and `close`.
@@ -40,7 +40,7 @@ abstract class Faulty {
     this.set({ bytesPerSecond }, directions);
   }
 
-  /** Nothing gets through, and nobody is told. */
+  /** Nothing gets through, and neither side learns of it. */
   blackHole(directions = BOTH): void {
     this.set({ blackHole: true }, directions);
   }

@@ -1,6 +1,6 @@
 /**
- * What a worker that neither waits nor polls has: an HTTP server that takes webhooks. Whether they are genuine is told by the
- * reference library of Standard Webhooks, which shares no line with the service.
+ * What a worker that neither waits nor polls has: an HTTP server that takes webhooks. The reference library of Standard
+ * Webhooks, which shares no line with the service, verifies them.
  */
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { once } from 'node:events';

@@ -115,7 +115,7 @@ describe('the decoder', () => {
     expect(decodeFrame('{"action":"ping","x":"\\ud83d\\ude00"}')).toEqual({ action: 'ping', x: '😀' });
   });
 
-  it('takes so many levels and no more', () => {
+  it('takes MAX_DEPTH levels and no more', () => {
     const nested = (levels: number): string => `{"action":"ping","x":${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}}`;
     expect(refusal(nested(MAX_DEPTH))).toBeUndefined();
     expect(refusal(nested(MAX_DEPTH + 1))).toMatchObject({ code: 'INVALID_MESSAGE' });

@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
 import { OutboundFrame } from '../../src/notification/connection/frame.js';
 
-/** A message whose JSON has so many bytes. */
+/** A message whose JSON has exactly `bytes` bytes. */
 const sized = (bytes: number): object => ({ x: 'x'.repeat(bytes - 8) });
 
 describe.each([

@@ -1,5 +1,5 @@
 /**
- * The module's door, read by the compiler: whoever writes down a type of a public signature must be able to import it.
+ * The module's door, read by the compiler: an application can import every type of a public signature.
  */
 import ts from 'typescript';
 

@@ -13,7 +13,7 @@ const sized = (size: number, key?: string): OutboundFrame => new OutboundFrame({
 /** The values of plain frames written back to back. */
 const valuesOf = (bytes: Buffer): unknown[] => payloadsOf(bytes).map(({ value }) => value);
 
-/** A socket that takes a write when it is told to. */
+/** A socket that takes a write when the test says so. */
 function makeSendQueue(limit = 1_000_000): {
   sendQueue: SendQueue;
   writes: Buffer[];

@@ -62,7 +62,7 @@ describe('the tab that holds the connection', () => {
     expect(hub.down.every(({ to }) => to !== 'a' && to !== 'b')).toBe(true);
   });
 
-  it('says to every tab that a channel was not recovered, whoever asked', () => {
+  it('says to every tab that a channel was not recovered, also to those that did not ask', () => {
     const hub = new Hub();
     const recover = { epoch: 'e', offset: 3 };
     hub.tab('gone', { action: 'subscribe', channels: [{ channel: 'news', recover }], request_id: 1 });

@@ -1,4 +1,4 @@
-/** The parts of the webhook's room: pauses, what the log is told, and one attempt against a real server. */
+/** The parts of the webhook's room: pauses, log lines, and one attempt against a real server. */
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';

@@ -24,7 +24,7 @@ export interface KillOptions {
   rounds: number;
   /** Prompts that are pending when the process is killed. */
   pending: number;
-  /** At most so many acknowledgements of a round come before the kill. */
+  /** The most acknowledgements of a round that come before the kill. */
   burst: number;
   /** Who waits, and comes back with its key when its node is gone. @default 12 */
   callers?: number;

@@ -67,13 +67,13 @@ export class Liveness {
       const question = FIRST_QUESTION + ++this.asked;
       const shown = new Promise<PromptFrame>((resolve) => prompts.set(question, resolve));
       const asked: Asked = { question, userId, taskId: `alive-${question}`, timeoutMs: null, onTimeoutBySetting: 'proceed' };
-      const told = askByRest(this.recorder, node, asked);
+      const decided = askByRest(this.recorder, node, asked);
       const { callback_id: callbackId } = await shown;
       const answer = { proceed: index % 2 === 0 };
       const given = [callbackId, answer, effective(answer)] as const;
       if (index % 3 === 0) await answerByRest(this.recorder, third, ...given);
       else await device.answer(...given);
-      await told;
+      await decided;
       await readByRest(this.recorder, third, callbackId);
       onSettled();
     };

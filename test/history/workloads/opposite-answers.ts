@@ -12,7 +12,7 @@ export interface Opposite {
   devices: number;
   /** Questions under way at once. @default 16 */
   lanes?: number;
-  /** Told from those of another run on the same site. @default 0 */
+  /** The first question's number: another run on the same site has others. @default 0 */
   firstQuestion?: number;
 }
 

@@ -189,7 +189,7 @@ export class Workload {
     if (plan.asksAgain) await this.call(plan, 0);
   }
 
-  /** Calls until it is told a decision; without a key a call that came to nothing is not repeated. */
+  /** Calls until it gets a decision; without a key a call that came to nothing is not repeated. */
   private async call(plan: Plan, caller: number): Promise<void> {
     const withdrawing = new AbortController();
     if (plan.end === 'signal' && caller === 0 && (await this.site.node()).notifications) {
@@ -380,7 +380,7 @@ export class Workload {
   }
 }
 
-/** Does `work` for every item, so many at once. */
+/** Does `work` for every item, at most `atOnce` of them at a time. */
 export async function eachOf<Item>(
   items: readonly Item[],
   atOnce: number,

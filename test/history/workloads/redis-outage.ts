@@ -1,8 +1,8 @@
 /**
  * What people see while the store is away: every node says that it is not ready, refuses what is new within two seconds,
- * keeps its sockets open and lets its waiters wait; afterwards a repeated answer counts and every waiter is told, without
+ * keeps its sockets open and lets its waiters wait; afterwards a repeated answer counts and every waiter gets its decision, without
  * having asked again. A deadline that passes meanwhile, with a default that only the setting gave, is met by a caller who asks
- * again and again, so that somebody comes before any node has looked what is due; what it is told is the checker's to judge.
+ * again and again, so that a call arrives before any node has applied what is due; the checker judges what it gets.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Recorder } from '../recorder.js';
@@ -22,8 +22,8 @@ interface Patient {
   device: Device;
   node: Node;
   prompt: PromptFrame;
-  told: Promise<void>;
-  isTold: boolean;
+  decided: Promise<void>;
+  hasEnded: boolean;
 }
 
 export class Outage {
@@ -39,7 +39,7 @@ export class Outage {
     private readonly recorder: Recorder,
   ) {}
 
-  /** On each node so many callers that wait, each with a device on the next node. To be called shortly before. */
+  /** Starts `perNode` waiting callers on each node, each with a device on the next node. To be called shortly before. */
   async prepare(perNode: number): Promise<void> {
     const { nodes } = this.site;
     const places = nodes.flatMap((_, index) => Array.from({ length: perNode }, () => index));
@@ -57,19 +57,19 @@ export class Outage {
     ]);
     await pause(0);
     const closed = this.patients.filter(({ device }) => !device.isOpen).length;
-    const told = this.patients.filter(({ isTold }) => isTold).length;
-    if (closed > 0 || told > 0)
-      throw new Error(`while the store was away ${closed} connections were closed and ${told} waiters told something`);
+    const ended = this.patients.filter(({ hasEnded }) => hasEnded).length;
+    if (closed > 0 || ended > 0)
+      throw new Error(`while the store was away ${closed} connections were closed and ${ended} waiters got something`);
   }
 
-  /** When it is back: everybody answers again, and every waiter is told. */
+  /** When it is back: every device answers again, and every waiter gets its decision. */
   async heal(): Promise<void> {
     await Promise.all(
-      this.patients.map(async ({ device, prompt, told }) => {
+      this.patients.map(async ({ device, prompt, decided }) => {
         // On a machine that is too slow a node may find Redis away once more.
         for (let tries = 1; !(await device.answer(prompt.callback_id, ANSWER, effective(ANSWER))); tries += 1)
           if (tries === 5) throw new Error(`${prompt.callback_id}: an answer repeated after the outage was not accepted`);
-        await told;
+        await decided;
         await device.leave();
       }),
     );
@@ -95,14 +95,14 @@ export class Outage {
     const device = await Device.connect(this.recorder, node, asked.userId, onPrompt);
     let create: () => void = () => undefined;
     const created = new Promise<void>((resolve) => (create = resolve));
-    const told = askByRest(this.recorder, asking, asked, { wait: WAIT_SECONDS, onCreated: () => create() });
+    const decided = askByRest(this.recorder, asking, asked, { wait: WAIT_SECONDS, onCreated: () => create() });
     const [prompt] = await Promise.all([shown, created]);
     // It is about to ask with `wait`; once a request that comes later is answered, the node has read for it and waits.
     await new Promise((resolve) => setImmediate(resolve));
     await readByRest(this.recorder, asking, prompt.callback_id);
-    const patient: Patient = { device, node, prompt, told, isTold: false };
-    const end = (): void => void (patient.isTold = true);
-    told.then(end, end);
+    const patient: Patient = { device, node, prompt, decided, hasEnded: false };
+    const end = (): void => void (patient.hasEnded = true);
+    decided.then(end, end);
     return patient;
   }
 
@@ -117,7 +117,7 @@ export class Outage {
       onTimeoutBySetting: 'proceed',
     };
     await new Promise<void>((resolve) => {
-      const untilTold = async (): Promise<void> => {
+      const untilDecided = async (): Promise<void> => {
         for (;;) {
           try {
             return await askByRest(this.recorder, node, asked, { wait: 1, onCreated: () => resolve() });
@@ -127,7 +127,7 @@ export class Outage {
           }
         }
       };
-      this.overdue.push(untilTold());
+      this.overdue.push(untilDecided());
     });
   }
 

@@ -74,7 +74,7 @@ export class FaultySite {
 
   /**
    * A question that is answered, one that is withdrawn, one that is cancelled and one that times out, while a step fails.
-   * Whoever is refused tries again until it is told.
+   * A refused call is repeated until it succeeds.
    * @returns whether the fault was met
    */
   async live(fault: Fault): Promise<boolean> {
@@ -90,7 +90,7 @@ export class FaultySite {
       const taskId = `faulty-task-${number}`;
       return { question: number, userId, taskId, key: `key-${number}`, timeoutMs, onTimeoutBySetting: 'proceed' };
     };
-    const untilTold = async (call: () => Promise<unknown>): Promise<void> => {
+    const untilDone = async (call: () => Promise<unknown>): Promise<void> => {
       for (;;) {
         try {
           if ((await call()) !== false) return;
@@ -108,11 +108,11 @@ export class FaultySite {
 
     const ends = new Set<number>();
     const ask = (asked: Asked, call: () => Promise<void>): Promise<unknown> =>
-      untilTold(call).finally(() => ends.add(asked.question));
-    /** Does something with a prompt once it is stored, unless its caller has been told something without. */
+      untilDone(call).finally(() => ends.add(asked.question));
+    /** Does something with a prompt once it is stored, unless its call has ended without a prompt. */
     const then = async (asked: Asked, act: (callbackId: string) => Promise<boolean>): Promise<void> => {
       const callbackId = await this.storedId(asked, () => ends.has(asked.question));
-      if (callbackId !== undefined) await untilTold(() => act(callbackId));
+      if (callbackId !== undefined) await untilDone(() => act(callbackId));
     };
     await Promise.all([
       ask(answered, () => askInProcess(recorder, node, answered)),
@@ -132,7 +132,7 @@ export class FaultySite {
     return this.log.slice(logged).some((line) => /injected fault|thread ended/.test(line));
   }
 
-  /** The prompt's id once it is stored; whether a device has been told of it or not. */
+  /** The prompt's id once it is stored, whether a device was shown it or not. */
   private async storedId({ question, userId }: Asked, isOver: () => boolean): Promise<string | undefined> {
     for (;;) {
       const over = isOver();
