@@ -6,10 +6,10 @@
 const LAYERS = [
   { name: 'protocol', path: '^src/protocol/' },
   {
-    name: 'options, errors, metrics, pacing, tracing',
+    name: 'options, errors, metrics, pacing, tracing, validation, isolation',
     path: [
-      '^src/notification/(metrics|pacing|tracing)/',
-      '^src/notification/(notification\\.(options|errors|metrics)|protocol-error|validation)\\.ts$',
+      '^src/notification/(isolation|metrics|pacing|tracing|validation)/',
+      '^src/notification/(notification\\.(options|errors|metrics)|protocol-error)\\.ts$',
       // What an application implements or fills in stands beside what uses it.
       '^src/notification/access/(access-policy|audit-entry|authenticator|worker-group)\\.ts$',
       '^src/notification/webhook/webhook-options\\.ts$',

@@ -27,7 +27,8 @@ import { InvalidMessageError, NotFoundError } from './notification.errors.js';
 import { NotificationMetrics } from './notification.metrics.js';
 import { performance } from './pacing/time-source.js';
 import { decisionAttributes, failSpan, startSpan } from './tracing/spans.js';
-import { NUL_RULE, toJson } from './validation.js';
+import { NUL_RULE } from './validation/field-rules.js';
+import { toJson } from './validation/to-json.js';
 
 @Injectable()
 export class NotificationActions {

@@ -40,7 +40,7 @@ import { DocsController } from './http/docs.controller.js';
 import { HealthController } from './http/health.controller.js';
 import { isRestController } from './http/routes.js';
 import { NotificationHealthIndicator } from './http/notification.health.js';
-import { exemptFromGlobals } from './host-globals.js';
+import { exemptFromGlobals } from './isolation/exempt-from-globals.js';
 import { NotificationWsAdapter } from './gateway/notification-ws.adapter.js';
 import { LongPolls } from './http/long-polls.js';
 import { NotificationMetrics } from './notification.metrics.js';

@@ -6,7 +6,8 @@ import type { FieldErrors } from '../../protocol/messages.js';
 import type { Prompt } from '../engine/engine.js';
 import { InvalidAnswerError, InvalidMessageError, StalePromptError } from '../notification.errors.js';
 import { isObject } from '../../protocol/decode.js';
-import { NUL_RULE, toJson } from '../validation.js';
+import { NUL_RULE } from '../validation/field-rules.js';
+import { toJson } from '../validation/to-json.js';
 import { checkValues } from './form-values.js';
 
 /** What of a prompt an answer is checked against. */

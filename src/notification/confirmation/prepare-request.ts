@@ -20,7 +20,7 @@ import type { FieldErrors } from '../../protocol/messages.js';
 import type { OpenRequest, Prompt } from '../engine/engine.js';
 import { InvalidMessageError } from '../notification.errors.js';
 import { isTraceparent, isTracestate } from '../tracing/trace-context.js';
-import { toJson } from '../validation.js';
+import { toJson } from '../validation/to-json.js';
 import { findFormFault } from './form.js';
 import { plainForm } from './plain-form.js';
 import { shownFields } from './presentation.js';

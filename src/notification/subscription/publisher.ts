@@ -14,7 +14,7 @@ import { ResolvedOptions } from '../notification.options.js';
 import { performance } from '../pacing/time-source.js';
 import { Pacing } from '../pacing/pacing.js';
 import { activeTrace } from '../tracing/spans.js';
-import { toJson } from '../validation.js';
+import { toJson } from '../validation/to-json.js';
 import { Acknowledgements } from './acknowledgements.js';
 
 /** Options of `sendToUser`. */

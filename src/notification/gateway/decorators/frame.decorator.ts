@@ -1,5 +1,5 @@
 /** `@Frame(ConfirmDto) frame: Readonly<ConfirmDto>`: the frame of an action, checked by the rules of its class. */
-import { sealedParam } from '../../sealed-param.js';
+import { sealedParam } from '../../isolation/sealed-param.js';
 import { CompiledValidationPipe } from '../pipes/compiled-validation.pipe.js';
 
 /** @param dto without it the frame is taken as it came */

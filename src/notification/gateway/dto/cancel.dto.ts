@@ -1,6 +1,6 @@
 /** The fields of `cancel`. */
 import { IsOptional, IsString, MaxLength } from 'class-validator';
-import { HasNoNul, IsIdentifier } from '../../validation.js';
+import { HasNoNul, IsIdentifier } from '../../validation/field-rules.js';
 
 export class CancelDto {
   @IsIdentifier()

@@ -2,7 +2,7 @@
 import { Allow, IsBoolean, IsObject, IsOptional, IsString } from 'class-validator';
 import type { Json, JsonObject } from '../../../protocol/confirmation.js';
 import { InvalidMessageError } from '../../notification.errors.js';
-import { HasNoNul, IsIdentifier } from '../../validation.js';
+import { HasNoNul, IsIdentifier } from '../../validation/field-rules.js';
 
 export class ConfirmDto {
   @IsIdentifier()

@@ -1,7 +1,7 @@
 /** The fields of `dismiss`. */
 import { IsNumber, IsOptional, IsPositive, Max } from 'class-validator';
 import { MAX_MOMENT_S } from '../../../protocol/time.js';
-import { IsIdentifier } from '../../validation.js';
+import { IsIdentifier } from '../../validation/field-rules.js';
 
 export class DismissDto {
   @IsIdentifier()

@@ -1,5 +1,5 @@
 /** The fields of `seen`. */
-import { IsIdentifier } from '../../validation.js';
+import { IsIdentifier } from '../../validation/field-rules.js';
 
 export class SeenDto {
   @IsIdentifier()

@@ -1,7 +1,7 @@
 /** The fields of `subscribe` and `unsubscribe`. Unknown fields of a frame are ignored, since old clients send some. */
 import { ArrayMaxSize, ArrayMinSize, IsArray, IsInt, IsObject, IsOptional, IsString, Min, ValidateNested } from 'class-validator';
-import { of } from '../../rules.js';
-import { IsIdentifier } from '../../validation.js';
+import { of } from '../../validation/rule-reader.js';
+import { IsIdentifier } from '../../validation/field-rules.js';
 
 /** Subscriptions that one frame may ask for. */
 const MAX_CHANNELS = 32;

@@ -3,8 +3,8 @@ import 'reflect-metadata';
 import { SetMetadata } from '@nestjs/common';
 import type * as Swagger from '@nestjs/swagger';
 import { documentLater } from '../api-docs.js';
-import { RuleReader } from '../../rules.js';
-import { sealedParam } from '../../sealed-param.js';
+import { RuleReader } from '../../validation/rule-reader.js';
+import { sealedParam } from '../../isolation/sealed-param.js';
 import { onMethod } from './api-docs.decorator.js';
 
 /** On a handler that reads its query. */

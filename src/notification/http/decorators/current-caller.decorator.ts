@@ -1,5 +1,5 @@
 /** `@CurrentCaller() caller: Caller`: who sent the request. */
-import { sealedParam } from '../../sealed-param.js';
+import { sealedParam } from '../../isolation/sealed-param.js';
 import { callerOf } from '../callers.js';
 import { exchangeOf } from '../exchange.js';
 

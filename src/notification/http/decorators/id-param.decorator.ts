@@ -2,7 +2,7 @@
 import type { PipeTransform } from '@nestjs/common';
 import { ApiParam } from '../api-docs.js';
 import { MAX_IDENTIFIER_LENGTH } from '../../../protocol/identifier.js';
-import { sealedParam } from '../../sealed-param.js';
+import { sealedParam } from '../../isolation/sealed-param.js';
 import { pathParameter } from '../exchange.js';
 import { IdentifierPipe } from '../pipes/identifier.pipe.js';
 import { onMethod } from './api-docs.decorator.js';

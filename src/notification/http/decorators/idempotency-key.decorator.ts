@@ -1,7 +1,7 @@
 /** The header that makes a repetition safe: it is a confirmation's `key`. */
 import { ApiHeader } from '../api-docs.js';
 import { MAX_IDENTIFIER_LENGTH } from '../../../protocol/identifier.js';
-import { sealedParam } from '../../sealed-param.js';
+import { sealedParam } from '../../isolation/sealed-param.js';
 import { exchangeOf } from '../exchange.js';
 import { headerText } from '../header-text.js';
 import { onMethod } from './api-docs.decorator.js';

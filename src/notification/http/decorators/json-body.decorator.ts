@@ -1,10 +1,10 @@
 /** `@JsonBody(AnswerDto) body: Readonly<AnswerDto>`: a route's body, checked by the rules of its class and described. */
 import { SetMetadata } from '@nestjs/common';
 import { ApiBody } from '../api-docs.js';
-import { RuleReader } from '../../rules.js';
+import { RuleReader } from '../../validation/rule-reader.js';
 import { isObject } from '../../../protocol/decode.js';
 import { InvalidMessageError } from '../../notification.errors.js';
-import { sealedParam } from '../../sealed-param.js';
+import { sealedParam } from '../../isolation/sealed-param.js';
 import { readBody } from '../body-reader.js';
 import { MESSAGE } from '../dto/schemas.js';
 import { exchangeOf } from '../exchange.js';

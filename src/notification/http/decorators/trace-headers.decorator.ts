@@ -1,6 +1,6 @@
 /** W3C Trace Context of a request: where the caller's work belongs in a trace. */
 import { ApiHeader } from '../api-docs.js';
-import { sealedParam } from '../../sealed-param.js';
+import { sealedParam } from '../../isolation/sealed-param.js';
 import { readTraceContext } from '../../tracing/trace-context.js';
 import { exchangeOf } from '../exchange.js';
 import { onMethod } from './api-docs.decorator.js';

@@ -3,7 +3,7 @@ import { ApiPropertyOptional } from '../api-docs.js';
 import { Allow, IsBoolean, IsObject, IsOptional, IsString, Matches } from 'class-validator';
 import type { Json, JsonObject } from '../../../protocol/confirmation.js';
 import { MAX_IDENTIFIER_LENGTH, VIA_TEXT } from '../../../protocol/identifier.js';
-import { HasNoNul, IsIdentifier } from '../../validation.js';
+import { HasNoNul, IsIdentifier } from '../../validation/field-rules.js';
 import { ANY_JSON, FREE_OBJECT } from './schemas.js';
 
 export class AnswerDto {

@@ -2,7 +2,7 @@
 import { ApiPropertyOptional } from '../api-docs.js';
 import { IsOptional, IsString, MaxLength } from 'class-validator';
 import { MAX_IDENTIFIER_LENGTH } from '../../../protocol/identifier.js';
-import { HasNoNul, IsIdentifier } from '../../validation.js';
+import { HasNoNul, IsIdentifier } from '../../validation/field-rules.js';
 
 export class CancelTaskDto {
   @ApiPropertyOptional({

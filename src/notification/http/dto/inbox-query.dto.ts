@@ -5,7 +5,7 @@ import type { ConfirmationState } from '../../../protocol/confirmation.js';
 import { MAX_IDENTIFIER_LENGTH } from '../../../protocol/identifier.js';
 import { toMs } from '../../../protocol/time.js';
 import type { ConfirmationQuery } from '../../engine/confirmation-store.js';
-import { IsIdentifier } from '../../validation.js';
+import { IsIdentifier } from '../../validation/field-rules.js';
 import { FromText } from '../decorators/checked-query.decorator.js';
 import { STATES } from './schemas.js';
 

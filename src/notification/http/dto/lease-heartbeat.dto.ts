@@ -2,7 +2,7 @@
 import { ApiProperty, ApiPropertyOptional } from '../api-docs.js';
 import { IsNumber, IsOptional, IsPositive, Max } from 'class-validator';
 import { MAX_IDENTIFIER_LENGTH } from '../../../protocol/identifier.js';
-import { IsIdentifier } from '../../validation.js';
+import { IsIdentifier } from '../../validation/field-rules.js';
 import { SECONDS } from './schemas.js';
 
 const MAX_LEASE_S = 86_400;

@@ -1,7 +1,7 @@
 /** The query of `GET /ws/confirmations`. */
 import { IsOptional } from 'class-validator';
 import { MAX_IDENTIFIER_LENGTH } from '../../../protocol/identifier.js';
-import { IsIdentifier } from '../../validation.js';
+import { IsIdentifier } from '../../validation/field-rules.js';
 import { ApiPropertyOptional } from '../api-docs.js';
 import { InboxQueryDto } from './inbox-query.dto.js';
 

@@ -21,8 +21,8 @@ import {
 import type { InputSchema, Json, JsonObject, OnTimeout } from '../../../protocol/confirmation.js';
 import { MAX_IDENTIFIER_LENGTH } from '../../../protocol/identifier.js';
 import { MAX_TIMEOUT_MS } from '../../confirmation/prepare-request.js';
-import { of } from '../../rules.js';
-import { IsIdentifier } from '../../validation.js';
+import { of } from '../../validation/rule-reader.js';
+import { IsIdentifier } from '../../validation/field-rules.js';
 import { ChoiceDto } from './choice.dto.js';
 import { ANY_JSON, FREE_OBJECT, GIVEN_INPUT_SCHEMA, SECONDS } from './schemas.js';
 import { StepResultDto } from './step-result.dto.js';

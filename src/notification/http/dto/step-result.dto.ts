@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '../api-docs.js';
 import { Allow, IsBoolean, IsNotEmpty, IsOptional, IsString } from 'class-validator';
 import type { StepResult } from '../../../protocol/confirmation.js';
-import { IsTextOrNumber } from '../../validation.js';
+import { IsTextOrNumber } from '../../validation/field-rules.js';
 import { ANY_JSON } from './schemas.js';
 
 export class StepResultDto implements StepResult {

@@ -2,7 +2,7 @@
 import type { PipeTransform } from '@nestjs/common';
 import { isIdentifier } from '../../../protocol/identifier.js';
 import { InvalidMessageError } from '../../notification.errors.js';
-import { IDENTIFIER_RULE } from '../../validation.js';
+import { IDENTIFIER_RULE } from '../../validation/field-rules.js';
 
 export class IdentifierPipe implements PipeTransform<unknown, string> {
   constructor(private readonly name: string) {}

@@ -9,9 +9,9 @@
  */
 import { getMetadataStorage, validateSync, ValidationTypes, type ValidatorConstraintInterface } from 'class-validator';
 import type { ValidationError } from 'class-validator';
-import { isObject } from '../protocol/decode.js';
-import type { FieldErrors } from '../protocol/messages.js';
-import { InvalidMessageError } from './notification.errors.js';
+import { isObject } from '../../protocol/decode.js';
+import type { FieldErrors } from '../../protocol/messages.js';
+import { InvalidMessageError } from '../notification.errors.js';
 
 type RuleClass<T extends object = object> = new () => T;
 type Fields = Record<string, unknown>;

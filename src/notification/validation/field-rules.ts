@@ -1,9 +1,6 @@
 /** Rules for names and texts, shared by frames, bodies and paths. */
 import { ValidateBy } from 'class-validator';
-import { isIdentifier, MAX_IDENTIFIER_LENGTH } from '../protocol/identifier.js';
-import { copyJson, asFields } from '../protocol/json.js';
-import type { Json } from '../protocol/confirmation.js';
-import { InvalidMessageError } from './notification.errors.js';
+import { isIdentifier, MAX_IDENTIFIER_LENGTH } from '../../protocol/identifier.js';
 
 export const IDENTIFIER_RULE = `must have 1 to ${MAX_IDENTIFIER_LENGTH} characters of well-formed Unicode without NUL`;
 export const NUL_RULE = 'must not contain NUL';
@@ -28,14 +25,3 @@ export const IsTextOrNumber = (): PropertyDecorator =>
       defaultMessage: () => 'must be a string or a number',
     },
   });
-
-/**
- * The JSON of a caller's value.
- * @param root the field name for a fault of the value itself
- * @throws InvalidMessageError naming the field that JSON cannot carry unchanged
- */
-export function toJson(value: unknown, root: string): Json {
-  const result = copyJson(value);
-  if ('fault' in result) throw new InvalidMessageError(asFields(result.fault, root));
-  return result.json;
-}
