@@ -22,6 +22,15 @@ function faults(change: object): Record<string, string> | undefined {
 }
 
 describe('a question', () => {
+  it('has a UUID that begins with the time as its name, so that later names sort behind earlier ones', () => {
+    const before = Date.now();
+    const [, first, second] = /^(.{8})-(.{4})-7.{3}-[89ab].{3}-.{12}$/.exec(prepared().callbackId) ?? [];
+    const time = Number.parseInt(`${first}${second}`, 16);
+    expect(time).toBeGreaterThanOrEqual(before);
+    expect(time).toBeLessThanOrEqual(Date.now());
+    expect(prepared().callbackId).not.toBe(prepared().callbackId);
+  });
+
   it.each<[string, object, object]>([
     [
       'pydantic’s Optional[str]',

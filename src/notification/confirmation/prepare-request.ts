@@ -1,7 +1,7 @@
 /**
  * What back-end code asks, checked and made complete: `notifyUser`'s arguments become an engine's `OpenRequest`.
  */
-import { createHash, randomUUID, type Hash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { canonicalize } from '../../protocol/canonical-json.js';
 import { z } from 'zod';
 import {
@@ -21,6 +21,7 @@ import type { OpenRequest, Prompt } from '../engine/engine.js';
 import { InvalidMessageError } from '../notification.errors.js';
 import { isTraceparent, isTracestate } from '../tracing/trace-context.js';
 import { toJson } from '../validation/to-json.js';
+import { newCallbackId } from './callback-id.js';
 import { findFormFault } from './form.js';
 import { plainForm } from './plain-form.js';
 import { shownFields } from './presentation.js';
@@ -140,7 +141,7 @@ export function prepare(request: AskRequest, defaults: AskDefaults): OpenRequest
   // `risk` means that only the caller could have said yes beforehand, and `check` has just refused that.
   const bySetting = prompt.risk === 'irreversible' && defaults.timeoutDecision === 'proceed' ? 'abort' : defaults.timeoutDecision;
   return {
-    callbackId: randomUUID(),
+    callbackId: newCallbackId(),
     userId,
     taskId,
     step,
