@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Hub } from '../../src/notification/connection/hub.js';
+import { SubscriptionIndex } from '../../src/notification/subscription/subscription-index.js';
 import { TimerWheel } from '../../src/notification/pacing/timer-wheel.js';
 import { RawClient } from '../support/raw-client.js';
 import { startService, type TestService } from '../support/service.js';
@@ -56,7 +57,7 @@ async function churn(from: number, count: number): Promise<void> {
 /** What is there when everybody has gone: awaited, since the server hears of it a little later. */
 async function measure(): Promise<Record<string, number>> {
   while (service.notifications.getConnectionCount() > 0) await delay(20);
-  const hub = service.app.get<Record<string, { size: number }>>(Hub);
+  const hub = service.app.get(Hub);
   for (let round = 0; round < 3; round += 1) {
     await delay(200);
     collect();
@@ -64,10 +65,11 @@ async function measure(): Promise<Record<string, number>> {
   const server = service.app.getHttpServer() as NodeJS.EventEmitter;
   return {
     heapMB: Math.round(process.memoryUsage().heapUsed / 1024 / 1024),
-    all: hub['all']!.size,
-    anonymous: hub['anonymous']!.size,
-    users: hub['users']!.size,
-    channels: hub['channels']!.size,
+    all: hub.size,
+    identified: hub.identified.size,
+    anonymous: hub.anonymousConnections.size,
+    users: (hub as unknown as { users: Map<string, unknown> }).users.size,
+    channels: service.app.get(SubscriptionIndex).channels.length,
     wheel: service.app.get<{ size: number }>(TimerWheel).size,
     timers: process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length,
     listeners: server.eventNames().reduce((sum, name) => sum + server.listenerCount(name), 0),
