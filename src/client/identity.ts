@@ -1,7 +1,7 @@
 /** Who the client is: a user of open mode, or the holder of a token, which is renewed before it ends. */
 import type { AuthenticatedReply } from '../protocol/actions.js';
 import type { ServerClock } from './clock.js';
-import { ConnectionLostError } from './errors.js';
+import { ClientClosedError, ConnectionLostError } from './errors.js';
 import { LONGEST_MS } from './platform.js';
 import type { Requests } from './requests.js';
 
@@ -77,7 +77,7 @@ export function createIdentity(
       renewInTime();
     } catch (error) {
       // The server closes with 4401 when the old token ends, and the next connection asks for another.
-      if (!(error instanceof ConnectionLostError)) report(error);
+      if (!(error instanceof ConnectionLostError || error instanceof ClientClosedError)) report(error);
     }
   };
 

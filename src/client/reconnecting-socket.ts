@@ -44,6 +44,8 @@ export interface SocketHandlers {
 const OPEN = 1;
 const WAKE_MS = 4000;
 
+const ignore = (): void => undefined;
+
 export interface ReconnectingSocket {
   readonly state: ConnectionState;
   connect(): void;
@@ -108,6 +110,7 @@ export function createReconnectingSocket({ quietMs, silenceMs }: Timings, handle
   };
 
   const renew = (code: number, reason: string): void => {
+    if (state.status === 'closed') return;
     const socket = current;
     lost(code, reason);
     socket?.close();
@@ -121,15 +124,16 @@ export function createReconnectingSocket({ quietMs, silenceMs }: Timings, handle
         if (current === socket) handle(event);
       });
     listen('open', () => {
-      enter({ status: 'open' });
       waitForQuiet();
-      handlers.onOpen();
+      enter({ status: 'open' });
+      // A listener may have closed it.
+      if (current === socket) handlers.onOpen();
     });
     listen('message', ({ data }) => {
       waitForQuiet();
       if (typeof data === 'string') handlers.onText(data);
     });
-    listen('error', () => undefined); // 'close' follows
+    listen('error', ignore); // 'close' follows
     listen('close', ({ code = 1006, reason = '' }) => lost(code, reason));
   };
 
@@ -139,8 +143,9 @@ export function createReconnectingSocket({ quietMs, silenceMs }: Timings, handle
     enter(connecting);
     handlers.open().then(
       (socket) => {
-        if (state === connecting) attach(socket);
-        else socket.close();
+        if (state === connecting) return attach(socket);
+        socket.addEventListener('error', ignore); // in Node one without a listener ends the process
+        socket.close();
       },
       (error: unknown) => {
         if (state !== connecting) return;

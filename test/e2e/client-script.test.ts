@@ -168,6 +168,27 @@ describe('a client', () => {
     expect(scripted.server.connects).toBe(1);
   });
 
+  it('stays closed: closed at once, while its token is fetched, or by a listener of its state', async () => {
+    scripted.open().close();
+    let give: (token: string) => void = () => undefined;
+    const waiting = scripted.open({ token: () => new Promise((resolve) => (give = resolve)) });
+    await Promise.resolve();
+    waiting.close();
+    give('token');
+    const states: string[] = [];
+    const client = scripted.open({ token: () => 'token' });
+    client.onState(({ status }) => {
+      states.push(status);
+      if (status === 'open') client.close();
+    });
+    // It has had more time than it needs to connect again.
+    await new Promise<void>((resolve) => {
+      client.onState(() => scripted.open().onState(({ status }) => status === 'open' && resolve()));
+    });
+    expect(states).toEqual(['open', 'closed']);
+    expect(scripted.errors).toEqual([]);
+  });
+
   it('gives up a server that answers no ping, and connects again', async () => {
     const client = scripted.open({ userId: 'ann', quietMs: 50, silenceMs: 500 });
     const first = await scripted.server.next();
