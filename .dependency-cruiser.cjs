@@ -26,7 +26,7 @@ const LAYERS = [
     ],
   },
   { name: 'dispatcher', path: '^src/notification/dispatcher\\.ts$' },
-  { name: 'service', path: '^src/notification/(notification\\.(service|actions|requests|readings)|server-lifecycle)\\.ts$' },
+  { name: 'service', path: ['^src/notification/notification\\.(service|actions|requests)\\.ts$', '^src/notification/server/'] },
   { name: 'gateway, http', path: '^src/notification/(gateway|http)/' },
   { name: 'module', path: '^src/notification/(notification\\.module(-definition)?|engine\\.provider)\\.ts$' },
   { name: 'index', path: '^src/notification/(index|service-door)\\.ts$' },

@@ -56,4 +56,4 @@ export type { ErrorCode } from '../protocol/codes.js';
 export type { ClusterStatus, Device as UserDevice, UserPresence } from './engine/engine.js';
 export type { ConnectionQuality } from './metrics/quality.js';
 export type { ListeningAt } from './access/listening-address.js';
-export type { NotificationStatus } from './notification.requests.js';
+export type { NotificationStatus } from './server/node-status.js';

@@ -8,7 +8,7 @@ import { Addresses } from './access/address-limits.js';
 import { Budgets } from './access/budgets.js';
 import { ListeningAddress } from './access/listening-address.js';
 import { Pages } from './access/pages.js';
-import { ServerPhase } from './access/server-phase.js';
+import { ServerPhase } from './server/server-phase.js';
 import { Rights } from './access/rights.js';
 import { Tokens } from './access/token-verifier.js';
 import { CallbackRegistry } from './confirmation/callback-registry.js';
@@ -47,10 +47,11 @@ import { NotificationMetrics } from './notification.metrics.js';
 import { ConfigurationError } from './notification.errors.js';
 import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, ObeyGlobals } from './notification.module-definition.js';
 import { ResolvedOptions, resolveOptions } from './notification.options.js';
-import { ServerLifecycle } from './server-lifecycle.js';
+import { ServerLifecycle } from './server/server-lifecycle.js';
 import { NotificationActions } from './notification.actions.js';
 import { Publisher } from './subscription/publisher.js';
-import { NotificationReadings } from './notification.readings.js';
+import { NodeGauges } from './server/node-gauges.js';
+import { NodeStatus } from './server/node-status.js';
 import { NotificationService } from './notification.service.js';
 import { Recoveries } from './subscription/recoveries.js';
 import { Cancellations } from './task/cancellations.js';
@@ -101,9 +102,10 @@ const PROVIDERS: Provider[] = [
   WebhookSender,
   Dispatcher,
   ServerLifecycle,
+  NodeStatus,
   NotificationActions,
   NotificationService,
-  NotificationReadings,
+  NodeGauges,
   Authentication,
   Handshake,
   ClientServices,

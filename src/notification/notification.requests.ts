@@ -1,22 +1,6 @@
 /** Parameters and results of `NotificationService` that belong to no other folder. */
 import type { ConfirmationState } from '../protocol/confirmation.js';
-import type { ConnectionQuality } from './metrics/quality.js';
-import type { ClusterStatus, Confirmation, Page } from './engine/engine.js';
-
-/** What `getStatus()` returns. */
-export interface NotificationStatus {
-  /** Whether this node takes connections. */
-  running: boolean;
-  host: string;
-  port: number;
-  /** Connections of this node, over all its workers. */
-  activeConnections: number;
-  pendingCallbacks: number;
-  unacknowledgedMessages: number;
-  /** Of this node's connections, over all its workers. */
-  quality: ConnectionQuality;
-  cluster: ClusterStatus;
-}
+import type { Confirmation, Page } from './engine/engine.js';
 
 /** The person and the door of an answer. */
 export interface AnswerBy {

@@ -8,7 +8,7 @@ import type { StepResult } from '../protocol/confirmation.js';
 import type { ApplicationMessage } from '../protocol/messages.js';
 import type { AuditActor } from './access/audit-entry.js';
 import { ListeningAddress, type ListeningAt } from './access/listening-address.js';
-import { ServerPhase } from './access/server-phase.js';
+import { ServerPhase } from './server/server-phase.js';
 import type { GivenAnswer } from './confirmation/answer.js';
 import { CallbackRegistry } from './confirmation/callback-registry.js';
 import type { AskRequest, NotifyUserOptions } from './confirmation/prepare-request.js';
@@ -17,22 +17,13 @@ import { Hub } from './connection/hub.js';
 import { Dispatcher, type DecisionEvent } from './dispatcher.js';
 import { Engine, type Confirmation, type Device, type UserPresence, type Task } from './engine/engine.js';
 import { NotificationActions } from './notification.actions.js';
-import { qualityOf } from './metrics/quality.js';
-import { ServiceClosedError } from './notification.errors.js';
-import { NotificationMetrics } from './notification.metrics.js';
-import { ResolvedOptions } from './notification.options.js';
-import { ServerLifecycle } from './server-lifecycle.js';
+import { NodeStatus, type NotificationStatus } from './server/node-status.js';
+import { ServerLifecycle } from './server/server-lifecycle.js';
 import { Publisher, type MessageDelivery, type SendOptions } from './subscription/publisher.js';
 import { Cancellations } from './task/cancellations.js';
 import type { HeartbeatHandle } from './task/heartbeats.js';
 import { TaskHeartbeats } from './task/task-heartbeats.js';
-import type {
-  AnswerBy,
-  ConfirmationPage,
-  ListConfirmationsOptions,
-  NotificationStatus,
-  WaitOptions,
-} from './notification.requests.js';
+import type { AnswerBy, ConfirmationPage, ListConfirmationsOptions, WaitOptions } from './notification.requests.js';
 
 /** The actor of calls by code in the same process. */
 const BACKEND_CODE: AuditActor = { by: { kind: 'service' }, means: 'service' };
@@ -40,7 +31,6 @@ const BACKEND_CODE: AuditActor = { by: { kind: 'service' }, means: 'service' };
 @Injectable()
 export class NotificationService {
   constructor(
-    @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
     @Inject(Engine) private readonly engine: Engine,
     private readonly callbacks: CallbackRegistry,
     private readonly hub: Hub,
@@ -52,7 +42,7 @@ export class NotificationService {
     private readonly lifecycle: ServerLifecycle,
     private readonly phase: ServerPhase,
     private readonly listening: ListeningAddress,
-    private readonly metrics: NotificationMetrics,
+    private readonly status: NodeStatus,
   ) {}
 
   /* ---- asking ---- */
@@ -271,30 +261,12 @@ export class NotificationService {
   }
 
   /** This node's state and the cluster's. @throws EngineUnavailableError */
-  async getStatus(): Promise<NotificationStatus> {
-    const { workerGroup } = this.options;
-    const [counts, cluster, activeConnections, registry] = await Promise.all([
-      this.engine.counts(),
-      this.engine.cluster(this.hub.size),
-      workerGroup?.countConnections() ?? this.hub.size,
-      workerGroup?.readMetrics() ?? this.metrics.registry,
-    ]);
-    return {
-      running: this.accepting,
-      host: this.options.host,
-      port: this.options.port,
-      ...this.listening.current,
-      activeConnections,
-      pendingCallbacks: counts.pendingConfirmations,
-      unacknowledgedMessages: counts.unacknowledgedMessages,
-      quality: await qualityOf(registry),
-      cluster,
-    };
+  getStatus(): Promise<NotificationStatus> {
+    return this.status.read();
   }
 
   /** Resolves if the node can do its work. @throws ServiceClosedError while it drains, EngineUnavailableError */
-  async checkReady(): Promise<void> {
-    if (!this.accepting) throw new ServiceClosedError();
-    await this.engine.ping();
+  checkReady(): Promise<void> {
+    return this.status.checkReady();
   }
 }

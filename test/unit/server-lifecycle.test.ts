@@ -1,9 +1,9 @@
 /** Starting and stopping at the same time, and stopping while something fails. */
-import { ServerPhase } from '../../src/notification/access/server-phase.js';
+import { ServerPhase } from '../../src/notification/server/server-phase.js';
 import { Hub } from '../../src/notification/connection/hub.js';
 import { ServiceClosedError } from '../../src/notification/notification.errors.js';
 import { resolveOptions } from '../../src/notification/notification.options.js';
-import { ServerLifecycle } from '../../src/notification/server-lifecycle.js';
+import { ServerLifecycle } from '../../src/notification/server/server-lifecycle.js';
 import { fakeConnection } from '../support/fake-connection.js';
 
 /** A lifecycle with one connection, whose drain takes a while. The parts record that they close; `broken` of them fail. */

@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import { Inject, Injectable } from '@nestjs/common';
 import { Addresses } from '../access/address-limits.js';
 import { Pages } from '../access/pages.js';
-import { ServerPhase } from '../access/server-phase.js';
+import { ServerPhase } from '../server/server-phase.js';
 import { Tokens } from '../access/token-verifier.js';
 import type { Identity } from '../connection/connection.js';
 import { ERROR_STATUS, type ErrorCode } from '../../protocol/codes.js';

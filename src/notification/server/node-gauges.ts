@@ -1,14 +1,14 @@
 /** Registers the gauges of this node: what the hub, the engine and the server's phase show at each scrape. */
 import { Inject, Injectable } from '@nestjs/common';
-import { ServerPhase } from './access/server-phase.js';
-import { Hub } from './connection/hub.js';
-import { Engine } from './engine/engine.js';
-import type { Quality } from './metrics/readings.js';
-import { NotificationMetrics } from './notification.metrics.js';
-import { ResolvedOptions } from './notification.options.js';
+import { ServerPhase } from './server-phase.js';
+import { Hub } from '../connection/hub.js';
+import { Engine } from '../engine/engine.js';
+import type { Quality } from '../metrics/readings.js';
+import { NotificationMetrics } from '../notification.metrics.js';
+import { ResolvedOptions } from '../notification.options.js';
 
 @Injectable()
-export class NotificationReadings {
+export class NodeGauges {
   constructor(
     @Inject(ResolvedOptions) { maxConnections }: ResolvedOptions,
     @Inject(Engine) engine: Engine,

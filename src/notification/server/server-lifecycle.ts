@@ -15,22 +15,22 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { CLOSE } from '../protocol/codes.js';
-import { ServerPhase } from './access/server-phase.js';
-import { Confirmations } from './confirmation/confirmations.js';
-import { Hub } from './connection/hub.js';
-import { Reading } from './connection/reading.js';
-import { Dispatcher } from './dispatcher.js';
-import { Engine } from './engine/engine.js';
-import { ServiceClosedError } from './notification.errors.js';
-import { ResolvedOptions } from './notification.options.js';
-import { everyStep } from './pacing/every-step.js';
-import { TimerWheel } from './pacing/timer-wheel.js';
-import { Acknowledgements } from './subscription/acknowledgements.js';
-import { Cancellations } from './task/cancellations.js';
-import { Heartbeats } from './task/heartbeats.js';
-import { WebhookSender } from './webhook/sender.js';
-import { delay } from './pacing/time-source.js';
+import { CLOSE } from '../../protocol/codes.js';
+import { ServerPhase } from './server-phase.js';
+import { Confirmations } from '../confirmation/confirmations.js';
+import { Hub } from '../connection/hub.js';
+import { Reading } from '../connection/reading.js';
+import { Dispatcher } from '../dispatcher.js';
+import { Engine } from '../engine/engine.js';
+import { ServiceClosedError } from '../notification.errors.js';
+import { ResolvedOptions } from '../notification.options.js';
+import { everyStep } from '../pacing/every-step.js';
+import { TimerWheel } from '../pacing/timer-wheel.js';
+import { Acknowledgements } from '../subscription/acknowledgements.js';
+import { Cancellations } from '../task/cancellations.js';
+import { Heartbeats } from '../task/heartbeats.js';
+import { WebhookSender } from '../webhook/sender.js';
+import { delay } from '../pacing/time-source.js';
 
 @Injectable()
 export class ServerLifecycle implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
