@@ -5,7 +5,7 @@
  * counts. Labels take closed sets of values (`metrics/labels.ts`).
  */
 import { Counter, Histogram, Registry, type HistogramConfiguration } from 'prom-client';
-import { ACTIONS } from '../protocol/messages.js';
+import { ACTIONS } from '../protocol/actions.js';
 import { toSeconds } from '../protocol/time.js';
 import { AskedUsers } from './metrics/asked-users.js';
 import { registerGauge, shared, type Aggregator } from './metrics/gauge.js';

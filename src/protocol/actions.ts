@@ -1,11 +1,32 @@
 /**
- * What a client sends, an interface for each action, and what replies to it.
+ * The actions: their names, the message of each that a client sends, and its reply.
  *
  * The AsyncAPI document is made from these types, comments and tags included; a test compares it with the rules by which the
  * gateway checks frames. Unknown fields are ignored, and `null` counts as absent.
  */
 import type { Json, JsonObject } from './confirmation.js';
 import type { RequestId, StreamPosition, TaskCancelled, TaskStepResult } from './messages.js';
+
+export const ACTIONS = [
+  'ping',
+  'subscribe',
+  'unsubscribe',
+  'confirm',
+  'cancel',
+  'ack',
+  'authenticate',
+  'pending',
+  'seen',
+  'dismiss',
+] as const satisfies readonly (keyof ClientMessages)[];
+export type Action = (typeof ACTIONS)[number];
+
+/** Any frame of a client after the decoder: its action may be unknown, and its fields are not checked yet. */
+export interface ClientMessage {
+  action: string;
+  request_id?: RequestId;
+  [field: string]: unknown;
+}
 
 /**
  * The name of a user, a task, a channel, a message or a confirmation, without NUL.
@@ -252,7 +273,7 @@ export interface PendingReply extends ReplyMessage {
   cursor?: string;
 }
 
-/** What a client sends, by action. */
+/** The message of each action. */
 export interface ClientMessages {
   ping: PingMessage;
   subscribe: SubscribeMessage;
@@ -266,7 +287,7 @@ export interface ClientMessages {
   dismiss: DismissMessage;
 }
 
-/** The reply to each action, instead of which an error may come. */
+/** The reply to each action. An error may take its place. */
 export interface Replies {
   ping: PongReply;
   subscribe: SubscriptionConfirmed | SubscriptionsConfirmed;

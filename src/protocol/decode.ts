@@ -8,7 +8,8 @@
 import type { ErrorCode } from './codes.js';
 import { findLoss } from './exact.js';
 import { asFields, findFault, NEGATIVE_ZERO, NOT_EXACT, type JsonFault } from './json.js';
-import type { ClientMessage, FieldErrors, RequestId } from './messages.js';
+import type { ClientMessage } from './actions.js';
+import type { FieldErrors, RequestId } from './messages.js';
 
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';

@@ -1,6 +1,7 @@
 /**
- * The wire: what the server sends, and what both directions share. `actions.ts` has what clients send, and the replies.
- * PROTOCOL.md describes the messages in words; the AsyncAPI document is made from these types.
+ * What the server sends without being asked, and what both directions share. `actions.ts` has what clients send and the
+ * reply to each action; `server-messages.ts` lists all that the server sends, by type. PROTOCOL.md describes the messages
+ * in words; the AsyncAPI document is made from these types.
  *
  * Names are `snake_case`, times Unix seconds, durations seconds.
  */
@@ -17,32 +18,7 @@ export interface StreamPosition {
   offset: number;
 }
 
-/* ---- client -> server ---- */
-
-export const ACTIONS = [
-  'ping',
-  'subscribe',
-  'unsubscribe',
-  'confirm',
-  'cancel',
-  'ack',
-  'authenticate',
-  'pending',
-  'seen',
-  'dismiss',
-] as const;
-export type Action = (typeof ACTIONS)[number];
-
 export type RequestId = string | number;
-
-/** A frame after the border: an object with a known-to-be-string action. Its fields are checked by the handler's DTO. */
-export interface ClientMessage {
-  action: string;
-  request_id?: RequestId;
-  [field: string]: unknown;
-}
-
-/* ---- server -> client ---- */
 
 /** A confirmation as REST shows it. */
 export interface ConfirmationView {

@@ -12,7 +12,8 @@ import { DismissDto } from '../../src/notification/gateway/dto/dismiss.dto.js';
 import { PendingDto } from '../../src/notification/gateway/dto/pending.dto.js';
 import { SeenDto } from '../../src/notification/gateway/dto/seen.dto.js';
 import { SubscribeDto } from '../../src/notification/gateway/dto/subscribe.dto.js';
-import { ACTIONS, isReservedType } from '../../src/protocol/messages.js';
+import { ACTIONS } from '../../src/protocol/actions.js';
+import { isReservedType } from '../../src/protocol/messages.js';
 import { checkReceived, checkSent } from '../support/frames.js';
 import { startService, type TestService } from '../support/service.js';
 

@@ -1,7 +1,7 @@
 /** Runs the conversations of PROTOCOL.md, frame by frame, against the real service. */
 import { readFileSync } from 'node:fs';
 import { CLOSE, ERROR_STATUS } from '../../src/protocol/codes.js';
-import { ACTIONS, type Action } from '../../src/protocol/messages.js';
+import { ACTIONS, type Action } from '../../src/protocol/actions.js';
 import { startService, type TestService } from '../support/service.js';
 import type { Frame } from '../support/client.js';
 
@@ -16,8 +16,13 @@ beforeAll(async () => {
 });
 afterAll(() => service.stop());
 
-it('PROTOCOL.md has a heading for every action, and a row for every error code and close code', () => {
-  for (const action of ACTIONS) expect(document).toContain(`\n### ${action}\n`);
+it('PROTOCOL.md has every action in its contents, its list of actions and a heading, and a row for every code', () => {
+  const listed = /^ {2}action: ('.*');$/m.exec(document)?.[1]?.split(' | ');
+  expect(listed).toEqual(ACTIONS.map((action) => `'${action}'`));
+  for (const action of ACTIONS) {
+    expect(document).toContain(`[${action}](#${action})`);
+    expect(document).toContain(`\n### ${action}\n`);
+  }
   for (const code of Object.keys(ERROR_STATUS)) expect(document).toMatch(new RegExp(`^\\|.*\`${code}\`.*\\|$`, 'm'));
   for (const { code, reason } of Object.values(CLOSE))
     expect(document).toMatch(new RegExp(`^\\| ${code} \\|.*\`${reason}\``, 'm'));

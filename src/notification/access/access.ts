@@ -6,7 +6,7 @@
  *  3. Open mode has no identity to check, only the one that a connection claims.
  */
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { ACTIONS, type Action } from '../../protocol/messages.js';
+import { ACTIONS, type Action } from '../../protocol/actions.js';
 import { isIdentifier } from '../../protocol/identifier.js';
 import type { Identity } from '../connection/connection.js';
 import type { Scope } from '../engine/engine.js';

@@ -2,7 +2,7 @@
 import { Catch, Logger, type ArgumentsHost, type WsExceptionFilter } from '@nestjs/common';
 import { WsException } from '@nestjs/websockets';
 import type { ErrorCode } from '../../../protocol/codes.js';
-import type { ClientMessage } from '../../../protocol/messages.js';
+import type { ClientMessage } from '../../../protocol/actions.js';
 import { AuditTrail, isRefusal } from '../../access/audit.js';
 import type { Connection } from '../../connection/connection.js';
 import { auditActorOf } from '../audit-actor.js';
