@@ -12,14 +12,18 @@ import type { Outcome } from '../../../protocol/confirmation.js';
 import { DeadlineRule } from './deadline-rule.js';
 import type { EventStore } from './event-store.js';
 import type { UnitOfWork } from './unit-of-work.js';
-import {
-  pendingRow,
-  type AnswerRow,
-  type ConfirmationRow,
-  type DecideRow,
-  type DismissRow,
-  type OpenRow,
-  type TaskRow,
+import type {
+  AnswerRow,
+  AskedRow,
+  ConfirmationRow,
+  DecidedRow,
+  DecideRow,
+  DecisionRow,
+  DismissRow,
+  OpenedRow,
+  OpenRow,
+  PendingRow,
+  TaskRow,
 } from './rows.js';
 import { ConfirmationTable } from './confirmation-table.js';
 import type { Sqlite } from './sqlite.js';
@@ -31,8 +35,6 @@ interface DecisionValues extends Partial<AnswerRow> {
   answeredBy?: string | null;
   reason?: string | null;
   via: string | null;
-  /** When the outcome was fixed, where that is not now. */
-  decidedAt?: number;
 }
 
 /** The user has reached the limit of pending confirmations. */
@@ -57,46 +59,23 @@ export class ConfirmationStore {
     this.table = new ConfirmationTable(database);
   }
 
-  open(request: OpenRow): { created: boolean; row: ConfirmationRow } {
-    const {
-      callbackId,
-      userId,
-      taskId,
-      step,
-      prompt,
-      timeoutMs,
-      onTimeout,
-      onTimeoutBy,
-      key = null,
-      fingerprint = null,
-    } = request;
-    const now = this.unit.now();
-    const expires = timeoutMs === null ? null : now + timeoutMs;
-    const expiring = timeoutMs === null ? null : now + warningAfter(timeoutMs);
+  open(request: OpenRow): OpenedRow {
+    const { userId, taskId, timeoutMs } = request;
+    const createdAt = this.unit.now();
+    const expiresAt = timeoutMs === null ? null : createdAt + timeoutMs;
+    const expiringAt = timeoutMs === null ? null : createdAt + warningAfter(timeoutMs);
     this.mustHaveRoom(request);
-    const inserted = this.table.insert.get(
-      callbackId,
-      userId,
-      taskId,
-      step,
-      now,
-      expires,
-      expiring,
-      onTimeout,
-      onTimeoutBy,
-      key,
-      fingerprint,
-    );
-    if (!inserted) return { created: false, row: this.current(this.existing(request)) };
-    this.table.insertPrompt.run(inserted.seq, prompt);
+    const seq = this.table.insert(request, createdAt, expiresAt, expiringAt);
+    if (seq === undefined) return { status: 'found', row: this.current(this.existing(request)) };
     this.unit.counters.pending += 1;
-    const row = pendingRow(request, inserted.seq, now, expires);
     const task = this.tasks.use(taskId, userId);
-    if (task.cancelled_at !== null) return { created: true, row: this.cancel(row, task) };
-    this.events.storeOpening(row);
-    this.unit.expect(expiring);
-    this.unit.emit({ kind: 'opened', row });
-    return { created: true, row };
+    if (task.cancelled_at !== null) {
+      const row = pendingRow(request, seq, createdAt, expiresAt);
+      return { status: 'cancelled', row: { ...row, ...this.cancel(row, task) } };
+    }
+    this.events.storeOpening(request.callbackId);
+    this.unit.expect(expiringAt);
+    return { status: 'opened', createdAt, expiresAt };
   }
 
   /** Checks the limit for a confirmation that does not exist yet. @throws CrowdedError */
@@ -121,8 +100,7 @@ export class ConfirmationStore {
     if (!found) return { status: 'not_found' };
     const row = this.asOf(found, arrivedAt);
     if (!row) return this.waitsFor(found);
-    if (row.state === 'pending')
-      return { status: 'accepted', row: this.decideTimely(row, { outcome: 'answered', answeredBy, via, ...answer }) };
+    if (row.state === 'pending') return this.decideTimely(row, { ...answer, outcome: 'answered', answeredBy, via });
     const same =
       row.state === 'answered' &&
       row.answered_by === answeredBy &&
@@ -139,8 +117,7 @@ export class ConfirmationStore {
     if (!found) return { status: 'not_found' };
     const row = this.asOf(found, arrivedAt);
     if (!row) return this.waitsFor(found);
-    if (row.state === 'pending')
-      return { status: 'accepted', row: this.decideTimely(row, { outcome: 'withdrawn', proceed: false, reason, via }) };
+    if (row.state === 'pending') return this.decideTimely(row, { outcome: 'withdrawn', proceed: false, reason, via });
     return { status: row.state === 'withdrawn' ? 'repeated' : 'already_resolved', row };
   }
 
@@ -200,14 +177,14 @@ export class ConfirmationStore {
     for (const found of this.table.expiring.all(this.unit.now())) {
       const row = { ...found, dismissed_until: null };
       this.table.clearExpiring.run(row.seq);
-      this.events.storeWarning(row);
+      this.events.storeWarning(row.callback_id);
       this.unit.emit({ kind: 'expiring', row });
     }
     this.unit.counters.nextDue = this.table.nextDue.get()?.moment ?? null;
   }
 
   /** Decisions numbered above `from`, up to `to`, in order, a page of them. */
-  decisions(from: number, to: number): ConfirmationRow[] {
+  decisions(from: number, to: number): DecidedRow[] {
     return this.table.decided.all(from, to);
   }
 
@@ -218,22 +195,26 @@ export class ConfirmationStore {
 
   /** The confirmation whose id or key the request repeats. */
   private existing(request: OpenRow): ConfirmationRow {
-    const row = this.table.byId.get(request.callbackId) ?? this.table.byKey.get(request.userId, request.key ?? null);
-    if (!row) throw new Error(`prompt ${request.callbackId} is neither new nor there`);
-    const isSame = row.callback_id === request.callbackId || row.fingerprint === (request.fingerprint ?? null);
-    if (!isSame) throw new ConfirmationConflictError(request.key ?? '');
-    return row;
+    const { callbackId, userId, key = null, fingerprint = null } = request;
+    const row = this.table.byId.get(callbackId);
+    if (row) return row;
+    const ofKey = this.table.byKey.get(userId, key);
+    if (!ofKey) throw new Error(`prompt ${callbackId} is neither new nor there`);
+    if (ofKey.fingerprint !== fingerprint) throw new ConfirmationConflictError(key ?? '');
+    return ofKey;
   }
 
   private inScope(callbackId: string, scope: Scope): ConfirmationRow | undefined {
-    const row = this.table.byId.get(callbackId);
+    const row = this.table.pendingById.get(callbackId) ?? this.table.byId.get(callbackId);
     return row && (scope === 'all' || scope.includes(row.user_id)) ? row : undefined;
   }
 
   /** The row, after its deadline where that may be applied. */
   private current(row: ConfirmationRow): ConfirmationRow {
     if (!this.rule.mayBeApplied(row)) return row;
-    return this.decideRow(row, { outcome: 'timed_out', proceed: this.rule.proceeds(row), via: CLOCK_VIA });
+    const decision = this.decideRow(row, { outcome: 'timed_out', proceed: this.rule.proceeds(row), via: CLOCK_VIA });
+    this.unit.emit({ kind: 'decided', row, decision });
+    return { ...row, ...decision };
   }
 
   /** The row as it was for something that arrived at a moment; `undefined` if that has to wait for the deadline. */
@@ -243,34 +224,31 @@ export class ConfirmationStore {
     return current.state === 'pending' ? undefined : current;
   }
 
-  private waitsFor({ expires_at }: ConfirmationRow): DecideRow {
+  private waitsFor({ expires_at }: AskedRow): DecideRow {
     return { status: 'waits', until: this.unit.clock.momentOf(expires_at ?? 0) };
   }
 
-  private cancel(row: ConfirmationRow, task: TaskRow): ConfirmationRow {
+  private cancel(row: PendingRow, task: TaskRow): DecisionRow {
     const { cancelled_by: answeredBy, reason, cancelled_via: via } = task;
-    return this.decideRow(row, { outcome: 'cancelled', proceed: false, answeredBy, reason, via });
+    const decision = this.decideRow(row, { outcome: 'cancelled', proceed: false, answeredBy, reason, via });
+    this.unit.emit({ kind: 'decided', row, decision });
+    return decision;
   }
 
-  /** Decides at a moment before the deadline, for an answer that arrived before it. */
-  private decideTimely(row: ConfirmationRow, decision: DecisionValues): ConfirmationRow {
-    return this.decideRow(row, { ...decision, decidedAt: Math.min(this.unit.now(), (row.expires_at ?? Infinity) - 1) });
+  /** Decides at a moment before the deadline, for an answer that arrived before it. The reply stands for the event. */
+  private decideTimely(row: PendingRow, values: DecisionValues): DecideRow {
+    const decision = this.decideRow(row, values, Math.min(this.unit.now(), (row.expires_at ?? Infinity) - 1));
+    return { status: 'accepted', row, decision };
   }
 
-  private decideRow(row: ConfirmationRow, decision: DecisionValues): ConfirmationRow {
-    const { outcome, proceed, feedback = null, choice = null, values: formValues = null, edited = null } = decision;
-    const { answeredBy = null, reason = null, via } = decision;
-    const sequence = (this.unit.counters.decisions += 1);
-    const now = decision.decidedAt ?? this.unit.now();
-    const values = [outcome, sequence, now, Number(proceed), feedback, choice, formValues, answeredBy, reason, via, edited];
-    const changes = this.table.update.run(...values, row.seq);
-    if (changes !== 1) throw new Error(`prompt ${row.callback_id} was not pending`);
-    this.unit.counters.pending -= 1;
-    const decided: ConfirmationRow = {
-      ...row,
+  /** @param decidedAt when the outcome was fixed */
+  private decideRow(row: PendingRow, values: DecisionValues, decidedAt = this.unit.now()): DecisionRow {
+    const { outcome, proceed, feedback = null, choice = null, values: formValues = null, edited = null } = values;
+    const { answeredBy = null, reason = null, via } = values;
+    const decision: DecisionRow = {
       state: outcome,
-      decision_seq: sequence,
-      decided_at: now,
+      decision_seq: (this.unit.counters.decisions += 1),
+      decided_at: decidedAt,
       proceed: Number(proceed),
       feedback,
       choice,
@@ -280,8 +258,27 @@ export class ConfirmationStore {
       via,
       edited,
     };
-    this.events.storeDecision(decided, outcome);
-    this.unit.emit({ kind: 'decided', row: decided });
-    return decided;
+    if (!this.table.decide(row.seq, decision)) throw new Error(`prompt ${row.callback_id} was not pending`);
+    this.unit.counters.pending -= 1;
+    this.events.storeDecision(row.callback_id, outcome);
+    return decision;
   }
+}
+
+function pendingRow(request: OpenRow, seq: number, createdAt: number, expiresAt: number | null): PendingRow {
+  return {
+    seq,
+    callback_id: request.callbackId,
+    user_id: request.userId,
+    task_id: request.taskId,
+    step: request.step,
+    prompt: request.prompt,
+    created_at: createdAt,
+    expires_at: expiresAt,
+    on_timeout: request.onTimeout,
+    on_timeout_by: request.onTimeoutBy,
+    seen_at: null,
+    dismissed_until: null,
+    state: 'pending',
+  };
 }

@@ -4,16 +4,16 @@
  */
 import type { ConfirmationQuery } from '../confirmation-store.js';
 import { readPage } from './read-page.js';
-import type { ConfirmationRow } from './rows.js';
+import type { ConfirmationRow, DecidedRow, DecisionRow, OpenRow, PendingRow } from './rows.js';
 import type { Sqlite, SqlValue, Statement } from './sqlite.js';
 
-const COLUMNS = `seq, callback_id, user_id, task_id, step, created_at, expires_at, on_timeout, on_timeout_by, fingerprint,
-  state, decision_seq, decided_at, proceed, feedback, choice, form_values, answered_by, reason, via,
-  edited, seen_at, dismissed_until`;
+const ASKED = `seq, callback_id, user_id, task_id, step, created_at, expires_at, on_timeout, on_timeout_by, seen_at,
+  dismissed_until, state`;
+const COLUMNS = `${ASKED}, decision_seq, decided_at, proceed, feedback, choice, form_values, answered_by, reason, via, edited`;
 
 /** @param index the index to walk; the prompt is fetched for each row that it finds, never the other way round */
-const select = (index: string): string =>
-  `SELECT ${COLUMNS}, prompt FROM confirmation ${index} CROSS JOIN confirmation_prompt USING (seq)`;
+const select = (index: string, columns = COLUMNS): string =>
+  `SELECT ${columns}, prompt FROM confirmation ${index} CROSS JOIN confirmation_prompt USING (seq)`;
 
 /** Rows that one step of upkeep handles at most. */
 const STEP_ROWS = 500;
@@ -22,23 +22,26 @@ const MAX_LISTS = 100;
 
 export class ConfirmationTable {
   readonly byId: Statement<ConfirmationRow>;
-  readonly byKey: Statement<ConfirmationRow>;
-  readonly insert: Statement<{ seq: number }>;
-  readonly insertPrompt: Statement<never>;
-  readonly update: Statement<never>;
-  readonly expired: Statement<ConfirmationRow>;
-  readonly expiring: Statement<ConfirmationRow>;
+  /** Most calls concern a pending one, which has half of the columns. */
+  readonly pendingById: Statement<PendingRow>;
+  readonly byKey: Statement<ConfirmationRow & { fingerprint: string | null }>;
+  private readonly insertRow: Statement<never>;
+  private readonly insertPrompt: Statement<never>;
+  private newestSeq: number;
+  private readonly update: Statement<never>;
+  readonly expired: Statement<PendingRow>;
+  readonly expiring: Statement<PendingRow>;
   readonly clearExpiring: Statement<never>;
   readonly updateSeen: Statement<never>;
   readonly updateDismissed: Statement<never>;
   readonly nextDue: Statement<{ moment: number | null }>;
-  readonly ofTask: Statement<ConfirmationRow>;
+  readonly ofTask: Statement<PendingRow>;
   readonly pendingOfUser: Statement<{ callback_id: string }>;
   readonly pendingCount: Statement<{ pending: number }>;
   private readonly newestPending: Statement<{ seq: number }>;
   private readonly nextPending: Statement<{ seq: number; created_at: number }>;
   private readonly pendingFrom: Statement<{ pending: number }>;
-  readonly decided: Statement<ConfirmationRow>;
+  readonly decided: Statement<DecidedRow>;
   readonly outdated: Statement<{ seq: number; decided_at: number }>;
   readonly remove: Statement<never>;
   readonly removePrompt: Statement<never>;
@@ -46,10 +49,17 @@ export class ConfirmationTable {
 
   constructor(private readonly database: Sqlite) {
     this.byId = database.prepare(`${select('INDEXED BY confirmation_id')} WHERE callback_id = ?`);
-    this.byKey = database.prepare(`${select('INDEXED BY confirmation_key')} WHERE user_id = ? AND key = ?`);
-    this.insert = database.prepare(`INSERT INTO confirmation
-      (callback_id, user_id, task_id, step, created_at, expires_at, expiring_at, on_timeout, on_timeout_by, key, fingerprint, state)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending') ON CONFLICT DO NOTHING RETURNING seq`);
+    this.pendingById = database.prepare(
+      `${select('INDEXED BY confirmation_id', ASKED)} WHERE callback_id = ? AND state = 'pending'`,
+    );
+    this.byKey = database.prepare(
+      `${select('INDEXED BY confirmation_key', `${COLUMNS}, fingerprint`)} WHERE user_id = ? AND key = ?`,
+    );
+    this.newestSeq = database.prepare<{ seq: number | null }>('SELECT max(seq) AS seq FROM confirmation').get()?.seq ?? 0;
+    // `RETURNING` would double the time of an insertion.
+    this.insertRow = database.prepare(`INSERT INTO confirmation (seq, callback_id, user_id, task_id, step, created_at,
+      expires_at, expiring_at, on_timeout, on_timeout_by, key, fingerprint, state)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending') ON CONFLICT DO NOTHING`);
     this.pendingCount = database.prepare(
       "SELECT count(*) AS pending FROM (SELECT 1 FROM confirmation WHERE user_id = ? AND state = 'pending' LIMIT ?)",
     );
@@ -63,9 +73,9 @@ export class ConfirmationTable {
     this.update =
       database.prepare(`UPDATE confirmation SET state = ?, decision_seq = ?, decided_at = ?, proceed = ?, feedback = ?, choice = ?,
       form_values = ?, answered_by = ?, reason = ?, via = ?, edited = ? WHERE seq = ? AND state = 'pending'`);
-    this.expired = database.prepare(`${select('INDEXED BY confirmation_expires')}
+    this.expired = database.prepare(`${select('INDEXED BY confirmation_expires', ASKED)}
       WHERE state = 'pending' AND expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ${STEP_ROWS}`);
-    this.expiring = database.prepare(`${select('INDEXED BY confirmation_expiring')}
+    this.expiring = database.prepare(`${select('INDEXED BY confirmation_expiring', ASKED)}
       WHERE state = 'pending' AND expiring_at IS NOT NULL AND expiring_at <= ? ORDER BY expiring_at LIMIT ${STEP_ROWS}`);
     this.clearExpiring = database.prepare(`UPDATE confirmation SET expiring_at = NULL, dismissed_until = NULL WHERE seq = ?`);
     this.updateSeen = database.prepare('UPDATE confirmation SET seen_at = ? WHERE seq = ?');
@@ -75,7 +85,7 @@ export class ConfirmationTable {
       UNION ALL
       SELECT min(expiring_at) FROM confirmation INDEXED BY confirmation_expiring WHERE state = 'pending' AND expiring_at IS NOT NULL)`);
     this.ofTask = database.prepare(
-      `${select('INDEXED BY confirmation_task_pending')} WHERE state = 'pending' AND task_id = ? ORDER BY seq`,
+      `${select('INDEXED BY confirmation_task_pending', ASKED)} WHERE state = 'pending' AND task_id = ? ORDER BY seq`,
     );
     this.pendingOfUser = database.prepare(`SELECT callback_id FROM confirmation INDEXED BY confirmation_user_pending
       WHERE state = 'pending' AND user_id = ? AND (expires_at IS NULL OR expires_at > ?) ORDER BY seq`);
@@ -85,6 +95,26 @@ export class ConfirmationTable {
       WHERE decision_seq IS NOT NULL ORDER BY decision_seq LIMIT ${STEP_ROWS}`);
     this.remove = database.prepare('DELETE FROM confirmation WHERE seq = ?');
     this.removePrompt = database.prepare('DELETE FROM confirmation_prompt WHERE seq = ?');
+  }
+
+  /** @returns the number of the new row; `undefined` if its id or key exists */
+  insert(request: OpenRow, createdAt: number, expiresAt: number | null, expiringAt: number | null): number | undefined {
+    const { callbackId, userId, taskId, step, prompt, onTimeout, onTimeoutBy, key = null, fingerprint = null } = request;
+    const seq = this.newestSeq + 1;
+    const times = [createdAt, expiresAt, expiringAt];
+    if (!this.insertRow.run(seq, callbackId, userId, taskId, step, ...times, onTimeout, onTimeoutBy, key, fingerprint))
+      return undefined;
+    this.newestSeq = seq;
+    this.insertPrompt.run(seq, prompt);
+    return seq;
+  }
+
+  /** @returns `false` for a row that is not pending, which stays as it is */
+  decide(seq: number, decision: DecisionRow): boolean {
+    const { state, decision_seq, decided_at, proceed, feedback, choice, form_values, answered_by, reason, via, edited } =
+      decision;
+    const answer = [proceed, feedback, choice, form_values, answered_by, reason, via, edited];
+    return this.update.run(state, decision_seq, decided_at, ...answer, seq) === 1;
   }
 
   /**

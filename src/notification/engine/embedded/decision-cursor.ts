@@ -3,7 +3,7 @@
  * were emitted. The replay emits those above it at a start; `heal` emits those that were made while a worker died.
  * The number is stored from time to time, so after a crash a decision is emitted once or twice, never zero times.
  */
-import type { ConfirmationRow } from './rows.js';
+import type { DecidedRow, DecisionRow } from './rows.js';
 import type { StoreClient } from './store-client.js';
 import type { Opened } from './store-protocol.js';
 
@@ -20,7 +20,7 @@ export class DecisionCursor {
 
   constructor(
     private readonly client: StoreClient,
-    private readonly emit: (row: ConfirmationRow) => void,
+    private readonly emit: (row: DecidedRow) => void,
   ) {}
 
   begin({ emitted, decisions }: Opened): void {
@@ -29,8 +29,8 @@ export class DecisionCursor {
   }
 
   /** A decision is being emitted as it happens. */
-  passed(row: ConfirmationRow): void {
-    this.live = Math.max(this.live, row.decision_seq ?? 0);
+  passed({ decision_seq }: DecisionRow): void {
+    this.live = Math.max(this.live, decision_seq);
   }
 
   async replay(): Promise<void> {

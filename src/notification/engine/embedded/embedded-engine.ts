@@ -10,13 +10,13 @@ import { SingleFlight } from '../../pacing/single-flight.js';
 import { systemClock, type Clock, type ClockTimer } from '../../pacing/clock.js';
 import { NOTHING_TO_READ, type EngineReading } from '../deadlines.js';
 import { Emitter, type EngineLogger } from '../emitter.js';
-import type { ClusterStatus, Counts, Engine, EngineHandler, NodeReport, Waiting } from '../engine.js';
+import type { ClusterStatus, Counts, Decided, Engine, EngineHandler, NodeReport, Waiting } from '../engine.js';
 import { DeadlineTimer } from './deadline-timer.js';
 import { DecisionCursor } from './decision-cursor.js';
 import { RESERVE_BYTES, type EmbeddedEngineOptions } from './embedded-options.js';
 import { LocalBroker } from './local-broker.js';
 import { LocalPresence } from './local-presence.js';
-import { toConfirmation, toDecided } from './rows.js';
+import { toConfirmation, toDecided, type DecisionRow } from './rows.js';
 import { StoreClient } from './store-client.js';
 import type { Opened } from './store-protocol.js';
 import { StoredConfirmations } from './stored-confirmations.js';
@@ -93,9 +93,15 @@ export class EmbeddedEngine implements Engine {
       gatherMs,
     );
     this.cursor = new DecisionCursor(this.client, (row) =>
-      this.emitter.emit((handler) => handler.onDecided(toDecided(row), true)),
+      this.emitter.emit((handler) => handler.onDecided(toDecided(row, row), true)),
     );
-    this.confirmations = new StoredConfirmations(this.client, reading, clock);
+    this.confirmations = new StoredConfirmations(this.client, reading, clock, {
+      opened: (confirmation) => {
+        this.emitter.emit((handler) => handler.onOpened(confirmation));
+        this.emitWebhookEvents();
+      },
+      decided: (confirmation, row) => this.decided(confirmation, row),
+    });
     this.tasks = new StoredTasks(this.client, clock);
     this.broker = new LocalBroker(this.client, this.emitter);
     this.presence = new LocalPresence(maxConnectionsPerUser, this.emitter, () => this.client.checkOpen());
@@ -163,18 +169,13 @@ export class EmbeddedEngine implements Engine {
 
   private emit(event: StoreEvent): void {
     switch (event.kind) {
-      case 'opened':
-        this.emitter.emit((handler) => handler.onOpened(toConfirmation(event.row)));
-        return this.emitWebhookEvents();
       case 'expiring':
         this.emitter.emit((handler) => handler.onExpiring(toConfirmation(event.row)));
         return this.emitWebhookEvents();
       case 'dismissed':
         return this.emitter.emit((handler) => handler.onDismissed(toConfirmation(event.row)));
       case 'decided':
-        this.cursor.passed(event.row);
-        this.emitter.emit((handler) => handler.onDecided(toDecided(event.row), true));
-        return this.emitWebhookEvents();
+        return this.decided(toDecided(event.row, event.decision), event.decision);
       case 'task':
         this.emitter.emit((handler) => handler.onTask(event.task));
         return this.emitWebhookEvents();
@@ -187,6 +188,12 @@ export class EmbeddedEngine implements Engine {
       default:
         return event satisfies never;
     }
+  }
+
+  private decided(confirmation: Decided, row: DecisionRow): void {
+    this.cursor.passed(row);
+    this.emitter.emit((handler) => handler.onDecided(confirmation, true));
+    this.emitWebhookEvents();
   }
 
   private emitWebhookEvents(): void {

@@ -49,20 +49,21 @@ export class EventStore {
     this.counted = database.prepare('SELECT count(*) AS waiting FROM notice');
   }
 
-  storeOpening({ callback_id }: ConfirmationRow): void {
-    this.note(idOf('opened', callback_id), 'confirmation.opened', callback_id, null);
+  storeOpening(callbackId: string): void {
+    this.noteConfirmation('opened', 'confirmation.opened', callbackId);
   }
 
-  storeWarning({ callback_id }: ConfirmationRow): void {
-    this.note(idOf('expiring', callback_id), 'confirmation.expiring', callback_id, null);
+  storeWarning(callbackId: string): void {
+    this.noteConfirmation('expiring', 'confirmation.expiring', callbackId);
   }
 
-  storeDecision({ callback_id }: ConfirmationRow, outcome: Outcome): void {
-    this.note(idOf('decision', callback_id), `confirmation.${outcome}`, callback_id, null);
+  storeDecision(callbackId: string, outcome: Outcome): void {
+    this.noteConfirmation('decision', `confirmation.${outcome}`, callbackId);
   }
 
   noteTask(task: Task): void {
-    this.note(`task-${randomUUID()}`, nameOfTaskEvent(task), null, JSON.stringify(task));
+    const event = nameOfTaskEvent(task);
+    if (this.asked.has(event)) this.note(`task-${randomUUID()}`, event, null, JSON.stringify(task));
   }
 
   /** @param find the prompt of a callback id */
@@ -107,17 +108,17 @@ export class EventStore {
     return outdated.length === STEP_ROWS;
   }
 
+  private noteConfirmation(kind: 'opened' | 'expiring' | 'decision', event: WebhookEventName, callbackId: string): void {
+    if (this.asked.has(event)) this.note(`${kind}-${callbackId.replaceAll(/[^A-Za-z0-9]/g, '-')}`, event, callbackId, null);
+  }
+
   private note(id: string, event: WebhookEventName, confirmationId: string | null, task: string | null): void {
     const now = this.unit.now();
-    if (this.asked.has(event)) this.insert.run(id, confirmationId, task, event, now, now);
+    this.insert.run(id, confirmationId, task, event, now, now);
   }
 
   private drop(ids: string[]): void {
     for (const id of ids) this.remove.run(id);
     if (ids.length > 0) this.unit.emit({ kind: 'dropped', count: ids.length });
   }
-}
-
-function idOf(kind: 'opened' | 'expiring' | 'decision', callbackId: string): string {
-  return `${kind}-${callbackId.replaceAll(/[^A-Za-z0-9]/g, '-')}`;
 }

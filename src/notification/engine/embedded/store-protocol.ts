@@ -18,13 +18,24 @@ import type {
   Waiting,
 } from '../engine.js';
 import type { ReadStamp, StoreEvent } from './unit-of-work.js';
-import type { AnswerRow, ConfirmationRow, DecideRow, DismissRow, EventRow, OpenRow, TaskRow } from './rows.js';
+import type {
+  AnswerRow,
+  ConfirmationRow,
+  DecidedRow,
+  DecideRow,
+  DismissRow,
+  EventRow,
+  OpenedRow,
+  OpenRow,
+  TaskRow,
+} from './rows.js';
 
 /** Every step the store can be asked for. Messages travel as JSON text, answers' values as canonical JSON. */
 export interface Operations {
   ping: () => void;
-  open: (request: OpenRow) => { created: boolean; row: ConfirmationRow };
-  /** `arrivedAt`: when it reached the node, by the monotonic clock. */
+  /** The reply stands for the event of the opening itself. */
+  open: (request: OpenRow) => OpenedRow;
+  /** `arrivedAt`: when it reached the node, by the monotonic clock. A reply that is `accepted` stands for the decision's event. */
   decide: (
     callbackId: string,
     scope: Scope,
@@ -66,7 +77,7 @@ export interface Operations {
   /** Forgets what is past its time, a bounded piece of it. @returns whether there may be more */
   purge: () => boolean;
   /** A page of the decisions numbered above `from` up to `to`. */
-  decisions: (from: number, to: number) => ConfirmationRow[];
+  decisions: (from: number, to: number) => DecidedRow[];
   /** Decisions up to this number have been emitted. */
   emitted: (decision: number) => void;
 }

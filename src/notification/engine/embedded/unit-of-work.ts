@@ -3,12 +3,13 @@
  * takes all of it back (`mark`, `restore`).
  */
 import type { Task } from '../engine.js';
-import type { ConfirmationRow } from './rows.js';
+import type { AskedRow, DecisionRow, PendingRow } from './rows.js';
 import { StoreClock } from './store-clock.js';
 import { systemClock, type Clock } from '../../pacing/clock.js';
 
 export type StoreEvent =
-  | { kind: 'opened' | 'decided' | 'expiring' | 'dismissed'; row: ConfirmationRow }
+  | { kind: 'expiring' | 'dismissed'; row: PendingRow }
+  | { kind: 'decided'; row: AskedRow; decision: DecisionRow }
   | { kind: 'task'; task: Task }
   | { kind: 'acknowledged'; messageId: string; userId: string }
   | { kind: 'revoked'; userId: string }
