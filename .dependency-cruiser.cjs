@@ -99,13 +99,13 @@ module.exports = {
       'others use the door',
       'index.ts exports the public names; everything else belongs to the module',
       // The test kit runs the module's own parts in another way. The stand-alone service has a second door.
-      { path: '^(src|examples)/', pathNot: '^src/(notification|testing|app)/|^src/main\\.ts$' },
+      { path: '^(src|examples)/', pathNot: '^src/(notification|testing|app)/|^src/(main|app\\.module)\\.ts$' },
       { path: '^src/notification/', pathNot: '^src/notification/index\\.ts$' },
     ),
     forbid(
       'the stand-alone service uses the two doors',
       'what neither exports belongs to the module',
-      { path: '^src/(app/|main\\.ts$)' },
+      { path: '^src/(app/|(main|app\\.module)\\.ts$)' },
       { path: '^src/notification/', pathNot: '^src/notification/(index|service-door)\\.ts$' },
     ),
     forbid(

@@ -35,7 +35,7 @@ import { Subscriptions } from './subscription/subscriptions.js';
 import { Callers } from './http/callers.js';
 import { Entrance } from './http/entrance.js';
 import { ProtocolErrorFilter } from './http/filters/protocol-error.filter.js';
-import { ApiGuard, REST_GUARDS } from './http/guards/api.guard.js';
+import { ApiGuard } from './http/guards/api.guard.js';
 import { DocsController } from './http/docs.controller.js';
 import { HealthController } from './http/health.controller.js';
 import { isRestController } from './http/routes.js';
@@ -122,21 +122,7 @@ const PROVIDERS: Provider[] = [
 
 @Module({
   providers: PROVIDERS,
-  exports: [
-    NotificationService,
-    NotificationMetrics,
-    NotificationHealthIndicator,
-    ApiGuard,
-    REST_GUARDS,
-    Callers,
-    Pages,
-    Entrance,
-    ProtocolErrorFilter,
-    ResolvedOptions,
-    Addresses,
-    AuditTrail,
-    Reading,
-  ],
+  exports: [NotificationService, NotificationHealthIndicator],
 })
 export class NotificationModule extends ConfigurableModuleClass implements OnApplicationBootstrap {
   private readonly logger = new Logger(NotificationModule.name);

@@ -1,7 +1,9 @@
 /**
  * The module's door, read by the compiler: an application can import every type of a public signature.
  */
+import 'reflect-metadata';
 import ts from 'typescript';
+import * as door from '../../src/notification/index.js';
 
 const DOOR = 'src/notification/index.ts';
 
@@ -67,4 +69,10 @@ it('exports nothing of the engine, the hub and the callers’ rights', () => {
   const internal =
     /^(Engine|Scope|AuditActor|Hub|Connection|NotificationActions|Answerer|CancelRequest|Task|Page|Device|Presence)$/;
   expect(names.filter((name) => internal.test(name))).toEqual([]);
+});
+
+it('the module exports to an application only providers that it can name', () => {
+  const providers = Reflect.getMetadata('exports', door.NotificationModule) as unknown[];
+  expect(providers).toContain(door.NotificationService);
+  expect(providers.filter((provider) => !Object.values<unknown>(door).includes(provider))).toEqual([]);
 });
