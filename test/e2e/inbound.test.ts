@@ -62,6 +62,29 @@ describe('a client that sends faster than its frames are handled', () => {
   });
 });
 
+describe('a client that leaves without waiting for replies', () => {
+  it('has decided what it answered before it closed', async () => {
+    const service = await start({});
+    const store = service.app.get<ConfirmationStore>(ConfirmationStore);
+    const list = store.list.bind(store);
+    let goOn!: () => void;
+    const held = new Promise<void>((resolve) => (goOn = resolve));
+    store.list = async (...query): Promise<Page<Confirmation>> => {
+      await held;
+      return list(...query);
+    };
+    const client = await service.connectAs('ann');
+    const asked = service.notifications.notifyUser({ message: 'Go on?' }, 'ann', 'task', 1);
+    const { callback_id } = await client.next('task_step_result');
+    client.send({ action: 'pending' });
+    client.send({ action: 'confirm', callback_id, proceed: true });
+    await client.close();
+    expect((await service.notifications.presence('ann')).connections).toBe(0);
+    goOn();
+    expect(await asked).toMatchObject({ proceed: true, answeredBy: 'ann' });
+  });
+});
+
 describe('a client that answers several prompts at once', () => {
   it('has every answer decided without waiting for the reply before, and gets the replies in order', async () => {
     const service = await start({});

@@ -1,7 +1,8 @@
 /** What waits to be sent to one connection (contract §5): conflated, then closed as slow, and nothing lost that must not be. */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { RawClient } from '../support/raw-client.js';
+import { Hub } from '../../src/notification/connection/hub.js';
+import { maskedFrame, OPCODE, RawClient } from '../support/raw-client.js';
 import { startService, type TestService } from '../support/service.js';
 
 const LIMIT = 65_536;
@@ -109,6 +110,19 @@ describe('a reader that falls behind', () => {
       { callback_id: opened.confirmation.callbackId, redelivered: true },
     ]);
     expect(back.payloads.filter(({ type }) => type === 'invoice')).toMatchObject([{ message_id: messageId }]);
+  });
+
+  it('gets nothing after the answer to its own close frame', async () => {
+    const user = fresh('user');
+    const { client } = await connectRaw(user);
+    client.pause();
+    const [connection] = service.app.get(Hub).ofUser(user);
+    while ((connection?.waitingBytes ?? LIMIT) < LIMIT / 2)
+      await service.notifications.sendToUser(user, { type: 'note', pad: PAD });
+    client.write(maskedFrame(OPCODE.close, Buffer.from([0x03, 0xe8])));
+    client.resume();
+    await client.closed();
+    expect([client.closeCode, client.frames.at(-1)?.opcode]).toEqual([1000, OPCODE.close]);
   });
 
   it('is cut by the server when it does not read the close frame', async () => {

@@ -207,7 +207,7 @@ export class Connection {
   /** The socket is gone. */
   closed(): void {
     this.phase = 'closed';
-    this.incoming.discard();
+    this.incoming.end(CLOSE_PATIENCE_MS);
     this.sendQueue.discard(true);
     for (const name of [...(this.followUp?.keys() ?? [])]) this.unfollow(name);
     this.timers.close();
@@ -225,7 +225,7 @@ export class Connection {
 
 /** Refusals before authentication, after which a connection is closed. */
 const MAX_STRIKES = 3;
-/** How long closing waits for the current frame and a slow reader. */
+/** How long closing waits for the current frame and a slow reader, and a closed connection's frames are still handled. */
 const CLOSE_PATIENCE_MS = 2000;
 const NO_LISTENERS: readonly never[] = [];
 const NO_SOURCES: ReadonlyMap<string, FrameSource> = new Map();

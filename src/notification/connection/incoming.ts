@@ -4,6 +4,7 @@
  */
 import type { Arrival } from '../engine/deadlines.js';
 import type { TimeSlices } from '../pacing/time-slices.js';
+import { clearTimeout, setTimeout } from '../pacing/time-source.js';
 import type { ConnectionEvents, ConnectionSocket } from './peer.js';
 import { ReceiveQueue, type FrameWork, type Turn } from './receive-queue.js';
 
@@ -87,6 +88,15 @@ export class Incoming<Owner extends { readonly isOpen: boolean }> implements Fra
   /** Drops the frames that nobody has begun to handle. */
   discard(): void {
     this.queue?.discard();
+  }
+
+  /** The peer is gone. What it sent before is still handled, without a reply, for at most `withinMs`: an answer counts. */
+  end(withinMs: number): void {
+    const { queue } = this;
+    if (!queue || queue.isIdle) return;
+    queue.end();
+    const patience = setTimeout(() => queue.discard(), withinMs).unref();
+    void queue.idle().then(() => clearTimeout(patience));
   }
 
   /** Resolves when the frames that came so far are answered. */

@@ -48,7 +48,8 @@ export class ReceiveQueue<Frame> {
   private beginning = false;
   private paused = false;
   private waitsForRoom = false;
-  private closed = false;
+  /** `ending`: it takes no more frames, and begins those that wait. `ended`: it begins none. */
+  private phase: 'open' | 'ending' | 'ended' = 'open';
   private finished: (() => void)[] | undefined;
 
   constructor(
@@ -58,7 +59,7 @@ export class ReceiveQueue<Frame> {
   ) {}
 
   push(frame: Frame, isLarge = false): void {
-    if (this.closed) return;
+    if (this.phase !== 'open') return;
     this.waiting.push({ frame, isLarge });
     this.taken += 1;
     if (!this.paused && (isLarge || this.waiting.length >= this.bound)) {
@@ -80,12 +81,18 @@ export class ReceiveQueue<Frame> {
 
   /** Drops the frames that nobody has begun to handle. Whether the socket is read from now on is up to the caller. */
   discard(): void {
-    this.closed = true;
+    this.phase = 'ended';
     this.paused = false;
     this.waiting.length = 0;
   }
 
-  private get isIdle(): boolean {
+  /** Takes no more frames. The socket is gone; what came by it is still handled. */
+  end(): void {
+    if (this.phase === 'open') this.phase = 'ending';
+    this.paused = false;
+  }
+
+  get isIdle(): boolean {
     return !this.beginning && this.inWork === 0;
   }
 
@@ -93,13 +100,13 @@ export class ReceiveQueue<Frame> {
     this.beginning = true;
     while (this.waiting.length > 0) {
       for (const next of this.waiting.splice(0, this.bound)) {
-        const room = this.closed ? undefined : this.work.room();
+        const room = this.phase === 'open' ? this.work.room() : undefined;
         if (room) {
           this.waitsForRoom = true;
           await room;
           this.waitsForRoom = false;
         }
-        if (this.closed) break;
+        if (this.phase === 'ended') break;
         await this.begin(next);
         if (this.slices.isOver) await this.slices.afterTurn();
       }

@@ -32,13 +32,15 @@ export class ClientSocket extends WebSocket implements ConnectionSocket {
     this.on('error', onError);
   }
 
+  /** After a close frame of either side nothing more is sent (RFC 6455, section 5.5.1): it counts as waiting until the socket is gone. */
   write(bytes: Buffer, written: (error?: Error | null) => void): boolean {
     const { stream, writer } = this;
+    if (this.readyState !== this.OPEN) return false;
     return stream !== undefined && writer !== undefined && writer.write(stream, bytes, written);
   }
 
   override ping(): void {
-    if (this.readyState === this.OPEN) this.write(PING, ignore);
+    this.write(PING, ignore);
   }
 
   end(code: number, reason: string, deaf = false): void {
