@@ -39,6 +39,8 @@ const CONFIGURATION = [
 ];
 /** Its files are no modules of the server: they are bundled, one bundle for each of `BUNDLES`. */
 const PAGE = 'src/page';
+/** Applications of their own, which compile themselves. */
+const APPS = join(ROOT, 'examples/apps/');
 const BUNDLES = ['element.ts', 'page.ts', 'operations.ts', 'more.ts', 'offline.ts'];
 const EMITTED = /(\.d)?\.ts$|\.js(\.map)?$|\.lua$/;
 
@@ -108,7 +110,7 @@ const modified = (file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ??
 function sourcesOf({ out, base, sources }) {
   return sources
     .flatMap((folder) => filesIn(join(ROOT, folder)))
-    .filter((file) => !file.endsWith('.d.ts'))
+    .filter((file) => !file.endsWith('.d.ts') && !file.startsWith(APPS))
     .map((file) => {
       const isCode = file.endsWith('.ts');
       const output = join(ROOT, out, relative(join(ROOT, base), file));
