@@ -1,9 +1,11 @@
 /** A data folder of a test's own, and what can happen to it. */
+import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Engine, EngineHandler, EngineSettings } from '../../src/notification/engine/engine.js';
 import { EmbeddedEngine } from '../../src/notification/engine/embedded/embedded-engine.js';
+import { JOURNAL_FILE } from '../../src/notification/engine/embedded/publication-journal.js';
 import type { EmbeddedEngineOptions } from '../../src/notification/engine/embedded/embedded-options.js';
 
 export const SETTINGS: EngineSettings = {
@@ -61,7 +63,11 @@ export class EngineFolder {
   async copy(): Promise<string> {
     const copy = await newFolder();
     this.folders.push(copy);
-    await cp(this.path, copy, { recursive: true, preserveTimestamps: true });
+    // Before the database, into which its lines move: what is published in time is in one of them.
+    const journal = join(this.path, JOURNAL_FILE);
+    if (existsSync(journal)) await cp(journal, join(copy, JOURNAL_FILE), { preserveTimestamps: true });
+    const filter = (from: string): boolean => from !== journal;
+    await cp(this.path, copy, { recursive: true, preserveTimestamps: true, filter });
     return copy;
   }
 

@@ -183,6 +183,8 @@ export class EmbeddedEngine implements Engine {
         return this.emitter.emit((handler) => handler.onWebhookEventsDropped(event.count));
       case 'revoked':
         return this.emitter.emit((handler) => handler.onRevoked(event.userId));
+      case 'forgotten':
+        return this.client.journal.forgetHeads();
       case 'acknowledged':
         return this.emitter.emit((handler) => handler.onAcknowledged(event.messageId, event.userId));
       default:

@@ -1,4 +1,7 @@
-/** Channels of the only node: publications are emitted in the order of the store's outcomes (E4). */
+/**
+ * Channels of the only node. Publications are emitted in the order of the store's outcomes, or ahead of the store where no
+ * earlier call can concern their channel (E4).
+ */
 import { parseChannel } from '../../../protocol/channels.js';
 import type {
   AcknowledgedMessage,
@@ -41,7 +44,14 @@ export class LocalBroker implements Broker {
       return { deliveredTo: reached ?? 0, ...at };
     };
     const owner = parsed.kind === 'task' && this.client.call('reachTask', [parsed.taskId], noteOwner);
-    const published = recoverable ? this.client.call('publish', [channel, text], emit) : this.client.inTurn(emit);
+    if (!recoverable) return (await Promise.all([this.client.inTurn(emit), owner]))[0];
+    // The audience of a task's channel is known only in its turn.
+    const ahead = owner ? undefined : this.client.publishAhead(channel, text);
+    if (ahead) return emit(ahead);
+    const published = this.client.call('publish', [channel, text], (position) => {
+      this.client.journal.learn(channel, position);
+      return emit(position);
+    });
     return (await Promise.all([published, owner]))[0];
   }
 

@@ -18,6 +18,7 @@ import {
 } from '../engine.js';
 import type { JsonObject } from '../../../protocol/confirmation.js';
 import type { HistoryEntry } from '../broker.js';
+import { parseLines } from './publication-journal.js';
 import { readPage } from './read-page.js';
 import type { UnitOfWork } from './unit-of-work.js';
 import type { Sqlite, Statement } from './sqlite.js';
@@ -45,12 +46,16 @@ export class MessageStore {
   private readonly epoch: string;
   /** For how long an unused channel is kept; up to a tenth longer, as `used_at` is coarse. */
   private readonly keptMs: number;
+  /** A channel is trimmed when it comes to a multiple of this offset. */
+  private readonly trimEvery: number;
   private readonly floor: Statement<{ value: number }>;
   private readonly raiseFloor: Statement<never>;
   private readonly channel: Statement<{ head: number }>;
   private readonly advance: Statement<{ head: number }>;
   private readonly begin: Statement<{ head: number }>;
-  private readonly append: Statement<never>;
+  private readonly move: Statement<never>;
+  private readonly place: Statement<never>;
+  private readonly insertPublication: Statement<never>;
   private readonly trim: Statement<never>;
   private readonly after: Statement<{ position: number; message: string }>;
   private readonly outdatedPublications: Statement<{ channel: string; position: number }>;
@@ -70,6 +75,7 @@ export class MessageStore {
     private readonly limits: MessageLimits,
   ) {
     this.keptMs = Math.max(limits.retentionMs, limits.historyTtlMs);
+    this.trimEvery = Math.max(1, Math.floor(limits.historySize / 16));
     this.epoch = database.prepare<{ value: string }>(`SELECT value FROM meta WHERE name = 'epoch'`).get()?.value ?? '';
     this.floor = database.prepare(`SELECT value FROM meta WHERE name = 'floor'`);
     this.raiseFloor = database.prepare(`UPDATE meta SET value = max(value, ?) WHERE name = 'floor'`);
@@ -78,7 +84,10 @@ export class MessageStore {
     this.advance = database.prepare('UPDATE channel SET head = head + 1 WHERE channel = ? AND used_at > ? RETURNING head');
     this.begin = database.prepare(`INSERT INTO channel SELECT ?, value + 1, ? FROM meta WHERE name = 'floor'
       ON CONFLICT (channel) DO UPDATE SET head = head + 1, used_at = excluded.used_at RETURNING head`);
-    this.append = database.prepare('INSERT INTO publication VALUES (?, ?, ?, ?)');
+    this.move = database.prepare('UPDATE channel SET head = ? WHERE channel = ? AND head < ? AND used_at > ?');
+    this.place = database.prepare(`INSERT INTO channel VALUES (?, ?, ?)
+      ON CONFLICT (channel) DO UPDATE SET head = excluded.head, used_at = excluded.used_at`);
+    this.insertPublication = database.prepare('INSERT INTO publication VALUES (?, ?, ?, ?)');
     this.trim = database.prepare('DELETE FROM publication WHERE channel = ? AND position <= ?');
     this.after = database.prepare(
       'SELECT position, message FROM publication WHERE channel = ? AND position > ? AND created_at > ? ORDER BY position LIMIT ?',
@@ -107,9 +116,15 @@ export class MessageStore {
     const now = this.unit.now();
     const head = (this.advance.get(channel, now - this.keptMs / 10) ?? this.begin.get(channel, now))?.head;
     if (head === undefined) throw new Error('the store has lost its floor');
-    if (this.limits.historySize > 0) this.append.run(channel, head, message, now);
-    this.trim.run(channel, head - this.limits.historySize);
+    this.keepPublication(channel, head, message, now);
     return { epoch: this.epoch, offset: head };
+  }
+
+  /** Takes publications that were delivered ahead of the store, and leaves out those that it has had. */
+  append(lines: string): void {
+    const now = this.unit.now();
+    for (const { channel, offset, text } of parseLines(lines))
+      if (this.moveHead(channel, offset, now)) this.keepPublication(channel, offset, text, now);
   }
 
   position(channel: string): StreamPosition {
@@ -119,7 +134,9 @@ export class MessageStore {
   history({ channel, since, limit }: HistoryRequest): HistoryResult {
     const offset = this.head(channel);
     const head = { epoch: this.epoch, offset };
-    if (since.epoch !== this.epoch || since.offset > offset) return { complete: false, head };
+    // Older publications may not be trimmed yet.
+    const oldestKept = offset - this.limits.historySize;
+    if (since.epoch !== this.epoch || since.offset > offset || since.offset < oldestKept) return { complete: false, head };
     const oldest = this.unit.now() - this.limits.historyTtlMs;
     const publications: HistoryEntry[] = [];
     const goal = Math.min(offset, since.offset + limit);
@@ -137,7 +154,6 @@ export class MessageStore {
     return { complete: true, publications, head };
   }
 
-  /** @returns whether it is new */
   /** @returns when it expires; nothing for a repetition */
   keep(messageId: string, userId: string, message: string, ttlMs: number): number | undefined {
     if (this.byId.get(messageId)) return undefined;
@@ -195,10 +211,7 @@ export class MessageStore {
     if (messages.length === STEP_ROWS || publications.length === STEP_ROWS) return true;
     // The publications of such a channel were removed above.
     const idle = this.idleChannels.all(now - this.keptMs * 1.1);
-    for (const { channel, head } of idle) {
-      this.raiseFloor.run(head);
-      this.removeChannel.run(channel);
-    }
+    for (const { channel, head } of idle) this.remove(channel, head);
     return idle.length === STEP_ROWS;
   }
 
@@ -207,8 +220,29 @@ export class MessageStore {
     const head = this.channel.get(channel)?.head;
     if (head === undefined) return;
     this.trim.run(channel, head);
+    this.remove(channel, head);
+  }
+
+  /** A channel without publications. */
+  private remove(channel: string, head: number): void {
     this.raiseFloor.run(head);
     this.removeChannel.run(channel);
+    this.unit.emit({ kind: 'forgotten' });
+  }
+
+  private keepPublication(channel: string, offset: number, text: string, now: number): void {
+    const { historySize } = this.limits;
+    if (historySize > 0) this.insertPublication.run(channel, offset, text, now);
+    if (offset % this.trimEvery === 0) this.trim.run(channel, offset - historySize);
+  }
+
+  /** @returns whether the offset is a new one */
+  private moveHead(channel: string, offset: number, now: number): boolean {
+    if (this.move.run(offset, channel, offset, now - this.keptMs / 10) > 0) return true;
+    // It was not used for a while, or has no row, or has had the offset.
+    if (this.head(channel) >= offset) return false;
+    this.place.run(channel, offset, now);
+    return true;
   }
 
   private head(channel: string): number {

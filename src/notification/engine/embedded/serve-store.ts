@@ -20,7 +20,7 @@ export async function serveStore(openDatabase: (path: string) => Promise<Sqlite>
           return answer({ type: 'outcomes', outcomes, nextDue: store.nextDue, warnings: store.takeWarnings() });
         }
         case 'close':
-          store.close();
+          store.close(message.isStored);
           port.close();
       }
     });

@@ -5,21 +5,22 @@
  *     thread has no idle time, batches gather for some milliseconds: fewer of them cost less, and every caller waits for
  *     that thread anyway.
  *  2. A call's events are emitted, then its promise resolves; both only after the commit (E1).
- *  3. A worker that dies takes its calls with it: they reject with `EngineUnavailableError`. Another one is started, with
+ *  3. A publication may go ahead of the store (`publication-journal.ts`) when no earlier call could emit or read anything that
+ *     it follows. It reaches the store before every later call. Nobody waits for that.
+ *  4. A worker that dies takes its calls with it: they reject with `EngineUnavailableError`. Another one is started, with
  *     growing pauses, until one opens the store.
  */
-import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
 import { EngineUnavailableError } from '../../notification.errors.js';
 import { LoopLoad } from '../../pacing/loop-load.js';
 import { QuietLog } from '../../pacing/quiet-log.js';
+import type { StreamPosition } from '../broker.js';
 import type { EngineReading } from '../deadlines.js';
-import { errorOf } from './store-errors.js';
-import type { StoreEvent } from './unit-of-work.js';
+import { pendingCall, resolveInOrder, type OutcomeListener, type PendingCall } from './pending-call.js';
+import { PublicationJournal } from './publication-journal.js';
+import { newStoreWorker, opening } from './store-thread.js';
 import type {
   Call,
   CallOutcome,
-  FromWorker,
   Opened,
   OperationName,
   OperationResult,
@@ -41,15 +42,10 @@ const ANSWER_WITHIN_MS = 2000;
 /** Operations whose caller is not kept waiting for longer than `ANSWER_WITHIN_MS`. */
 const IN_TIME: ReadonlySet<OperationName> = new Set(['ping', 'open', 'reachTask', 'publish', 'keep', 'isAcknowledged']);
 
-interface Entry {
-  /** Absent: nothing for the store, only a turn in the order of outcomes. */
-  call?: Call;
-  succeed(value: unknown): void;
-  fail(error: Error): void;
-}
+/** Nothing goes ahead of a store that has not answered for so long. */
+const PROMPT_MS = 250;
 
-export interface StoreListener {
-  onEvent(event: StoreEvent): void;
+export interface StoreListener extends Pick<OutcomeListener, 'onEvent'> {
   onNextDue(moment: number | null): void;
   /** A worker took over from one that died. */
   onHealed(opened: Opened): void;
@@ -57,11 +53,14 @@ export interface StoreListener {
   error(message: string): void;
 }
 
-type Phase =
-  | { name: 'idle' }
-  | { name: 'running'; worker: StoreThread; underWay: Entry[] | undefined; flush: NodeJS.Immediate | NodeJS.Timeout | undefined }
-  | { name: 'healing'; timer: NodeJS.Timeout | undefined }
-  | { name: 'closed' };
+interface Running {
+  name: 'running';
+  worker: StoreThread;
+  underWay: PendingCall[] | undefined;
+  flush: NodeJS.Immediate | NodeJS.Timeout | undefined;
+}
+
+type Phase = { name: 'idle' } | Running | { name: 'healing'; timer: NodeJS.Timeout | undefined } | { name: 'closed' };
 
 export class StoreClient {
   /** The store's operations. */
@@ -71,9 +70,10 @@ export class StoreClient {
       (...args: never) =>
         this.call(name, args, (value) => value),
   });
+  readonly journal: PublicationJournal;
   private phase: Phase = { name: 'idle' };
   private isClosing = false;
-  private queue: Entry[] = [];
+  private queue: PendingCall[] = [];
   /** A failing disk fails often. */
   private readonly failures = new QuietLog((message) => this.listener.error(message));
   private onDrained: (() => void) | undefined;
@@ -87,7 +87,10 @@ export class StoreClient {
     private readonly newWorker = newStoreWorker,
     private readonly gatherMs = GATHER_MS,
     private readonly closeWithinMs = CLOSE_WITHIN_MS,
-  ) {}
+  ) {
+    const onFailure = (message: string): void => void this.failures.log(message, message);
+    this.journal = new PublicationJournal(options.dataDir, () => this.flush(), onFailure);
+  }
 
   /** @throws ConfigurationError when the store cannot be used */
   async start(): Promise<Opened> {
@@ -105,14 +108,19 @@ export class StoreClient {
     args: Parameters<Operations[Name]>,
     emit: (value: OperationResult<Name>) => Result,
   ): Promise<Result> {
-    const { readUntil, servingSince } = this.reading;
-    const call: Call = { name, args, read: { until: readUntil, servingSince } };
-    return this.enqueue(call, emit, IN_TIME.has(name) ? ANSWER_WITHIN_MS : undefined) as Promise<Result>;
+    return this.enqueue(this.callOf(name, args), emit, IN_TIME.has(name) ? ANSWER_WITHIN_MS : undefined) as Promise<Result>;
   }
 
   /** Runs `action` after the events of all earlier calls: at once, unless a call is under way. */
   inTurn<Result>(action: () => Result): Promise<Result> {
     return this.enqueue(undefined, action, undefined) as Promise<Result>;
+  }
+
+  /** Publishes ahead of the store. @returns `undefined` when the publication must be a call, in its turn */
+  publishAhead(channel: string, text: string): StreamPosition | undefined {
+    const { phase } = this;
+    if (phase.name !== 'running' || this.isClosing || this.mustWait(phase, channel)) return undefined;
+    return this.journal.add(channel, text);
   }
 
   /** @throws EngineUnavailableError once `close` has been called */
@@ -123,49 +131,55 @@ export class StoreClient {
   /** Finishes what was called, then ends the worker. */
   async close(): Promise<void> {
     this.isClosing = true;
-    if (this.phase.name === 'running') await this.drained();
+    await this.drained();
+    this.flush();
+    await this.drained();
     const phase = this.phase;
     this.phase = { name: 'closed' };
     // Those under way too, if the store has not answered in time.
     this.rejectAll(phase.name === 'running' ? (phase.underWay ?? []) : [], 'the engine is closed');
     if (phase.name === 'healing') clearTimeout(phase.timer);
+    const { isStored } = this.journal;
+    this.journal.close();
     if (phase.name !== 'running') return;
     const ended = new Promise<void>((resolve) => phase.worker.once('exit', () => resolve()));
     const impatience = setTimeout(() => void phase.worker.terminate(), this.closeWithinMs);
-    this.post(phase.worker, { type: 'close' });
+    this.post(phase.worker, { type: 'close', isStored });
     await ended;
     clearTimeout(impatience);
+  }
+
+  private callOf<Name extends OperationName>(name: Name, args: Parameters<Operations[Name]>): Call {
+    const { readUntil, servingSince } = this.reading;
+    return { name, args, read: { until: readUntil, servingSince } };
   }
 
   private enqueue(call: Call | undefined, emit: (value: never) => unknown, withinMs: number | undefined): Promise<unknown> {
     const phase = this.phase;
     if (phase.name !== 'running') return Promise.reject(new EngineUnavailableError());
-    return new Promise((resolve, reject) => {
-      const timer = withinMs === undefined ? undefined : setTimeout(() => giveUp(), withinMs);
-      const entry: Entry = {
-        call,
-        succeed: (value) => {
-          clearTimeout(timer);
-          try {
-            resolve(emit(value as never));
-          } catch (error) {
-            reject(error instanceof Error ? error : new Error(String(error)));
-          }
-        },
-        fail: (error) => {
-          clearTimeout(timer);
-          reject(error);
-        },
-      };
-      const giveUp = (): void => {
-        this.queue = this.queue.filter((queued) => queued !== entry);
-        reject(new EngineUnavailableError('the store does not answer'));
-      };
-      if (!call && this.queue.length === 0 && !phase.underWay) return entry.succeed(undefined);
-      this.queue.push(entry);
-      // After this turn's input has been read, so that what came together goes together.
-      if (!phase.underWay) phase.flush ??= this.flushSoon();
+    const isFirst = !call && !this.mustWait(phase);
+    const { pending, result } = pendingCall(call, emit, withinMs, (givenUp) => {
+      this.queue = this.queue.filter((queued) => queued !== givenUp);
     });
+    if (isFirst) {
+      pending.succeed(undefined);
+      return result;
+    }
+    this.queue.push(pending);
+    // After this turn's input has been read, so that what came together goes together.
+    if (!phase.underWay) phase.flush ??= this.flushSoon();
+    return result;
+  }
+
+  /**
+   * Whether something must wait for earlier calls. Publications on other channels, and those that have gone ahead, are none of them.
+   * @param channel of a publication; absent: something that follows every call
+   */
+  private mustWait({ underWay = [] }: Running, channel?: string): boolean {
+    const isEarlier = ({ call }: PendingCall): boolean =>
+      call?.name !== 'append' && !(channel !== undefined && call?.name === 'publish' && call.args[0] !== channel);
+    if (this.queue.some(isEarlier) || underWay.some(isEarlier)) return true;
+    return channel !== undefined && underWay.length > 0 && performance.now() - this.lastBatchAt > PROMPT_MS;
   }
 
   private flushSoon(): NodeJS.Immediate | NodeJS.Timeout {
@@ -175,10 +189,9 @@ export class StoreClient {
 
   private flush(): void {
     const phase = this.phase;
-    if (phase.name !== 'running') return;
+    if (phase.name !== 'running' || phase.underWay) return;
     phase.flush = undefined;
-    if (this.queue.length === 0) return this.onDrained?.();
-    phase.underWay = this.queue.splice(0, MAX_BATCH);
+    phase.underWay = [...this.takeAhead(), ...this.queue.splice(0, MAX_BATCH)];
     const calls = phase.underWay.flatMap(({ call }) => call ?? []);
     if (calls.length === 0) return this.resolveBatch(phase, []);
     this.lastBatchAt = performance.now();
@@ -194,60 +207,52 @@ export class StoreClient {
     }
   }
 
-  private resolveBatch(phase: Phase & { name: 'running' }, outcomes: CallOutcome[]): void {
-    const entries = phase.underWay ?? [];
+  /** Publications that went ahead, as the first call of a batch. */
+  private takeAhead(): PendingCall[] {
+    const lines = this.journal.take();
+    if (lines === '') return [];
+    const call = this.callOf('append', [lines]);
+    return [{ call, succeed: (hasRoom) => this.journal.committed(hasRoom as boolean), fail: () => this.journal.failed() }];
+  }
+
+  private resolveBatch(phase: Running, outcomes: CallOutcome[]): void {
+    // It stays under way until the last outcome, so that nothing that an event causes overtakes the rest.
+    resolveInOrder(phase.underWay ?? [], outcomes, {
+      onEvent: (event) => this.listener.onEvent(event),
+      onFailure: (message) => this.failures.log(message, `a step of the store failed: ${message}`),
+    });
     phase.underWay = undefined;
-    let next = 0;
-    for (const entry of entries) {
-      const outcome = entry.call ? outcomes[next++] : { value: undefined, events: [] };
-      if (!outcome) throw new Error('the store answered fewer calls than it got');
-      if ('failure' in outcome) {
-        const { failure } = outcome;
-        if (failure.kind === 'unavailable') this.failures.log(failure.message, `a step of the store failed: ${failure.message}`);
-        entry.fail(errorOf(failure));
-        continue;
-      }
-      for (const event of outcome.events) this.listener.onEvent(event);
-      entry.succeed(outcome.value);
-    }
     if (this.phase !== phase) return;
-    if (this.queue.length === 0) this.onDrained?.();
     // The calls that these outcomes cause go with the next batch.
-    else phase.flush ??= this.flushSoon();
+    if (this.queue.length > 0 || this.journal.isUrgent) phase.flush ??= this.flushSoon();
+    else this.onDrained?.();
   }
 
   private open(): Promise<Opened> {
     const worker = this.newWorker(this.options);
-    return new Promise((resolve, reject) => {
-      let cause = 'it ended by itself';
-      let refusal: Error | undefined;
-      worker.on('error', (error: Error) => (cause = error.message));
-      worker.on('exit', () => {
-        // Not before the thread is gone, and with it whatever it held of the file.
-        reject(refusal ?? new EngineUnavailableError(`the store ended: ${cause}`));
-        if (this.phase.name === 'running' && this.phase.worker === worker) this.onDeath(this.phase.underWay ?? [], cause);
-      });
-      worker.on('message', (message: FromWorker) => {
-        if (message.type === 'refused') {
-          refusal = errorOf(message.failure);
-          return;
-        }
-        if (message.type === 'opened') {
-          // Closed while it was opening.
-          if (this.phase.name === 'closed') return this.post(worker, { type: 'close' });
-          this.phase = { name: 'running', worker, underWay: undefined, flush: undefined };
-          for (const warning of message.warnings) this.listener.warn(warning);
-          return resolve(message);
-        }
-        for (const warning of message.warnings) this.listener.warn(warning);
-        if (this.phase.name !== 'running' || this.phase.worker !== worker) return;
-        this.resolveBatch(this.phase, message.outcomes);
-        this.listener.onNextDue(message.nextDue);
-      });
+    const isRunning = (phase: Phase): phase is Running => phase.name === 'running' && phase.worker === worker;
+    return opening(worker, {
+      onOpened: (opened) => this.onOpened(worker, opened),
+      onOutcomes: ({ outcomes, nextDue }) => {
+        if (!isRunning(this.phase)) return;
+        this.resolveBatch(this.phase, outcomes);
+        this.listener.onNextDue(nextDue);
+      },
+      onEnd: (cause) => {
+        if (isRunning(this.phase)) this.onDeath(this.phase.underWay ?? [], cause);
+      },
+      warn: (warning) => this.listener.warn(warning),
     });
   }
 
-  private onDeath(underWay: Entry[], cause: string): void {
+  private onOpened(worker: StoreThread, { journaled }: Opened): void {
+    // Closed while it was opening.
+    if (this.phase.name === 'closed') return this.post(worker, { type: 'close', isStored: false });
+    this.journal.begin(journaled);
+    this.phase = { name: 'running', worker, underWay: undefined, flush: undefined };
+  }
+
+  private onDeath(underWay: PendingCall[], cause: string): void {
     this.listener.error(`the store's thread ended (${cause}); starting another`);
     this.phase = { name: 'healing', timer: undefined };
     this.rejectAll(underWay, 'the store failed during the call');
@@ -268,7 +273,7 @@ export class StoreClient {
     }, pauseMs);
   }
 
-  private rejectAll(underWay: Entry[], message: string): void {
+  private rejectAll(underWay: PendingCall[], message: string): void {
     const entries = [...underWay, ...this.queue];
     this.queue = [];
     for (const entry of entries) entry.fail(new EngineUnavailableError(message));
@@ -289,9 +294,4 @@ export class StoreClient {
   private post(worker: StoreThread, message: ToWorker): void {
     worker.postMessage(message);
   }
-}
-
-export function newStoreWorker(options: StoreOptions): StoreThread {
-  const file = fileURLToPath(new URL('./store.worker.js', import.meta.url));
-  return new Worker(file, { workerData: options, execArgv: [] });
 }

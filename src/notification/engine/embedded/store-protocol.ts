@@ -56,6 +56,8 @@ export interface Operations {
   /** The same, for a message to the task, which counts as a use of it. */
   reachTask: (taskId: string) => TaskRow | undefined;
   publish: (channel: string, message: string) => StreamPosition;
+  /** Takes lines of the journal of publications. Those that it has are left out. @returns whether there is room for what is new */
+  append: (lines: string) => boolean;
   position: (channel: string) => StreamPosition;
   history: (request: HistoryRequest) => HistoryResult;
   keep: (messageId: string, userId: string, message: string, ttlMs: number) => number | undefined;
@@ -110,7 +112,8 @@ export interface StoreOptions {
   reserveBytes: number;
 }
 
-export type ToWorker = { type: 'batch'; calls: Call[] } | { type: 'close' };
+/** `isStored`: every journaled publication has been committed. */
+export type ToWorker = { type: 'batch'; calls: Call[] } | { type: 'close'; isStored: boolean };
 
 export interface Opened {
   type: 'opened';
@@ -123,12 +126,18 @@ export interface Opened {
   nextDue: number | null;
   /** Deadlines that passed while nothing ran are left: too many for the start to wait. */
   overdue: boolean;
+  /** Lines of the journal that the store may lack. Absent: nothing is to be journaled. */
+  journaled?: string;
 }
 
-export type FromWorker =
-  | Opened
-  | { type: 'refused'; failure: Failure }
-  | { type: 'outcomes'; outcomes: CallOutcome[]; nextDue: number | null; warnings: string[] };
+export interface Outcomes {
+  type: 'outcomes';
+  outcomes: CallOutcome[];
+  nextDue: number | null;
+  warnings: string[];
+}
+
+export type FromWorker = Opened | Outcomes | { type: 'refused'; failure: Failure };
 
 /** The store as the main thread sees it: a worker thread, which ends with `exit`. */
 export interface StoreThread {

@@ -12,8 +12,9 @@ import { ConfirmationConflictError } from '../../notification.errors.js';
 import { ConfirmationStore, CrowdedError } from './confirmation-store.js';
 import { DiskReserve } from './disk-reserve.js';
 import { RevocationStore } from './revocation-store.js';
-import { checkFolder } from './folder-witness.js';
-import { UnitOfWork, type Counters } from './unit-of-work.js';
+import { endJournal, recoverFolder } from './folder-recovery.js';
+import { readCounters } from './read-counters.js';
+import { UnitOfWork } from './unit-of-work.js';
 import { MessageStore } from './message-store.js';
 import { EventStore } from './event-store.js';
 import { openStore, wideModes } from './schema.js';
@@ -26,9 +27,8 @@ import { monotonicMs } from '../../pacing/time-source.js';
 /** What stores something new, and is refused while there is no room. */
 const NEW: ReadonlySet<OperationName> = new Set(['open', 'publish', 'keep', 'claimTask']);
 
-const COPIED =
-  'the data folder was copied or restored since the last start: what was stored after the copy was made is not in it; ' +
-  'every channel begins a new epoch, so that clients learn of it';
+/** What reads or moves a channel's head: refused while publications that were delivered cannot be stored. */
+const CHANNELS: ReadonlySet<OperationName> = new Set(['publish', 'position', 'history', 'waiting', 'purge']);
 
 /** How long the start may spend on deadlines that passed while nothing ran. */
 const START_BUDGET_MS = 1000;
@@ -48,20 +48,23 @@ export class Store {
   private readonly moves: Statement<never>[];
   private readonly keepUntil: Statement<never>;
   private readonly retentionMs: number;
+  private readonly dataDir: string;
 
   static async open(options: StoreOptions, openDatabase: (path: string) => Promise<Sqlite>, clock?: Clock): Promise<Store> {
     const database = await openStore(options.dataDir, openDatabase);
-    const isCopy = options.dataDir !== ':memory:' && checkFolder(database, options.dataDir);
-    const store = new Store(database, options, clock);
-    if (isCopy) store.warnings.push(COPIED);
+    const folder = options.dataDir === ':memory:' ? { warnings: [] } : recoverFolder(database, options.dataDir);
+    const store = new Store(database, options, clock, folder.journaled);
+    store.warnings.push(...folder.warnings);
     return store;
   }
 
   private constructor(
     private readonly database: Sqlite,
     { dataDir, settings, reserveBytes }: StoreOptions,
-    clock?: Clock,
+    clock: Clock | undefined,
+    private readonly journaled: string | undefined,
   ) {
+    this.dataDir = dataDir;
     this.unit = new UnitOfWork(readCounters(database), clock);
     this.reserve = new DiskReserve(dataDir, dataDir === ':memory:' ? 0 : reserveBytes);
     this.retentionMs = settings.retentionMs;
@@ -73,7 +76,7 @@ export class Store {
       'UPDATE acknowledged_message SET expires_at = expires_at + ?1',
       'UPDATE notice SET visible_at = visible_at + ?1',
     ].map((sql) => database.prepare(sql));
-    this.operations = operationsOf(database, this.unit, settings);
+    this.operations = operationsOf(database, this.unit, settings, this.reserve);
   }
 
   /** Applies deadlines that passed while nothing ran, and reports the state. The replay emits their events. */
@@ -93,6 +96,7 @@ export class Store {
       nextDue: this.nextDue,
       overdue: isOverdue(),
       warnings: this.takeWarnings(),
+      ...(this.journaled !== undefined && { journaled: this.journaled }),
     };
   }
 
@@ -115,12 +119,30 @@ export class Store {
       if (!this.makeRoomAfter(error)) {
         this.warnings.push(`a transaction failed; its ${calls.length} steps are taken one by one: ${(error as Error).message}`);
       }
-      return calls.map((call) => this.runAlone(call));
+      return this.runOneByOne(calls);
     }
   }
 
-  close(): void {
-    this.database.close();
+  /** @param isStored every journaled publication has been committed */
+  close(isStored: boolean): void {
+    try {
+      if (isStored && this.journaled !== undefined) endJournal(this.database, this.dataDir);
+    } finally {
+      this.database.close();
+    }
+  }
+
+  private runOneByOne(calls: Call[]): CallOutcome[] {
+    let lacksPublications = false;
+    return calls.map((call) => {
+      if (lacksPublications && CHANNELS.has(call.name)) {
+        const message = 'publications that were delivered cannot be stored';
+        return { failure: { kind: NEW.has(call.name) && !this.reserve.takesNew() ? 'full' : 'unavailable', message } };
+      }
+      const outcome = this.runAlone(call);
+      if (call.name === 'append' && 'failure' in outcome) lacksPublications = true;
+      return outcome;
+    });
   }
 
   /** Invariants 3 and 4. */
@@ -198,7 +220,7 @@ export class Store {
   }
 }
 
-function operationsOf(database: Sqlite, unit: UnitOfWork, settings: StoreOptions['settings']): Operations {
+function operationsOf(database: Sqlite, unit: UnitOfWork, settings: StoreOptions['settings'], reserve: DiskReserve): Operations {
   const events = new EventStore(database, unit, new Set(settings.webhookEvents));
   const messages = new MessageStore(database, unit, settings);
   const tasks = new TaskStore(database, unit, settings.retentionMs, events, messages);
@@ -225,6 +247,10 @@ function operationsOf(database: Sqlite, unit: UnitOfWork, settings: StoreOptions
     getTask: (taskId) => tasks.get(taskId),
     reachTask: (taskId) => tasks.reach(taskId),
     publish: (channel, message) => messages.publish(channel, message),
+    append: (lines) => {
+      messages.append(lines);
+      return reserve.takesNew();
+    },
     position: (channel) => messages.position(channel),
     history: (request) => messages.history(request),
     keep: (...args) => messages.keep(...args),
@@ -261,23 +287,6 @@ function operationsOf(database: Sqlite, unit: UnitOfWork, settings: StoreOptions
     },
     decisions: (...args) => confirmations.decisions(...args),
     emitted: (decision) => void emitted.run(decision),
-  };
-}
-
-function readCounters(database: Sqlite): Counters {
-  const number = (sql: string): number =>
-    database.prepare<{ number: number | null }>(`SELECT ${sql} AS number`).get()?.number ?? 0;
-  return {
-    pending: number(`(SELECT count(*) FROM confirmation INDEXED BY confirmation_pending WHERE state = 'pending')`),
-    unacknowledged: number(
-      `(SELECT count(*) FROM acknowledged_message INDEXED BY acknowledged_message_waiting WHERE acknowledged_at IS NULL)`,
-    ),
-    // Decisions that are purged take their numbers with them; `told` does not forget.
-    decisions: number(
-      `max((SELECT value FROM meta WHERE name = 'told'), (SELECT coalesce(max(decision_seq), 0) FROM confirmation))`,
-    ),
-    // Not known yet: the first reading of the clock finds it.
-    nextDue: 0,
   };
 }
 

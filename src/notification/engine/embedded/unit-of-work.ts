@@ -13,6 +13,8 @@ export type StoreEvent =
   | { kind: 'task'; task: Task }
   | { kind: 'acknowledged'; messageId: string; userId: string }
   | { kind: 'revoked'; userId: string }
+  /** Channels, of which no head is known any more. */
+  | { kind: 'forgotten' }
   /** Webhook events that were given up. */
   | { kind: 'dropped'; count: number };
 
