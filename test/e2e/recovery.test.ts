@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestClient, Frame } from '../support/client.js';
+import { TestClient, type Frame } from '../support/client.js';
 import { FlakyClient } from '../support/bad-network-client.js';
 import { startProcess } from '../support/process.js';
 import { RawClient } from '../support/raw-client.js';
@@ -353,5 +353,43 @@ describe('a node that restarts', () => {
       expect(closes[0]).toBe(1012);
     }
     await node.stop('SIGTERM');
+  });
+
+  it('that is killed gives back, on the next one, everything that it had delivered', async () => {
+    const environment = { WEBSOCKET_DATA_DIR: await newFolder(), WEBSOCKET_LOG_LEVEL: 'info' };
+    const killed = await startProcess(environment);
+    cleanUps.push(() => killed.stop('SIGKILL'));
+    const client = await TestClient.connect(`${killed.wsUrl}/ws`);
+    const { epoch } = await client.request({ action: 'subscribe', user_id: 'ann' });
+    const headers = { 'content-type': 'application/json' };
+    const send = async (url: string, n: number): Promise<boolean> => {
+      const body = JSON.stringify({ type: 'note', n });
+      const request = fetch(`${url}/ws/users/ann/messages`, { method: 'POST', headers, body });
+      return request.then(
+        () => true,
+        () => false,
+      );
+    };
+    // They go on until the node is gone, so that the last ones were delivered a moment before.
+    const sending = (async () => {
+      for (let n = 1; await send(killed.url, n); n += 1) continue;
+    })();
+    await client.next({ n: 50 });
+    await killed.stop('SIGKILL');
+    await Promise.all([client.closed(), sending]);
+    const delivered = client.received.filter(({ type }) => type === 'note');
+
+    const node = await startProcess(environment);
+    cleanUps.push(() => node.stop('SIGKILL'));
+    const back = await TestClient.connect(`${node.wsUrl}/ws`);
+    back.send({ action: 'subscribe', user_id: 'ann', recover: { epoch, offset: 0 } });
+    const { offset: head, ...recovered } = await back.next('recovered');
+    expect(recovered).toMatchObject({ recovered: true, epoch });
+    const missed = back.received.filter(({ type }) => type === 'note');
+    expect(offsetsOf(missed)).toEqual(range(1, head as number));
+    expect(missed.slice(0, delivered.length)).toEqual(delivered);
+    await send(node.url, 0);
+    expect(await back.next({ n: 0 })).toMatchObject({ offset: (head as number) + 1 });
+    await back.close();
   });
 });

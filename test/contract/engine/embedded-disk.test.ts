@@ -75,9 +75,21 @@ describe('a full disk', () => {
     writeFileSync(join(disk, 'ballast'), Buffer.alloc(6 * MEBIBYTE, 1));
     await start();
     await engine.broker.sendAcknowledged({ messageId: 'm', userId: 'ann', message: { type: 'mail' }, ttlMs: 600_000 });
+    const delivered: number[] = [];
+    const deliver = async (): Promise<void> => {
+      const message = { type: 'note', text: 'x'.repeat(3000) };
+      delivered.push((await engine.broker.publish({ channel: 'alerts', message, recoverable: true })).position?.offset ?? 0);
+    };
+    await deliver();
     const ids = await openUntilFull();
     expect(ids.length).toBeGreaterThan(100);
     fillUp();
+    // The journal may have room in a page of its own, and the rest of it for a part of a line.
+    await expect(
+      (async () => {
+        for (;;) await deliver();
+      })(),
+    ).rejects.toThrow(StoreFullError);
     await expect(engine.confirmations.open(large())).rejects.toThrow(StoreFullError);
     await expect(engine.broker.publish({ channel: 'news', message: { type: 'note' }, recoverable: true })).rejects.toThrow(
       StoreFullError,
@@ -115,6 +127,12 @@ describe('a full disk', () => {
     )
       await engine.ping();
     expect(folder.log.some((line) => line.includes('has room again'))).toBe(true);
+    await deliver();
+    await deliver();
+    expect(delivered).toEqual(Array.from(delivered, (_, index) => index + 1));
+    const { epoch } = await engine.broker.position('alerts');
+    const history = await engine.broker.history({ channel: 'alerts', since: { epoch, offset: 0 }, limit: 1000 });
+    expect(history).toMatchObject({ complete: true, head: { epoch, offset: delivered.length } });
     await engine.close();
     await start();
     for (const id of [...(first ?? []), ...(second ?? [])]) expect((await engine.confirmations.get(id))?.state).toBe('answered');

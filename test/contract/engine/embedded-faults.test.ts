@@ -1,7 +1,9 @@
 /** The embedded engine when a step of its store fails, stalls, or takes the thread with it (E6): nothing is decided by a fault. */
 import type { EmbeddedEngine } from '../../../src/notification/engine/embedded/embedded-engine.js';
+import type { HistoryResult } from '../../../src/notification/engine/engine.js';
 import { EngineUnavailableError, StoreFullError } from '../../../src/notification/notification.errors.js';
 import { EngineFolder } from '../../support/engine-folder.js';
+import type { Fault } from '../../support/faulty-sqlite.js';
 import { FaultyStore } from '../../support/faulty-store.js';
 import { EngineRecorder } from '../../support/engine-recorder.js';
 import { AFTER_DECISIONS } from '../../support/webhook-events.js';
@@ -155,6 +157,26 @@ describe('faults of the store', () => {
     expect((await answer(callbackId)).status).toBe('accepted');
     expect((await untilTaken(() => engine.confirmations.open(question()))).created).toBe(true);
     expect(folder.log.some((line) => line.includes('has room again'))).toBe(true);
+  });
+
+  it.each<[string, Fault]>([
+    ['while they last', { match: 'INSERT INTO publication', times: 4, effect: { kind: 'error', resultCode: IOERR } }],
+    ['when they end its thread', { match: 'INSERT INTO publication', effect: { kind: 'exit' } }],
+  ])('let publications be delivered %s, and leave none out of history afterwards', async (_, fault) => {
+    const publish = (channel: string) => engine.broker.publish({ channel, message: { type: 'note' }, recoverable: true });
+    const { position: since } = await publish('news');
+    if (!since) throw new Error('no position');
+    store.inject(fault);
+    for (const offset of [2, 3]) expect((await publish('news')).position).toEqual({ ...since, offset });
+    // These would show that something is missing, or give an offset again.
+    const reading = [engine.broker.position('news'), engine.waiting('ann'), publish('news'), publish('other')];
+    for (const read of reading) await expect(read).rejects.toThrow(EngineUnavailableError);
+    expect((await untilTaken(() => engine.confirmations.open(question()))).created).toBe(true);
+    expect((await untilTaken(() => publish('news'))).position).toEqual({ ...since, offset: 4 });
+    const { publications } = (await engine.broker.history({ channel: 'news', since, limit: 10 })) as HistoryResult & {
+      complete: true;
+    };
+    expect(publications.map(({ offset }) => offset)).toEqual([2, 3, 4]);
   });
 
   it('reject calls under way when they end its thread; another takes over and reports a possible gap', async () => {

@@ -2,13 +2,29 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { chmod, copyFile, cp, open, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  chmod,
+  copyFile,
+  cp,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Engine, OpenRequest, StreamPosition } from '../../../src/notification/engine/engine.js';
+import { JOURNAL_FILE } from '../../../src/notification/engine/embedded/publication-journal.js';
+import type { Sqlite } from '../../../src/notification/engine/embedded/sqlite.js';
 import { ConfigurationError } from '../../../src/notification/notification.errors.js';
 import { EngineFolder } from '../../support/engine-folder.js';
 import { EngineRecorder } from '../../support/engine-recorder.js';
+import { FaultyStore } from '../../support/faulty-store.js';
 import { AFTER_DECISIONS } from '../../support/webhook-events.js';
 import { question } from './engine-under-test.js';
 
@@ -180,6 +196,71 @@ describe('the data folder', () => {
     expect(await second.counts()).toEqual({ pendingConfirmations: 0, unacknowledgedMessages: 0 });
     expect((await second.broker.position('news')).epoch).not.toBe(epoch);
     expect(existsSync(':memory:')).toBe(false);
+  });
+
+  describe('of a process that was killed', () => {
+    const journal = (): string => join(folder.path, JOURNAL_FILE);
+    const publish = (engine: Engine, n: number) =>
+      engine.broker.publish({ channel: 'news\n"', message: { type: 'note', n, text: 'line\u2028 \n "] é' }, recoverable: true });
+    const numbers = async (engine: Engine, since: StreamPosition): Promise<unknown> => {
+      const page = await engine.broker.history({ channel: 'news\n"', since, limit: 10 });
+      return page.complete && page.publications.map(({ text, offset }) => [offset, (JSON.parse(text) as { n: number }).n]);
+    };
+    /** An engine whose store has not one of the publications 2, 3 and 4 when the process is killed. @returns where it began */
+    const kill = async (): Promise<StreamPosition> => {
+      const store = new FaultyStore();
+      const engine = folder.engineWith({}, { newWorker: store.newWorker });
+      await engine.start(new EngineRecorder());
+      const since = await engine.broker.position('news\n"');
+      await publish(engine, 1);
+      store.inject({ match: 'INSERT INTO publication', times: Infinity, effect: { kind: 'error', resultCode: 10 } });
+      for (const n of [2, 3, 4]) expect((await publish(engine, n)).position?.offset).toBe(n);
+      await folder.crash();
+      folder.log.splice(0);
+      return since;
+    };
+
+    it('has every publication that was delivered, once, and goes on after them', async () => {
+      const since = await kill();
+      expect((await readFile(journal(), 'utf8')).split('\n')).toHaveLength(4);
+      // The process was killed while it wrote this one, which was not delivered.
+      await appendFile(journal(), '[5,"news","');
+      const all = [1, 2, 3, 4].map((n) => [n, n]);
+      for (const n of [5, 6]) {
+        const engine = await folder.start(new EngineRecorder());
+        expect(await numbers(engine, since)).toEqual(all);
+        expect((await publish(engine, n)).position).toEqual({ ...since, offset: n });
+        all.push([n, n]);
+        await folder.crash();
+      }
+      const engine = await folder.start(new EngineRecorder());
+      expect(await numbers(engine, since)).toEqual(all);
+      await engine.close();
+      expect(await readFile(journal(), 'utf8')).toBe('');
+      expect(folder.log).toEqual([]);
+    });
+
+    it.each([
+      [
+        'the machine has stopped',
+        async (database: Sqlite) => database.exec(`UPDATE meta SET value = 'another' WHERE name = 'journal'`),
+      ],
+      ['the journal is gone', () => rm(journal())],
+      ['the journal is damaged', () => writeFile(journal(), '[2,"news",{"type":"no\n')],
+    ])('begins a new epoch, once, and says so when %s', async (_, happen) => {
+      const { openSqlite } = await import('../../../src/notification/engine/embedded/sqlite.js');
+      const since = await kill();
+      const database = await openSqlite(file());
+      await happen(database);
+      database.close();
+      const engine = await folder.start(new EngineRecorder());
+      expect(folder.log).toEqual([expect.stringContaining('what was delivered last may not be stored')]);
+      expect(await numbers(engine, since)).toBe(false);
+      const { epoch } = await engine.broker.position('news\n"');
+      expect(epoch).not.toBe(since.epoch);
+      await folder.crash();
+      expect((await (await folder.start(new EngineRecorder())).broker.position('news\n"')).epoch).toBe(epoch);
+    });
   });
 
   describe('of which an older copy is put back', () => {

@@ -54,4 +54,20 @@ describe('a channel that the embedded engine has forgotten', () => {
       await folder.close();
     }
   });
+
+  it('goes on after the heads of all channels that were forgotten with it', async () => {
+    const folder = await EngineFolder.create();
+    try {
+      const engine = await folder.start(new EngineRecorder(), { retentionMs: 20, historyTtlMs: 20 });
+      const publish = async (channel: string): Promise<number> =>
+        (await engine.broker.publish({ channel, message: { type: 'note' }, recoverable: true })).position?.offset ?? 0;
+      const floor = async (): Promise<number> => (await engine.broker.position('unused')).offset;
+      let highest = await publish('low');
+      while (highest < 9) highest = await publish('high');
+      while ((await floor()) < highest || (await engine.broker.position('low')).offset < highest) await engine.ping();
+      expect(await publish('low')).toBeGreaterThan(highest);
+    } finally {
+      await folder.close();
+    }
+  });
 });
