@@ -4,11 +4,11 @@
  *  1. `state` is a union. Each phase owns its socket and its one timer, and ends them when it ends.
  *  2. A peer is dead when nothing comes for `silenceMs` after a ping. The socket is given up and another is opened.
  *  3. A connection counts as working once its owner says so. Until then the client is away, and waits longer and longer
- *     (`backoff.ts`).
+ *     (`back-off.ts`).
  *  4. What wakes a page or machine ends a wait at once, unless the server has no room, and makes an open connection prove
  *     within `WAKE_MS` that it works.
  */
-import { isCrowded, waitAfter } from './backoff.js';
+import { isCrowded, waitAfter } from './back-off.js';
 import { watchPage } from './platform.js';
 import type { SocketEvent, SocketLike } from './socket.js';
 

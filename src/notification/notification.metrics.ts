@@ -8,7 +8,7 @@ import { Counter, Histogram, Registry, type HistogramConfiguration } from 'prom-
 import { ACTIONS } from '../protocol/actions.js';
 import { toSeconds } from '../protocol/time.js';
 import { AskedUsers } from './metrics/asked-users.js';
-import { registerGauge, shared, type Aggregator } from './metrics/gauge.js';
+import { registerGauge, shared, type Aggregator } from './metrics/register-gauge.js';
 import {
   CLOSE_CODES,
   DOORS,
@@ -19,7 +19,7 @@ import {
   UNREADABLE,
   WEBHOOK_RESULTS,
 } from './metrics/labels.js';
-import { registerReadings, type Readings } from './metrics/readings.js';
+import { registerNodeGauges, type GaugeValues } from './metrics/gauges.js';
 import { Tally } from './metrics/tally.js';
 import { performance, setImmediate } from './pacing/time-source.js';
 import { exemplarOf, type TraceContext } from './tracing/trace-context.js';
@@ -212,8 +212,8 @@ export class NotificationMetrics {
   }
 
   /** Registers the gauges whose values live elsewhere. */
-  observe(readings: Readings): void {
-    registerReadings(this.registry, this.askedUsers, readings);
+  observe(values: GaugeValues): void {
+    registerNodeGauges(this.registry, this.askedUsers, values);
   }
 
   /** Registers the gauges of the webhook, if there is one. */

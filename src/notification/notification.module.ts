@@ -7,7 +7,7 @@ import { AuditTrail } from './access/audit.js';
 import { Addresses } from './access/address-limits.js';
 import { Budgets } from './access/budgets.js';
 import { ListeningAddress } from './access/listening-address.js';
-import { Pages } from './access/pages.js';
+import { PageOrigins } from './access/page-origins.js';
 import { ServerPhase } from './server/server-phase.js';
 import { Rights } from './access/rights.js';
 import { Tokens } from './access/token-verifier.js';
@@ -78,7 +78,7 @@ const PROVIDERS: Provider[] = [
   { provide: TimerWheel, useFactory: () => new TimerWheel() },
   NotificationMetrics,
   Addresses,
-  Pages,
+  PageOrigins,
   Budgets,
   Tokens,
   Rights,

@@ -4,7 +4,7 @@
  */
 import { Addresses } from './access/address-limits.js';
 import { AuditTrail } from './access/audit.js';
-import { Pages } from './access/pages.js';
+import { PageOrigins } from './access/page-origins.js';
 import { Reading } from './connection/reading.js';
 import { Callers } from './http/callers.js';
 import { REST_GUARDS } from './http/guards/api.guard.js';
@@ -27,4 +27,4 @@ export { canonicalOrigin, isLoopback, parseHost } from './access/web-address.js'
 export { WEBHOOK_SECRET } from './webhook/webhook-options.js';
 
 /** What the module exports to the stand-alone service alone: its own health and metrics controllers and their guard need it. */
-export const SERVICE_EXPORTS = [NotificationMetrics, REST_GUARDS, Callers, Pages, Addresses, AuditTrail, Reading];
+export const SERVICE_EXPORTS = [NotificationMetrics, REST_GUARDS, Callers, PageOrigins, Addresses, AuditTrail, Reading];

@@ -7,8 +7,9 @@
 import type { z } from 'zod';
 import { resolveOptions } from '../../notification/service-door.js';
 import { authentication, pages } from './access.js';
+import { confirmations } from './confirmations.js';
 import { connections } from './connections.js';
-import { confirmations, engine } from './engine.js';
+import { engine } from './engine.js';
 import type { Setting, Table } from './kinds.js';
 import { listening, logs } from './listening.js';
 import { webhook } from './webhook.js';

@@ -5,7 +5,7 @@ import { STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Inject, Injectable } from '@nestjs/common';
 import { Addresses } from '../access/address-limits.js';
-import { Pages } from '../access/pages.js';
+import { PageOrigins } from '../access/page-origins.js';
 import { ServerPhase } from '../server/server-phase.js';
 import { Tokens } from '../access/token-verifier.js';
 import type { Identity } from '../connection/connection.js';
@@ -35,7 +35,7 @@ export class Handshake {
   constructor(
     @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
     private readonly addresses: Addresses,
-    private readonly pages: Pages,
+    private readonly origins: PageOrigins,
     private readonly tokens: Tokens,
     private readonly phase: ServerPhase,
   ) {}
@@ -50,7 +50,7 @@ export class Handshake {
    * @throws Refusal, or any error of the authenticator
    */
   async check(request: IncomingMessage): Promise<Identity> {
-    this.pages.check(request);
+    this.origins.check(request);
     if (!this.serves(request)) throw new Refusal('NOT_FOUND', 'not found');
     this.assertAccepting();
     const address = this.addresses.of(request);

@@ -21,7 +21,7 @@ export interface Caller {
   /** `null` for a service. */
   userId: string | null;
   /** For the audit trail. */
-  origin: AuditActor;
+  actor: AuditActor;
   /** The token on which the rights rest. API keys and open mode have none: their rights do not end. */
   proof?: Proof;
   /** When the request reached this node. */
@@ -33,10 +33,10 @@ export interface Caller {
 type Identified = Pick<Caller, 'principal' | 'proof'>;
 
 /** A request with what is known of its caller. */
-type CalledRequest = IncomingMessage & { [CALLER]?: Caller; [ORIGIN]?: AuditActor };
+type CalledRequest = IncomingMessage & { [CALLER]?: Caller; [ACTOR]?: AuditActor };
 
 const CALLER = Symbol('the caller of a guarded route');
-const ORIGIN = Symbol('who sent a request, as the audit trail names it');
+const ACTOR = Symbol('the actor of a request');
 
 /** Identifies the caller once for each request, from its headers alone. */
 @Injectable()
@@ -65,7 +65,7 @@ export class Callers {
   private async identifyWithinBudget(request: CalledRequest, response: ServerResponse): Promise<Identified> {
     try {
       const identified = await this.principalOf(request);
-      request[ORIGIN] = { by: actorOf(identified.principal), means: 'rest', address: this.addresses.of(request) };
+      request[ACTOR] = { by: actorOf(identified.principal), means: 'rest', address: this.addresses.of(request) };
       this.spend(identified.principal, request, response);
       return identified;
     } catch (error) {
@@ -115,6 +115,6 @@ export function callerOf(request: CalledRequest): Caller {
 }
 
 /** For the audit trail. @returns `undefined` before the caller is identified */
-export const originOf = (request: CalledRequest): AuditActor | undefined => request[ORIGIN];
+export const auditActorOf = (request: CalledRequest): AuditActor | undefined => request[ACTOR];
 
 const hash = (key: string): Buffer => createHash('sha256').update(key).digest();

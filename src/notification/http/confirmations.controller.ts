@@ -80,7 +80,7 @@ export class ConfirmationsController {
           key,
           ...trace,
         },
-        caller.origin,
+        caller.actor,
       ),
     );
     response.status(created ? 201 : 200);
@@ -137,7 +137,7 @@ export class ConfirmationsController {
     if (body.proceed == null && body.choice == null)
       throw new InvalidMessageError({ proceed: 'is required, unless there is a choice' });
     const by = await this.answererOf(caller, body);
-    return confirmationView(await withinTrace(trace, () => this.actions.answer(callbackId, by, body, caller.origin)));
+    return confirmationView(await withinTrace(trace, () => this.actions.answer(callbackId, by, body, caller.actor)));
   }
 
   @ApiDocs({
@@ -152,9 +152,9 @@ export class ConfirmationsController {
     @CallbackIdParam() callbackId: string,
     @TraceHeaders() trace: TraceContext,
   ): Promise<ConfirmationView> {
-    const { origin, arrival } = caller;
+    const { actor, arrival } = caller;
     const scope = await this.access.scopeOf(caller.principal);
-    return confirmationView(await withinTrace(trace, () => this.actions.withdraw(callbackId, scope, origin, arrival)));
+    return confirmationView(await withinTrace(trace, () => this.actions.withdraw(callbackId, scope, actor, arrival)));
   }
 
   @ApiDocs({

@@ -1,7 +1,7 @@
 /**
  * The checks that every HTTP request of the module passes before its body is read and before it is routed:
  *
- *  1. The page that sent it may use the service (`Pages`); a preflight is answered here.
+ *  1. The page that sent it may use the service (`PageOrigins`); a preflight is answered here.
  *  2. A connection's requests are served one after the other: a pipelined one waits for the answer before it.
  *  3. The headers identify the caller of a REST route. A request without a valid key or token is refused, and its
  *     connection closed, before its body is read.
@@ -15,7 +15,7 @@ import { Inject, Injectable, type OnModuleInit, type Type } from '@nestjs/common
 import { MODULE_PATH } from '@nestjs/common/constants.js';
 import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { Addresses } from '../access/address-limits.js';
-import { Pages } from '../access/pages.js';
+import { PageOrigins } from '../access/page-origins.js';
 import { NotificationError } from '../notification.errors.js';
 import { NotificationMetrics } from '../notification.metrics.js';
 import { ResolvedOptions } from '../notification.options.js';
@@ -57,7 +57,7 @@ export class Entrance implements OnModuleInit {
     @Inject(ResolvedOptions) private readonly options: ResolvedOptions,
     @Inject(ApplicationConfig) private readonly application: ApplicationConfig,
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
-    private readonly pages: Pages,
+    private readonly origins: PageOrigins,
     private readonly callers: Callers,
     private readonly addresses: Addresses,
     private readonly errors: ProtocolErrorFilter,
@@ -109,7 +109,7 @@ export class Entrance implements OnModuleInit {
     const route = this.routeOf(request);
     if (route !== undefined) response.once('finish', () => this.metrics.httpResponses.add(String(response.statusCode)));
     try {
-      const origin = this.pages.check(request);
+      const origin = this.origins.check(request);
       response.setHeader('Vary', 'Origin');
       if (origin !== undefined) {
         response.setHeader('Access-Control-Allow-Origin', origin);

@@ -108,7 +108,7 @@ export class TasksController {
         allowUnknown: isService,
         arrival: caller.arrival,
       },
-      caller.origin,
+      caller.actor,
     );
     return taskView(task);
   }
@@ -121,7 +121,7 @@ export class TasksController {
   @Delete(':task_id/cancel')
   @RequirePermission('task.resume')
   async resume(@CurrentCaller() caller: Caller, @TaskIdParam() taskId: string): Promise<object> {
-    const task = await this.actions.resumeTask(taskId, caller.origin);
+    const task = await this.actions.resumeTask(taskId, caller.actor);
     if (!task) throw new NotFoundError('task');
     return taskView(task);
   }

@@ -82,7 +82,7 @@ export class UsersController {
   @HttpCode(200)
   @RequirePermission('user.revoke')
   async revoke(@CurrentCaller() caller: Caller, @UserIdParam() userId: string): Promise<object> {
-    const revokedAt = await this.actions.revokeUser(userId, caller.origin);
+    const revokedAt = await this.actions.revokeUser(userId, caller.actor);
     return { user_id: userId, revoked_at: toSeconds(revokedAt) };
   }
 
@@ -94,7 +94,7 @@ export class UsersController {
   @HttpCode(200)
   @RequirePermission('user.review')
   async review(@CurrentCaller() caller: Caller, @UserIdParam() userId: string): Promise<object> {
-    await this.actions.reviewAccess(userId, caller.origin);
+    await this.actions.reviewAccess(userId, caller.actor);
     return { user_id: userId };
   }
 

@@ -1,9 +1,9 @@
-/** Registers the gauges of this node: what the hub, the engine and the server's phase show at each scrape. */
+/** Gives this node's gauges (`metrics/gauges.ts`) their values: from the hub, the engine and the server's phase. */
 import { Inject, Injectable } from '@nestjs/common';
 import { ServerPhase } from './server-phase.js';
 import { Hub } from '../connection/hub.js';
 import { Engine } from '../engine/engine.js';
-import type { Quality } from '../metrics/readings.js';
+import type { Quality } from '../metrics/gauges.js';
 import { NotificationMetrics } from '../notification.metrics.js';
 import { ResolvedOptions } from '../notification.options.js';
 

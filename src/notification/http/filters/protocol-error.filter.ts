@@ -10,7 +10,7 @@ import { AuditTrail, isRefusal } from '../../access/audit.js';
 import { ERROR_STATUS } from '../../../protocol/codes.js';
 import type { AuditActor } from '../../access/audit-entry.js';
 import { asProtocolError } from '../../protocol-error.js';
-import { originOf } from '../callers.js';
+import { auditActorOf } from '../callers.js';
 import { answerInternal, sendError } from '../error-response.js';
 import { exchangeOf, routeOf } from '../exchange.js';
 
@@ -45,10 +45,10 @@ export class ProtocolErrorFilter implements ExceptionFilter {
     const { code, message, fields, callbackId, confirmation, status = ERROR_STATUS[code] } = asProtocolError(error);
     if (code === 'INTERNAL') this.logger.error(error);
     if (isRefusal(code)) {
-      const origin: AuditActor = originOf(request) ?? { by: null, means: 'rest', address: this.addresses.of(request) };
+      const actor: AuditActor = auditActorOf(request) ?? { by: null, means: 'rest', address: this.addresses.of(request) };
       this.audit.record({
         event: 'refused',
-        ...origin,
+        ...actor,
         what: `${request.method} ${route}`,
         code,
         callbackId,

@@ -5,7 +5,7 @@ import { UnknownElementException } from '@nestjs/core/errors/exceptions/unknown-
 import { isObservable, lastValueFrom } from 'rxjs';
 import { actorOf, assertAllowed, type RoutePermission } from '../../access/access.js';
 import { Addresses } from '../../access/address-limits.js';
-import { Pages } from '../../access/pages.js';
+import { PageOrigins } from '../../access/page-origins.js';
 import { Reading } from '../../connection/reading.js';
 import { NotificationError } from '../../notification.errors.js';
 import { Callers, setCaller } from '../callers.js';
@@ -24,7 +24,7 @@ export class ApiGuard implements CanActivate {
 
   constructor(
     @Inject(Reflector) private readonly reflector: Reflector,
-    private readonly pages: Pages,
+    private readonly origins: PageOrigins,
     private readonly callers: Callers,
     private readonly addresses: Addresses,
     private readonly reading: Reading,
@@ -35,7 +35,7 @@ export class ApiGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const { request, response } = exchangeOf(context);
     // A host application may serve the route where the entrance does not recognise it.
-    this.pages.check(request);
+    this.origins.check(request);
     const permission = this.reflector.get<RoutePermission | undefined>(PERMISSION, context.getHandler());
     if (permission === undefined) throw new NotificationError('FORBIDDEN', 'no policy for this route');
     const { principal, proof } = await this.callers.identify(request, response);
@@ -46,7 +46,7 @@ export class ApiGuard implements CanActivate {
       principal,
       userId,
       proof,
-      origin: { by: actorOf(principal), means: 'rest', address: this.addresses.of(request) },
+      actor: { by: actorOf(principal), means: 'rest', address: this.addresses.of(request) },
       arrival: this.reading.arrivalOf(request),
       gone: gone.signal,
     });

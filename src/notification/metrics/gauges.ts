@@ -1,8 +1,8 @@
-/** The gauges of a node: what the hub, the engine and the server's phase show at each scrape. */
+/** The gauges of a node. `server/node-gauges.ts` gives them their values, which are read at each scrape. */
 import type { Registry } from 'prom-client';
 import type { AskedUsers } from './asked-users.js';
 import { Date } from '../pacing/time-source.js';
-import { registerGauge, registerGauges, shared, type Aggregator } from './gauge.js';
+import { registerGauge, registerGauges, shared, type Aggregator } from './register-gauge.js';
 import { AGES } from './labels.js';
 
 /** The live connections together. */
@@ -16,7 +16,7 @@ export interface Quality {
 }
 
 /** Gauges whose values are read at each scrape. */
-export interface Readings {
+export interface GaugeValues {
   connections(): number;
   /** The most connections that the node takes. */
   connectionLimit: number;
@@ -27,15 +27,15 @@ export interface Readings {
   nodes(): Promise<number>;
 }
 
-export function registerReadings(registry: Registry, askedUsers: AskedUsers, readings: Readings): void {
+export function registerNodeGauges(registry: Registry, askedUsers: AskedUsers, values: GaugeValues): void {
   // Thousands of connections are gone through once per scrape.
-  const quality = shared(() => Promise.resolve(readings.quality()));
-  const pending = shared(() => readings.pending(AGES.slice(0, -1).map(({ belowMs }) => belowMs)));
+  const quality = shared(() => Promise.resolve(values.quality()));
+  const pending = shared(() => values.pending(AGES.slice(0, -1).map(({ belowMs }) => belowMs)));
   const gauge = (name: string, help: string, read: () => number | Promise<number | undefined>, aggregator?: Aggregator): void =>
     registerGauge(registry, { name, help, aggregator }, read);
-  gauge('websocket_connections', 'Live connections', () => readings.connections(), 'sum');
-  gauge('websocket_connections_limit', 'The most connections that the node takes', () => readings.connectionLimit);
-  gauge('websocket_running', '1 while the service takes connections', () => (readings.running() ? 1 : 0));
+  gauge('websocket_connections', 'Live connections', () => values.connections(), 'sum');
+  gauge('websocket_connections_limit', 'The most connections that the node takes', () => values.connectionLimit);
+  gauge('websocket_running', '1 while the service takes connections', () => (values.running() ? 1 : 0));
   gauge('websocket_send_queue_bytes', 'Bytes that wait to be sent', async () => (await quality()).queueBytes, 'sum');
   gauge(
     'websocket_send_queue_longest_bytes',
@@ -73,5 +73,5 @@ export function registerReadings(registry: Registry, askedUsers: AskedUsers, rea
   );
   gauge('websocket_clock_seconds', 'The wall clock of the node, in Unix time', () => Date.now() / 1000);
   gauge('engine_up', '1 while the engine answers', async () => ((await pending().catch(() => undefined)) ? 1 : 0));
-  gauge('engine_nodes', 'Nodes that share the engine, as this one knows', () => readings.nodes());
+  gauge('engine_nodes', 'Nodes that share the engine, as this one knows', () => values.nodes());
 }

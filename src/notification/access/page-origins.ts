@@ -22,8 +22,8 @@ const MAX_QUOTED = 200;
 type Refused = 'origin' | 'host';
 
 @Injectable()
-export class Pages {
-  private readonly logger = new Logger(Pages.name);
+export class PageOrigins {
+  private readonly logger = new Logger('Pages');
   private readonly origins: ReadonlySet<string>;
   private readonly hosts: readonly WebHost[];
   private readonly refusals = new QuietLog((message) => this.logger.warn(message));
