@@ -1,5 +1,5 @@
-/** The pages on limits and threats name tests that exist. */
-import { readdirSync, readFileSync } from 'node:fs';
+/** The pages on limits, on threats and on the architecture name tests and files that exist. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
 const files = readdirSync('test', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
@@ -30,4 +30,13 @@ it('every test that docs/security.md names exists, and so does the title after i
     for (const [, file = '', title = ''] of row.matchAll(/`([\w./-]+\.test\.ts)`(?:, \*([^*]+)\*)?/g))
       expect({ row, file, found: sourceOf(file) !== '' && sourceOf(file).includes(title) }).toEqual({ row, file, found: true });
   }
+});
+
+it('every file and folder that docs/architecture.md names exists', () => {
+  const roots = ['.', 'src', 'src/notification'];
+  const named = [...readFileSync('docs/architecture.md', 'utf8').matchAll(/`([\w./-]+)`/g)].map(([, name = '']) => name);
+  const paths = named.filter((name) => /\w\/|\.(?:ts|py|lua|md)$/.test(name));
+  expect(paths.length).toBeGreaterThan(40);
+  const isThere = (path: string): boolean => roots.some((root) => existsSync(join(root, path))) || sourceOf(path) !== '';
+  expect(paths.filter((path) => !isThere(path))).toEqual([]);
 });
