@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { trace } from '@opentelemetry/api';
 import { Program } from '../support/child-program.js';
 import { TestClient } from '../support/client.js';
 import { describeEngines } from '../support/engines.js';
@@ -183,6 +184,35 @@ describe('without an OpenTelemetry SDK', () => {
       traceparent,
     });
     await expect(asking).rejects.toMatchObject({ code: 'INVALID_MESSAGE', fields: { traceparent: expect.any(String) } });
+  });
+});
+
+describe('with an OpenTelemetry SDK that throws', () => {
+  const fails = (): never => {
+    throw new Error('a faulty part of the SDK');
+  };
+  const span = trace.wrapSpanContext({ traceId: TRACE, spanId: '00f067aa0ba902b7', traceFlags: 1 });
+  const faultySpan = Object.assign(span, { isRecording: () => true, end: fails, setAttributes: fails, setStatus: fails });
+  let service: TestService;
+  beforeAll(async () => {
+    service = await startService();
+  });
+  afterAll(async () => {
+    trace.disable();
+    await service.stop();
+  });
+
+  it.each([
+    ['beginning', fails],
+    ['ending', () => faultySpan],
+  ])('a question is asked and answered, and the caller gets the answer, though %s a span fails', async (when, startSpan) => {
+    trace.setGlobalTracerProvider({ getTracer: () => ({ startSpan, startActiveSpan: fails }) });
+    const client = await service.connectAs(when);
+    const asked = service.notifications.notifyUser({ message: 'Go on?' }, when, 'task', 1);
+    const { callback_id } = await client.next('task_step_result');
+    const reply = await client.request({ action: 'confirm', callback_id, proceed: true });
+    expect([reply.type, await asked]).toMatchObject(['confirmation_accepted', { proceed: true }]);
+    trace.disable();
   });
 });
 

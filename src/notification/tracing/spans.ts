@@ -5,10 +5,13 @@
  *     that was going on elsewhere is linked.
  *  2. Nothing is recorded without an OpenTelemetry SDK, and a confirmation without a trace costs one comparison.
  *  3. No user, no name of an application's channel and no text of a prompt becomes an attribute.
+ *  4. An SDK that throws, such as a faulty sampler or span processor, fails no call. OpenTelemetry's `diag` gets the error.
  */
 import {
   context,
   createContextKey,
+  diag,
+  INVALID_SPAN_CONTEXT,
   SpanKind,
   SpanStatusCode,
   trace,
@@ -138,22 +141,46 @@ function start(
 ): Span {
   const active = trace.getActiveSpan()?.spanContext();
   const isElsewhere = active !== undefined && trace.getSpanContext(parent)?.spanId !== active.spanId;
-  return trace.getTracer('websocket-manager').startSpan(
-    `${operation} ${destination}`,
-    {
-      kind: OPERATIONS[operation],
-      attributes: {
-        'messaging.system': 'websocket_manager',
-        'messaging.destination.name': destination,
-        'messaging.operation.name': operation,
-        'messaging.operation.type': operation,
-        'messaging.message.id': callbackId,
-        'messaging.message.conversation_id': taskId,
-        ...attributes,
+  const span = safely(() =>
+    trace.getTracer('websocket-manager').startSpan(
+      `${operation} ${destination}`,
+      {
+        kind: OPERATIONS[operation],
+        attributes: {
+          'messaging.system': 'websocket_manager',
+          'messaging.destination.name': destination,
+          'messaging.operation.name': operation,
+          'messaging.operation.type': operation,
+          'messaging.message.id': callbackId,
+          'messaging.message.conversation_id': taskId,
+          ...attributes,
+        },
+        ...(isElsewhere && { links: [{ context: active }] }),
+        ...(startTime !== undefined && { startTime }),
       },
-      ...(isElsewhere && { links: [{ context: active }] }),
-      ...(startTime !== undefined && { startTime }),
-    },
-    parent,
+      parent,
+    ),
   );
+  return harmless(span ?? trace.wrapSpanContext(trace.getSpanContext(parent) ?? INVALID_SPAN_CONTEXT));
+}
+
+/** A span whose methods never throw. One that is not recorded does nothing at all. */
+function harmless(span: Span): Span {
+  if (safely(() => span.isRecording()) === false) return span;
+  return new Proxy(span, {
+    get(_, name) {
+      const member: unknown = Reflect.get(span, name);
+      if (typeof member !== 'function') return member;
+      return (...args: unknown[]): unknown => safely((): unknown => Reflect.apply(member, span, args));
+    },
+  });
+}
+
+function safely<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    diag.error('a span of websocket-manager failed', error);
+    return undefined;
+  }
 }
