@@ -88,7 +88,7 @@ export class PinoLogger implements LoggerService {
   private put(level: WrittenLevel, fields: object, message: unknown): void {
     if (message instanceof Error) this.pino[level]({ ...fields, err: message }, message.message);
     else if (typeof message === 'object' && message !== null && !Array.isArray(message))
-      this.pino[level]({ ...fields, ...message });
+      this.pino[level](Object.assign({}, fields, message));
     else this.pino[level](fields, typeof message === 'string' ? message : JSON.stringify(message));
   }
 }

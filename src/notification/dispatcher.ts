@@ -124,13 +124,7 @@ export class Dispatcher implements EngineHandler {
       connection.changes.note(callbackId);
       connection.announce('confirmation', callbackId, frame);
     }
-    this.decisions.next({
-      ...confirmationResult(confirmation),
-      userId: confirmation.userId,
-      taskId: confirmation.taskId,
-      step: confirmation.step,
-      decidedAt: decision.decidedAt,
-    });
+    if (this.decisions.observed) this.decisions.next(decisionEvent(confirmation));
   }
 
   onExpiring(confirmation: Confirmation): void {
@@ -225,6 +219,11 @@ export class Dispatcher implements EngineHandler {
     this.acknowledgements.stop();
     this.decisions.complete();
   }
+}
+
+function decisionEvent(confirmation: Decided): DecisionEvent {
+  const { userId, taskId, step, decision } = confirmation;
+  return { userId, taskId, step, decidedAt: decision.decidedAt, ...confirmationResult(confirmation) };
 }
 
 /** Whether a deadline was applied long after its time. */

@@ -80,10 +80,10 @@ export class NotificationActions {
 
   /** @throws InvalidMessageError (`via`), NotFoundError, InvalidAnswerError, StalePromptError, AlreadyResolvedError */
   async answer(callbackId: string, by: Answerer, given: GivenAnswer, actor: AuditActor): Promise<Confirmation> {
-    const { via = actor.means } = by;
+    const { userId, scope, arrival, via = actor.means } = by;
     if (!VIA_TEXT.test(via)) throw new InvalidMessageError({ via: 'must have 1 to 64 of A-Z a-z 0-9 . _ : -' });
     if (via !== actor.means && OWN_DOORS.has(via)) throw new InvalidMessageError({ via: 'names a door of the product itself' });
-    const { confirmation, isNew } = await this.confirmations.decide(callbackId, { ...by, via }, given);
+    const { confirmation, isNew } = await this.confirmations.decide(callbackId, { userId, scope, via, arrival }, given);
     if (isNew) this.auditDecision(confirmation, actor);
     return confirmation;
   }

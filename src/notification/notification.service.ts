@@ -70,7 +70,8 @@ export class NotificationService {
     step: number,
     options: NotifyUserOptions = {},
   ): Promise<ConfirmationResult> {
-    return this.actions.ask({ ...options, stepResult, userId, taskId, step }, BACKEND_CODE);
+    // Not `{ ...x, y }`: Node 20 makes a hidden class for each object that begins with a spread and has further properties.
+    return this.actions.ask(Object.assign({}, options, { stepResult, userId, taskId, step }), BACKEND_CODE);
   }
 
   /**

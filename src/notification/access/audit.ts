@@ -53,8 +53,10 @@ export class AuditTrail implements OnApplicationShutdown {
 }
 
 /** In the log an entry has the names by which other lines are found, too. */
-const logged = (entry: AuditEntry): AuditEntry & LogFields => ({
-  ...entry,
-  ...(entry.callbackId !== undefined && { callback_id: entry.callbackId }),
-  ...(entry.taskId !== undefined && { task_id: entry.taskId }),
-});
+const logged = (entry: AuditEntry): AuditEntry & LogFields =>
+  Object.assign(
+    {},
+    entry,
+    entry.callbackId !== undefined && { callback_id: entry.callbackId },
+    entry.taskId !== undefined && { task_id: entry.taskId },
+  );

@@ -158,7 +158,8 @@ function send(
   original: { frame: ClientMessage; text: string },
 ): void {
   if (!isObject(reply)) return;
-  const message: Record<string, unknown> = { ...reply, request_id: requestId };
+  // Not `{ ...x, y }`: Node 20 makes a hidden class for each object that begins with a spread and has further properties.
+  const message: Record<string, unknown> = Object.assign({}, reply, { request_id: requestId });
   if (message['original_data'] !== original.frame) return connection.reply(message);
   message['original_data'] = undefined;
   connection.reply(`${JSON.stringify(message).slice(0, -1)},"original_data":${original.text}}`, 'pong');

@@ -100,7 +100,7 @@ export class ConfirmationStore {
     if (!found) return { status: 'not_found' };
     const row = this.asOf(found, arrivedAt);
     if (!row) return this.waitsFor(found);
-    if (row.state === 'pending') return this.decideTimely(row, { ...answer, outcome: 'answered', answeredBy, via });
+    if (row.state === 'pending') return this.decideTimely(row, { outcome: 'answered', answeredBy, via, ...answer });
     const same =
       row.state === 'answered' &&
       row.answered_by === answeredBy &&

@@ -95,11 +95,11 @@ export interface EventRow extends Omit<WebhookEvent, 'subject' | 'event'> {
 export type OpenRow = Omit<OpenRequest, 'prompt'> & { prompt: string };
 
 export function toConfirmation(row: ConfirmationRow): Confirmation {
-  return row.state === 'pending' ? { ...asked(row), state: row.state } : toDecided(row, row);
+  return row.state === 'pending' ? { state: row.state, ...asked(row) } : toDecided(row, row);
 }
 
 export function toDecided(row: AskedRow, decision: DecisionRow): Decided {
-  return { ...asked(row), state: decision.state, decision: toDecision(decision) };
+  return { state: decision.state, decision: toDecision(decision), ...asked(row) };
 }
 
 function asked(row: AskedRow): Omit<Pending, 'state'> {
