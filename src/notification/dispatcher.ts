@@ -128,13 +128,11 @@ export class Dispatcher implements EngineHandler {
   }
 
   onExpiring(confirmation: Confirmation): void {
-    const frame = new OutboundFrame(expiringMessage(confirmation));
-    for (const connection of this.hub.watching(confirmation.userId)) connection.send(frame);
+    this.sendChanged(confirmation, new OutboundFrame(expiringMessage(confirmation)));
   }
 
   onDismissed(confirmation: Confirmation): void {
-    const frame = new OutboundFrame(dismissedMessage(confirmation));
-    for (const connection of this.hub.watching(confirmation.userId)) connection.send(frame);
+    this.sendChanged(confirmation, new OutboundFrame(dismissedMessage(confirmation)));
   }
 
   onTask(task: Task): void {
@@ -207,6 +205,14 @@ export class Dispatcher implements EngineHandler {
 
   onWebhookEventsDropped(count: number): void {
     this.webhook.dropped(count);
+  }
+
+  /** A prompt that stays pending looks different from now on. */
+  private sendChanged({ userId }: Confirmation, frame: OutboundFrame): void {
+    for (const connection of this.hub.watching(userId)) {
+      connection.changes.outdate();
+      connection.send(frame);
+    }
   }
 
   private async reread(): Promise<void> {

@@ -1,7 +1,9 @@
 import { CLOSE } from '../../src/protocol/codes.js';
 import { OutboundFrame } from '../../src/notification/connection/frame.js';
 import { endingWith, type FrameGenerator } from '../../src/notification/connection/frame-source.js';
+import type { Confirmation, Engine } from '../../src/notification/engine/engine.js';
 import { AlreadyResolvedError } from '../../src/notification/notification.errors.js';
+import { redeliver } from '../../src/notification/subscription/redelivery.js';
 import type { WheelTimer } from '../../src/notification/pacing/timer-wheel.js';
 import type { ConfirmationView } from '../../src/protocol/messages.js';
 import { fakeConnection, nextTurn } from '../support/fake-connection.js';
@@ -130,6 +132,23 @@ describe('a connection with a redelivery', () => {
     expect(changes.has('prompt')).toBe(true);
     connection.unfollow('redelivery');
     expect(connection.changes.has('prompt')).toBe(false);
+  });
+
+  it('reads prompts again that look different since they were read', async () => {
+    const read = { callbackId: 'c', userId: 'ann', expiresAt: null, createdAt: 0, prompt: { stepResult: {} } } as Confirmation;
+    const engine = { confirmations: { list: async () => ({ items: [{ ...read, dismissedUntil: 1000 }] }) } } as unknown as Engine;
+    const shown = async (outdates: boolean): Promise<unknown> => {
+      const { connection, messages } = fakeConnection({ kind: 'user', userId: 'ann' });
+      const changes = connection.changes.begin();
+      const waiting = { pendingIds: ['c'], pending: [read], hasMessages: false };
+      connection.followReplyWith('redelivery', redeliver(engine, connection, 'ann', waiting, changes));
+      if (outdates) connection.changes.outdate();
+      connection.startFollowing();
+      await nextTurn();
+      await nextTurn();
+      return (messages()[0] as { dismissed_until?: number } | undefined)?.dismissed_until;
+    };
+    expect(await Promise.all([shown(false), shown(true)])).toEqual([undefined, 1]);
   });
 
   it('does not show live what the redelivery has shown', async () => {

@@ -7,6 +7,8 @@
 
 /** One reading that is under way. */
 export interface ReadingNotes {
+  /** Whether a prompt looks different since the reading began, and what was read has to be read again. */
+  readonly isOutdated: boolean;
   /** Whether the prompt or message has changed since the reading began. */
   has(id: string): boolean;
   /** Notes a change for this reading alone. */
@@ -15,32 +17,52 @@ export interface ReadingNotes {
   end(): void;
 }
 
+class Notes implements ReadingNotes {
+  isOutdated = false;
+  private readonly ids = new Set<string>();
+
+  constructor(private readonly onEnd: (notes: Notes) => void) {}
+
+  has(id: string): boolean {
+    return this.ids.has(id);
+  }
+
+  add(id: string): void {
+    this.ids.add(id);
+  }
+
+  end(): void {
+    this.ids.clear();
+    this.onEnd(this);
+  }
+}
+
 export class ChangesWhileReading {
-  private readings: Set<Set<string>> | undefined;
+  private readings: Set<Notes> | undefined;
 
   begin(): ReadingNotes {
-    const ids = new Set<string>();
-    (this.readings ??= new Set()).add(ids);
-    return {
-      has: (id) => ids.has(id),
-      add: (id) => void ids.add(id),
-      end: () => {
-        ids.clear();
-        if (this.readings?.delete(ids) && this.readings.size === 0) this.readings = undefined;
-      },
-    };
+    const notes = new Notes((ended) => {
+      if (this.readings?.delete(ended) && this.readings.size === 0) this.readings = undefined;
+    });
+    (this.readings ??= new Set()).add(notes);
+    return notes;
   }
 
   /** Notes a change for every reading that is under way. */
   note(id: string): void {
-    for (const ids of this.readings ?? NONE) ids.add(id);
+    for (const notes of this.readings ?? NONE) notes.add(id);
+  }
+
+  /** A prompt that is still pending looks different: it was dismissed, or is shown again. */
+  outdate(): void {
+    for (const notes of this.readings ?? NONE) notes.isOutdated = true;
   }
 
   /** Whether a reading that is under way has noted the change. */
   has(id: string): boolean {
-    for (const ids of this.readings ?? NONE) if (ids.has(id)) return true;
+    for (const notes of this.readings ?? NONE) if (notes.has(id)) return true;
     return false;
   }
 }
 
-const NONE: ReadonlySet<Set<string>> = new Set();
+const NONE: ReadonlySet<Notes> = new Set();

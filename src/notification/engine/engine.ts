@@ -17,7 +17,7 @@
  */
 import type { WebhookEventName } from '../../protocol/webhook-events.js';
 import type { Broker, StreamPosition } from './broker.js';
-import type { ConfirmationStore } from './confirmation-store.js';
+import type { Confirmation, ConfirmationStore } from './confirmation-store.js';
 import type { EngineHandler } from './engine-handler.js';
 import type { EventQueue } from './event-queue.js';
 import type { Presence } from './presence.js';
@@ -40,6 +40,8 @@ export interface Waiting {
   position: StreamPosition;
   /** Of all pending confirmations, oldest first. */
   pendingIds: string[];
+  /** The pending confirmations themselves, where they are few and were read in the same step. */
+  pending?: Confirmation[];
   /** Whether there are messages without an acknowledgement. */
   hasMessages: boolean;
 }

@@ -29,11 +29,12 @@ export function* redeliver(
   engine: Engine,
   connection: Connection,
   userId: string,
-  waiting: Pick<Waiting, 'pendingIds' | 'hasMessages'>,
+  waiting: Pick<Waiting, 'pendingIds' | 'pending' | 'hasMessages'>,
   changes: ReadingNotes,
 ): FrameGenerator {
   const wanted = (): boolean => connection.isOpen && connection.userId === userId;
   function* show<T>(
+    known: readonly T[] | undefined,
     read: (limit: number, cursor?: string) => Promise<Page<T>>,
     idOf: (item: T) => string,
     frameOf: (item: T) => OutboundFrame,
@@ -42,8 +43,8 @@ export function* redeliver(
     let limit = PAGE_SIZE.first;
     let [frames, bytes] = [0, 0];
     do {
-      const page: Page<T> | undefined = yield* until(readWhenAvailable(wanted, () => read(limit, cursor)));
-      for (const item of page?.items ?? []) {
+      const page: Page<T> | undefined = known ? undefined : yield* until(readWhenAvailable(wanted, () => read(limit, cursor)));
+      for (const item of known ?? page?.items ?? []) {
         if (!wanted()) return;
         if (changes.has(idOf(item))) continue;
         changes.add(idOf(item));
@@ -62,6 +63,7 @@ export function* redeliver(
     engine.broker.unacknowledged(userId, limit, cursor);
   if (waiting.pendingIds.length > 0)
     yield* show(
+      changes.isOutdated ? undefined : waiting.pending,
       prompts,
       ({ callbackId }) => callbackId,
       (confirmation) => {
@@ -69,7 +71,7 @@ export function* redeliver(
         return new OutboundFrame(promptMessage(confirmation, true));
       },
     );
-  if (waiting.hasMessages) yield* show(messages, ({ messageId }) => messageId, acknowledgedFrame);
+  if (waiting.hasMessages) yield* show(undefined, messages, ({ messageId }) => messageId, acknowledgedFrame);
 }
 
 /** A message that is to be acknowledged. */

@@ -171,9 +171,17 @@ export function describeBroker(node: EngineUnderTest): void {
       await node.open({ userId: 'bob' });
       await node.engine.broker.publish({ channel: 'user:ann', message: { type: 'note' }, recoverable: true });
       const position = await node.engine.broker.position('user:ann');
-      expect(await node.engine.waiting('ann')).toEqual({ position, pendingIds: callbackIds, hasMessages: true });
+      const { pending, ...waiting } = await node.engine.waiting('ann');
+      expect(waiting).toEqual({ position, pendingIds: callbackIds, hasMessages: true });
+      if (pending) expect(pending.map(({ callbackId }) => callbackId)).toEqual(callbackIds);
       for (const messageId of ['m1', 'm2']) await node.engine.broker.ack(messageId, 'all');
       expect(await node.engine.waiting('ann')).toMatchObject({ hasMessages: false });
+      await node.engine.confirmations.withdraw({ callbackId: callbackIds[0] ?? '', scope: 'all' });
+      expect(await node.engine.waiting('ann')).toMatchObject({ pendingIds: callbackIds.slice(1) });
+      await node.engine.broker.publish({ channel: 'user:ann', message: { type: 'note' }, recoverable: true });
+      expect(await node.engine.waiting('ann')).toMatchObject({ position: { offset: position.offset + 1 } });
+      await send('m3');
+      expect(await node.engine.waiting('ann')).toMatchObject({ hasMessages: true });
     });
 
     it('are gone when their time has passed', async () => {

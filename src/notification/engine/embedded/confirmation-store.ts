@@ -25,8 +25,7 @@ import type {
   PendingRow,
   TaskRow,
 } from './rows.js';
-import { ConfirmationTable } from './confirmation-table.js';
-import type { Sqlite } from './sqlite.js';
+import type { ConfirmationTable } from './confirmation-table.js';
 import type { TaskStore } from './task-store.js';
 
 interface DecisionValues extends Partial<AnswerRow> {
@@ -45,18 +44,16 @@ export class CrowdedError extends Error {
 }
 
 export class ConfirmationStore {
-  private readonly table: ConfirmationTable;
   private readonly rule: DeadlineRule;
 
   constructor(
-    database: Sqlite,
+    private readonly table: ConfirmationTable,
     private readonly unit: UnitOfWork,
     private readonly tasks: TaskStore,
     private readonly events: EventStore,
     private readonly maxPendingPerUser = Infinity,
   ) {
     this.rule = new DeadlineRule(unit);
-    this.table = new ConfirmationTable(database);
   }
 
   open(request: OpenRow): OpenedRow {
@@ -165,10 +162,6 @@ export class ConfirmationStore {
   list(query: ConfirmationQuery): { rows: ConfirmationRow[]; cursor?: string } {
     const page = this.table.page(query, this.unit.readUntil());
     return { ...page, rows: page.rows.map((row) => this.current(row)) };
-  }
-
-  pendingIds(userId: string): string[] {
-    return this.table.pendingOfUser.all(userId, this.unit.readUntil()).map(({ callback_id }) => callback_id);
   }
 
   /** Applies what is due, at most a step's worth; what is left shows in the unit's `nextDue`. */

@@ -15,6 +15,9 @@ const COLUMNS = `${ASKED}, decision_seq, decided_at, proceed, feedback, choice, 
 const select = (index: string, columns = COLUMNS): string =>
   `SELECT ${columns}, prompt FROM confirmation ${index} CROSS JOIN confirmation_prompt USING (seq)`;
 
+/** Which confirmation of a user is pending. */
+export type PendingKey = Pick<PendingRow, 'user_id' | 'seq' | 'callback_id'>;
+
 /** Rows that one step of upkeep handles at most. */
 const STEP_ROWS = 500;
 /** Statements of lists that are kept: filters are few, users in a scope may be many. */
@@ -36,7 +39,10 @@ export class ConfirmationTable {
   readonly updateDismissed: Statement<never>;
   readonly nextDue: Statement<{ moment: number | null }>;
   readonly ofTask: Statement<PendingRow>;
-  readonly pendingOfUser: Statement<{ callback_id: string }>;
+  /** Of the users in a JSON list. */
+  readonly pendingOfUsers: Statement<PendingKey>;
+  /** Pending rows whose numbers are in a JSON list. */
+  readonly pendingBySeq: Statement<PendingRow>;
   readonly pendingCount: Statement<{ pending: number }>;
   private readonly newestPending: Statement<{ seq: number }>;
   private readonly nextPending: Statement<{ seq: number; created_at: number }>;
@@ -87,8 +93,11 @@ export class ConfirmationTable {
     this.ofTask = database.prepare(
       `${select('INDEXED BY confirmation_task_pending', ASKED)} WHERE state = 'pending' AND task_id = ? ORDER BY seq`,
     );
-    this.pendingOfUser = database.prepare(`SELECT callback_id FROM confirmation INDEXED BY confirmation_user_pending
-      WHERE state = 'pending' AND user_id = ? AND (expires_at IS NULL OR expires_at > ?) ORDER BY seq`);
+    this.pendingOfUsers = database.prepare(`SELECT user_id, seq, callback_id
+      FROM json_each(?) AS wanted CROSS JOIN confirmation INDEXED BY confirmation_user_pending ON user_id = wanted.value
+      WHERE state = 'pending' AND (expires_at IS NULL OR expires_at > ?) ORDER BY seq`);
+    this.pendingBySeq = database.prepare(`SELECT ${ASKED}, prompt FROM json_each(?) AS wanted
+      CROSS JOIN confirmation ON seq = wanted.value CROSS JOIN confirmation_prompt USING (seq)`);
     this.decided = database.prepare(`${select('INDEXED BY confirmation_decided')}
       WHERE decision_seq IS NOT NULL AND decision_seq > ? AND decision_seq <= ? ORDER BY decision_seq LIMIT ${STEP_ROWS}`);
     this.outdated = database.prepare(`SELECT seq, decided_at FROM confirmation INDEXED BY confirmation_decided

@@ -24,6 +24,7 @@ import { StoredEvents } from './stored-events.js';
 import { StoredRevocations } from './stored-revocations.js';
 import { StoredTasks } from './stored-tasks.js';
 import type { StoreEvent } from './unit-of-work.js';
+import { WaitingReader } from './waiting-reader.js';
 
 const NOTE_CURSOR_EVERY_MS = 1000;
 /** How often the store is asked for webhook events whose delay or lease has ended. */
@@ -40,6 +41,7 @@ export class EmbeddedEngine implements Engine {
   readonly events: StoredEvents;
   private readonly client: StoreClient;
   private readonly cursor: DecisionCursor;
+  private readonly connecting: WaitingReader;
   private readonly emitter: Emitter;
   private readonly reading: EngineReading;
   private readonly deadlines: DeadlineTimer;
@@ -97,13 +99,15 @@ export class EmbeddedEngine implements Engine {
     );
     this.confirmations = new StoredConfirmations(this.client, reading, clock, {
       opened: (confirmation) => {
+        this.connecting.changed(confirmation.userId);
         this.emitter.emit((handler) => handler.onOpened(confirmation));
         this.emitWebhookEvents();
       },
       decided: (confirmation, row) => this.decided(confirmation, row),
     });
     this.tasks = new StoredTasks(this.client, clock);
-    this.broker = new LocalBroker(this.client, this.emitter);
+    this.connecting = new WaitingReader((userIds) => this.client.store.waiting(userIds));
+    this.broker = new LocalBroker(this.client, this.emitter, (userId) => this.connecting.changed(userId));
     this.presence = new LocalPresence(maxConnectionsPerUser, this.emitter, () => this.client.checkOpen());
     this.revocations = new StoredRevocations(this.client, this.emitter);
     this.events = new StoredEvents(this.client);
@@ -112,6 +116,7 @@ export class EmbeddedEngine implements Engine {
   async start(handler: EngineHandler): Promise<void> {
     this.emitter.attach(handler);
     const opened = await this.client.start();
+    this.quietly('reading the revocations', this.revocations.load());
     this.cursor.begin(opened);
     this.holdsDeadlines = opened.overdue;
     if (!opened.overdue) this.deadlines.arm(opened.nextDue);
@@ -137,7 +142,7 @@ export class EmbeddedEngine implements Engine {
   }
 
   waiting(userId: string): Promise<Waiting> {
-    return this.client.store.waiting(userId);
+    return this.connecting.of(userId);
   }
 
   counts(agesMs?: readonly number[]): Promise<Counts> {
@@ -157,6 +162,7 @@ export class EmbeddedEngine implements Engine {
 
   private async end(): Promise<void> {
     for (const timer of this.timers) timer.cancel();
+    this.connecting.close();
     this.deadlines.stop();
     // After the calls under way, whose decisions are emitted by then.
     this.quietly(
@@ -168,6 +174,7 @@ export class EmbeddedEngine implements Engine {
   }
 
   private emit(event: StoreEvent): void {
+    if ('row' in event) this.connecting.changed(event.row.user_id);
     switch (event.kind) {
       case 'expiring':
         this.emitter.emit((handler) => handler.onExpiring(toConfirmation(event.row)));
@@ -182,10 +189,12 @@ export class EmbeddedEngine implements Engine {
       case 'dropped':
         return this.emitter.emit((handler) => handler.onWebhookEventsDropped(event.count));
       case 'revoked':
-        return this.emitter.emit((handler) => handler.onRevoked(event.userId));
+        return this.revocations.onRevoked(event.userId, event.revokedAt);
       case 'forgotten':
+        this.connecting.clear();
         return this.client.journal.forgetHeads();
       case 'acknowledged':
+        this.connecting.changed(event.userId);
         return this.emitter.emit((handler) => handler.onAcknowledged(event.messageId, event.userId));
       default:
         return event satisfies never;
@@ -194,6 +203,7 @@ export class EmbeddedEngine implements Engine {
 
   private decided(confirmation: Decided, row: DecisionRow): void {
     this.cursor.passed(row);
+    this.connecting.changed(confirmation.userId);
     this.emitter.emit((handler) => handler.onDecided(confirmation, true));
     this.emitWebhookEvents();
   }
@@ -203,6 +213,8 @@ export class EmbeddedEngine implements Engine {
   }
 
   private onHealed(opened: Opened): void {
+    this.connecting.clear();
+    this.quietly('reading the revocations', this.revocations.load());
     if (!this.holdsDeadlines) this.deadlines.arm(opened.nextDue);
     this.emitter.emit((handler) => handler.onGap());
     this.quietly('emitting what was decided meanwhile', this.cursor.heal(opened));

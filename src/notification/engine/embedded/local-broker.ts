@@ -28,6 +28,8 @@ export class LocalBroker implements Broker {
   constructor(
     private readonly client: StoreClient,
     private readonly emitter: Emitter,
+    /** Something that waits for a user has changed. */
+    private readonly changed: (userId: string) => void,
   ) {}
 
   async publish({ channel, message, recoverable, conflationKey }: PublishRequest): Promise<PublishResult> {
@@ -39,6 +41,7 @@ export class LocalBroker implements Broker {
     };
     const emit = (position?: StreamPosition): PublishResult => {
       const at = position && { position };
+      if (parsed.kind === 'user') this.changed(parsed.userId);
       const publication = { channel, text, ...at, ...audience, ...(conflationKey !== undefined && { conflationKey }) };
       const reached = this.emitter.emit((handler) => handler.onPublication(publication));
       return { deliveredTo: reached ?? 0, ...at };
@@ -91,6 +94,7 @@ export class LocalBroker implements Broker {
   sendAcknowledged({ messageId, userId, message, ttlMs }: SendAcknowledgedRequest): Promise<PublishResult> {
     return this.client.call('keep', [messageId, userId, JSON.stringify(message), ttlMs], (expiresAt) => {
       if (expiresAt === undefined) return { deliveredTo: 0 };
+      this.changed(userId);
       const kept = { messageId, userId, message, expiresAt };
       return { deliveredTo: this.emitter.emit((handler) => handler.onAcknowledgedMessage(kept)) ?? 0 };
     });

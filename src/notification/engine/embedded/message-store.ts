@@ -51,6 +51,7 @@ export class MessageStore {
   private readonly floor: Statement<{ value: number }>;
   private readonly raiseFloor: Statement<never>;
   private readonly channel: Statement<{ head: number }>;
+  private readonly heads: Statement<{ channel: string; head: number }>;
   private readonly advance: Statement<{ head: number }>;
   private readonly begin: Statement<{ head: number }>;
   private readonly move: Statement<never>;
@@ -80,6 +81,9 @@ export class MessageStore {
     this.floor = database.prepare(`SELECT value FROM meta WHERE name = 'floor'`);
     this.raiseFloor = database.prepare(`UPDATE meta SET value = max(value, ?) WHERE name = 'floor'`);
     this.channel = database.prepare('SELECT head FROM channel WHERE channel = ?');
+    this.heads = database.prepare(
+      'SELECT channel, head FROM json_each(?) AS wanted CROSS JOIN channel ON channel = wanted.value',
+    );
     // `used_at` has an index, so it is written only when it is old.
     this.advance = database.prepare('UPDATE channel SET head = head + 1 WHERE channel = ? AND used_at > ? RETURNING head');
     this.begin = database.prepare(`INSERT INTO channel SELECT ?, value + 1, ? FROM meta WHERE name = 'floor'
@@ -129,6 +133,13 @@ export class MessageStore {
 
   position(channel: string): StreamPosition {
     return { epoch: this.epoch, offset: this.head(channel) };
+  }
+
+  /** Reads the positions of some channels at once. */
+  positions(channels: readonly string[]): (channel: string) => StreamPosition {
+    const heads = new Map(this.heads.all(JSON.stringify(channels)).map(({ channel, head }) => [channel, head]));
+    const floor = heads.size < channels.length ? (this.floor.get()?.value ?? 0) : 0;
+    return (channel) => ({ epoch: this.epoch, offset: heads.get(channel) ?? floor });
   }
 
   history({ channel, since, limit }: HistoryRequest): HistoryResult {

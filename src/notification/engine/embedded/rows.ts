@@ -7,7 +7,18 @@ import type { WebhookEventName } from '../../../protocol/webhook-events.js';
 import type { DismissRefusal } from '../deadlines.js';
 import { confirmationEvent, taskEvent } from '../webhook-event.js';
 import { storedVia } from '../via.js';
-import type { Confirmation, Decided, Decision, OpenRequest, Page, Pending, Prompt, Task, WebhookEvent } from '../engine.js';
+import type {
+  Confirmation,
+  Decided,
+  Decision,
+  OpenRequest,
+  Page,
+  Pending,
+  Prompt,
+  Task,
+  Waiting,
+  WebhookEvent,
+} from '../engine.js';
 
 /** The columns of `confirmation` that say what was asked. Objects are JSON text. */
 export interface AskedRow {
@@ -72,6 +83,9 @@ export interface AnswerRow {
   values: string | null;
   edited: string | null;
 }
+
+/** What waits for a user who connects. */
+export type WaitingRow = Omit<Waiting, 'pending'> & { pending?: PendingRow[] };
 
 export interface TaskRow {
   task_id: string;

@@ -15,7 +15,6 @@ import type {
   Page,
   Scope,
   StreamPosition,
-  Waiting,
 } from '../engine.js';
 import type { ReadStamp, StoreEvent } from './unit-of-work.js';
 import type {
@@ -28,6 +27,7 @@ import type {
   OpenedRow,
   OpenRow,
   TaskRow,
+  WaitingRow,
 } from './rows.js';
 
 /** Every step the store can be asked for. Messages travel as JSON text, answers' values as canonical JSON. */
@@ -64,9 +64,11 @@ export interface Operations {
   ack: (messageId: string, scope: Scope) => AckResult;
   isAcknowledged: (messageId: string) => boolean;
   unacknowledged: (userId: string, limit: number, cursor?: string) => Page<AcknowledgedMessage>;
-  waiting: (userId: string) => Waiting;
+  waiting: (userIds: readonly string[]) => WaitingRow[];
   revokeUser: (userId: string) => number;
   revokedAt: (userId: string) => number | undefined;
+  /** Every user's moment, unless there are more than `most`. */
+  allRevocations: (most: number) => [userId: string, revokedAt: number][] | undefined;
   counts: (agesMs?: readonly number[]) => Counts;
   claimEvents: (limit: number, leaseMs: number) => EventRow[];
   completeEvent: (id: string) => boolean;

@@ -7,9 +7,9 @@
  *     call fails alone. Nothing of the rolled-back attempt is emitted.
  *  4. On a full disk new things are refused; what decides or ends something uses the reserve.
  */
-import { userChannel } from '../../../protocol/channels.js';
 import { ConfirmationConflictError } from '../../notification.errors.js';
 import { ConfirmationStore, CrowdedError } from './confirmation-store.js';
+import { ConfirmationTable } from './confirmation-table.js';
 import { DiskReserve } from './disk-reserve.js';
 import { RevocationStore } from './revocation-store.js';
 import { endJournal, recoverFolder } from './folder-recovery.js';
@@ -21,6 +21,7 @@ import { openStore, wideModes } from './schema.js';
 import { RESULT, SqliteError, type Sqlite, type Statement } from './sqlite.js';
 import type { Call, CallOutcome, Failure, Opened, Operations, OperationName, StoreOptions } from './store-protocol.js';
 import { TaskStore } from './task-store.js';
+import { WaitingStore } from './waiting-store.js';
 import type { Clock } from '../../pacing/clock.js';
 import { monotonicMs } from '../../pacing/time-source.js';
 
@@ -224,7 +225,9 @@ function operationsOf(database: Sqlite, unit: UnitOfWork, settings: StoreOptions
   const events = new EventStore(database, unit, new Set(settings.webhookEvents));
   const messages = new MessageStore(database, unit, settings);
   const tasks = new TaskStore(database, unit, settings.retentionMs, events, messages);
-  const confirmations = new ConfirmationStore(database, unit, tasks, events, settings.maxPendingPerUser);
+  const table = new ConfirmationTable(database);
+  const confirmations = new ConfirmationStore(table, unit, tasks, events, settings.maxPendingPerUser);
+  const waiting = new WaitingStore(table, messages, unit);
   const revocations = new RevocationStore(database, unit);
   const emitted = database.prepare(`UPDATE meta SET value = ? WHERE name = 'told'`);
   const keptUntil = database.prepare<{ value: number }>(`SELECT value FROM meta WHERE name = 'keep_until'`);
@@ -257,13 +260,10 @@ function operationsOf(database: Sqlite, unit: UnitOfWork, settings: StoreOptions
     ack: (...args) => messages.ack(...args),
     isAcknowledged: (messageId) => messages.isAcknowledged(messageId),
     unacknowledged: (...args) => messages.unacknowledged(...args),
-    waiting: (userId) => ({
-      position: messages.position(userChannel(userId)),
-      pendingIds: confirmations.pendingIds(userId),
-      hasMessages: messages.unacknowledged(userId, 1).items.length > 0,
-    }),
+    waiting: (userIds) => waiting.of(userIds),
     revokeUser: (userId) => revocations.revoke(userId),
     revokedAt: (userId) => revocations.revokedAt(userId),
+    allRevocations: (most) => revocations.all(most),
     counts: (agesMs) => ({
       pendingConfirmations: unit.counters.pending,
       unacknowledgedMessages: unit.counters.unacknowledged,

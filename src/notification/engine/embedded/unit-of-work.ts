@@ -12,7 +12,7 @@ export type StoreEvent =
   | { kind: 'decided'; row: AskedRow; decision: DecisionRow }
   | { kind: 'task'; task: Task }
   | { kind: 'acknowledged'; messageId: string; userId: string }
-  | { kind: 'revoked'; userId: string }
+  | { kind: 'revoked'; userId: string; revokedAt: number }
   /** Channels, of which no head is known any more. */
   | { kind: 'forgotten' }
   /** Webhook events that were given up. */
