@@ -7,7 +7,7 @@ import { Logs } from './app/logs.js';
 import { NodeMetrics } from './app/node-metrics.js';
 import { PrimaryLink } from './app/primary-link.js';
 import { WorkerPlaces } from './app/worker-places.js';
-import { NodeHealthController, NodeMetricsController } from './app/operations.controllers.js';
+import { NodeHealthController, NodeMetricsController } from './app/node.controllers.js';
 
 @Module({})
 export class AppModule {

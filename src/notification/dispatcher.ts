@@ -40,7 +40,7 @@ import { LogLine } from './tracing/log-line.js';
 import { Delivery } from './subscription/delivery.js';
 import { PendingPrompts } from './subscription/pending-prompts.js';
 import { Recoveries } from './subscription/recoveries.js';
-import { taskCancelledMessage } from './task/view.js';
+import { taskCancelledMessage } from './task/presentation.js';
 import { Cancellations } from './task/cancellations.js';
 import { Heartbeats } from './task/heartbeats.js';
 import { WebhookSender } from './webhook/sender.js';

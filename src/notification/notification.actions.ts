@@ -1,5 +1,6 @@
 /**
- * The actions of back-end code, clients and REST callers. `scope` limits the users whose confirmations and tasks a call may
+ * What back-end code, clients and REST callers can do to confirmations, tasks, messages and users. The messages by which
+ * clients ask for it are in `protocol/actions.ts`. `scope` limits the users whose confirmations and tasks a call may
  * touch, and the audit trail records the actor. `NotificationService`, the gateway and the controllers all use this class.
  */
 import { Inject, Injectable } from '@nestjs/common';

@@ -44,15 +44,16 @@ export type RoutePermission =
   | 'confirmation.withdraw'
   | 'task.read'
   | 'task.send'
-  | 'task.beat'
+  | 'task.heartbeat'
   | 'task.cancel'
   | 'task.resume';
 
 export type Operation = `ws.${Action}` | RoutePermission;
 
 /**
- * `everyone`: any caller. `identified`: a user, for what is theirs, an anonymous connection of open mode, a service.
- * `service`: back-end code with an API key or a service's token, and everybody in open mode.
+ * Who may call an operation at all. A user's scope (`scopeOf`) then decides about which users' things.
+ * `everyone`: any caller. `identified`: any caller except a connection that has not authenticated yet. `service`: any of
+ * these except a user; in open mode every REST caller is a service.
  */
 type Rule = 'everyone' | 'identified' | 'service';
 
@@ -81,11 +82,10 @@ export const POLICY: Readonly<Record<Operation, Rule>> = {
   'confirmation.answer': 'identified',
   'confirmation.dismiss': 'identified',
   'confirmation.seen': 'identified',
-
   'confirmation.withdraw': 'service',
   'task.read': 'identified',
   'task.send': 'service',
-  'task.beat': 'service',
+  'task.heartbeat': 'service',
   'task.cancel': 'identified',
   'task.resume': 'service',
 };

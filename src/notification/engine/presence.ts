@@ -36,7 +36,7 @@ export interface Presence {
   count(userId: string): Promise<number>;
   /** How often the user has come back lately: see `UserPresence`. */
   reconnects(userId: string): Promise<number>;
-  /** Sets what `devices` says of a counted connection; called again when the round-trip time is known. */
+  /** Describes a counted connection for `devices`. A later call replaces the description. */
   describe(connectionId: string, userId: string, device: Omit<Device, 'node'>): Promise<void>;
   /** The user's connections on all nodes, oldest first. A connection that is not described yet is left out. */
   devices(userId: string): Promise<Device[]>;

@@ -14,7 +14,7 @@ import { ConfigurationError, InvalidMessageError, NotificationError } from '../n
 import { NotificationActions } from '../notification.actions.js';
 import { PendingPrompts } from '../subscription/pending-prompts.js';
 import { Subscriptions } from '../subscription/subscriptions.js';
-import { taskCancelledMessage } from '../task/view.js';
+import { taskCancelledMessage } from '../task/presentation.js';
 import { ActionGuard } from './guards/action.guard.js';
 import { auditActorOf } from './audit-actor.js';
 import { Authentication } from './authentication.js';

@@ -6,7 +6,7 @@ import { Access } from '../access/access.js';
 import { NotFoundError } from '../notification.errors.js';
 import { NotificationActions } from '../notification.actions.js';
 import { NotificationService } from '../notification.service.js';
-import { taskView } from '../task/view.js';
+import { taskView } from '../task/presentation.js';
 import type { Caller } from './callers.js';
 import { ApiDocs } from './decorators/api-docs.decorator.js';
 import { CurrentCaller } from './decorators/current-caller.decorator.js';
@@ -63,7 +63,7 @@ export class TasksController {
     errors: ['INVALID_JSON'],
   })
   @Post(':task_id/heartbeat')
-  @RequirePermission('task.beat')
+  @RequirePermission('task.heartbeat')
   @HttpCode(202)
   async heartbeat(
     @TaskIdParam() taskId: string,
@@ -78,7 +78,7 @@ export class TasksController {
     answers: { 204: { type: null, description: 'None is sent any more.' } },
   })
   @Delete(':task_id/heartbeat')
-  @RequirePermission('task.beat')
+  @RequirePermission('task.heartbeat')
   @HttpCode(204)
   async stopHeartbeat(@TaskIdParam() taskId: string): Promise<void> {
     await this.service.stopHeartbeats(taskId);

@@ -1,7 +1,7 @@
 /** A webhook's body. It is the same at every attempt. */
 import { confirmationView, inboxEntry } from '../confirmation/presentation.js';
 import type { WebhookEvent } from '../engine/event-queue.js';
-import { taskView } from '../task/view.js';
+import { taskView } from '../task/presentation.js';
 import { Date } from '../pacing/time-source.js';
 
 /** @param publicUrl of the service, without a slash at its end; absent: the body has no `url` */
