@@ -9,8 +9,10 @@ declare const document: { querySelector(selector: string): { words: object } };
 
 requireBinary('chromium')('a card of the page', () => {
   const pages = new WebPages();
-  const confirmations = async (): Promise<Record<string, unknown>[]> =>
-    (await pages.service.rest('GET', `/ws/users/${pages.user}/confirmations`)).body['confirmations'] ?? [];
+  const confirmations = async (): Promise<Record<string, unknown>[]> => {
+    const { body } = await pages.service.rest('GET', `/ws/users/${pages.user}/confirmations`);
+    return (body['confirmations'] ?? []) as Record<string, unknown>[];
+  };
 
   it('shows what an edit changes, line by line, and sends the edited proposal', async () => {
     const page = await pages.open();

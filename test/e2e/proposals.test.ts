@@ -102,7 +102,7 @@ describe('a proposal', () => {
       ['a', 'b'].map(async (proposal) => {
         const callbackId = await open({ risk: 'irreversible', proposal, task_id: 'digest' });
         const { body } = await service.rest('GET', '/ws/users/ann/confirmations?state=pending&task_id=digest');
-        const entries = body['confirmations'] as unknown as { callback_id: string; digest: string }[];
+        const entries = body['confirmations'] as { callback_id: string; digest: string }[];
         return entries.find(({ callback_id }) => callback_id === callbackId)?.digest;
       }),
     );

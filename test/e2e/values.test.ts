@@ -151,7 +151,7 @@ describeEngines('free JSON', (engine) => {
           expect(sameText(prompt['metadata'])).toBe(sameText(metadata));
           expect(sameText((await client.next({ type: 'news', serial }))['result'])).toBe(sameText(result));
           const { body } = await service.rest('GET', `/ws/users/ann/confirmations?task_id=${taskId}`);
-          const [entry] = body['confirmations'] as unknown as Record<string, unknown>[];
+          const [entry] = body['confirmations'] as Record<string, unknown>[];
           expect(sameText(entry?.['result'])).toBe(sameText(result));
           await service.notifications.withdraw(String(prompt['callback_id']));
         },

@@ -97,7 +97,7 @@ describeEngines('the webhook', (engine) => {
     });
     const { callbackId } = confirmation;
     const inbox = await service.rest('GET', `/ws/users/${encodeURIComponent(user)}/confirmations`);
-    const [shown] = inbox.body['confirmations'] as unknown as object[];
+    const [shown] = inbox.body['confirmations'] as object[];
     const { event, id } = await early(callbackId, 'opened');
     expect(event).toEqual({
       type: 'confirmation.opened',

@@ -68,7 +68,7 @@ async function runSequence(service: TestService, seed: number, result: SequenceR
     const settled = Promise.race([answer(), delay(15_000, 'never settled', { ref: false })]);
     await Promise.all([breakConnection(proxy, random), decideElsewhere(service, userId, callbackId, random)]);
     const said = await settled;
-    const stored = (await service.rest('GET', `/ws/confirmations/${callbackId}`)).body as Record<string, unknown>;
+    const stored = (await service.rest('GET', `/ws/confirmations/${callbackId}`)).body;
     const truth = `decided ${String(stored['state'])} ${String(stored['proceed'])}`;
     const isOwn = stored['state'] === 'answered' && stored['proceed'] === proceed && stored['feedback'] === 'from the client';
     if (said === 'resolved' ? !isOwn : said !== truth || isOwn) fail(`the promise says "${said}", stored is "${truth}"`);

@@ -28,7 +28,7 @@ export interface TestService {
     path: string,
     body?: unknown,
     headers?: Record<string, string>,
-  ): Promise<{ status: number; body: Record<string, never>; headers: Headers }>;
+  ): Promise<{ status: number; body: Record<string, unknown>; headers: Headers }>;
   stop(): Promise<void>;
 }
 
@@ -90,7 +90,7 @@ export async function startService({ environment = {}, options = {}, dataDir }: 
       const isJson = response.headers.get('content-type')?.includes('json') ?? false;
       return {
         status: response.status,
-        body: (isJson ? JSON.parse(text) : { text }) as Record<string, never>,
+        body: (isJson ? JSON.parse(text) : { text }) as Record<string, unknown>,
         headers: response.headers,
       };
     },
