@@ -4,7 +4,7 @@
  */
 import { Injectable, Logger } from '@nestjs/common';
 import { Subject, type Observable } from 'rxjs';
-import { taskChannel } from '../protocol/channels.js';
+import { channelOfTask } from '../protocol/channels.js';
 import { CLOSE } from '../protocol/codes.js';
 import { Acknowledgements } from './subscription/acknowledgements.js';
 import { AuditTrail } from './access/audit.js';
@@ -140,7 +140,7 @@ export class Dispatcher implements EngineHandler {
     if (!task.cancelled) return;
     this.heartbeats.stopTask(task.taskId);
     const frame = new OutboundFrame(taskCancelledMessage(task));
-    for (const connection of this.delivery.audience(taskChannel(task.taskId), task.userId ?? task.namedUserId))
+    for (const connection of this.delivery.audience(channelOfTask(task.taskId), task.userId ?? task.namedUserId))
       connection.announce('task', task.taskId, frame);
   }
 

@@ -1,33 +1,23 @@
-/** Channel names: `user:<id>`, `task:<id>`, `broadcast`, and the application's own. */
+/** Channels: `user:<id>`, `task:<id>`, `broadcast`, and the application's own. */
 
 export const BROADCAST_CHANNEL = 'broadcast';
 
+/** The names of a user's and a task's channel. */
 export const userChannel = (userId: string): string => `user:${userId}`;
 export const taskChannel = (taskId: string): string => `task:${taskId}`;
 
-export type ParsedChannel =
-  { kind: 'user'; userId: string } | { kind: 'task'; taskId: string } | { kind: 'broadcast' } | { kind: 'named'; name: string };
+/** A channel's name with what it means, which is read once and travels with the name. */
+export type Channel = { name: string } & (
+  { kind: 'user'; userId: string } | { kind: 'task'; taskId: string } | { kind: 'broadcast' } | { kind: 'named' }
+);
 
-/** What a channel name means. */
-export function parseChannel(channel: string): ParsedChannel {
-  if (channel === BROADCAST_CHANNEL) return { kind: 'broadcast' };
-  if (channel.startsWith('user:')) return { kind: 'user', userId: channel.slice(5) };
-  if (channel.startsWith('task:')) return { kind: 'task', taskId: channel.slice(5) };
-  return { kind: 'named', name: channel };
-}
+export const BROADCAST: Channel = { kind: 'broadcast', name: BROADCAST_CHANNEL };
+export const channelOfUser = (userId: string): Channel => ({ kind: 'user', name: userChannel(userId), userId });
+export const channelOfTask = (taskId: string): Channel => ({ kind: 'task', name: taskChannel(taskId), taskId });
 
-/** The name of what `parseChannel` has read. */
-export function channelOf(target: ParsedChannel): string {
-  switch (target.kind) {
-    case 'user':
-      return userChannel(target.userId);
-    case 'task':
-      return taskChannel(target.taskId);
-    case 'broadcast':
-      return BROADCAST_CHANNEL;
-    case 'named':
-      return target.name;
-    default:
-      return target satisfies never;
-  }
+export function parseChannel(name: string): Channel {
+  if (name === BROADCAST_CHANNEL) return BROADCAST;
+  if (name.startsWith('user:')) return { kind: 'user', name, userId: name.slice(5) };
+  if (name.startsWith('task:')) return { kind: 'task', name, taskId: name.slice(5) };
+  return { kind: 'named', name };
 }

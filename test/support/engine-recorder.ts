@@ -12,7 +12,7 @@ import type {
 export type EngineEvent =
   | { kind: 'opened' | 'decided' | 'expiring' | 'dismissed'; confirmation: Confirmation }
   | { kind: 'task'; task: Task }
-  | { kind: 'publication'; publication: Publication & { message: JsonObject } }
+  | { kind: 'publication'; publication: Omit<Publication, 'channel'> & { channel: string; message: JsonObject } }
   | { kind: 'message'; message: AcknowledgedMessage }
   | { kind: 'acknowledged'; messageId: string; userId: string }
   | { kind: 'revoked' | 'review'; userId: string }
@@ -80,7 +80,7 @@ export class EngineRecorder implements EngineHandler {
   }
   onPublication(publication: Publication): number {
     const message = JSON.parse(publication.text) as JsonObject;
-    this.record({ kind: 'publication', publication: { ...publication, message } });
+    this.record({ kind: 'publication', publication: { ...publication, channel: publication.channel.name, message } });
     return this.reached;
   }
   onAcknowledgedMessage(message: AcknowledgedMessage): number {

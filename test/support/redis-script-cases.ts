@@ -2,6 +2,8 @@
  * For every script of the Redis engine: what makes a node run it, and what holds when its reply was lost after it ran.
  * A script that is not in this table fails the test that goes through it.
  */
+import { parseChannel } from '../../src/protocol/channels.js';
+import { NEWS } from './news.js';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EngineSettings, Waiting, WebhookEvent, OpenRequest } from '../../src/notification/engine/engine.js';
 import { Partitions } from '../../src/notification/engine/redis/partitions.js';
@@ -76,7 +78,7 @@ const mail = {
 const keep = ({ other }: Scene) => other.engine.broker.sendAcknowledged(mail);
 const watchAnn = ({ other }: Scene) => other.engine.broker.watch('user:ann');
 const publish = ({ node }: Scene, channel = 'news') =>
-  node.engine.broker.publish({ channel, message: { type: 'x' }, recoverable: true });
+  node.engine.broker.publish({ channel: parseChannel(channel), message: { type: 'x' }, recoverable: true });
 
 const until = async (condition: () => Promise<boolean> | boolean): Promise<void> => {
   while (!(await condition())) await delay(5);
@@ -381,8 +383,8 @@ export const SCRIPT_CASES: Record<string, ScriptCase> = {
     after: (scene) =>
       until(
         async () =>
-          (await scene.other.engine.broker.publish({ channel: 'news', message: { type: 'x' }, recoverable: false }))
-            .deliveredTo === 1,
+          (await scene.other.engine.broker.publish({ channel: NEWS, message: { type: 'x' }, recoverable: false })).deliveredTo ===
+          1,
       ),
   },
   report: {

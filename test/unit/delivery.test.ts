@@ -1,3 +1,4 @@
+import { parseChannel } from '../../src/protocol/channels.js';
 import type { Connection, Identity } from '../../src/notification/connection/connection.js';
 import { Hub } from '../../src/notification/connection/hub.js';
 import type { Publication } from '../../src/notification/engine/engine.js';
@@ -58,14 +59,14 @@ describe('delivery', () => {
   ])('finds the audience of %s (task of %s), each connection once', (channel, owner, expected) => {
     const { delivery, people, subscribe } = makeSite();
     for (const name of ['task:t', 'news']) subscribe(people.bob, name);
-    const names = [...delivery.audience(channel, owner)].map(
+    const names = [...delivery.audience(parseChannel(channel), owner)].map(
       (connection) => Object.entries(people).find(([, fake]) => fake.connection === connection)?.[0],
     );
     expect(names.sort()).toEqual([...expected].sort());
   });
 
   const publication = (channel: string, n: number, offset?: number, epoch = 'e'): Publication => ({
-    channel,
+    channel: parseChannel(channel),
     text: JSON.stringify({ n }),
     ...(offset !== undefined && { position: { epoch, offset } }),
   });

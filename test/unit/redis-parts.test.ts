@@ -8,6 +8,7 @@ import { CallDeadlines } from '../../src/notification/engine/redis/connection/ca
 import { ChannelOrder } from '../../src/notification/engine/redis/cluster/channel-order.js';
 import { Deliveries } from '../../src/notification/engine/redis/cluster/deliveries.js';
 import { DedupWindow, NodeDedupWindow } from '../../src/notification/engine/redis/cluster/dedup-window.js';
+import { NEWS } from '../support/news.js';
 import { EngineRecorder } from '../support/engine-recorder.js';
 
 describe('call deadlines', () => {
@@ -121,7 +122,7 @@ describe('deliveries of a channel', () => {
     return { deliveries, recorder, reads, lost };
   }
   const arrive = (deliveries: Deliveries, n: number): void =>
-    deliveries.arrived(`node ${n}`, { channel: 'news', text: JSON.stringify({ n }), position: at(n) });
+    deliveries.arrived(`node ${n}`, { channel: NEWS, text: JSON.stringify({ n }), position: at(n) });
   const offsets = (recorder: EngineRecorder): unknown[] =>
     recorder.of('publication').map(({ publication }) => publication.position?.offset);
 

@@ -1,4 +1,5 @@
 /** The engine and a store that is slow. */
+import { parseChannel } from '../../src/protocol/channels.js';
 import { EventEmitter } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -64,7 +65,8 @@ describe('a store that is slow', () => {
     const store = new SlowStore('');
     const engine = new EmbeddedEngine({ dataDir, settings, newWorker: () => store, gatherMs: 0 });
     await engine.start(new EngineRecorder());
-    const publish = (channel: string) => engine.broker.publish({ channel, message: { type: 'note' }, recoverable: true });
+    const publish = (channel: string) =>
+      engine.broker.publish({ channel: parseChannel(channel), message: { type: 'note' }, recoverable: true });
     const first = publish('news');
     const queued = publish('news');
     await nextTurn();

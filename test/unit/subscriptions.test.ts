@@ -18,7 +18,7 @@ import { Recoveries } from '../../src/notification/subscription/recoveries.js';
 import { SubscriptionIndex } from '../../src/notification/subscription/subscription-index.js';
 import { NotificationMetrics } from '../../src/notification/notification.metrics.js';
 import { Subscriptions, type Target } from '../../src/notification/subscription/subscriptions.js';
-import { parseChannel } from '../../src/protocol/channels.js';
+import { channelOfUser, parseChannel } from '../../src/protocol/channels.js';
 import { fakeConnection, type FakeConnection } from '../support/fake-connection.js';
 
 interface Site extends FakeConnection {
@@ -194,7 +194,7 @@ describe('an identity', () => {
     await site.subscriptions.subscribe(site.connection, targets('user:ann'));
     await site.subscriptions.subscribe(site.connection, targets('user:ann'));
     expect(remains(site)).toEqual({ watched: [['user:ann', 1]], users: ['ann'], subscriptions: ['user:ann'] });
-    await site.subscriptions.unsubscribe(site.connection, { kind: 'user', userId: 'ann' });
+    await site.subscriptions.unsubscribe(site.connection, channelOfUser('ann'));
     expect(remains(site)).toEqual({ ...nothing, watched: [['*', 1]] });
     expect(site.connection.identity).toEqual({ kind: 'anonymous' });
   });

@@ -2,6 +2,7 @@
  * The broker: publications on channels, their history and positions, and messages that wait for an acknowledgement.
  * E1, E3 and E6 hold; see `engine.ts`.
  */
+import type { Channel } from '../../protocol/channels.js';
 import type { JsonObject } from '../../protocol/confirmation.js';
 import type { StreamPosition } from '../../protocol/messages.js';
 import type { Page } from './page.js';
@@ -14,7 +15,7 @@ export const EVERYTHING = '*';
 
 /** A message on a channel, delivered at most once while it is live. */
 export interface PublishRequest {
-  channel: string;
+  channel: Channel;
   message: JsonObject;
   /** Whether the message gets an offset and a place in the channel's history. */
   recoverable: boolean;
@@ -23,7 +24,7 @@ export interface PublishRequest {
 }
 
 export interface Publication {
-  channel: string;
+  channel: Channel;
   /** The message as JSON, an object. It is passed on unread. */
   text: string;
   /** Present on recoverable publications. */

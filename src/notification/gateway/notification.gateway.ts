@@ -5,7 +5,7 @@
 import { UseFilters, UseGuards, type OnModuleInit } from '@nestjs/common';
 import { SubscribeMessage, WebSocketGateway, type OnGatewayInit } from '@nestjs/websockets';
 import { Access } from '../access/access.js';
-import { channelOf, type ParsedChannel } from '../../protocol/channels.js';
+import type { Channel } from '../../protocol/channels.js';
 import type { PingMessage, Replies, Subscribed } from '../../protocol/actions.js';
 import { toMs, toSeconds } from '../../protocol/time.js';
 import { dismissedMessage, promptMessage } from '../confirmation/presentation.js';
@@ -86,7 +86,7 @@ export class NotificationGateway implements OnModuleInit, OnGatewayInit {
     const channels = targetsOf(frame).map(({ channel }) => channel);
     for (const channel of channels) this.assertMayLeave(channel);
     for (const channel of channels) await this.subscriptions.unsubscribe(connection, channel);
-    return unsubscribedReply(frame, channels.map(channelOf));
+    return unsubscribedReply(frame, channels);
   }
 
   @SubscribeMessage('confirm')
@@ -167,7 +167,7 @@ export class NotificationGateway implements OnModuleInit, OnGatewayInit {
     return { ...dismissedMessage(dismissed), type: 'dismissed' };
   }
 
-  private assertMayLeave({ kind }: ParsedChannel): void {
+  private assertMayLeave({ kind }: Channel): void {
     if (kind === 'broadcast') throw new InvalidMessageError({ channel: 'everybody has broadcast' });
     if (kind === 'user' && !this.access.isOpen) throw new NotificationError('FORBIDDEN', 'the identity that a token gave stays');
   }
@@ -182,10 +182,10 @@ function subscribedReply(frame: Readonly<SubscribeDto>, subscriptions: Subscribe
   return { type: 'subscription_confirmed', ...names, ...(frame.channels ? undefined : first), subscriptions };
 }
 
-function unsubscribedReply(frame: Readonly<SubscribeDto>, channels: string[]): Replies['unsubscribe'] {
-  const [channel = ''] = channels;
-  const isList = frame.channels || channels.length > 1;
-  return { type: 'unsubscribed', ...namesIn(frame), ...(isList ? { channels } : { channel }) };
+function unsubscribedReply(frame: Readonly<SubscribeDto>, channels: Channel[]): Replies['unsubscribe'] {
+  const names = channels.map(({ name }) => name);
+  const isList = frame.channels || names.length > 1;
+  return { type: 'unsubscribed', ...namesIn(frame), ...(isList ? { channels: names } : { channel: names[0] ?? '' }) };
 }
 
 function namesIn({ user_id, task_id }: Readonly<SubscribeDto>): { user_id?: string; task_id?: string } {

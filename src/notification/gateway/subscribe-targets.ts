@@ -1,5 +1,5 @@
 /** The channels that a `subscribe` or `unsubscribe` frame names: one, a user and a task, or several. */
-import { parseChannel, type ParsedChannel } from '../../protocol/channels.js';
+import { channelOfTask, channelOfUser, parseChannel, type Channel } from '../../protocol/channels.js';
 import type { FieldErrors } from '../../protocol/messages.js';
 import { InvalidMessageError } from '../notification.errors.js';
 import type { Target } from '../subscription/subscriptions.js';
@@ -16,12 +16,12 @@ export function targetsOf(frame: SubscribeDto): Target[] {
   const since = frame.recover ?? undefined;
   if (frame.user_id != null && frame.task_id != null && given.length === 2) {
     if (since) throw faulty({ recover: 'belongs to one channel: give user and task in channels' });
-    return [{ channel: { kind: 'user', userId: frame.user_id } }, { channel: { kind: 'task', taskId: frame.task_id } }];
+    return [{ channel: channelOfUser(frame.user_id) }, { channel: channelOfTask(frame.task_id) }];
   }
   if (given.length !== 1)
     throw faulty({ user_id: 'exactly one of user_id, task_id (or both of these), channel and channels must be given' });
-  if (frame.user_id != null) return [{ channel: { kind: 'user', userId: frame.user_id }, since }];
-  if (frame.task_id != null) return [{ channel: { kind: 'task', taskId: frame.task_id }, since }];
+  if (frame.user_id != null) return [{ channel: channelOfUser(frame.user_id), since }];
+  if (frame.task_id != null) return [{ channel: channelOfTask(frame.task_id), since }];
   if (frame.channel != null) return [{ channel: channelNamed(frame.channel, 'channel'), since }];
   if (since) throw faulty({ recover: 'belongs to each of channels' });
   const channels = frame.channels ?? [];
@@ -37,11 +37,11 @@ export function targetsOf(frame: SubscribeDto): Target[] {
 }
 
 /** A channel's name may be that of a user's or a task's channel. */
-function channelNamed(channel: string, field: string): ParsedChannel {
-  const target = parseChannel(channel);
-  if ((target.kind === 'user' && target.userId === '') || (target.kind === 'task' && target.taskId === ''))
+function channelNamed(name: string, field: string): Channel {
+  const channel = parseChannel(name);
+  if ((channel.kind === 'user' && channel.userId === '') || (channel.kind === 'task' && channel.taskId === ''))
     throw faulty({ [field]: 'must name somebody' });
-  return target;
+  return channel;
 }
 
 const faulty = (fields: FieldErrors): InvalidMessageError => new InvalidMessageError(fields);

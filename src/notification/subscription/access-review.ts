@@ -8,7 +8,7 @@
  *  3. A connection whose token has expired or was revoked is closed.
  */
 import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
-import { channelOf, parseChannel, type ParsedChannel } from '../../protocol/channels.js';
+import { parseChannel, type Channel } from '../../protocol/channels.js';
 import { CLOSE } from '../../protocol/codes.js';
 import { Access } from '../access/access.js';
 import { Rights } from '../access/rights.js';
@@ -62,11 +62,11 @@ export class AccessReview implements OnModuleInit {
    * @returns a task's user
    * @throws NotificationError FORBIDDEN, NOT_FOUND, UNAVAILABLE
    */
-  async assertMaySubscribe(connection: Connection, channel: ParsedChannel): Promise<string | undefined> {
+  async assertMaySubscribe(connection: Connection, channel: Channel): Promise<string | undefined> {
     try {
       return await this.ownerIfAllowed(connection, channel);
     } catch (error) {
-      const subscription = this.index.get(connection, channelOf(channel));
+      const subscription = this.index.get(connection, channel.name);
       if (subscription && !(error instanceof EngineUnavailableError)) await subscription.revoke(reasonOf(error));
       throw error;
     }
@@ -97,7 +97,7 @@ export class AccessReview implements OnModuleInit {
     }
   }
 
-  private async ownerIfAllowed({ identity }: Connection, channel: ParsedChannel): Promise<string | undefined> {
+  private async ownerIfAllowed({ identity }: Connection, channel: Channel): Promise<string | undefined> {
     if (this.access.isOpen || channel.kind === 'broadcast') return undefined;
     if (channel.kind === 'task') {
       const task = await this.tasks.get(channel.taskId);

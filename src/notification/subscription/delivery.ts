@@ -6,7 +6,7 @@
  * channel. An unauthenticated connection is in no audience.
  */
 import { Injectable } from '@nestjs/common';
-import { parseChannel } from '../../protocol/channels.js';
+import type { Channel } from '../../protocol/channels.js';
 import type { Connection } from '../connection/connection.js';
 import { PublicationFrames } from '../connection/frame.js';
 import { Hub } from '../connection/hub.js';
@@ -29,9 +29,9 @@ export class Delivery {
    */
   publish(publication: Publication): number {
     const { channel, text, position, audienceUserId, conflationKey } = publication;
-    const frames = new PublicationFrames(channel, text, conflationKey && conflatedType(conflationKey), conflationKey);
-    const isBulk = parseChannel(channel).kind !== 'user';
-    const subscribers = this.index.subscribersOf(channel);
+    const frames = new PublicationFrames(channel.name, text, conflationKey && conflatedType(conflationKey), conflationKey);
+    const isBulk = channel.kind !== 'user';
+    const subscribers = this.index.subscribersOf(channel.name);
     let reached = 0;
     for (const connection of this.audience(channel, audienceUserId)) {
       if (!connection.isOpen) continue;
@@ -53,23 +53,22 @@ export class Delivery {
    * now end.
    * @param audienceUserId a task's user
    */
-  audience(channel: string, audienceUserId?: string): Iterable<Connection> {
-    const parsed = parseChannel(channel);
-    switch (parsed.kind) {
+  audience(channel: Channel, audienceUserId?: string): Iterable<Connection> {
+    switch (channel.kind) {
       case 'broadcast':
         return this.hub.identified;
       case 'user':
-        return [...this.hub.watching(parsed.userId)];
+        return [...this.hub.watching(channel.userId)];
       case 'task': {
-        for (const subscription of [...this.index.subscribersOf(channel).values()])
+        for (const subscription of [...this.index.subscribersOf(channel.name).values()])
           if (subscription.isForeign(audienceUserId)) void subscription.revoke();
         const owners = audienceUserId === undefined ? [] : this.hub.ofUser(audienceUserId);
-        return new Set([...this.index.subscribersOf(channel).keys(), ...owners, ...this.hub.anonymousConnections]);
+        return new Set([...this.index.subscribersOf(channel.name).keys(), ...owners, ...this.hub.anonymousConnections]);
       }
       case 'named':
-        return this.index.subscribersOf(channel).keys();
+        return this.index.subscribersOf(channel.name).keys();
       default:
-        return parsed satisfies never;
+        return channel satisfies never;
     }
   }
 }

@@ -1,7 +1,7 @@
 /** Checks the application's messages and hands them to the engine. */
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { BROADCAST_CHANNEL, parseChannel, taskChannel, userChannel } from '../../protocol/channels.js';
+import { BROADCAST, channelOfTask, channelOfUser, parseChannel, type Channel } from '../../protocol/channels.js';
 import type { JsonObject } from '../../protocol/confirmation.js';
 import { isObject } from '../../protocol/decode.js';
 import { isReservedType, RESERVED_FIELDS, type ApplicationMessage } from '../../protocol/messages.js';
@@ -58,44 +58,44 @@ export class Publisher {
     checkDurations(options);
     if (options.requiresAck) return this.sendAcknowledged(userId, message, options);
     if (options.ackTimeoutMs !== undefined) throw new InvalidMessageError({ ackTimeoutMs: 'needs requiresAck' });
-    return this.publish(userChannel(userId), { ...message, target_user_id: userId });
+    return this.publish(channelOfUser(userId), { ...message, target_user_id: userId });
   }
 
   async toTask(taskId: string, message: ApplicationMessage): Promise<MessageDelivery> {
     checkIdentifier('taskId', taskId);
-    return this.publish(taskChannel(taskId), withTaskId(checkMessage(message), taskId));
+    return this.publish(channelOfTask(taskId), withTaskId(checkMessage(message), taskId));
   }
 
   async toEverybody(message: ApplicationMessage): Promise<MessageDelivery> {
-    return this.publish(BROADCAST_CHANNEL, checkMessage(message));
+    return this.publish(BROADCAST, checkMessage(message));
   }
 
-  async toChannel(channel: string, message: ApplicationMessage): Promise<MessageDelivery> {
-    checkIdentifier('channel', channel);
-    const parsed = parseChannel(channel);
-    switch (parsed.kind) {
+  async toChannel(name: string, message: ApplicationMessage): Promise<MessageDelivery> {
+    checkIdentifier('channel', name);
+    const channel = parseChannel(name);
+    switch (channel.kind) {
       case 'user':
-        return this.toUser(parsed.userId, message, {});
+        return this.toUser(channel.userId, message, {});
       case 'task':
-        return this.toTask(parsed.taskId, message);
+        return this.toTask(channel.taskId, message);
       case 'broadcast':
       case 'named':
         return this.publish(channel, checkMessage(message));
       default:
-        return parsed satisfies never;
+        return channel satisfies never;
     }
   }
 
-  private async publish(channel: string, message: JsonObject): Promise<MessageDelivery> {
+  private async publish(channel: Channel, message: JsonObject): Promise<MessageDelivery> {
     const began = performance.now();
-    const key = conflationKey(channel, message);
+    const key = conflationKey(channel.name, message);
     const { deliveredTo } = await this.broker.publish({
       channel,
       message,
       recoverable: key === undefined,
       ...(key !== undefined && { conflationKey: key }),
     });
-    await this.pacing.writes.turnsTaken(parseChannel(channel).kind !== 'user');
+    await this.pacing.writes.turnsTaken(channel.kind !== 'user');
     this.metrics.delivering('message', began, activeTrace());
     return { deliveredTo };
   }

@@ -9,7 +9,7 @@
  */
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Access } from '../access/access.js';
-import { channelOf, userChannel, type ParsedChannel } from '../../protocol/channels.js';
+import { userChannel, type Channel } from '../../protocol/channels.js';
 import type { Subscribed } from '../../protocol/actions.js';
 import type { StreamPosition } from '../../protocol/messages.js';
 import type { Connection } from '../connection/connection.js';
@@ -25,7 +25,7 @@ import { Subscription, type ChannelState } from './subscription.js';
 
 /** A channel that a client wants to join. */
 export interface Target {
-  channel: ParsedChannel;
+  channel: Channel;
   /** The position to recover from. */
   since?: StreamPosition;
 }
@@ -58,7 +58,7 @@ export class Subscriptions {
   }
 
   private async joinAll(connection: Connection, targets: readonly Target[]): Promise<Subscribed[]> {
-    const isNew = ({ channel }: Target): boolean => !this.index.get(connection, channelOf(channel));
+    const isNew = ({ channel }: Target): boolean => !this.index.get(connection, channel.name);
     const begun = targets.filter(isNew);
     const user = targets.find(({ channel }) => channel.kind === 'user');
     const asUser = user && this.join(connection, user);
@@ -69,19 +69,19 @@ export class Subscriptions {
     });
     const results = await Promise.allSettled(joins);
     if (results.some(({ status }) => status === 'rejected'))
-      await Promise.all(begun.map(async ({ channel }) => this.index.get(connection, channelOf(channel))?.end()));
+      await Promise.all(begun.map(async ({ channel }) => this.index.get(connection, channel.name)?.end()));
     return Promise.all(joins);
   }
 
   /** Leaves a channel. Leaving the own user's channel makes the connection anonymous. */
-  async unsubscribe(connection: Connection, channel: ParsedChannel): Promise<void> {
-    if (channel.kind !== 'user') await this.index.get(connection, channelOf(channel))?.end();
+  async unsubscribe(connection: Connection, channel: Channel): Promise<void> {
+    if (channel.kind !== 'user') await this.index.get(connection, channel.name)?.end();
     else if (channel.userId === connection.userId) await this.identities.becomeAnonymous(connection);
   }
 
   private async join(connection: Connection, { channel, since }: Target): Promise<Subscribed> {
     const ownerId = await this.review.assertMaySubscribe(connection, channel);
-    const name = channelOf(channel);
+    const { name } = channel;
     const standing = this.index.get(connection, name);
     const subscription = standing ?? (await this.begin(connection, channel, ownerId));
     try {
@@ -99,8 +99,8 @@ export class Subscriptions {
   }
 
   /** Begins a subscription if the connection is below `maxSubscriptions`; its identity counts as one. */
-  private async begin(connection: Connection, channel: ParsedChannel, ownerId: string | undefined): Promise<Subscription> {
-    const name = channelOf(channel);
+  private async begin(connection: Connection, channel: Channel, ownerId: string | undefined): Promise<Subscription> {
+    const { name } = channel;
     // The user's channel is watched as long as the connection is that user's (`Identities`).
     const isUsers = channel.kind === 'user';
     const { maxSubscriptions } = this.options;
@@ -140,7 +140,7 @@ export class Subscriptions {
   }
 
   /** Where a channel stands. Joining a user's channel makes the connection that user's. */
-  private async read(connection: Connection, channel: ParsedChannel): Promise<ChannelState> {
+  private async read(connection: Connection, channel: Channel): Promise<ChannelState> {
     const { identity } = connection;
     switch (channel.kind) {
       case 'user': {
@@ -151,14 +151,14 @@ export class Subscriptions {
       case 'task': {
         const scope = await this.access.scopeOf(identity);
         const [position, pending] = await Promise.all([
-          this.broker.position(channelOf(channel)),
+          this.broker.position(channel.name),
           this.pending.idsOfTask(scope, channel.taskId),
         ]);
         return { position, pending };
       }
       case 'broadcast':
       case 'named':
-        return { position: await this.broker.position(channelOf(channel)), pending: [] };
+        return { position: await this.broker.position(channel.name), pending: [] };
       default:
         return channel satisfies never;
     }

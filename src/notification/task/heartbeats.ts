@@ -7,7 +7,7 @@
  *     reply, so a take by another node that arrives meanwhile is noted and compared then.
  */
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { userChannel } from '../../protocol/channels.js';
+import { channelOfUser } from '../../protocol/channels.js';
 import { toSeconds } from '../../protocol/time.js';
 import type { Heartbeat } from '../../protocol/messages.js';
 import { printable } from '../access/printable.js';
@@ -148,10 +148,10 @@ export class Heartbeats {
   }
 
   private send({ userId, taskId }: Running): void {
-    const channel = userChannel(userId);
+    const channel = channelOfUser(userId);
     const message = { ...heartbeatMessage(userId, taskId, this.clock.now()) };
     this.broker
-      .publish({ channel, message, recoverable: false, conflationKey: conflationKey(channel, message) })
+      .publish({ channel, message, recoverable: false, conflationKey: conflationKey(channel.name, message) })
       .catch((error: unknown) =>
         this.failures.log('lost', `a heartbeat of task ${printable(taskId)} was lost: ${String(error)}`),
       );

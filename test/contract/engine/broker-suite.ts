@@ -1,11 +1,13 @@
 /** What every engine's `Broker` must do: positions, order (E4) and history of publications, and acknowledged messages. */
+import { parseChannel } from '../../../src/protocol/channels.js';
+import { NEWS } from '../../support/news.js';
 import type { JsonObject } from '../../../src/protocol/confirmation.js';
 import type { EngineUnderTest } from './engine-under-test.js';
 
 export function describeBroker(node: EngineUnderTest): void {
   describe('publishing', () => {
     const publish = (message: string, channel = 'news', recoverable = true) =>
-      node.engine.broker.publish({ channel, message: { type: 'note', message }, recoverable });
+      node.engine.broker.publish({ channel: parseChannel(channel), message: { type: 'note', message }, recoverable });
     const texts = async (offset: number, epoch: string, limit = 100) => {
       const result = await node.engine.broker.history({ channel: 'news', since: { epoch, offset }, limit });
       return result.complete
@@ -116,7 +118,7 @@ export function describeBroker(node: EngineUnderTest): void {
     });
 
     it('passes on the conflation key that the publisher chose, and none where it chose none', async () => {
-      const request = { channel: 'news', message: { type: 'note' }, recoverable: false };
+      const request = { channel: NEWS, message: { type: 'note' }, recoverable: false };
       await node.engine.broker.publish({ ...request, conflationKey: 'note one' });
       await node.engine.broker.publish(request);
       expect(node.recorder.of('publication').map(({ publication }) => publication.conflationKey)).toEqual([
@@ -169,7 +171,7 @@ export function describeBroker(node: EngineUnderTest): void {
       await Promise.all([send('m1'), send('m2')]);
       const callbackIds = [await node.open(), await node.open(), await node.open()];
       await node.open({ userId: 'bob' });
-      await node.engine.broker.publish({ channel: 'user:ann', message: { type: 'note' }, recoverable: true });
+      await node.engine.broker.publish({ channel: parseChannel('user:ann'), message: { type: 'note' }, recoverable: true });
       const position = await node.engine.broker.position('user:ann');
       const { pending, ...waiting } = await node.engine.waiting('ann');
       expect(waiting).toEqual({ position, pendingIds: callbackIds, hasMessages: true });
@@ -178,7 +180,7 @@ export function describeBroker(node: EngineUnderTest): void {
       expect(await node.engine.waiting('ann')).toMatchObject({ hasMessages: false });
       await node.engine.confirmations.withdraw({ callbackId: callbackIds[0] ?? '', scope: 'all' });
       expect(await node.engine.waiting('ann')).toMatchObject({ pendingIds: callbackIds.slice(1) });
-      await node.engine.broker.publish({ channel: 'user:ann', message: { type: 'note' }, recoverable: true });
+      await node.engine.broker.publish({ channel: parseChannel('user:ann'), message: { type: 'note' }, recoverable: true });
       expect(await node.engine.waiting('ann')).toMatchObject({ position: { offset: position.offset + 1 } });
       await send('m3');
       expect(await node.engine.waiting('ann')).toMatchObject({ hasMessages: true });

@@ -1,4 +1,6 @@
 /** The embedded engine on a disk that is really full: a small tmpfs, which only root can mount. */
+import { parseChannel } from '../../../src/protocol/channels.js';
+import { NEWS } from '../../support/news.js';
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -78,7 +80,9 @@ describe('a full disk', () => {
     const delivered: number[] = [];
     const deliver = async (): Promise<void> => {
       const message = { type: 'note', text: 'x'.repeat(3000) };
-      delivered.push((await engine.broker.publish({ channel: 'alerts', message, recoverable: true })).position?.offset ?? 0);
+      delivered.push(
+        (await engine.broker.publish({ channel: parseChannel('alerts'), message, recoverable: true })).position?.offset ?? 0,
+      );
     };
     await deliver();
     const ids = await openUntilFull();
@@ -91,10 +95,10 @@ describe('a full disk', () => {
       })(),
     ).rejects.toThrow(StoreFullError);
     await expect(engine.confirmations.open(large())).rejects.toThrow(StoreFullError);
-    await expect(engine.broker.publish({ channel: 'news', message: { type: 'note' }, recoverable: true })).rejects.toThrow(
+    await expect(engine.broker.publish({ channel: NEWS, message: { type: 'note' }, recoverable: true })).rejects.toThrow(
       StoreFullError,
     );
-    expect((await engine.broker.publish({ channel: 'news', message: { type: 'note' }, recoverable: false })).deliveredTo).toBe(1);
+    expect((await engine.broker.publish({ channel: NEWS, message: { type: 'note' }, recoverable: false })).deliveredTo).toBe(1);
 
     const [first, second, ...rest] = [ids.slice(0, 200), ids.slice(200, 300), ids.slice(300)];
     const answer = (callbackId: string) =>

@@ -1,4 +1,6 @@
 /** The embedded engine when a step of its store fails, stalls, or takes the thread with it (E6): nothing is decided by a fault. */
+import { parseChannel } from '../../../src/protocol/channels.js';
+import { NEWS } from '../../support/news.js';
 import type { EmbeddedEngine } from '../../../src/notification/engine/embedded/embedded-engine.js';
 import type { HistoryResult } from '../../../src/notification/engine/engine.js';
 import { EngineUnavailableError, StoreFullError } from '../../../src/notification/notification.errors.js';
@@ -82,7 +84,7 @@ describe('faults of the store', () => {
       );
       await call(() => engine.broker.ack(`m-${skip}`, 'all'));
       const before = await untilTaken(() => engine.broker.position('news'));
-      await call(() => engine.broker.publish({ channel: 'news', message: { type: 'note', skip }, recoverable: true }));
+      await call(() => engine.broker.publish({ channel: NEWS, message: { type: 'note', skip }, recoverable: true }));
       const after = await untilTaken(() => engine.broker.position('news'));
       expect(after.offset).toBe(before.offset + 1);
       for (const id of [`answered-${skip}`, `cancelled-${skip}`]) expect(recorder.decisionsOf(id).length).toBe(1);
@@ -151,7 +153,7 @@ describe('faults of the store', () => {
     const { callbackId } = (await engine.confirmations.open(question())).confirmation;
     store.inject({ match: 'COMMIT', effect: { kind: 'error', resultCode: FULL } });
     await expect(engine.confirmations.open(question())).rejects.toThrow(StoreFullError);
-    await expect(engine.broker.publish({ channel: 'news', message: { type: 'note' }, recoverable: true })).rejects.toThrow(
+    await expect(engine.broker.publish({ channel: NEWS, message: { type: 'note' }, recoverable: true })).rejects.toThrow(
       StoreFullError,
     );
     expect((await answer(callbackId)).status).toBe('accepted');
@@ -163,7 +165,8 @@ describe('faults of the store', () => {
     ['while they last', { match: 'INSERT INTO publication', times: 4, effect: { kind: 'error', resultCode: IOERR } }],
     ['when they end its thread', { match: 'INSERT INTO publication', effect: { kind: 'exit' } }],
   ])('let publications be delivered %s, and leave none out of history afterwards', async (_, fault) => {
-    const publish = (channel: string) => engine.broker.publish({ channel, message: { type: 'note' }, recoverable: true });
+    const publish = (channel: string) =>
+      engine.broker.publish({ channel: parseChannel(channel), message: { type: 'note' }, recoverable: true });
     const { position: since } = await publish('news');
     if (!since) throw new Error('no position');
     store.inject(fault);

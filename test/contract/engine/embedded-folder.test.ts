@@ -1,4 +1,6 @@
 /** Whose the data folder is, and what the embedded engine refuses to start on. */
+import { parseChannel } from '../../../src/protocol/channels.js';
+import { NEWS } from '../../support/news.js';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -201,7 +203,11 @@ describe('the data folder', () => {
   describe('of a process that was killed', () => {
     const journal = (): string => join(folder.path, JOURNAL_FILE);
     const publish = (engine: Engine, n: number) =>
-      engine.broker.publish({ channel: 'news\n"', message: { type: 'note', n, text: 'line\u2028 \n "] é' }, recoverable: true });
+      engine.broker.publish({
+        channel: parseChannel('news\n"'),
+        message: { type: 'note', n, text: 'line\u2028 \n "] é' },
+        recoverable: true,
+      });
     const numbers = async (engine: Engine, since: StreamPosition): Promise<unknown> => {
       const page = await engine.broker.history({ channel: 'news\n"', since, limit: 10 });
       return page.complete && page.publications.map(({ text, offset }) => [offset, (JSON.parse(text) as { n: number }).n]);
@@ -266,7 +272,7 @@ describe('the data folder', () => {
   describe('of which an older copy is put back', () => {
     const publish = async (engine: Engine, count: number): Promise<void> => {
       for (let message = 0; message < count; message += 1)
-        await engine.broker.publish({ channel: 'news', message: { type: 'x' }, recoverable: true });
+        await engine.broker.publish({ channel: NEWS, message: { type: 'x' }, recoverable: true });
     };
     const isComplete = async (engine: Engine, since: StreamPosition): Promise<boolean> =>
       (await engine.broker.history({ channel: 'news', since, limit: 10 })).complete;

@@ -1,3 +1,5 @@
+import { parseChannel } from '../../../src/protocol/channels.js';
+import { NEWS } from '../../support/news.js';
 import { describeEngine } from './engine-suite.js';
 import { EngineFolder } from '../../support/engine-folder.js';
 import { EngineRecorder } from '../../support/engine-recorder.js';
@@ -11,7 +13,7 @@ it('the embedded engine answers every call in order while the main thread has no
     const engine = await folder.start(recorder);
     const calls: Promise<unknown>[] = [];
     const publish = (n: number, recoverable: boolean) =>
-      engine.broker.publish({ channel: 'news', message: { type: 'note', n }, recoverable });
+      engine.broker.publish({ channel: NEWS, message: { type: 'note', n }, recoverable });
     for (let n = 0; n < 60; n += 1) {
       calls.push(publish(n, n % 3 > 0));
       for (const until = performance.now() + 2; performance.now() < until;);
@@ -30,7 +32,7 @@ describe('a channel that the embedded engine has forgotten', () => {
     const folder = await EngineFolder.create();
     try {
       let engine = await folder.start(new EngineRecorder(), { retentionMs: 20, historyTtlMs: 20 });
-      const publish = () => engine.broker.publish({ channel: 'news', message: { type: 'note' }, recoverable: true });
+      const publish = () => engine.broker.publish({ channel: NEWS, message: { type: 'note' }, recoverable: true });
       const since = await engine.broker.position('news');
       await publish();
       await publish();
@@ -60,7 +62,8 @@ describe('a channel that the embedded engine has forgotten', () => {
     try {
       const engine = await folder.start(new EngineRecorder(), { retentionMs: 20, historyTtlMs: 20 });
       const publish = async (channel: string): Promise<number> =>
-        (await engine.broker.publish({ channel, message: { type: 'note' }, recoverable: true })).position?.offset ?? 0;
+        (await engine.broker.publish({ channel: parseChannel(channel), message: { type: 'note' }, recoverable: true })).position
+          ?.offset ?? 0;
       const floor = async (): Promise<number> => (await engine.broker.position('unused')).offset;
       let highest = await publish('low');
       while (highest < 9) highest = await publish('high');

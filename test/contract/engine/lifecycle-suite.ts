@@ -1,4 +1,5 @@
 /** What every engine must do when it starts, stops and crashes (E1, E5, E6), and while its handler calls it. */
+import { parseChannel } from '../../../src/protocol/channels.js';
 import { EngineUnavailableError } from '../../../src/notification/notification.errors.js';
 import { EngineRecorder } from '../../support/engine-recorder.js';
 import { question, type EngineUnderTest } from './engine-under-test.js';
@@ -61,12 +62,16 @@ export function describeLifecycle(node: EngineUnderTest): void {
       const channel = 'task:reused';
       const since = await node.engine.broker.position(channel);
       await node.engine.tasks.claim('reused', 'ann');
-      await node.engine.broker.publish({ channel, message: { type: 'note', text: 'of ann' }, recoverable: true });
+      await node.engine.broker.publish({
+        channel: parseChannel(channel),
+        message: { type: 'note', text: 'of ann' },
+        recoverable: true,
+      });
       while (await node.engine.tasks.get('reused')) await node.engine.ping();
       for (const user of ['bob', 'cid']) {
         await node.engine.tasks.claim('reused', user);
         expect(await node.engine.broker.history({ channel, since, limit: 10 })).toMatchObject({ complete: false });
-        await node.engine.broker.publish({ channel, message: { type: 'note' }, recoverable: true });
+        await node.engine.broker.publish({ channel: parseChannel(channel), message: { type: 'note' }, recoverable: true });
       }
     });
 

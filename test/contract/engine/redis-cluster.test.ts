@@ -1,4 +1,5 @@
 /** The engine's guarantees on a Redis Cluster of three masters. */
+import { parseChannel } from '../../../src/protocol/channels.js';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RedisEngine } from '../../../src/notification/engine/redis/redis-engine.js';
 import { RedisNodes } from '../../support/redis-nodes.js';
@@ -51,9 +52,13 @@ requireBinary('redis-server')('on a Redis Cluster', () => {
       );
       await a.recorder.nth('decided', users.length);
       for (const userId of users)
-        await a.engine.broker.publish({ channel: `user:${userId}`, message: { type: 'x' }, recoverable: true });
+        await a.engine.broker.publish({ channel: parseChannel(`user:${userId}`), message: { type: 'x' }, recoverable: true });
       for (const userId of users)
-        await a.engine.broker.publish({ channel: `task:task of ${userId}`, message: { type: 'y' }, recoverable: false });
+        await a.engine.broker.publish({
+          channel: parseChannel(`task:task of ${userId}`),
+          message: { type: 'y' },
+          recoverable: false,
+        });
       await b.recorder.nth('publication', users.length * 2);
       expect(b.recorder.of('publication').filter(({ publication }) => publication.audienceUserId !== undefined)).toHaveLength(12);
     } finally {
@@ -70,7 +75,8 @@ requireBinary('redis-server')('on a Redis Cluster', () => {
       const [a, b] = [await nodes.start(), await nodes.start()];
       const channels = Array.from({ length: 12 }, (_, index) => `news-${index}`);
       for (const channel of channels) await b.engine.broker.watch(channel);
-      const publish = (channel: string) => a.engine.broker.publish({ channel, message: { type: 'x' }, recoverable: true });
+      const publish = (channel: string) =>
+        a.engine.broker.publish({ channel: parseChannel(channel), message: { type: 'x' }, recoverable: true });
       const published = await Promise.all([...channels, ...channels].map(publish));
       expect(published.map(({ position }) => position?.offset)).toEqual([...Array(12).fill(1), ...Array(12).fill(2)]);
       await b.recorder.nth('publication', 24);

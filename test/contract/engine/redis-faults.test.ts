@@ -1,4 +1,5 @@
 /** The Redis engine while Redis, or the way to it, is broken: nothing acknowledged is lost, and it heals by itself. */
+import { NEWS } from '../../support/news.js';
 import { randomUUID } from 'node:crypto';
 import { ConfigurationError, EngineUnavailableError } from '../../../src/notification/notification.errors.js';
 import { everyScript } from '../../support/redis-scripts.js';
@@ -193,7 +194,7 @@ requireBinary('redis-server')('the redis engine under faults', () => {
       ttlMs: 60_000,
     });
     for (const index of [1, 2, 3])
-      await other.engine.broker.publish({ channel: 'news', message: { type: 'x', index }, recoverable: true });
+      await other.engine.broker.publish({ channel: NEWS, message: { type: 'x', index }, recoverable: true });
     await node.proxy!.resume();
     await node.recorder.nth('gap');
     expect(node.recorder.decisionsOf(early)).toHaveLength(1);
@@ -259,7 +260,7 @@ requireBinary('redis-server')('the redis engine under faults', () => {
   it('never takes a position from before a restart of Redis for a good one', async () => {
     await use();
     const node = await nodes.start();
-    const publish = () => node.engine.broker.publish({ channel: 'news', message: { type: 'x' }, recoverable: true });
+    const publish = () => node.engine.broker.publish({ channel: NEWS, message: { type: 'x' }, recoverable: true });
     const { position } = await publish();
     await server.kill9();
     await server.restart();
@@ -291,7 +292,7 @@ requireBinary('redis-server')('the redis engine under faults', () => {
     const [first, second] = [await ask(node), await ask(node, { taskId: 'other' })];
     await server.command('CONFIG', 'SET', 'maxmemory', '1mb');
     await expect(ask(node)).rejects.toThrow('full');
-    await expect(node.engine.broker.publish({ channel: 'news', message: { type: 'x' }, recoverable: true })).rejects.toThrow(
+    await expect(node.engine.broker.publish({ channel: NEWS, message: { type: 'x' }, recoverable: true })).rejects.toThrow(
       'full',
     );
     expect((await answer(node, first)).status).toBe('accepted');

@@ -1,4 +1,6 @@
 /** Many nodes on one Redis behave as one. */
+import { parseChannel } from '../../../src/protocol/channels.js';
+import { NEWS } from '../../support/news.js';
 import { randomUUID } from 'node:crypto';
 import type { RedisNode } from '../../../src/notification/engine/redis/redis-node.js';
 import { CANCEL } from '../../../src/notification/engine/redis/scripts/task.js';
@@ -45,8 +47,13 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
     await one.engine.tasks.claim('task-1', 'ann');
     for (const channel of ['user:ann', 'news']) await two.engine.broker.watch(channel);
     for (const channel of ['news', 'task:task-1'])
-      await one.engine.broker.publish({ channel, message: { type: 'x' }, recoverable: false, conflationKey: `x ${channel}` });
-    await one.engine.broker.publish({ channel: 'news', message: { type: 'y' }, recoverable: false });
+      await one.engine.broker.publish({
+        channel: parseChannel(channel),
+        message: { type: 'x' },
+        recoverable: false,
+        conflationKey: `x ${channel}`,
+      });
+    await one.engine.broker.publish({ channel: NEWS, message: { type: 'y' }, recoverable: false });
     await two.recorder.nth('publication', 3);
     const keys = two.recorder.of('publication').map(({ publication }) => publication.conflationKey ?? 'none');
     expect(keys.toSorted()).toEqual(['none', 'x news', 'x task:task-1']);
@@ -236,12 +243,12 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
       await b.engine.broker.unwatch('*');
       for (const userId of ['ann', 'bob', 'cat']) await ask(a, { userId });
       await b.recorder.nth('opened', 3);
-      await a.engine.broker.publish({ channel: 'task:task-1', message: { type: 'x' }, recoverable: false });
+      await a.engine.broker.publish({ channel: parseChannel('task:task-1'), message: { type: 'x' }, recoverable: false });
       await b.recorder.nth('publication');
       await b.engine.broker.unwatch('*');
       await ask(a);
       await b.engine.broker.watch('news');
-      await a.engine.broker.publish({ channel: 'news', message: { type: 'x' }, recoverable: false });
+      await a.engine.broker.publish({ channel: NEWS, message: { type: 'x' }, recoverable: false });
       await b.recorder.nth('publication', 2);
       expect(b.recorder.of('opened')).toHaveLength(3);
     });
@@ -254,10 +261,14 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
       await b.engine.broker.watch('task:t');
       let published = 0;
       for (let deliveredTo = 0; deliveredTo === 0; published += 1)
-        ({ deliveredTo } = await a.engine.broker.publish({ channel: 'user:ann', message: { type: 'x' }, recoverable: true }));
+        ({ deliveredTo } = await a.engine.broker.publish({
+          channel: parseChannel('user:ann'),
+          message: { type: 'x' },
+          recoverable: true,
+        }));
       await b.recorder.nth('publication', published);
       await b.engine.broker.unwatch('task:t');
-      await a.engine.broker.publish({ channel: 'task:t', message: { type: 'y' }, recoverable: true });
+      await a.engine.broker.publish({ channel: parseChannel('task:t'), message: { type: 'y' }, recoverable: true });
       const { publication } = await b.recorder.nth('publication', published + 1);
       expect(publication).toMatchObject({ channel: 'task:t', audienceUserId: 'ann', position: { offset: 1 } });
     });
@@ -269,7 +280,7 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
           .split('\r\n')
           .filter((line) => line.startsWith('run-'))
           .sort();
-      await a.engine.broker.publish({ channel: 'news', message: { type: 'x' }, recoverable: true });
+      await a.engine.broker.publish({ channel: NEWS, message: { type: 'x' }, recoverable: true });
       const before = (await keys()).filter((key) => !key.endsWith(':meta'));
       for (let index = 0; index < 50; index += 1) {
         const { epoch, offset } = await a.engine.broker.position(`made-up-${index}`);
@@ -287,7 +298,7 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
 
     it('carry a broadcast to every node', async () => {
       const [a, b] = await pair();
-      await a.engine.broker.publish({ channel: 'broadcast', message: { type: 'x' }, recoverable: true });
+      await a.engine.broker.publish({ channel: parseChannel('broadcast'), message: { type: 'x' }, recoverable: true });
       await b.recorder.nth('publication');
       expect(a.recorder.of('publication')).toHaveLength(1);
     });
@@ -301,7 +312,7 @@ requireBinary('redis-server')('nodes of the redis engine', () => {
       await Promise.all(
         Array.from({ length: 200 }, (_, index) =>
           (index % 2 ? a : b).engine.broker.publish({
-            channel: 'news',
+            channel: NEWS,
             message: { type: 'x', index },
             recoverable: index % 5 !== 0,
           }),

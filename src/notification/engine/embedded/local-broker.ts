@@ -2,7 +2,6 @@
  * Channels of the only node. Publications are emitted in the order of the store's outcomes, or ahead of the store where no
  * earlier call can concern their channel (E4).
  */
-import { parseChannel } from '../../../protocol/channels.js';
 import type {
   AcknowledgedMessage,
   AckResult,
@@ -33,7 +32,6 @@ export class LocalBroker implements Broker {
   ) {}
 
   async publish({ channel, message, recoverable, conflationKey }: PublishRequest): Promise<PublishResult> {
-    const parsed = parseChannel(channel);
     const text = JSON.stringify(message);
     let audience: Pick<Publication, 'audienceUserId'> = {};
     const noteOwner = (task: TaskRow | undefined): void => {
@@ -41,18 +39,18 @@ export class LocalBroker implements Broker {
     };
     const emit = (position?: StreamPosition): PublishResult => {
       const at = position && { position };
-      if (parsed.kind === 'user') this.changed(parsed.userId);
+      if (channel.kind === 'user') this.changed(channel.userId);
       const publication = { channel, text, ...at, ...audience, ...(conflationKey !== undefined && { conflationKey }) };
       const reached = this.emitter.emit((handler) => handler.onPublication(publication));
       return { deliveredTo: reached ?? 0, ...at };
     };
-    const owner = parsed.kind === 'task' && this.client.call('reachTask', [parsed.taskId], noteOwner);
+    const owner = channel.kind === 'task' && this.client.call('reachTask', [channel.taskId], noteOwner);
     if (!recoverable) return (await Promise.all([this.client.inTurn(emit), owner]))[0];
     // The audience of a task's channel is known only in its turn.
-    const ahead = owner ? undefined : this.client.publishAhead(channel, text);
+    const ahead = owner ? undefined : this.client.publishAhead(channel.name, text);
     if (ahead) return emit(ahead);
-    const published = this.client.call('publish', [channel, text], (position) => {
-      this.client.journal.learn(channel, position);
+    const published = this.client.call('publish', [channel.name, text], (position) => {
+      this.client.journal.learn(channel.name, position);
       return emit(position);
     });
     return (await Promise.all([published, owner]))[0];

@@ -3,7 +3,7 @@
  * callback id names its partition.
  */
 import { hash } from 'node:crypto';
-import { parseChannel } from '../../../protocol/channels.js';
+import type { Channel } from '../../../protocol/channels.js';
 
 const MAX_KNOWN = 10_000;
 
@@ -26,18 +26,17 @@ export class Partitions {
     return partition;
   }
 
-  ofChannel(channel: string): number {
-    const parsed = parseChannel(channel);
-    switch (parsed.kind) {
+  ofChannel(channel: Channel): number {
+    switch (channel.kind) {
       case 'user':
-        return this.of(parsed.userId);
+        return this.of(channel.userId);
       case 'task':
-        return this.of(parsed.taskId);
+        return this.of(channel.taskId);
       case 'broadcast':
       case 'named':
-        return this.of(channel);
+        return this.of(channel.name);
       default:
-        return parsed satisfies never;
+        return channel satisfies never;
     }
   }
 

@@ -2,6 +2,7 @@
  * The order of recoverable publications on the channels that this node watches. Offsets grow by one, so a hole is seen, and it is
  * filled from history before anything after it is emitted.
  */
+import { parseChannel } from '../../../../protocol/channels.js';
 import { SingleFlight } from '../../../pacing/single-flight.js';
 import type { Publication, StreamPosition } from '../../broker.js';
 import type { Emitter } from '../../emitter.js';
@@ -72,14 +73,15 @@ export class ChannelOrder {
     for (const place of [...this.places.values()]) await place.filling.run();
   }
 
-  private async fill(channel: string, place: Place): Promise<void> {
+  private async fill(name: string, place: Place): Promise<void> {
     if (!place.position) return;
+    const channel = parseChannel(name);
     try {
       for (let since = place.position; ;) {
-        const result = await this.history.after({ channel, since, limit: PAGE });
+        const result = await this.history.after({ channel: name, since, limit: PAGE });
         if (!result.complete) {
           place.position = result.head;
-          this.emitter.emit((handler) => handler.onMissed(channel, result.head));
+          this.emitter.emit((handler) => handler.onMissed(name, result.head));
           return;
         }
         // The publications of a task's channel are also for the user whose task it is now.
@@ -98,7 +100,7 @@ export class ChannelOrder {
         if (since.offset >= result.head.offset) return;
       }
     } catch (error) {
-      this.emitter.report(`reading what ${channel} missed`, error);
+      this.emitter.report(`reading what ${name} missed`, error);
       this.gaps.report();
     }
   }

@@ -7,6 +7,7 @@
  *  2. A recoverable publication is emitted after all that precede it (`channel-order.ts`).
  *  3. A confirmation whose decision was emitted is not shown any more.
  */
+import { parseChannel, type Channel } from '../../../../protocol/channels.js';
 import type { JsonObject } from '../../../../protocol/confirmation.js';
 import { delay } from '../../../pacing/time-source.js';
 import type { AcknowledgedMessage, Publication } from '../../broker.js';
@@ -75,7 +76,7 @@ export class Deliveries {
       }
       case 'publication': {
         const { uid, channel, ...head } = readHead(values);
-        return this.arrived(uid, publicationOf(channel, message.slice(line + 1), head));
+        return this.arrived(uid, publicationOf(parseChannel(channel), message.slice(line + 1), head));
       }
       default:
         this.emitter.report('reading a message', new Error(`unknown kind ${String(values[0])}`));
@@ -133,9 +134,9 @@ export class Deliveries {
   /** A publication of this node's own, or one that pub/sub brought, in either order. It is emitted once. */
   arrived(uid: string, publication: Publication): void {
     const { channel, position } = publication;
-    if (position && !this.order.takesNext(channel, position)) {
+    if (position && !this.order.takesNext(channel.name, position)) {
       // It is emitted with what is missing before it, or was emitted already.
-      if (!this.publications.has(uid)) void this.order.fillUpTo(channel, position).then(() => this.resolveExpected(uid, 0));
+      if (!this.publications.has(uid)) void this.order.fillUpTo(channel.name, position).then(() => this.resolveExpected(uid, 0));
       return;
     }
     if (!this.publications.add(uid)) return;
@@ -149,7 +150,7 @@ export class Deliveries {
 }
 
 export function publicationOf(
-  channel: string,
+  channel: Channel,
   body: string,
   { epoch, offset, audienceUserId, conflationKey }: PublicationHead,
 ): Publication {
@@ -164,7 +165,7 @@ export function publicationOf(
 
 /** The head of a publication that was published. */
 export function publicationHead(uid: string, { channel, position, audienceUserId, conflationKey }: Publication): string {
-  const { head, tail } = publicationEnds(uid, channel, conflationKey);
+  const { head, tail } = publicationEnds(uid, channel.name, conflationKey);
   const place = position ? [position.epoch, String(position.offset)] : [false, false];
   return `${head}${[...place, audienceUserId ?? false].map((value) => JSON.stringify(value)).join(',')}${tail}`;
 }

@@ -2,7 +2,7 @@
  * Reports to Redis how many connections of this node watch each channel. Every node estimates from these counts how many
  * connections a message reaches. A report that fails is repeated by `refresh`.
  */
-import { BROADCAST_CHANNEL } from '../../../../protocol/channels.js';
+import { BROADCAST_CHANNEL, parseChannel } from '../../../../protocol/channels.js';
 import { SingleFlight } from '../../../pacing/single-flight.js';
 import { setImmediate } from '../../../pacing/time-source.js';
 import { EVERYTHING } from '../../broker.js';
@@ -43,9 +43,10 @@ export class WatcherReports {
     const counts = [...this.unreported];
     this.unreported.clear();
     const results = await Promise.allSettled(
-      counts.map(([channel, count]) =>
-        this.runner.run(WATCH, this.partitions.ofChannel(channel), { channel, node: this.nodeId, count, ttl: REMEMBERED_MS }),
-      ),
+      counts.map(([channel, count]) => {
+        const partition = this.partitions.ofChannel(parseChannel(channel));
+        return this.runner.run(WATCH, partition, { channel, node: this.nodeId, count, ttl: REMEMBERED_MS });
+      }),
     );
     for (const [index, { status }] of results.entries()) {
       const [channel, count] = counts[index] ?? [];

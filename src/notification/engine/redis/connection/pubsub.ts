@@ -1,4 +1,5 @@
 /** Subscriptions to the pub/sub channels of the partitions. */
+import { parseChannel } from '../../../../protocol/channels.js';
 import { EVERYTHING } from '../../broker.js';
 import { PUBSUB, type Keys } from '../keys.js';
 import type { Partitions } from '../partitions.js';
@@ -48,6 +49,6 @@ export class PubSub {
 
   private namesOf(channel: string): string[] {
     if (channel === EVERYTHING) return this.partitions.all.map((partition) => PUBSUB.firehose(this.keys.root(partition)));
-    return [PUBSUB.channel(this.keys.root(this.partitions.ofChannel(channel)), channel)];
+    return [PUBSUB.channel(this.keys.root(this.partitions.ofChannel(parseChannel(channel))), channel)];
   }
 }

@@ -1,5 +1,5 @@
 /** Publications, positions and history, and acknowledged messages. */
-import { parseChannel, userChannel } from '../../../../protocol/channels.js';
+import { userChannel } from '../../../../protocol/channels.js';
 import type { JsonObject } from '../../../../protocol/confirmation.js';
 import { EVERYTHING, PAGE_BYTES } from '../../broker.js';
 import type * as Api from '../../broker.js';
@@ -45,24 +45,22 @@ export class RedisBroker implements Api.Broker {
 
   async publish({ channel, message, recoverable, conflationKey }: Api.PublishRequest): Promise<Api.PublishResult> {
     const { deliveries, nodes, partitions } = this.parts;
-    const { kind } = parseChannel(channel);
+    const { kind, name } = channel;
     const anonymousToo = kind === 'user' || kind === 'task';
     const uid = `${nodes.id} ${(this.published += 1)}`;
     const body = JSON.stringify(message);
     const expected = deliveries.expect(uid);
     try {
       const { epoch, offset, watchers, owner } = await this.queue.publish(partitions.ofChannel(channel), {
-        channel,
+        channel: name,
         message: body,
         recoverable,
         anonymousToo,
-        ...publicationEnds(uid, channel, conflationKey),
+        ...publicationEnds(uid, name, conflationKey),
       });
       const publication = publicationOf(channel, body, { epoch, offset, audienceUserId: owner, conflationKey });
       const { position } = publication;
-      const local = deliveries.own(this.isLive(channel, anonymousToo), expected.reached, () =>
-        deliveries.arrived(uid, publication),
-      );
+      const local = deliveries.own(this.isLive(name, anonymousToo), expected.reached, () => deliveries.arrived(uid, publication));
       let others = kind === 'broadcast' ? nodes.sum('connections') : nodes.sumOf(watchers);
       if (anonymousToo) others += nodes.sum('anonymous');
       if (owner !== undefined) others += await this.forward(owner, uid, publication);

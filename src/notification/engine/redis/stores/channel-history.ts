@@ -1,5 +1,5 @@
 /** Reads channels: their positions and their history. */
-import { parseChannel } from '../../../../protocol/channels.js';
+import { parseChannel, type Channel } from '../../../../protocol/channels.js';
 import { PAGE_BYTES, type HistoryRequest, type HistoryResult, type StreamPosition } from '../../broker.js';
 import type { ScriptRunner } from '../connection/script-runner.js';
 import type { Partitions } from '../partitions.js';
@@ -14,11 +14,12 @@ export class ChannelHistory {
   ) {}
 
   position(channel: string): Promise<StreamPosition> {
-    return this.runner.run(POSITION, this.partitions.ofChannel(channel), { channel });
+    return this.runner.run(POSITION, this.partitions.ofChannel(parseChannel(channel)), { channel });
   }
 
   async after({ channel, since, limit }: HistoryRequest): Promise<HistoryResult> {
-    const { complete, epoch, offset, publications } = await this.runner.run(HISTORY_AFTER, this.partitions.ofChannel(channel), {
+    const partition = this.partitions.ofChannel(parseChannel(channel));
+    const { complete, epoch, offset, publications } = await this.runner.run(HISTORY_AFTER, partition, {
       channel,
       sinceEpoch: since.epoch,
       sinceOffset: since.offset,
@@ -36,10 +37,10 @@ export class ChannelHistory {
   }
 
   /** The user of the task of a `task:` channel. */
-  async ownerOf(channel: string): Promise<string | undefined> {
-    const parsed = parseChannel(channel);
-    if (parsed.kind !== 'task') return undefined;
-    const { task } = await this.runner.run(GET_TASK, this.partitions.of(parsed.taskId), { id: parsed.taskId });
+  async ownerOf(channel: Channel): Promise<string | undefined> {
+    if (channel.kind !== 'task') return undefined;
+    const { taskId } = channel;
+    const { task } = await this.runner.run(GET_TASK, this.partitions.of(taskId), { id: taskId });
     return task?.userId ?? undefined;
   }
 }
