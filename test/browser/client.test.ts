@@ -6,7 +6,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import type * as client from '../../src/client/index.js';
 import { startBrowser } from '../support/browser.js';
 import { serveClientPage, type ClientPage } from '../support/client-page.js';
-import { AUDIENCE, SECRET, tokenOf } from '../support/jwt.js';
+import { JWT_SETTINGS, tokenOf } from '../support/jwt.js';
 import { startProcess } from '../support/process.js';
 import { startService, type TestService } from '../support/service.js';
 import { requireBinary } from '../support/system.js';
@@ -262,9 +262,7 @@ requireBinary('chromium')('a client in a browser', () => {
   it('renews its token in time and keeps its connection', async () => {
     const secure = await startService({
       environment: {
-        WEBSOCKET_AUTH: 'jwt',
-        WEBSOCKET_JWT_SECRET: SECRET,
-        WEBSOCKET_JWT_AUDIENCE: AUDIENCE,
+        ...JWT_SETTINGS,
         WEBSOCKET_ALLOWED_ORIGINS: pages.url,
       },
     });

@@ -8,7 +8,7 @@ import type { AuditEntry } from '../../src/notification/index.js';
 import { ACTIONS } from '../../src/protocol/index.js';
 import { TestClient } from '../support/client.js';
 import { describeEngines } from '../support/engines.js';
-import { AUDIENCE, SECRET, tokenOf } from '../support/jwt.js';
+import { JWT_SETTINGS, SECRET, tokenOf } from '../support/jwt.js';
 import { startProcess } from '../support/process.js';
 import { startService, type TestService } from '../support/service.js';
 
@@ -18,12 +18,11 @@ describe('a captured answer', () => {
   let service: TestService;
   afterEach(() => service.stop());
 
-  const secure = { WEBSOCKET_AUTH: 'jwt', WEBSOCKET_JWT_SECRET: SECRET, WEBSOCKET_JWT_AUDIENCE: AUDIENCE };
   const as = async (user: string): Promise<TestClient> =>
     service.connect({ headers: { authorization: `Bearer ${await tokenOf(user)}` } });
 
   it('changes nothing when it is sent again: after the decision, on another’s socket, after the deadline, after a restart', async () => {
-    service = await startService({ environment: secure });
+    service = await startService({ environment: JWT_SETTINGS });
     const { dataDir } = service;
     const [ann, eve] = [await as('ann'), await as('eve')];
     const asked = service.notifications.notifyUser({ message: '?' }, 'ann', 't1', 1);
@@ -43,14 +42,14 @@ describe('a captured answer', () => {
     });
 
     await service.app.close();
-    service = await startService({ environment: secure, dataDir });
+    service = await startService({ environment: JWT_SETTINGS, dataDir });
     const back = await as('ann');
     expect(await back.request(captured)).toMatchObject({ code: 'ALREADY_RESOLVED', confirmation: { proceed: false } });
     await rm(dataDir, { recursive: true, force: true });
   });
 
   it('does not decide another irreversible prompt, whose digest it does not echo', async () => {
-    service = await startService({ environment: secure });
+    service = await startService({ environment: JWT_SETTINGS });
     const ann = await as('ann');
     const ask = (message: string): Promise<{ proceed: boolean }> =>
       service.notifications.notifyUser({ message }, 'ann', 't', 1, { risk: 'irreversible' });
@@ -83,9 +82,7 @@ describe('secrets', () => {
     const auditFile = join(folder, 'audit');
     const API_KEY = 'api-key-kept-secret';
     const service = await startProcess({
-      WEBSOCKET_AUTH: 'jwt',
-      WEBSOCKET_JWT_SECRET: SECRET,
-      WEBSOCKET_JWT_AUDIENCE: AUDIENCE,
+      ...JWT_SETTINGS,
       WEBSOCKET_API_KEYS: API_KEY,
       WEBSOCKET_LOG_LEVEL: 'trace',
       WEBSOCKET_AUDIT_FILE: auditFile,

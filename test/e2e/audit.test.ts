@@ -1,7 +1,7 @@
 /** The audit trail says what happened: who, from where, and once. */
 import { createHash } from 'node:crypto';
 import type { AuditEntry } from '../../src/notification/index.js';
-import { AUDIENCE, SECRET, tokenOf } from '../support/jwt.js';
+import { JWT_SETTINGS, tokenOf } from '../support/jwt.js';
 import { startService, type TestService } from '../support/service.js';
 
 const KEY = 'an-api-key-of-a-worker';
@@ -24,9 +24,7 @@ describe('the audit trail', () => {
   beforeAll(async () => {
     service = await startService({
       environment: {
-        WEBSOCKET_AUTH: 'jwt',
-        WEBSOCKET_JWT_SECRET: SECRET,
-        WEBSOCKET_JWT_AUDIENCE: AUDIENCE,
+        ...JWT_SETTINGS,
         WEBSOCKET_API_KEYS: KEY,
         WEBSOCKET_TRUST_PROXY: 'loopback',
         WEBSOCKET_RATE_LIMIT: '1',
@@ -126,9 +124,7 @@ describe('the audit trail', () => {
   it('records repeated refusals of every kind once, with a count at the end', async () => {
     const other = await startService({
       environment: {
-        WEBSOCKET_AUTH: 'jwt',
-        WEBSOCKET_JWT_SECRET: SECRET,
-        WEBSOCKET_JWT_AUDIENCE: AUDIENCE,
+        ...JWT_SETTINGS,
         WEBSOCKET_RATE_LIMIT: '5',
         WEBSOCKET_RATE_BURST: '20',
       },

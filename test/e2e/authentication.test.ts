@@ -5,12 +5,10 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import type { AuthenticatedUser, Authenticator } from '../../src/notification/index.js';
 import { Places } from '../../src/notification/gateway/places.js';
 import { startService, type TestService } from '../support/service.js';
-import { AUDIENCE, newSigningKey, SECRET, serveJwks, sign, signText, tokenOf, unsigned } from '../support/jwt.js';
+import { AUDIENCE, JWT_SETTINGS, newSigningKey, serveJwks, sign, signText, tokenOf, unsigned } from '../support/jwt.js';
 
 const SECURE = {
-  WEBSOCKET_AUTH: 'jwt',
-  WEBSOCKET_JWT_SECRET: SECRET,
-  WEBSOCKET_JWT_AUDIENCE: AUDIENCE,
+  ...JWT_SETTINGS,
   WEBSOCKET_AUTH_FAILURES: '1000',
 };
 const API_KEY = 'an-api-key-of-a-service';

@@ -4,7 +4,7 @@
  */
 import { POLICY, type Operation } from '../../src/notification/access/access.js';
 import type { TestClient } from '../support/client.js';
-import { AUDIENCE, SECRET, tokenOf } from '../support/jwt.js';
+import { JWT_SETTINGS, tokenOf } from '../support/jwt.js';
 import { describeEngines } from '../support/engines.js';
 import { NotificationActions } from '../../src/notification/notification.actions.js';
 import { startService, type TestService } from '../support/service.js';
@@ -33,9 +33,7 @@ describeEngines('authorisation', (engine) => {
     service = await startService({
       environment: {
         ...engine.environment(),
-        WEBSOCKET_AUTH: 'jwt',
-        WEBSOCKET_JWT_SECRET: SECRET,
-        WEBSOCKET_JWT_AUDIENCE: AUDIENCE,
+        ...JWT_SETTINGS,
         WEBSOCKET_API_KEYS: KEY,
         WEBSOCKET_AUTH_FAILURES: '100000',
         WEBSOCKET_DOCS: 'on',

@@ -1,15 +1,13 @@
 /** What one identity may send, over its sockets and REST calls, and what a connection may before it has one. */
 import type { AuditEntry, NotificationOptions } from '../../src/notification/index.js';
 import type { TestClient } from '../support/client.js';
-import { AUDIENCE, SECRET, tokenOf } from '../support/jwt.js';
+import { JWT_SETTINGS, tokenOf } from '../support/jwt.js';
 import { maskedFrame, OPCODE, RawClient } from '../support/raw-client.js';
 import { startService, type TestService } from '../support/service.js';
 
 const KEY = 'an-api-key-of-a-service';
 const SECURE = {
-  WEBSOCKET_AUTH: 'jwt',
-  WEBSOCKET_JWT_SECRET: SECRET,
-  WEBSOCKET_JWT_AUDIENCE: AUDIENCE,
+  ...JWT_SETTINGS,
   WEBSOCKET_API_KEYS: KEY,
 };
 

@@ -14,7 +14,7 @@ import {
   type SocketConstructor,
 } from '../../src/client/index.js';
 import { CheckedSocket } from '../support/checked-socket.js';
-import { AUDIENCE, SECRET, tokenOf } from '../support/jwt.js';
+import { JWT_SETTINGS, tokenOf } from '../support/jwt.js';
 import { startService, type TestService } from '../support/service.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
@@ -226,7 +226,7 @@ describe('a client with a token', () => {
   let service: TestService;
   beforeAll(async () => {
     service = await startService({
-      environment: { WEBSOCKET_AUTH: 'jwt', WEBSOCKET_JWT_SECRET: SECRET, WEBSOCKET_JWT_AUDIENCE: AUDIENCE },
+      environment: JWT_SETTINGS,
     });
   });
   afterAll(() => service.stop());

@@ -1,6 +1,6 @@
 /** `GET /ws/users/:user_id`: which devices a user is connected with, over all nodes. */
 import { describeEngines } from '../support/engines.js';
-import { AUDIENCE, SECRET, tokenOf } from '../support/jwt.js';
+import { JWT_SETTINGS, tokenOf } from '../support/jwt.js';
 import { startService, type TestService } from '../support/service.js';
 
 const KEY = 'an-api-key-of-a-service';
@@ -12,9 +12,7 @@ describeEngines('the devices of a user', (engine) => {
     startService({
       environment: {
         ...engine.environment(),
-        WEBSOCKET_AUTH: 'jwt',
-        WEBSOCKET_JWT_SECRET: SECRET,
-        WEBSOCKET_JWT_AUDIENCE: AUDIENCE,
+        ...JWT_SETTINGS,
         WEBSOCKET_API_KEYS: KEY,
         WEBSOCKET_PING_INTERVAL: '0.1',
         WEBSOCKET_TRUST_PROXY: 'loopback',

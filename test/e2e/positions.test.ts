@@ -1,6 +1,6 @@
 /** Whatever position a client stores last is safe: what carries a position, on which connection, after which frames. */
 import type { TestClient } from '../support/client.js';
-import { AUDIENCE, SECRET, tokenOf } from '../support/jwt.js';
+import { JWT_SETTINGS, tokenOf } from '../support/jwt.js';
 import { startService, type TestService } from '../support/service.js';
 
 let service: TestService;
@@ -80,9 +80,7 @@ describe('in secure mode a user’s message', () => {
   it('has no position after a token alone, in the handshake or in authenticate, and has one after subscribe', async () => {
     const secure = await startService({
       environment: {
-        WEBSOCKET_AUTH: 'jwt',
-        WEBSOCKET_JWT_SECRET: SECRET,
-        WEBSOCKET_JWT_AUDIENCE: AUDIENCE,
+        ...JWT_SETTINGS,
         WEBSOCKET_API_KEYS: 'a-key-of-at-least-16-bytes',
       },
     });

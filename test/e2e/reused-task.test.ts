@@ -2,7 +2,7 @@
 import { Engine } from '../../src/notification/engine/engine.js';
 import type { TestClient } from '../support/client.js';
 import { describeEngines } from '../support/engines.js';
-import { AUDIENCE, SECRET, tokenOf } from '../support/jwt.js';
+import { JWT_SETTINGS, tokenOf } from '../support/jwt.js';
 import { startService, type TestService } from '../support/service.js';
 
 describeEngines('a task whose name is used again', (engine) => {
@@ -12,9 +12,7 @@ describeEngines('a task whose name is used again', (engine) => {
     service = await startService({
       environment: {
         ...engine.environment(),
-        WEBSOCKET_AUTH: 'jwt',
-        WEBSOCKET_JWT_SECRET: SECRET,
-        WEBSOCKET_JWT_AUDIENCE: AUDIENCE,
+        ...JWT_SETTINGS,
         WEBSOCKET_API_KEYS: 'a-key-of-at-least-16-bytes',
         WEBSOCKET_RETENTION: '1',
       },

@@ -2,7 +2,7 @@
 import type { Authenticator } from '../../src/notification/index.js';
 import type { TestClient } from '../support/client.js';
 import { describeEngines } from '../support/engines.js';
-import { AUDIENCE, SECRET, tokenOf } from '../support/jwt.js';
+import { JWT_SETTINGS, tokenOf } from '../support/jwt.js';
 import { startService, type TestService } from '../support/service.js';
 
 const KEY = 'an-api-key-of-a-service';
@@ -26,9 +26,7 @@ function start(policy: Policy, environment: Record<string, string>, accessReview
   };
   return startService({
     environment: {
-      WEBSOCKET_AUTH: 'jwt',
-      WEBSOCKET_JWT_SECRET: SECRET,
-      WEBSOCKET_JWT_AUDIENCE: AUDIENCE,
+      ...JWT_SETTINGS,
       WEBSOCKET_API_KEYS: KEY,
       ...environment,
     },

@@ -1,6 +1,6 @@
 /** Who answered, and by which door: services that answer for people, and what everybody else gets to see of it. */
 import type { AuditEntry, DecisionEvent } from '../../src/notification/index.js';
-import { AUDIENCE, SECRET, tokenOf } from '../support/jwt.js';
+import { JWT_SETTINGS, tokenOf } from '../support/jwt.js';
 import { describeEngines } from '../support/engines.js';
 import { startService, type TestService } from '../support/service.js';
 
@@ -38,9 +38,7 @@ describeEngines('the door of a decision', (engine) => {
     service = await startService({
       environment: {
         ...engine.environment(),
-        WEBSOCKET_AUTH: 'jwt',
-        WEBSOCKET_JWT_SECRET: SECRET,
-        WEBSOCKET_JWT_AUDIENCE: AUDIENCE,
+        ...JWT_SETTINGS,
         WEBSOCKET_API_KEYS: KEY,
       },
       options: {

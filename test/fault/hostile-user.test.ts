@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { percentile } from '../support/bad-network-workload.js';
 import type { HostileOptions, HostileReport } from '../support/hostile-user.js';
-import { AUDIENCE, SECRET, tokenOf } from '../support/jwt.js';
+import { JWT_SETTINGS, tokenOf } from '../support/jwt.js';
 import { startProcess, type ServiceProcess } from '../support/process.js';
 import { HealthyClients } from '../support/healthy-clients.js';
 import { seedOf } from '../support/random.js';
@@ -27,9 +27,7 @@ let log = '';
 beforeAll(async () => {
   node = await startProcess({
     NODE_OPTIONS: `--max-old-space-size=${HEAP_MIB}`,
-    WEBSOCKET_AUTH: 'jwt',
-    WEBSOCKET_JWT_SECRET: SECRET,
-    WEBSOCKET_JWT_AUDIENCE: AUDIENCE,
+    ...JWT_SETTINGS,
     WEBSOCKET_API_KEYS: KEY,
   });
   for (const stream of [node.child.stdout, node.child.stderr]) stream?.on('data', (data: Buffer) => (log += data.toString()));

@@ -4,10 +4,11 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { startBusyLoops } from '../support/busy-loops.js';
-import { AUDIENCE, SECRET, tokenOf } from '../support/jwt.js';
+import { JWT_SETTINGS, tokenOf } from '../support/jwt.js';
 import { NaiveClient } from '../support/naive-client.js';
 import { RedisServer } from '../support/redis.js';
 import { startService, type TestService } from '../support/service.js';
+import { Random } from '../support/random.js';
 import { requireBinary } from '../support/system.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
@@ -17,17 +18,6 @@ const SEED = Number(process.env['NAIVE_SEED'] ?? Math.floor(Math.random() * 1e9)
 const SETTLE_MS = 60_000;
 const NEWS = 'news';
 const describeWithRedis = requireBinary('redis-server');
-
-/** mulberry32 */
-function seeded(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 /** Publishes the next message of a channel; messages are numbered like their offsets. */
 class Publisher {
@@ -62,7 +52,8 @@ interface Plan {
 async function run(plan: Plan): Promise<Record<string, number>> {
   const { nodes, secure, publishers = nodes, cutAfterMs = [50, 300], during } = plan;
   console.log(`naive clients: NAIVE_SEED=${SEED}`);
-  const random = seeded(SEED);
+  const seeded = new Random(SEED);
+  const random = (): number => seeded.next();
   const stopLoops = startBusyLoops(2, SECONDS * 1000 + SETTLE_MS);
   const clients: NaiveClient[] = [];
   const channels = new Set(['broadcast', NEWS]);
@@ -143,9 +134,7 @@ const settings = (secure: boolean, environment: Record<string, string> = {}): Pa
     WEBSOCKET_HISTORY_SIZE: '100000',
     WEBSOCKET_RATE_LIMIT: '100000',
     ...(secure && {
-      WEBSOCKET_AUTH: 'jwt',
-      WEBSOCKET_JWT_SECRET: SECRET,
-      WEBSOCKET_JWT_AUDIENCE: AUDIENCE,
+      ...JWT_SETTINGS,
       WEBSOCKET_API_KEYS: 'a-key-of-at-least-16-bytes',
     }),
     ...environment,

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { TestClient } from '../support/client.js';
-import { AUDIENCE, SECRET, tokenOf } from '../support/jwt.js';
+import { JWT_SETTINGS, tokenOf } from '../support/jwt.js';
 import { startProcess, type ServiceProcess } from '../support/process.js';
 
 const SILENT = Number(process.env['SILENT'] ?? 5000);
@@ -12,9 +12,7 @@ const KEY = 'an-api-key-of-a-service';
 let service: ServiceProcess;
 beforeAll(async () => {
   service = await startProcess({
-    WEBSOCKET_AUTH: 'jwt',
-    WEBSOCKET_JWT_SECRET: SECRET,
-    WEBSOCKET_JWT_AUDIENCE: AUDIENCE,
+    ...JWT_SETTINGS,
     WEBSOCKET_API_KEYS: KEY,
     WEBSOCKET_MAX_CONNECTIONS: '20000',
   });

@@ -10,6 +10,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { AlreadyResolvedError, connect, type SocketConstructor } from '../../src/client/index.js';
 import { CheckedSocket } from './checked-socket.js';
+import { Random } from './random.js';
 import type { TestService } from './service.js';
 import { TcpProxy } from './tcp-proxy.js';
 
@@ -19,8 +20,6 @@ export interface SequenceResult {
   /** What broke a rule, with its seed. */
   faults: string[];
 }
-
-type Random = () => number;
 
 /** @param atOnce how many sequences run at the same time */
 export async function runSequences(service: TestService, seeds: readonly number[], atOnce: number): Promise<SequenceResult> {
@@ -34,7 +33,7 @@ export async function runSequences(service: TestService, seeds: readonly number[
 }
 
 async function runSequence(service: TestService, seed: number, result: SequenceResult): Promise<void> {
-  const random = randomOf(seed);
+  const random = new Random(seed);
   const userId = `sequence-${seed}`;
   const proxy = await TcpProxy.start({ port: service.port, seed });
   const client = connect(`ws://127.0.0.1:${proxy.port}/ws`, {
@@ -53,9 +52,9 @@ async function runSequence(service: TestService, seed: number, result: SequenceR
     });
     const { callbackId } = confirmation;
     for await (const list of client.confirmations) if (list.length > 0) break;
-    const proceed = random() < 0.5;
+    const proceed = random.next() < 0.5;
     const answer = async (): Promise<string> => {
-      await delay(random() * 20);
+      await delay(random.next() * 20);
       try {
         await client.confirmations.answer(callbackId, { proceed, feedback: 'from the client' });
         return 'resolved';
@@ -89,13 +88,13 @@ async function runSequence(service: TestService, seed: number, result: SequenceR
 
 /** None to three faults: cuts, replies that are lost, silence, connections cut as they open. All of them end. */
 async function breakConnection(proxy: TcpProxy, random: Random): Promise<void> {
-  for (let faults = Math.floor(random() * 4); faults > 0; faults -= 1) {
-    await delay(random() * 30);
-    const kind = Math.floor(random() * 4);
+  for (let faults = Math.floor(random.next() * 4); faults > 0; faults -= 1) {
+    await delay(random.next() * 30);
+    const kind = Math.floor(random.next() * 4);
     if (kind === 1) proxy.blackHole(['down']);
     else if (kind === 2) proxy.blackHole();
     const cutting = kind === 3 ? setInterval(() => proxy.cut(), 2) : undefined;
-    if (kind !== 0) await delay(random() * 60);
+    if (kind !== 0) await delay(random.next() * 60);
     clearInterval(cutting);
     proxy.cut();
     await proxy.resume();
@@ -104,20 +103,9 @@ async function breakConnection(proxy: TcpProxy, random: Random): Promise<void> {
 
 /** In half of the sequences somebody else decides as well. */
 async function decideElsewhere(service: TestService, userId: string, callbackId: string, random: Random): Promise<void> {
-  const kind = Math.floor(random() * 6);
-  await delay(random() * 60);
+  const kind = Math.floor(random.next() * 6);
+  await delay(random.next() * 60);
   if (kind === 0) await service.notifications.cancelTask(userId);
   else if (kind === 1) await service.rest('DELETE', `/ws/confirmations/${callbackId}`);
-  else if (kind === 2) await service.rest('POST', `/ws/confirmations/${callbackId}/answer`, { proceed: random() < 0.5 });
-}
-
-/** mulberry32 */
-function randomOf(seed: number): Random {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
+  else if (kind === 2) await service.rest('POST', `/ws/confirmations/${callbackId}/answer`, { proceed: random.next() < 0.5 });
 }

@@ -6,6 +6,13 @@ import { CompactSign, exportJWK, exportSPKI, generateKeyPair, SignJWT, type Cryp
 export const SECRET = 'a-shared-secret-of-more-than-32-bytes';
 export const AUDIENCE = 'notifications';
 
+/** The settings of a service in secure mode that accepts these tokens. */
+export const JWT_SETTINGS = {
+  WEBSOCKET_AUTH: 'jwt',
+  WEBSOCKET_JWT_SECRET: SECRET,
+  WEBSOCKET_JWT_AUDIENCE: AUDIENCE,
+};
+
 export interface TokenClaims extends JWTPayload {
   /** Seconds from now; negative: expired. @default 60 */
   lives?: number;
