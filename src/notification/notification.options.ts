@@ -15,6 +15,15 @@ import { WEBHOOK_SECRET, type ResolvedWebhook, type WebhookOptions } from './web
 /** Without braces, which mark the part of a key that Redis Cluster hashes. */
 export const REDIS_PREFIX = /^[\w.:/@-]{1,64}$/;
 
+/** The address of a Redis server, with the number of a database at most. */
+export const REDIS_URL = z
+  .url({ protocol: /^rediss?$/ })
+  .refine(
+    (url) => URL.canParse(url) && /^(\/\d{0,9})?$/.test(new URL(url).pathname),
+    'must end with the number of a database, if anything',
+  )
+  .refine(hasReadableCredentials, 'must have %25 for each % of its name and password');
+
 /** An address to which a path and a query can be added. */
 export const PUBLIC_URL = z
   .url({ protocol: /^https?$/ })
@@ -150,9 +159,7 @@ const duration = z
 const schema = z.strictObject({
   paths: z.array(z.string().regex(/^\//, 'must begin with /')).min(1).default(['/ws']),
   engine: z.enum(['embedded', 'redis']).default('embedded'),
-  redisUrls: z
-    .array(z.url({ protocol: /^rediss?$/ }).refine(namesDatabase, 'must end with the number of a database, if anything'))
-    .default([]),
+  redisUrls: z.array(REDIS_URL).default([]),
   redisPrefix: z.string().regex(REDIS_PREFIX, 'must be 1 to 64 letters, digits or any of . _ - : / @').default('ws'),
   redisAcceptLoss: z.boolean().default(false),
   redisWaitReplicas: z.int().min(0).default(0),
@@ -220,9 +227,14 @@ const schema = z.strictObject({
   port: z.int().min(0).max(65_535).default(8765),
 });
 
-/** Whether the path of a Redis URL is empty or a database number. */
-function namesDatabase(url: string): boolean {
-  return /^(\/\d{0,9})?$/.test(new URL(url).pathname);
+function hasReadableCredentials(url: string): boolean {
+  try {
+    const { username, password } = new URL(url);
+    decodeURIComponent(`${username}:${password}`);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**

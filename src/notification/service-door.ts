@@ -2,7 +2,7 @@
  * `websocket-manager/service`: the module's parts on which the stand-alone service builds its routes, settings, logs and
  * workers. Applications do not need them, and they may change in any version.
  */
-import { Addresses } from './access/address-limits.js';
+import { Addresses, isProxy } from './access/address-limits.js';
 import { AuditTrail } from './access/audit.js';
 import { PageOrigins } from './access/page-origins.js';
 import { Reading } from './connection/reading.js';
@@ -20,8 +20,8 @@ export { Entrance } from './http/entrance.js';
 export { answerInternal } from './http/error-response.js';
 export { ProtocolErrorFilter } from './http/filters/protocol-error.filter.js';
 export { totalsOf, type Totals } from './metrics/totals.js';
-export { NotificationMetrics };
-export { PUBLIC_URL, REDIS_PREFIX, resolveOptions } from './notification.options.js';
+export { isProxy, NotificationMetrics };
+export { PUBLIC_URL, REDIS_PREFIX, REDIS_URL, resolveOptions } from './notification.options.js';
 export { printable } from './access/printable.js';
 export { canonicalOrigin, isLoopback, parseHost } from './access/web-address.js';
 export { WEBHOOK_SECRET } from './webhook/webhook-options.js';

@@ -43,6 +43,9 @@ describe('the settings', () => {
     ['WEBSOCKET_REDIS_PREFIX', 'a{b}'],
     ['WEBSOCKET_REDIS_PREFIX', 'ä'],
     ['WEBSOCKET_REDIS_PREFIX', 'x'.repeat(65)],
+    ['WEBSOCKET_REDIS_URL', 'redis://:100%@a'],
+    ['WEBSOCKET_REDIS_URL', 'redis://a/name'],
+    ['WEBSOCKET_TRUST_PROXY', 'loopback,10.0.0.0/99'],
   ])('a value that no option accepts is refused by the name of its setting: %s=%s', (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`^${name} is .+, but takes .+`));
   });

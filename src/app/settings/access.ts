@@ -1,6 +1,6 @@
 /** Settings: who may connect and call, and from where. */
 import { z } from 'zod';
-import { canonicalOrigin, parseHost } from '../../notification/service-door.js';
+import { canonicalOrigin, isProxy, parseHost } from '../../notification/service-door.js';
 import { HTTP_URL, list, onOff, oneOf, text, whole, type Table } from './kinds.js';
 
 export const authentication = {
@@ -68,7 +68,7 @@ export const pages = {
     about: 'Open mode: names, with or without port, under which browsers reach the service, beside `localhost` and IP addresses.',
   },
   WEBSOCKET_TRUST_PROXY: {
-    ...list('addresses, subnets, loopback, linklocal or uniquelocal, separated by commas'),
+    ...list('addresses, subnets, loopback, linklocal or uniquelocal, separated by commas', isProxy),
     option: 'trustProxy',
     about: 'Proxies whose `X-Forwarded-For` counts: addresses, subnets, `loopback`, `linklocal`, `uniquelocal`.',
   },

@@ -1,6 +1,6 @@
 /** Settings: where state lives. */
 import { z } from 'zod';
-import { REDIS_PREFIX } from '../../notification/service-door.js';
+import { REDIS_PREFIX, REDIS_URL } from '../../notification/service-door.js';
 import { list, onOff, oneOf, text, whole, type Table } from './kinds.js';
 
 export const engine = {
@@ -17,8 +17,8 @@ export const engine = {
   },
   WEBSOCKET_REDIS_URL: {
     ...list(
-      'redis:// or rediss:// URL; several, separated by commas, are nodes of a Redis Cluster',
-      (url) => z.url({ protocol: /^rediss?$/ }).safeParse(url).success,
+      'a redis:// or rediss:// URL, with %25 for each % of its password and at most the number of a database; several, separated by commas, are nodes of a Redis Cluster',
+      (url) => REDIS_URL.safeParse(url).success,
     ),
     option: 'redisUrls',
     isSecret: true,

@@ -98,6 +98,16 @@ export function canonicalAddress(text: string): string | undefined {
   return high === undefined || low === undefined ? canonical : dotted(parseInt(high, 16), parseInt(low, 16));
 }
 
+/** Whether a text names proxies: an address, a subnet or the name of one. */
+export function isProxy(text: string): boolean {
+  try {
+    proxyAddr.compile([text]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** What counts as one for limits: an IPv4 address, the /64 of an IPv6 address (one subscriber has all of it). */
 export function networkOf(address: string): string {
   if (isIP(address) !== 6) return address;
