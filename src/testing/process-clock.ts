@@ -25,7 +25,7 @@ export class ProcessClock implements Clock {
     return this.track(timer);
   }
 
-  /** The engine's upkeep: nothing that the contract gives a time. */
+  /** Repeats the engine's upkeep. No time that is promised depends on it. */
   every(intervalMs: number, callback: () => void): ClockTimer {
     return this.track(this.clock.upkeep(intervalMs, callback));
   }

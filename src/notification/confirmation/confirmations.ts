@@ -1,9 +1,10 @@
 /**
- * Asking, deciding, settling: the life of a question on this node. The engine decides; this waits and translates.
+ * Opens confirmations, waits for their decisions, and decides them, on this node. The engine decides in one atomic step; this
+ * class checks answers before it, and turns the engine's results into results and errors of the caller.
  *
- *  1. A waiter stands before the prompt is stored, so that no decision can slip past it.
- *  2. A prompt that was there and is not any more (a fail-over of the engine has lost it) is an error to who waits for it.
- *  3. No fault becomes "proceed": a fault is an error, and the prompt stays as it is.
+ *  1. A waiter is registered before the confirmation is stored, so that it misses no decision.
+ *  2. When a fail-over of the engine has lost a confirmation, its waiters reject with `ConfirmationLostError`.
+ *  3. No fault becomes "proceed": a fault is an error, and the confirmation stays as it is.
  */
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { LONGEST_TIMEOUT_MS } from '../pacing/clock.js';

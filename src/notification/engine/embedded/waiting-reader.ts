@@ -10,10 +10,10 @@ import type { Waiting } from '../engine.js';
 import { toConfirmation, type WaitingRow } from './rows.js';
 
 const GATHER_MS = 4;
-/** One call reads for so many users. */
+/** The most users for whom one call reads. */
 const MOST_USERS = 64;
 const REMEMBERED_MS = 500;
-/** What is remembered of so many users makes room for what is read later. */
+/** How many users `recent` holds at most. Then it becomes `earlier`. */
 const MOST_REMEMBERED = 5000;
 
 interface Gathering {
