@@ -1,4 +1,4 @@
-/** Messages that are to be acknowledged (contract §5): kept, shown on every connect, until one device says it has them. */
+/** Messages that are to be acknowledged: they are kept, and shown on every connect, until one device acknowledges them. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

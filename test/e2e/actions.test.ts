@@ -1,4 +1,4 @@
-/** Every row of the contract's §2, and the frames of §3, through real sockets. */
+/** Every action of PROTOCOL.md, and what the server sends, through real sockets. */
 import type { ApplicationMessage } from '../../src/protocol/messages.js';
 import { startService, type TestService } from '../support/service.js';
 
@@ -240,7 +240,7 @@ describe('unsubscribe', () => {
 });
 
 describe('confirm', () => {
-  it('shows the prompt with every field the contract names, unset ones null', async () => {
+  it('shows the prompt with every field of PROTOCOL.md, unset ones null', async () => {
     const [user, task] = [fresh('user'), fresh('task')];
     const client = await service.connectAs(user);
     const asked = service.notifications.notifyUser({ message: 'ok?' }, user, task, 3, {

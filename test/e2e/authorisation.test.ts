@@ -191,7 +191,7 @@ describeEngines('authorisation', (engine) => {
 
   const cells = (Object.keys(POLICY) as Operation[]).flatMap((operation) => THINGS.map((thing) => ({ operation, thing })));
 
-  it.each(cells)('$operation of something $thing is as the contract says for everybody', async ({ operation, thing }) => {
+  it.each(cells)('answers $operation of something $thing with the right status for every actor', async ({ operation, thing }) => {
     for (const actor of ACTORS) {
       const status = await ATTEMPTS[operation](actor, await make(thing));
       if (status === undefined) continue;

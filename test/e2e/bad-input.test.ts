@@ -1,4 +1,4 @@
-/** What nobody should send, sent: each gets the contract's answer, and the service goes on. */
+/** Faulty input: each gets the error that PROTOCOL.md gives it, and the service goes on. */
 import { connect as connectTcp } from 'node:net';
 import { once } from 'node:events';
 import { randomBytes } from 'node:crypto';

@@ -1,4 +1,4 @@
-/** The contract's §1: paths, subprotocols, limits, liveness, the authentication hook, draining. */
+/** Connecting (PROTOCOL.md): paths, subprotocols, limits, liveness, the authentication hook, draining. */
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import type { AuthenticatedUser, Authenticator } from '../../src/notification/index.js';

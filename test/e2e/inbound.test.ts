@@ -1,4 +1,4 @@
-/** What one connection may put in (contract §5): bounded frames in work, a token bucket, and no memory for who floods. */
+/** What one connection may send: bounded frames in work, a token bucket, and bounded memory for a client that floods. */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { ConfirmationStore, type Page, type Confirmation } from '../../src/notification/engine/engine.js';

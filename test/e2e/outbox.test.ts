@@ -1,4 +1,4 @@
-/** What waits to be sent to one connection (contract §5): conflated, then closed as slow, and nothing lost that must not be. */
+/** What waits to be sent to one connection: it is conflated, then the connection is closed as slow, and prompts are not lost. */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { Hub } from '../../src/notification/connection/hub.js';

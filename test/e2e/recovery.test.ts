@@ -1,4 +1,4 @@
-/** Recovery (contract §5): from a position to live on every kind of channel, whatever happens meanwhile. */
+/** Recovery (PROTOCOL.md, *Positions*): from a position to live on every kind of channel, whatever happens meanwhile. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Every route of the contract's §6, on the real service, with a real WebSocket beside it. */
+/** Every route of docs/rest.md on the real service, with a real WebSocket beside it. */
 import { startService, type TestService } from '../support/service.js';
 
 let service: TestService;
@@ -355,7 +355,7 @@ describe('health, metrics, docs', () => {
       expect(body['text']).toContain(name);
   });
 
-  it('describes itself, every route of the contract included', async () => {
+  it('has these routes in its OpenAPI document, and no others', async () => {
     const { paths } = (await service.rest('GET', '/docs/openapi.json')).body as unknown as { paths: Record<string, object> };
     expect(Object.keys(paths).sort()).toEqual([
       '/health/live',

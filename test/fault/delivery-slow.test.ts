@@ -1,4 +1,4 @@
-/** Readers that do not read: memory stays bounded, they are closed, and nobody else notices (contract §5). */
+/** Clients that do not read: memory stays bounded, their connections are closed, and other clients are not slowed down. */
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

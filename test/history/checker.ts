@@ -37,7 +37,7 @@ export interface Violation {
 }
 
 export interface CheckOptions {
-  /** Codes and errors' names that a call may end with besides what the contract promises when nothing is broken. */
+  /** Codes and errors' names that a call may end with besides those that are right when nothing is broken. */
   tolerated?: readonly string[];
   /** When the entries were recorded. With it, a refusal that took longer than 2 s is excused: the machine was too slow to judge. */
   times?: readonly number[];

@@ -82,7 +82,7 @@ export type Entry =
   | { kind: 'connect'; connection: number; node: string; userId: string | null }
   /** The client itself goes away: calls of this connection may be lost. */
   | { kind: 'leave'; connection: number }
-  /** The service closed it, with a code of the contract's; 1006 is a socket that broke. */
+  /** The service closed it, with a code of PROTOCOL.md; 1006 is a socket that broke. */
   | { kind: 'closed'; connection: number; code: number }
   | { kind: 'shown'; connection: number; callbackId: string; question: Question; expiresAt: number | null }
   | { kind: 'list'; call: number; node: string; connection?: number }

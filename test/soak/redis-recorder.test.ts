@@ -1,5 +1,5 @@
 /**
- * Contract §4.1 to §4.6 over three nodes on one Redis: answers, deadlines, cancellations, withdrawals and `kill -9` of
+ * The promises of confirmations (README, 1 to 5) over three nodes on one Redis: answers, deadlines, cancellations, withdrawals and `kill -9` of
  * nodes while the others live, in random order. `RECORDED` says how many questions, `SEED` repeats the random choices.
  */
 import { check } from '../history/checker.js';

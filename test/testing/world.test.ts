@@ -1,4 +1,4 @@
-/** The test kit: what a person is shown, and what the contract promises over time and crashes. */
+/** The test kit: what a person is shown, and the promises of confirmations over time and crashes. */
 import { Injectable, Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import {

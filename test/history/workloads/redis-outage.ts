@@ -10,7 +10,7 @@ import { isReady, type RedisSite } from '../sites/nodes-on-redis.js';
 import { askByRest, Device, effective, readByRest, LostCall, type Asked, type PromptFrame } from '../recorded-client.js';
 import type { Node } from '../sites/single-node.js';
 
-/** The contract's 2 s, and what a busy machine adds. */
+/** The 2 s after which a call rejects while the engine is away, and what a busy machine adds. */
 const REFUSED_WITHIN_MS = 4000;
 /** As long as a caller by REST may wait at once. */
 const WAIT_SECONDS = 60;
