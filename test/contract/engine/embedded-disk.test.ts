@@ -2,9 +2,10 @@
 import { parseChannel } from '../../../src/protocol/channels.js';
 import { NEWS } from '../../support/news.js';
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EmbeddedEngine } from '../../../src/notification/engine/embedded/embedded-engine.js';
+import { JOURNAL_FILE } from '../../../src/notification/engine/embedded/publication-journal.js';
 import { StoreFullError } from '../../../src/notification/notification.errors.js';
 import { EngineFolder, newFolder } from '../../support/engine-folder.js';
 import { EngineRecorder } from '../../support/engine-recorder.js';
@@ -88,12 +89,12 @@ describe('a full disk', () => {
     const ids = await openUntilFull();
     expect(ids.length).toBeGreaterThan(100);
     fillUp();
-    // The journal may have room in a page of its own, and the rest of it for a part of a line.
-    await expect(
-      (async () => {
-        for (;;) await deliver();
-      })(),
-    ).rejects.toThrow(StoreFullError);
+    // Room for one line of the journal, and for a part of the next one.
+    const filler = join(disk, 'filler');
+    truncateSync(filler, statSync(filler).size - 4096);
+    const delivering = Promise.allSettled([deliver(), deliver()]);
+    expect(readFileSync(join(folder.path, JOURNAL_FILE), 'utf8')).toMatch(/^.{3000,}\n$/);
+    expect(await delivering).toMatchObject([{ status: 'fulfilled' }, { status: 'rejected', reason: expect.any(StoreFullError) }]);
     await expect(engine.confirmations.open(large())).rejects.toThrow(StoreFullError);
     await expect(engine.broker.publish({ channel: NEWS, message: { type: 'note' }, recoverable: true })).rejects.toThrow(
       StoreFullError,

@@ -228,7 +228,8 @@ describe('the data folder', () => {
 
     it('has every publication that was delivered, once, and goes on after them', async () => {
       const since = await kill();
-      expect((await readFile(journal(), 'utf8')).split('\n')).toHaveLength(4);
+      const lines = await readFile(journal(), 'utf8');
+      expect(lines.split('\n')).toHaveLength(4);
       // The process was killed while it wrote this one, which was not delivered.
       await appendFile(journal(), '[5,"news","');
       const all = [1, 2, 3, 4].map((n) => [n, n]);
@@ -238,6 +239,8 @@ describe('the data folder', () => {
         expect((await publish(engine, n)).position).toEqual({ ...since, offset: n });
         all.push([n, n]);
         await folder.crash();
+        // As if it had been killed before it emptied the journal: the store has these already.
+        await writeFile(journal(), lines);
       }
       const engine = await folder.start(new EngineRecorder());
       expect(await numbers(engine, since)).toEqual(all);
