@@ -14,7 +14,7 @@ const MOST = 10_000;
 const MOST_CHOICES = 16;
 
 export class AnswerChecks {
-  private readonly known = new Map<string, AnswerRules>();
+  private readonly rules = new Map<string, AnswerRules>();
 
   /** @param read reads a confirmation from the engine */
   constructor(private readonly read: (callbackId: string, scope: Scope) => Promise<Confirmation>) {}
@@ -22,26 +22,30 @@ export class AnswerChecks {
   opened({ callbackId, prompt }: Confirmation): void {
     const rules = rulesOf(prompt);
     if (!rules) return;
-    this.known.set(callbackId, rules);
-    const [oldest] = this.known.keys();
-    if (this.known.size > MOST && oldest !== undefined) this.known.delete(oldest);
+    this.rules.set(callbackId, rules);
+    const [oldest] = this.rules.keys();
+    if (this.rules.size > MOST && oldest !== undefined) this.rules.delete(oldest);
   }
 
   decided(callbackId: string): void {
-    this.known.delete(callbackId);
+    this.rules.delete(callbackId);
+  }
+
+  /**
+   * The answer as it counts, checked from memory.
+   * @returns `undefined` for an unknown prompt and an answer that is not valid. What is wrong is said only to a caller who may
+   *   see the prompt, and only while it is pending: the engine knows both.
+   */
+  known(callbackId: string, given: GivenAnswer): Answer | undefined {
+    const rules = this.rules.get(callbackId);
+    return rules && validOrNot(callbackId, rules, given);
   }
 
   /**
    * The answer as it counts, if the prompt is pending.
    * @throws NotFoundError, InvalidAnswerError, StalePromptError, AlreadyResolvedError, EngineUnavailableError
    */
-  async check(callbackId: string, scope: Scope, given: GivenAnswer): Promise<Answer> {
-    const rules = this.known.get(callbackId);
-    // What is wrong is said only to a caller who may see the prompt, and only while it is pending: the engine knows both.
-    return (rules && validOrNot(callbackId, rules, given)) ?? this.checkStored(callbackId, scope, given);
-  }
-
-  private async checkStored(callbackId: string, scope: Scope, given: GivenAnswer): Promise<Answer> {
+  async stored(callbackId: string, scope: Scope, given: GivenAnswer): Promise<Answer> {
     const prompt = await this.read(callbackId, scope);
     return isDecided(prompt) ? answerToDecided(prompt, given) : checkAnswer(callbackId, prompt.prompt, given);
   }

@@ -89,10 +89,11 @@ export class Confirmations {
     this.mustBeOpen();
     const { created, confirmation, waiter } = await this.begin(request);
     onOpened?.(confirmation, created);
-    const withdrawOnAbort = (): void =>
-      void this.withdrawUntilDecided(confirmation.callbackId, request.signal, waiter, onWithdrawn);
-    request.signal?.addEventListener('abort', withdrawOnAbort, { once: true });
-    if (request.signal?.aborted) withdrawOnAbort();
+    const { signal } = request;
+    const withdrawOnAbort =
+      signal && ((): void => void this.withdrawUntilDecided(confirmation.callbackId, signal, waiter, onWithdrawn));
+    if (withdrawOnAbort) signal.addEventListener('abort', withdrawOnAbort, { once: true });
+    if (signal?.aborted) withdrawOnAbort?.();
     try {
       const decided = isDecided(confirmation) ? confirmation : await waiter.decided;
       // Only `leave` resolves without a decision, and nobody but us holds this waiter.
@@ -101,7 +102,7 @@ export class Confirmations {
         throw new ConfirmationTimeoutError(decided.callbackId);
       return confirmationResult(decided);
     } finally {
-      request.signal?.removeEventListener('abort', withdrawOnAbort);
+      if (withdrawOnAbort) signal.removeEventListener('abort', withdrawOnAbort);
       waiter.leave();
     }
   }
@@ -160,7 +161,7 @@ export class Confirmations {
   }
 
   private async decideOnce(callbackId: string, by: Answerer, given: ReturnType<typeof readAnswer>): Promise<DecisionResult> {
-    const answer = await this.checks.check(callbackId, by.scope, given);
+    const answer = this.checks.known(callbackId, given) ?? (await this.checks.stored(callbackId, by.scope, given));
     const { scope, userId: answeredBy, via, arrival } = by;
     const result = await this.store.decide({ callbackId, scope, answeredBy, via, answer, arrival });
     return decisionResult(result, callbackId);
@@ -254,14 +255,14 @@ export class Confirmations {
   /** An abort must not get lost because the engine is away for a moment; it ends with the decision or the service. */
   private async withdrawUntilDecided(
     callbackId: string,
-    signal: AbortSignal | undefined,
+    signal: AbortSignal,
     waiter: Waiter,
     onWithdrawn: AskListener['onWithdrawn'],
   ): Promise<void> {
     const over = new AbortController();
     const stop = (): void => over.abort();
     waiter.decided.then(stop, stop);
-    const reason = signal?.reason instanceof Error ? storable(signal.reason.message) : undefined;
+    const reason = signal.reason instanceof Error ? storable(signal.reason.message) : undefined;
     // The reply of an attempt that failed may be all that got lost.
     let unsure = false;
     while (!over.signal.aborted && !this.closed) {

@@ -16,7 +16,7 @@ interface Decided {
 }
 
 export class Deciding {
-  private readonly underWay = new Map<string, Decided>();
+  private readonly underWay: Readonly<Record<Subject, Map<string, Decided>>> = { confirmation: new Map(), task: new Map() };
 
   async run<Result>(
     subject: Subject,
@@ -24,10 +24,10 @@ export class Deciding {
     work: () => Promise<Result>,
     send: (announcement: OutboundFrame) => void,
   ): Promise<Result> {
-    const key = `${subject} ${id}`;
-    const decided = this.underWay.get(key) ?? { frames: 0, isReplied: false };
+    const underWay = this.underWay[subject];
+    const decided = underWay.get(id) ?? { frames: 0, isReplied: false };
     decided.frames += 1;
-    this.underWay.set(key, decided);
+    underWay.set(id, decided);
     try {
       const result = await work();
       decided.isReplied = true;
@@ -38,7 +38,7 @@ export class Deciding {
     } finally {
       decided.frames -= 1;
       if (decided.frames === 0) {
-        this.underWay.delete(key);
+        underWay.delete(id);
         if (decided.announcement && !decided.isReplied) send(decided.announcement);
       }
     }
@@ -46,7 +46,7 @@ export class Deciding {
 
   /** @returns whether the announcement is kept back */
   keeps(subject: Subject, id: string, announcement: OutboundFrame): boolean {
-    const decided = this.underWay.get(`${subject} ${id}`);
+    const decided = this.underWay[subject].get(id);
     if (decided) decided.announcement = announcement;
     return decided !== undefined;
   }

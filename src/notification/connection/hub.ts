@@ -49,9 +49,9 @@ export class Hub {
   }
 
   /** The connections that see what concerns a user: the user's own, and anonymous ones. */
-  *watching(userId: string): Generator<Connection> {
-    yield* this.ofUser(userId);
-    yield* this.anonymous;
+  watching(userId: string): Iterable<Connection> {
+    const own = this.ofUser(userId);
+    return this.anonymous.size === 0 ? own : chain(own, this.anonymous);
   }
 
   /** The connections that see every user and task: those of open mode without a `user_id`. */
@@ -85,6 +85,11 @@ export class Hub {
     const connections = this.users.get(userId);
     if (connections?.delete(connection) && connections.size === 0) this.users.delete(userId);
   }
+}
+
+function* chain(first: Iterable<Connection>, second: Iterable<Connection>): Generator<Connection> {
+  yield* first;
+  yield* second;
 }
 
 const NONE: ReadonlySet<Connection> = new Set();

@@ -66,7 +66,7 @@ export class TracedConfirmations implements ConfirmationStore {
 async function traced(via: string | undefined, decide: () => Promise<DecideResult>): Promise<DecideResult> {
   const startTime = Date.now();
   const result = await decide();
-  if (result.status === 'not_found') return result;
+  if (result.status === 'not_found' || result.confirmation.prompt.traceparent === undefined) return result;
   const { decision } = result.confirmation;
   const attributes = decisionAttributes({ ...decision, via: via ?? decision.via });
   const span = startSpan('settle', result.confirmation, { startTime, attributes });

@@ -92,10 +92,8 @@ export class NotificationGateway implements OnModuleInit, OnGatewayInit {
   @SubscribeMessage('confirm')
   async confirm(
     @CurrentConnection() connection: Connection,
-    @Frame(ConfirmDto) frame: Readonly<ConfirmDto>,
-    @Frame() given: Readonly<Record<string, unknown>>,
+    @Frame(ConfirmDto, assertUnderstood) frame: Readonly<ConfirmDto>,
   ): Promise<Replies['confirm']> {
-    assertUnderstood(given);
     const { frameArrival: arrival, identity, userId = null } = connection;
     const by = { userId, scope: await this.access.scopeOf(identity), arrival };
     await connection.decide('confirmation', frame.callback_id, () =>

@@ -58,7 +58,7 @@ export class Publisher {
     checkDurations(options);
     if (options.requiresAck) return this.sendAcknowledged(userId, message, options);
     if (options.ackTimeoutMs !== undefined) throw new InvalidMessageError({ ackTimeoutMs: 'needs requiresAck' });
-    return this.publish(channelOfUser(userId), { ...message, target_user_id: userId });
+    return this.publish(channelOfUser(userId), Object.assign({}, message, { target_user_id: userId }));
   }
 
   async toTask(taskId: string, message: ApplicationMessage): Promise<MessageDelivery> {
@@ -141,7 +141,7 @@ function checkMessage(given: unknown): JsonObject {
 
 /** @throws InvalidMessageError for a message that names another task */
 function withTaskId(message: JsonObject, taskId: string): JsonObject {
-  if (!Object.hasOwn(message, 'task_id')) return { ...message, task_id: taskId };
+  if (!Object.hasOwn(message, 'task_id')) return Object.assign({}, message, { task_id: taskId });
   if (message['task_id'] === taskId) return message;
   throw new InvalidMessageError({ task_id: 'must be that of the task the message is sent to, or absent' });
 }

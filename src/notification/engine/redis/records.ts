@@ -70,7 +70,7 @@ export class ConfirmationRecord {
       onTimeout: this.need('on_timeout') as OnTimeout,
       ...withoutUnset({ seenAt: this.number('seen'), dismissedUntil: this.number('dismissed_until') }),
     };
-    if (state === 'pending') return { ...asked, state };
+    if (state === 'pending') return { state, ...asked };
     const [values, edited] = [this.get('values'), this.get('edited')];
     const decision: Decision = {
       outcome: state,
@@ -86,7 +86,7 @@ export class ConfirmationRecord {
       via: storedVia(this.get('via'), state),
       decidedAt: Number(this.need('decided')),
     };
-    return { ...asked, state, decision };
+    return { state, decision, ...asked };
   }
 
   private get(field: RecordField): string | undefined {

@@ -74,9 +74,9 @@ export class PublicationQueue {
   private async run(batch: Waiting[]): Promise<void> {
     const partitions = [...new Set(batch.map(({ partition }) => partition))];
     // Each partition has two of KEYS, which Lua counts from 1.
-    const items = batch.map(({ partition, publication }) => ({ ...publication, place: 1 + 2 * partitions.indexOf(partition) }));
+    const items = batch.map(({ partition, publication }) => ({ place: 1 + 2 * partitions.indexOf(partition), ...publication }));
     try {
-      const published = await this.runner.runOn(PUBLISH, partitions, { ...this.limits, items });
+      const published = await this.runner.runOn(PUBLISH, partitions, { items, ...this.limits });
       for (const [index, { resolve }] of batch.entries()) resolve(published[index] as Published);
     } catch (error) {
       if (partitions.length > 1 && error instanceof Error && saysRedis(error.cause, 'CROSSSLOT')) {

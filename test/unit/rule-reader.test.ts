@@ -1,7 +1,6 @@
-/** The pipe that checks frames says what class-validator says, whatever comes. */
+/** The reader that checks frames says what class-validator says, whatever comes. */
 import { IsOptional, IsString, validateSync, type ValidationError } from 'class-validator';
 import fc from 'fast-check';
-import { CompiledValidationPipe } from '../../src/notification/gateway/pipes/compiled-validation.pipe.js';
 import { AckDto } from '../../src/notification/gateway/dto/ack.dto.js';
 import { AuthenticateDto } from '../../src/notification/gateway/dto/authenticate.dto.js';
 import { CancelDto } from '../../src/notification/gateway/dto/cancel.dto.js';
@@ -9,10 +8,11 @@ import { ConfirmDto } from '../../src/notification/gateway/dto/confirm.dto.js';
 import { PendingDto } from '../../src/notification/gateway/dto/pending.dto.js';
 import { ChannelDto, PositionDto, SubscribeDto } from '../../src/notification/gateway/dto/subscribe.dto.js';
 import { InvalidMessageError } from '../../src/notification/notification.errors.js';
+import { RuleReader } from '../../src/notification/validation/rule-reader.js';
 
 type FrameClass = new () => object;
 
-const take = (metatype: FrameClass, value: object): unknown => new CompiledValidationPipe(metatype).transform(value);
+const take = (metatype: FrameClass, value: object): unknown => new RuleReader(metatype, 'drop').read(value);
 
 function faultsOf(work: () => unknown): string[] | unknown {
   try {
