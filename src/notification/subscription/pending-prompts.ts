@@ -8,6 +8,7 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { taskChannel, userChannel } from '../../protocol/channels.js';
+import { readPage } from '../confirmation/confirmation-page.js';
 import { PAGE_BYTES, type Confirmation, type Page, type Scope } from '../engine/engine.js';
 import { ConfirmationStore } from '../engine/confirmation-store.js';
 
@@ -15,8 +16,6 @@ import { ConfirmationStore } from '../engine/confirmation-store.js';
 const MAX_TASK_PENDING = 1000;
 /** Rows read at once: only their ids are needed, but the prompts may be large. */
 const TASK_PENDING_ROWS = 50;
-/** Rows read at once for `pending`: the page ends once it has its bytes. */
-const PENDING_ROWS = 20;
 
 type Opened = Pick<Confirmation, 'userId' | 'taskId'>;
 
@@ -85,20 +84,7 @@ export class PendingPrompts {
   /** A page of pending prompts: at most `limit`, and fewer once they have `PAGE_BYTES`. */
   page(scope: Scope, limit: number, from?: string): Promise<Page<Confirmation>> {
     return this.whileNoting(async (changes) => {
-      const items: Confirmation[] = [];
-      let cursor = from;
-      let bytes = 0;
-      do {
-        const page = await this.store.list({
-          scope,
-          state: 'pending',
-          limit: Math.min(limit - items.length, PENDING_ROWS),
-          cursor,
-        });
-        items.push(...page.items);
-        bytes += JSON.stringify(page.items).length;
-        cursor = page.cursor;
-      } while (cursor !== undefined && items.length < limit && bytes < PAGE_BYTES);
+      const { items, cursor } = await readPage(this.store, { scope, state: 'pending', limit, cursor: from }, PAGE_BYTES);
       return { items: items.filter(({ callbackId }) => !changes.isDecided(callbackId)), cursor };
     });
   }
