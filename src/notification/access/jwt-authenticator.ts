@@ -10,6 +10,7 @@ import type { JWTPayload, JWTVerifyOptions } from 'jose';
 import { ConfigurationError } from '../notification.errors.js';
 import type { AuthenticatedUser, Authenticator } from './authenticator.js';
 import { verifyByKeyedHash } from './keyed-hash.js';
+import { RememberedTokens, type VerifiedUser } from './remembered-tokens.js';
 
 export interface JwtSettings {
   /** HS256, HS384, HS512; at least 32 bytes. */
@@ -42,6 +43,7 @@ export class JwtAuthenticator implements Authenticator {
   readonly readsRequest = false;
   private readonly key: KeyObject | URL;
   private readonly options: JWTVerifyOptions;
+  private readonly remembered = new RememberedTokens();
   private checking: Promise<Check> | undefined;
 
   /** @throws ConfigurationError unless exactly one kind of key is given, and is usable */
@@ -57,7 +59,11 @@ export class JwtAuthenticator implements Authenticator {
     };
   }
 
-  async authenticate(token: string): Promise<AuthenticatedUser | undefined> {
+  authenticate(token: string): Promise<AuthenticatedUser | undefined> {
+    return this.remembered.userOf(token, () => this.verify(token));
+  }
+
+  private async verify(token: string): Promise<VerifiedUser | undefined> {
     const payload = await (await this.check())(token);
     const { sub, exp, iat, scope } = payload ?? {};
     // jose checks that `exp` and `iat` are numbers, not that `sub` is text.
@@ -69,7 +75,7 @@ export class JwtAuthenticator implements Authenticator {
   /** Loads jose at the first token: an application with its own authenticator never does. */
   private check(): Promise<Check> {
     this.checking ??= import('jose').then(
-      (jose) => newCheck(jose, this.key, this.options),
+      (jose) => newCheck(jose, this.key, this.options, this.remembered),
       (error: unknown) => {
         this.checking = undefined;
         throw error;
@@ -79,7 +85,7 @@ export class JwtAuthenticator implements Authenticator {
   }
 }
 
-function newCheck(jose: typeof Jose, key: KeyObject | URL, options: JWTVerifyOptions): Check {
+function newCheck(jose: typeof Jose, key: KeyObject | URL, options: JWTVerifyOptions, remembered: RememberedTokens): Check {
   const { createRemoteJWKSet, errors, jwtVerify } = jose;
   /** Codes of jose that mean the keys could not be fetched, and say nothing about the token. */
   const checkFailed = new Set([errors.JWKSTimeout.code, errors.JOSEError.code, errors.JWKSInvalid.code]);
@@ -95,7 +101,14 @@ function newCheck(jose: typeof Jose, key: KeyObject | URL, options: JWTVerifyOpt
 
   function verifier(): (token: string) => JWTPayload | Promise<JWTPayload> {
     if (key instanceof URL) {
-      const keys = createRemoteJWKSet(key);
+      // What was verified with keys that are fetched again is forgotten: one of them may be gone.
+      const keys = createRemoteJWKSet(key, {
+        [jose.customFetch]: (url, request) => {
+          remembered.clear();
+          return fetch(url, request);
+        },
+      });
+      remembered.countsWhile(() => keys.fresh);
       return async (token) => (await jwtVerify(token, keys, options)).payload;
     }
     if (key.type === 'secret') return (token) => verifyByKeyedHash(jose, token, key, options);

@@ -43,13 +43,12 @@ export class PageOrigins {
    */
   check({ headers }: IncomingMessage): string | undefined {
     const { origin } = headers;
-    const host = headers.host === undefined ? undefined : parseHost(headers.host);
-    if (headers.host !== undefined && this.isOpen && this.listening.isLoopbackOnly && !this.isKnown(host)) {
+    if (headers.host !== undefined && this.isOpen && this.listening.isLoopbackOnly && !this.isKnown(parseHost(headers.host))) {
       this.log('host', headers.host, 'WEBSOCKET_ALLOWED_HOSTS (option allowedHosts)');
       throw new NotificationError('FORBIDDEN', 'host not allowed');
     }
     if (origin === undefined) return undefined;
-    if (!this.origins.has('*') && !this.origins.has(origin) && !this.isOwn(origin, headers.host, host)) {
+    if (!this.origins.has('*') && !this.origins.has(origin) && !this.isOwn(origin, headers.host)) {
       this.log('origin', origin, 'WEBSOCKET_ALLOWED_ORIGINS (option allowedOrigins)');
       throw new NotificationError('FORBIDDEN', 'origin not allowed');
     }
@@ -61,9 +60,10 @@ export class PageOrigins {
   }
 
   /** The service's own page; in open mode also another page of this machine, such as a development server's. */
-  private isOwn(origin: string, hostHeader: string | undefined, host: WebHost | undefined): boolean {
+  private isOwn(origin: string, hostHeader = ''): boolean {
+    const host = parseHost(hostHeader);
     const page = hostOfOrigin(origin);
-    if (!page || !host || hostHeader === undefined) return false;
+    if (!page || !host) return false;
     if (this.isOpen && isLoopback(page.name) && isLoopback(host.name)) return true;
     // Behind a proxy that ends TLS only the page knows the scheme, and with it the default port.
     const asSeenByPage = parseHost(hostHeader, page.scheme);
