@@ -222,6 +222,6 @@ describe('an identity', () => {
     go();
     await changing;
     expect(remains(site)).toEqual(nothing);
-    expect(site.hub.ofUser('bob').size).toBe(0);
+    expect([...site.hub.ofUser('bob')]).toHaveLength(0);
   });
 });

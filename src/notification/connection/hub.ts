@@ -3,12 +3,13 @@
  */
 import type { Connection, Identity } from './connection.js';
 import { factsOf, type ConnectionFacts } from './connection-facts.js';
+import { Grouped } from '../pacing/grouped.js';
 
 export class Hub {
   private readonly all = new Map<string, Connection>();
   private readonly withIdentity = new Set<Connection>();
   private readonly anonymous = new Set<Connection>();
-  private readonly users = new Map<string, Set<Connection>>();
+  private readonly users = new Grouped<string, Connection>();
 
   get size(): number {
     return this.all.size;
@@ -28,8 +29,8 @@ export class Hub {
     return this.all.get(connectionId);
   }
 
-  ofUser(userId: string): ReadonlySet<Connection> {
-    return this.users.get(userId) ?? NONE;
+  ofUser(userId: string): Iterable<Connection> {
+    return this.users.of(userId);
   }
 
   add(connection: Connection): void {
@@ -68,22 +69,13 @@ export class Hub {
     if (connection.identity.kind === 'unauthenticated') return;
     this.withIdentity.add(connection);
     if (connection.identity.kind === 'anonymous') this.anonymous.add(connection);
-    else this.enterUser(connection, connection.identity.userId);
-  }
-
-  private enterUser(connection: Connection, userId: string): void {
-    const connections = this.users.get(userId);
-    if (connections) connections.add(connection);
-    else this.users.set(userId, new Set([connection]));
+    else this.users.add(connection.identity.userId, connection);
   }
 
   private leave(connection: Connection): void {
     this.withIdentity.delete(connection);
     this.anonymous.delete(connection);
-    const { userId } = connection;
-    if (userId === undefined) return;
-    const connections = this.users.get(userId);
-    if (connections?.delete(connection) && connections.size === 0) this.users.delete(userId);
+    if (connection.userId !== undefined) this.users.delete(connection.userId, connection);
   }
 }
 
@@ -91,5 +83,3 @@ function* chain(first: Iterable<Connection>, second: Iterable<Connection>): Gene
   yield* first;
   yield* second;
 }
-
-const NONE: ReadonlySet<Connection> = new Set();

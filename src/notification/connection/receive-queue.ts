@@ -147,8 +147,12 @@ export class ReceiveQueue<Frame> {
   }
 
   private checkIdle(): void {
+    if (!this.isIdle) return;
+    // Most connections send a frame or two: a queue without work keeps nothing of the last one.
+    this.answered = undefined;
+    this.current = undefined;
     const { finished } = this;
-    if (!this.isIdle || !finished) return;
+    if (!finished) return;
     this.finished = undefined;
     for (const resolve of finished) resolve();
   }

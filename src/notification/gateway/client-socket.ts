@@ -1,5 +1,5 @@
 /**
- * The WebSocket of one connection. Thousands are open, so all share their listeners, which find the client by `this`.
+ * The WebSocket of one connection. Thousands are open, so each has one object that takes what it emits.
  */
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
@@ -25,11 +25,6 @@ export class ClientSocket extends WebSocket implements ConnectionSocket {
     this.stream = stream;
     this.writer = writer;
     this.listener = listener;
-    this.on('message', onMessage);
-    this.on('ping', onPing);
-    this.on('pong', onPong);
-    this.on('close', onClose);
-    this.on('error', onError);
   }
 
   /** After a close frame of either side nothing more is sent (RFC 6455, section 5.5.1): it counts as waiting until the socket is gone. */
@@ -51,28 +46,27 @@ export class ClientSocket extends WebSocket implements ConnectionSocket {
     this.once('close', () => clearTimeout(timer));
   }
 
-  /** For the shared listeners. */
-  static listenerOf(socket: WebSocket): SocketListener | undefined {
-    return socket instanceof ClientSocket ? socket.listener : undefined;
+  /** Hands the events to the listener. A table of listeners for each connection would take several hundred bytes. */
+  override emit(event: string | symbol, ...args: unknown[]): boolean {
+    const { listener } = this;
+    if (!listener) return super.emit(event, ...args);
+    switch (event) {
+      case 'message':
+        listener.onMessage(args[0] as Buffer);
+        break;
+      case 'ping':
+        listener.onPing();
+        break;
+      case 'pong':
+        listener.onPong();
+        break;
+      case 'close':
+        listener.onClosed(args[0] as number);
+        break;
+      case 'error':
+        listener.onError(args[0] as Error);
+        return true;
+    }
+    return super.emit(event, ...args);
   }
-}
-
-function onMessage(this: WebSocket, data: Buffer): void {
-  ClientSocket.listenerOf(this)?.onMessage(data);
-}
-
-function onPing(this: WebSocket): void {
-  ClientSocket.listenerOf(this)?.onPing();
-}
-
-function onPong(this: WebSocket): void {
-  ClientSocket.listenerOf(this)?.onPong();
-}
-
-function onClose(this: WebSocket, code: number): void {
-  ClientSocket.listenerOf(this)?.onClosed(code);
-}
-
-function onError(this: WebSocket, error: Error): void {
-  ClientSocket.listenerOf(this)?.onError(error);
 }

@@ -1,13 +1,14 @@
 /** The users who are connected to this process: each user's connections, oldest first, up to the limit. */
 import type { Emitter } from '../emitter.js';
 import type { Device, Presence } from '../presence.js';
+import { Grouped } from '../../pacing/grouped.js';
 import { Reconnects } from './reconnects.js';
 
 /** The only node's name. */
 const NODE = 'embedded';
 
 export class LocalPresence implements Presence {
-  private readonly connections = new Map<string, Set<string>>();
+  private readonly connections = new Grouped<string, string>();
   private readonly reconnected = new Reconnects();
   private readonly described = new Map<string, Omit<Device, 'node'>>();
 
@@ -23,10 +24,11 @@ export class LocalPresence implements Presence {
 
   async connect(connectionId: string, userId: string): Promise<{ reconnected: boolean }> {
     this.checkOpen();
-    const own = this.connections.get(userId) ?? new Set<string>();
-    const reconnected = !own.has(connectionId) && this.reconnected.came(userId);
-    this.connections.set(userId, own.add(connectionId));
-    for (const evicted of [...own].slice(0, Math.max(0, own.size - this.limit))) {
+    const { connections } = this;
+    const reconnected = !connections.has(userId, connectionId) && this.reconnected.came(userId);
+    connections.add(userId, connectionId);
+    const over = connections.count(userId) - this.limit;
+    for (const evicted of over > 0 ? [...connections.of(userId)].slice(0, over) : []) {
       this.remove(evicted, userId);
       this.emitter.emit((handler) => handler.onEvicted(evicted));
     }
@@ -45,17 +47,17 @@ export class LocalPresence implements Presence {
 
   async count(userId: string): Promise<number> {
     this.checkOpen();
-    return this.connections.get(userId)?.size ?? 0;
+    return this.connections.count(userId);
   }
 
   async describe(connectionId: string, userId: string, device: Omit<Device, 'node'>): Promise<void> {
     this.checkOpen();
-    if (this.connections.get(userId)?.has(connectionId)) this.described.set(connectionId, device);
+    if (this.connections.has(userId, connectionId)) this.described.set(connectionId, device);
   }
 
   async devices(userId: string): Promise<Device[]> {
     this.checkOpen();
-    return [...(this.connections.get(userId) ?? [])].flatMap((connectionId) => {
+    return [...this.connections.of(userId)].flatMap((connectionId) => {
       const device = this.described.get(connectionId);
       return device ? [{ node: NODE, ...device }] : [];
     });
@@ -63,10 +65,8 @@ export class LocalPresence implements Presence {
 
   /** @returns whether the connection was counted */
   private remove(connectionId: string, userId: string): boolean {
-    const own = this.connections.get(userId);
-    if (!own?.delete(connectionId)) return false;
+    if (!this.connections.delete(userId, connectionId)) return false;
     this.described.delete(connectionId);
-    if (own.size === 0) this.connections.delete(userId);
     return true;
   }
 }
