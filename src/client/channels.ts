@@ -8,7 +8,7 @@
  *     one channel that is not allowed or not available does not stop the others. Only the user's must stand for answers.
  *  4. Until its channel is subscribed on this connection, a message that recovery will repeat is left out.
  */
-import type { Subscribed } from '../protocol/actions.js';
+import type { Subscribed } from '../protocol/replies.js';
 import { CONFLATED_TYPES, type StreamPosition } from '../protocol/messages.js';
 import { isTemporary, ServerError } from './errors.js';
 import { channelsOf, isControl, type ServerMessage } from './frames.js';

@@ -1,5 +1,5 @@
 /** Who the client is: a user of open mode, or the holder of a token, which is renewed before it ends. */
-import type { AuthenticatedReply } from '../protocol/actions.js';
+import type { AuthenticatedReply } from '../protocol/replies.js';
 import type { ServerClock } from './clock.js';
 import { ClientClosedError, ConnectionLostError } from './errors.js';
 import { LONGEST_MS } from './platform.js';

@@ -1,6 +1,6 @@
 /**
- * What the server sends without being asked, and what both directions share. `actions.ts` has what clients send and the
- * reply to each action; `server-messages.ts` lists all that the server sends, by type. PROTOCOL.md describes the messages
+ * What the server sends without being asked, and what both directions share. `actions.ts` has what clients send, `replies.ts`
+ * the reply to each action; `server-messages.ts` lists all that the server sends, by type. PROTOCOL.md describes the messages
  * in words; the AsyncAPI document is made from these types.
  *
  * Names are `snake_case`, times Unix seconds, durations seconds.

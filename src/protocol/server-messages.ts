@@ -11,7 +11,7 @@ import type {
   SubscriptionsConfirmed,
   UnsubscribedFromSeveral,
   UnsubscribedReply,
-} from './actions.js';
+} from './replies.js';
 import type {
   ConfirmationDismissed,
   ConfirmationExpiring,

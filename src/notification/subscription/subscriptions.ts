@@ -10,7 +10,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Access } from '../access/access.js';
 import { userChannel, type Channel } from '../../protocol/channels.js';
-import type { Subscribed } from '../../protocol/actions.js';
+import type { Subscribed } from '../../protocol/replies.js';
 import type { StreamPosition } from '../../protocol/messages.js';
 import type { Connection } from '../connection/connection.js';
 import { Broker } from '../engine/broker.js';
