@@ -55,6 +55,18 @@ describe('a journal of publications', () => {
     expect(journal.add('news', '{"n":4}')).toBeUndefined();
   });
 
+  it('says where a channel stands while the store holds everything, and until heads are forgotten', () => {
+    journal.noteHead('other', { epoch: 'e', offset: 3 });
+    expect(journal.headOf('other')?.offset).toBe(3);
+    journal.add('news', '{}');
+    expect(journal.headOf('other')).toBeUndefined();
+    journal.take();
+    journal.committed(true);
+    expect(journal.headOf('news')?.offset).toBe(8);
+    journal.forgetHeads();
+    expect(journal.headOf('news')).toBeUndefined();
+  });
+
   it('takes 512 KiB, and more when the store has committed that', () => {
     const text = JSON.stringify({ text: 'é'.repeat(50_000) });
     while (journal.add('news', text)) continue;

@@ -57,14 +57,18 @@ export class LocalBroker implements Broker {
   }
 
   /**
-   * Callers share a reading that is under way: thousands ask for `broadcast` when they reconnect. The reading includes
-   * what is published before its turn, and later publications are emitted to every caller.
+   * A known head is the position. Otherwise callers share a reading that is under way: thousands ask for `broadcast` when they
+   * reconnect. The reading includes what is published before its turn, and later publications are emitted to every caller.
    */
   position(channel: string): Promise<StreamPosition> {
+    const { journal } = this.client;
+    const head = journal.headOf(channel);
+    if (head) return Promise.resolve(head);
     const underWay = this.positions.get(channel);
     if (underWay) return underWay;
     const reading = this.client.call('position', [channel], (position) => {
       this.positions.delete(channel);
+      journal.noteHead(channel, position);
       return position;
     });
     this.positions.set(channel, reading);

@@ -91,11 +91,21 @@ export class PublicationJournal {
 
   /** The store has published at this position. */
   learn(channel: string, position: StreamPosition): void {
+    this.noteHead(channel, position);
+    if (this.phase === 'held') this.phase = 'open';
+  }
+
+  /** The store has said that the channel stands at this position. */
+  noteHead(channel: string, position: StreamPosition): void {
     if (this.phase === 'off') return;
     this.heads.set(channel, position);
     const [oldest] = this.heads.size > MAX_HEADS ? this.heads.keys() : [];
     if (oldest !== undefined) this.heads.delete(oldest);
-    if (this.phase === 'held') this.phase = 'open';
+  }
+
+  /** Where the channel stands, if that is known here and the store holds everything that was delivered. */
+  headOf(channel: string): StreamPosition | undefined {
+    return this.isStored ? this.heads.get(channel) : undefined;
   }
 
   /** The store has forgotten channels. */
@@ -157,6 +167,7 @@ export class PublicationJournal {
     if (this.file !== undefined) closeSync(this.file);
     this.file = undefined;
     this.phase = 'off';
+    this.heads.clear();
   }
 
   private gather(): void {

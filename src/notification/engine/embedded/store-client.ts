@@ -255,6 +255,7 @@ export class StoreClient {
   private onDeath(underWay: PendingCall[], cause: string): void {
     this.listener.error(`the store's thread ended (${cause}); starting another`);
     this.phase = { name: 'healing', timer: undefined };
+    this.journal.forgetHeads();
     this.rejectAll(underWay, 'the store failed during the call');
     this.onDrained?.();
     this.heal(FIRST_PAUSE_MS);
