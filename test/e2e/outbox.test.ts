@@ -204,7 +204,7 @@ describe('heartbeats', () => {
       return realTimeout(...given);
     }) as typeof realTimeout;
     try {
-      const handles = Array.from({ length: 5000 }, (_, n) => roomy.notifications.sendHeartbeat(user, `beat-${n}`, 0.5));
+      const handles = Array.from({ length: 5000 }, (_, n) => roomy.notifications.sendHeartbeat(user, `beat-${n}`, 5));
       await client.next({ type: 'heartbeat', task_id: 'beat-4999' });
       await client.next({ type: 'heartbeat', task_id: 'beat-0' });
       const beats = client.received.filter(({ type }) => type === 'heartbeat').length;

@@ -25,7 +25,12 @@ describe('a reader of what waits for users', () => {
     const users = Array.from({ length: 100 }, (_, n) => `user-${n}`);
     const waiting = await Promise.all(users.map((user) => reader.of(user)));
     expect(waiting.map(({ position }) => position.epoch)).toEqual(users);
-    expect(calls.map((call) => call.length)).toEqual([1, 64, 35]);
+    // How closely they follow depends on the machine.
+    const sizes = calls.map((call) => call.length);
+    expect(sizes[0]).toBe(1);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(64);
+    expect(sizes.length).toBeLessThan(50);
+    expect(calls.flat()).toEqual(users);
     reader.close();
   });
 
