@@ -40,6 +40,15 @@ describeEngines('the webhook', (engine) => {
     receiver.nth(count, (delivery) => delivery.event.data['callback_id'] === callbackId && !isEarly(delivery));
   const early = (callbackId: string, type: string, count = 1) =>
     receiver.nth(count, ({ event }) => event.data['callback_id'] === callbackId && event.type === `confirmation.${type}`);
+  /** A warning. A machine that is too busy for the fifth of the time that is left after it gets more. */
+  const warned = async (timeoutMs = 400): Promise<Delivery> => {
+    const callbackId = await ask(newTask(), timeoutMs);
+    const next = await receiver.nth(
+      1,
+      ({ event }) => event.data['callback_id'] === callbackId && event.type !== 'confirmation.opened',
+    );
+    return next.event.type === 'confirmation.expiring' ? next : warned(timeoutMs * 4);
+  };
   const waiting = async (at = service): Promise<number> => (await at.app.get<Engine>(Engine).events.counts()).waiting;
 
   beforeAll(async () => {
@@ -104,12 +113,11 @@ describeEngines('the webhook', (engine) => {
       timestamp: new Date(confirmation.createdAt).toISOString(),
       data: { ...shown, state: 'pending', url: `https://ask.example/people/?confirmation=${encodeURIComponent(callbackId)}` },
     });
-    const soon = await ask(newTask(), 400);
-    const warning = await early(soon, 'expiring');
+    const warning = await warned();
     expect(warning.event.data).toMatchObject({
       state: 'pending',
       message: 'Deploy?',
-      url: expect.stringContaining(encodeURIComponent(soon)),
+      url: expect.stringContaining(encodeURIComponent(String(warning.event.data['callback_id']))),
     });
     expect(warning.id).not.toBe(id);
     await service.notifications.withdraw(callbackId);
