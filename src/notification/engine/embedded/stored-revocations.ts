@@ -7,7 +7,7 @@ import type { Revocations } from '../revocations.js';
 import type { StoreClient } from './store-client.js';
 
 /** With more revocations each one is read from the store. */
-export const FEW_REVOCATIONS = 10_000;
+const FEW_REVOCATIONS = 10_000;
 
 export class StoredRevocations implements Revocations {
   /** By user. Absent: they are too many, or the store has not been opened. */
