@@ -42,6 +42,25 @@ describeWithRedis('nodes on one Redis', () => {
     await Promise.all([shown.close(), answering.close()]);
   });
 
+  it('publish in the order of the calls, also on a Redis that does not know the script yet', async () => {
+    const fresh = await RedisServer.start();
+    const first = await startService({ environment: { ...environment(), WEBSOCKET_REDIS_URL: fresh.url } });
+    const client = await first.connect();
+    await client.request({ action: 'subscribe', channel: 'news' });
+    const published: Promise<unknown>[] = [];
+    for (let n = 1; n <= 1000; n += 1) {
+      published.push(first.notifications.publish('news', { type: 'note', n }));
+      if (n % 5 === 0) await new Promise(setImmediate);
+    }
+    await Promise.all(published);
+    await client.next({ n: 1000 });
+    expect(client.received.filter(({ type }) => type === 'note').map(({ n }) => n)).toEqual(
+      Array.from({ length: 1000 }, (_, index) => index + 1),
+    );
+    await first.stop();
+    await fresh.stop();
+  });
+
   it('list one another with what each has sent and seen decided', async () => {
     const seen = await node(0).connectAs('lister');
     await node(1).notifications.sendToUser('lister', { type: 'hello' });

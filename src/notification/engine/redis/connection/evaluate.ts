@@ -1,4 +1,7 @@
-/** Runs a script by its hash; sends its source where Redis does not know it. */
+/**
+ * Runs a script by its hash. Its source is sent at its first use on a connection, so that later calls, which follow on that
+ * connection, keep their order; and where Redis does not know it all the same.
+ */
 import { delay, monotonicMs } from '../../../pacing/time-source.js';
 import { scriptKeys } from '../keys.js';
 import { saysRedis } from './error-log.js';
@@ -12,17 +15,26 @@ export interface ScriptSource {
   sha: string;
 }
 
+/** @param sent the uses of scripts whose source was sent since the last error */
 export function evaluate(
   { sha, source }: ScriptSource,
   roots: readonly string[],
   args: readonly string[],
   send: Send,
+  sent: Set<string>,
 ): Promise<unknown> {
   const keys = scriptKeys(roots);
-  const command = ['EVALSHA', sha, String(keys.length), ...keys, ...args];
-  return send(command).catch((error: unknown) => {
+  const rest = [String(keys.length), ...keys, ...args];
+  const sendSource = (): Promise<unknown> => send(['EVAL', source, ...rest]);
+  // In a cluster each partition may lie on another server.
+  const use = `${sha} ${roots[0]}`;
+  if (!sent.has(use)) {
+    sent.add(use);
+    return sendSource();
+  }
+  return send(['EVALSHA', sha, ...rest]).catch((error: unknown) => {
     if (!saysRedis(error, 'NOSCRIPT')) throw error;
-    return send(['EVAL', source, ...command.slice(2)]);
+    return sendSource();
   });
 }
 

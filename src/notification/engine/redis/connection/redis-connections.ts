@@ -45,6 +45,8 @@ export class RedisConnections {
   private readonly errors: ErrorLog;
   /** By master. */
   private readonly replicaWaits = new Map<string, ReplicaWait>();
+  /** Scripts whose source was sent (`evaluate.ts`). After an error Redis may be another one. */
+  private readonly sent = new Set<string>();
   private closed = false;
 
   constructor(private readonly options: ConnectionOptions) {
@@ -93,7 +95,7 @@ export class RedisConnections {
     return this.call(() =>
       whileSlotMoves(until, () => {
         if (script.counts && this.waitsForReplicas) return this.runReplicated(script, roots, values);
-        return evaluate(script, roots, values, (command) => this.client.send(root, command));
+        return evaluate(script, roots, values, (command) => this.client.send(root, command), this.sent);
       }),
     );
   }
@@ -150,7 +152,7 @@ export class RedisConnections {
 
   private async runReplicated(script: ScriptSource, roots: readonly string[], args: readonly string[]): Promise<unknown> {
     const [root = ''] = roots;
-    const reply = await evaluate(script, roots, args, (command) => this.client.write(root, command));
+    const reply = await evaluate(script, roots, args, (command) => this.client.write(root, command), this.sent);
     await this.replicaWaitOf(root).have(root);
     return reply;
   }
@@ -161,7 +163,7 @@ export class RedisConnections {
     const known = this.replicaWaits.get(master);
     if (known) return known;
     const wait = async (partition: string, ms: number): Promise<number> => {
-      await evaluate(MARK, [partition], [], send);
+      await evaluate(MARK, [partition], [], send, this.sent);
       return Number(await send(['WAIT', String(waitReplicas), String(ms)]));
     };
     const made = new ReplicaWait({ needed: waitReplicas, patienceMs: timeoutMs * PATIENCE, wait });
@@ -175,6 +177,7 @@ export class RedisConnections {
   }
 
   private report(error: unknown): void {
+    this.sent.clear();
     if (!this.closed) this.errors.report(error);
   }
 
