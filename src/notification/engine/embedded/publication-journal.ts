@@ -59,7 +59,7 @@ export class PublicationJournal {
   private readonly heads = new Map<string, StreamPosition>();
   private file: number | undefined;
   private size = 0;
-  private emptiedAt = 0;
+  private emptiedAt = -Infinity;
   /** Lines that the store has not been given, and lines that it has not committed. */
   private waiting = '';
   private sent = '';
