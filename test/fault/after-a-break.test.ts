@@ -9,6 +9,7 @@ import { CANCEL_CONFIRMATIONS } from '../../src/notification/engine/redis/script
 import { EngineUnavailableError } from '../../src/notification/notification.errors.js';
 import { TestClient } from '../support/client.js';
 import { RedisServer } from '../support/redis.js';
+import { callsOf } from '../support/redis-scripts.js';
 import { startService, type TestService } from '../support/service.js';
 import { StallableNode } from '../support/stallable-node.js';
 import { requireBinary } from '../support/system.js';
@@ -88,7 +89,7 @@ requireBinary('redis-server')('after a break between a node and Redis', () => {
         sound.notifications.openConfirmation({ stepResult: STEP, userId, taskId, step: 1 }),
       ),
     );
-    const cut = proxy.whenSent(CANCEL_CONFIRMATIONS.sha, (connection) => connection.cut());
+    const cut = proxy.whenSent(callsOf(CANCEL_CONFIRMATIONS), (connection) => connection.cut());
     expect((await broken.rest('POST', `/ws/tasks/${taskId}/cancel`, {})).status).toBe(503);
     await cut;
     await sound.notifications.resumeTask(taskId);

@@ -6,6 +6,7 @@ import { DECIDE } from '../../src/notification/engine/redis/scripts/confirmation
 import { TestClient, type Frame } from '../support/client.js';
 import { startProcess, type ServiceProcess } from '../support/process.js';
 import { RedisServer } from '../support/redis.js';
+import { callsOf } from '../support/redis-scripts.js';
 import { requireBinary } from '../support/system.js';
 import { TcpProxy, type ProxiedConnection } from '../support/tcp-proxy.js';
 
@@ -115,7 +116,7 @@ requireBinary('redis-server')('a node that is frozen', () => {
   const answerAndFreeze = async (ann: TestClient, all: readonly AskedPrompt[]): Promise<ProxiedConnection> => {
     const send = ({ id, answer }: AskedPrompt): void =>
       ann.send({ action: 'confirm', callback_id: id, proceed: answer, request_id: id });
-    const held = proxy.holdFrom(DECIDE.sha);
+    const held = proxy.holdFrom(callsOf(DECIDE));
     all.slice(-1).forEach(send);
     const connection = await held;
     frozen.child.kill('SIGSTOP');
@@ -190,7 +191,7 @@ requireBinary('redis-server')('a node that is frozen', () => {
     const [prompt, unanswered] = [await ask(other, { timeout: 3 }), await ask(other, { timeout: 3 })];
     const waiting = [prompt, unanswered].map(({ id }) => [wait(frozen, id), wait(other, id)]);
     await ann.next({ type: 'task_step_result', callback_id: prompt.id });
-    const held = proxy.holdFrom(DECIDE.sha);
+    const held = proxy.holdFrom(callsOf(DECIDE));
     const reply = ann.request({ action: 'confirm', callback_id: prompt.id, proceed: true });
     const connection = await held;
     for (const node of [frozen, other]) node.child.kill('SIGSTOP');

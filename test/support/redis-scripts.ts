@@ -17,6 +17,9 @@ export async function everyScript(): Promise<Map<string, Script>> {
   return new Map(scripts.map((script) => [script.name, script]));
 }
 
+/** Texts by which a call of a script is recognised: its hash, or the head of its source. */
+export const callsOf = ({ sha, name }: Pick<Script, 'sha' | 'name'>): string[] => [sha, `-- ${name}\n`];
+
 const isScript = (value: unknown): value is Script => value instanceof Object && 'sha' in value && 'source' in value;
 
 /** @returns the text of every `.lua` file by its path without the ending: `open`, `includes/clock`, … */

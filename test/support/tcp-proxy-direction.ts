@@ -27,7 +27,7 @@ export class Lane {
   private stopped = false;
   private quota: { unit: 'bytes' | 'chunks'; left: number; used: () => void } | undefined;
   private onSwallowed: ((chunk: Buffer) => void) | undefined;
-  private awaited: { text: Buffer; tail: Buffer; seen: () => void } | undefined;
+  private awaited: { texts: Buffer[]; tail: Buffer; seen: () => void } | undefined;
   private wakeUp: () => void = () => undefined;
 
   constructor(
@@ -71,15 +71,16 @@ export class Lane {
     return new Promise((resolve) => (this.onSwallowed = resolve));
   }
 
-  /** Calls back as soon as a text has arrived, before it goes on; in whatever pieces it came. */
-  whenSeen(text: string, seen: () => void): void {
-    this.awaited = { text: Buffer.from(text), tail: Buffer.alloc(0), seen };
+  /** Calls back as soon as one of some texts has arrived, before it goes on; in whatever pieces it came. */
+  whenSeen(texts: readonly string[], seen: () => void): void {
+    this.awaited = { texts: texts.map((text) => Buffer.from(text)), tail: Buffer.alloc(0), seen };
   }
 
-  private lookFor({ text, tail, seen }: NonNullable<Lane['awaited']>, chunk: Buffer): void {
+  private lookFor({ texts, tail, seen }: NonNullable<Lane['awaited']>, chunk: Buffer): void {
     const both = Buffer.concat([tail, chunk]);
-    if (!both.includes(text)) {
-      this.awaited = { text, tail: both.subarray(Math.max(0, both.length - text.length + 1)), seen };
+    if (!texts.some((text) => both.includes(text))) {
+      const longest = Math.max(...texts.map(({ length }) => length));
+      this.awaited = { texts, tail: both.subarray(Math.max(0, both.length - longest + 1)), seen };
       return;
     }
     this.awaited = undefined;

@@ -82,15 +82,15 @@ export class TcpProxy extends Faulty {
   }
 
   /**
-   * As soon as a client sends a text, through any connection, open or to come: once. What `what` does to the connection
+   * As soon as a client sends one of some texts, through any connection, open or to come: once. What `what` does to the connection
    * holds before the text goes on.
    */
-  async whenSent(text: string, what: (connection: ProxiedConnection) => void): Promise<ProxiedConnection> {
+  async whenSent(texts: string | readonly string[], what: (connection: ProxiedConnection) => void): Promise<ProxiedConnection> {
     let over = false;
     try {
       return await new Promise((resolve) => {
         const watch = (connection: ProxiedConnection): void =>
-          connection.whenSent(text, () => {
+          connection.whenSent([texts].flat(), () => {
             if (over) return;
             over = true;
             what(connection);
@@ -110,13 +110,13 @@ export class TcpProxy extends Faulty {
   }
 
   /** The target does what it is asked by this text, and the client does not hear of it, nor of anything later. */
-  dropRepliesAfter(text: string): Promise<ProxiedConnection> {
-    return this.whenSent(text, (connection) => connection.dropReplies());
+  dropRepliesAfter(texts: string | readonly string[]): Promise<ProxiedConnection> {
+    return this.whenSent(texts, (connection) => connection.dropReplies());
   }
 
   /** What a client sends from this text on waits until the connection resumes. */
-  holdFrom(text: string): Promise<ProxiedConnection> {
-    return this.whenSent(text, (connection) => connection.blackHole(['up']));
+  holdFrom(texts: string | readonly string[]): Promise<ProxiedConnection> {
+    return this.whenSent(texts, (connection) => connection.blackHole(['up']));
   }
 
   /** The next connection that a client makes; ask before it does. */
@@ -214,9 +214,9 @@ export class ProxiedConnection extends Faulty {
     return this.target.localPort ?? 0;
   }
 
-  /** As soon as the client sends a text, and before it goes on. */
-  whenSent(text: string, seen: () => void): void {
-    this.lanes.up.whenSeen(text, seen);
+  /** As soon as the client sends one of some texts, and before it goes on. */
+  whenSent(texts: readonly string[], seen: () => void): void {
+    this.lanes.up.whenSeen(texts, seen);
   }
 
   /** Nothing that the target answers comes back any more. */
