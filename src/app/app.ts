@@ -13,13 +13,10 @@ import { Entrance, ProtocolErrorFilter, isLoopback } from '../notification/servi
 import { Logs } from './logs.js';
 import { servePage } from './page.js';
 import { PrimaryLink } from './primary-link.js';
+import { boundRequests } from './request-timeouts.js';
 
 /** Many clients come back at once after a restart. The kernel caps it at `net.core.somaxconn`. */
 const LISTEN_BACKLOG = 8192;
-/** A handshake or request that has not arrived whole by then is closed. */
-const HEADERS_TIMEOUT_MS = 3000;
-/** A request whose body has not arrived whole by then is closed. */
-const REQUEST_TIMEOUT_MS = 30_000;
 /** Errors that are the address's fault, rather than the port's. */
 const ADDRESS_ERRORS: ReadonlySet<string | undefined> = new Set([
   'ENOTFOUND',
@@ -42,11 +39,8 @@ export async function startApp(config: Readonly<AppConfig>): Promise<INestApplic
   app.useGlobalFilters(app.get(ProtocolErrorFilter));
   if (config.page) servePage(app, config.notification.authenticator !== undefined);
   const server = app.getHttpServer();
-  server.headersTimeout = HEADERS_TIMEOUT_MS;
-  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  boundRequests(server);
   server.keepAliveTimeout = config.keepAliveMs;
-  // How often Node checks for late requests. Its default of 30 s would let them stay as long.
-  Object.assign(server, { connectionsCheckingInterval: 500 });
   for (const warning of config.warnings) logger.warn(warning);
   logs.warnOfWideFiles();
   try {

@@ -1,4 +1,6 @@
 /** A node, a real process, that is stopped (SIGSTOP) while others go on, and wakes with work that it had not done yet. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { IN_TIME_MS } from '../../src/notification/engine/deadlines.js';
 import { READING_LEASE_MS } from '../../src/notification/engine/redis/reading-lease.js';
@@ -214,6 +216,20 @@ requireBinary('redis-server')('a node that is frozen', () => {
     ]);
     expect(await decisions()).toBe(2);
   }, 60_000);
+
+  it('answers a request that reached a connection of its own while the node stood, however long that was', async () => {
+    const socket = connect({ port: frozen.port, host: '127.0.0.1' });
+    await once(socket, 'connect');
+    // It is accepted by then.
+    await rest(frozen, '/ws/status');
+    frozen.child.kill('SIGSTOP');
+    socket.write('GET /ws/status HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await delay(5000);
+    frozen.child.kill('SIGCONT');
+    const [head] = (await once(socket, 'data')) as [Buffer];
+    socket.destroy();
+    expect(head.toString().split('\r\n', 1)).toEqual(['HTTP/1.1 200 OK']);
+  });
 
   it('leaves the count after its lease, and returns with its connections', async () => {
     const [ann, elsewhere] = [await connectAs(frozen, 'ann'), await connectAs(other, 'ann')];
