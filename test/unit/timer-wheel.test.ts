@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { TimerWheel, type WheelTimer } from '../../src/notification/pacing/timer-wheel.js';
 import { TestClock } from '../../src/testing/test-clock.js';
 
@@ -77,5 +79,22 @@ describe('a timer wheel', () => {
     for (const delay of [5000, 100, 300]) wheel.schedule(delay, () => calls.push(String(delay)));
     clock.advanceBy(6000);
     expect(calls).toEqual(['100', '300', '5000']);
+  });
+
+  it('calls back after the sockets are read when the event loop has stood still', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    const [peer] = (await once(server, 'connection')) as [Socket];
+    const order: string[] = [];
+    peer.once('data', () => order.push('data'));
+    const wheel = new TimerWheel();
+    const called = new Promise<void>((resolve) => wheel.schedule(200, () => (order.push('timer'), resolve())));
+    client.write('pong');
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500);
+    await called;
+    for (const socket of [client, peer]) socket.destroy();
+    server.close();
+    expect(order).toEqual(['data', 'timer']);
   });
 });

@@ -3,6 +3,10 @@
  * Precise to one tick: a callback comes at its time or up to one tick later.
  */
 import { systemClock, type Clock, type ClockTimer } from './clock.js';
+import { setImmediate } from './time-source.js';
+
+/** A wheel that is so late has stood still. */
+const STALLED_MS = 1000;
 
 export interface WheelTimer {
   cancel(): void;
@@ -78,7 +82,14 @@ export class TimerWheel {
   private start(): void {
     this.tick = 0;
     this.startedAt = this.now();
-    this.timer = this.clock.every(this.tickMs, () => this.advance());
+    this.timer = this.clock.every(this.tickMs, () => this.turn());
+  }
+
+  /** After a stall of the event loop the sockets are read first: what is awaited may lie in them. */
+  private turn(): void {
+    const isLate = this.now() - this.startedAt - this.tick * this.tickMs > STALLED_MS;
+    if (isLate) setImmediate(() => this.advance());
+    else this.advance();
   }
 
   private advance(): void {
